@@ -1,0 +1,1 @@
+"""Ensembles of image classifiers trained as one JAX program, explained, and scored."""

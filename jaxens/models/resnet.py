@@ -1,0 +1,75 @@
+"""ResNet-18 (He et al. 2016), layer for layer as in torchvision."""
+
+from collections.abc import Callable
+from functools import partial
+
+from flax import linen as nn
+from jaxtyping import Array, Float
+
+from jaxens.models.classifier import Classifier
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions and the way around them, projected where the shape changes."""
+
+    width: int
+    conv: Callable[..., nn.Module]
+    norm: Callable[..., nn.Module]
+    act: Callable[[Array], Array]
+    stride: int = 1
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "batch height width _"]) -> Float[Array, "batch h w _"]:
+        strides = (self.stride, self.stride)
+        # PyTorch pads both sides alike; XLA's SAME would put a stride of 2 off by a pixel.
+        y = self.conv(self.width, (3, 3), strides=strides, padding=1, name="conv1")(x)
+        y = self.act(self.norm(name="bn1")(y))
+        y = self.conv(self.width, (3, 3), padding=1, name="conv2")(y)
+        y = self.norm(name="bn2")(y)
+        if self.stride != 1 or x.shape[-1] != self.width:
+            x = self.conv(self.width, (1, 1), strides=strides, padding=0, name="downsample_0")(x)
+            x = self.norm(name="downsample_1")(x)
+        return self.act(x + y)
+
+
+class ResNetTrunk(nn.Module):
+    """The stem and four stages of two basic blocks; 1/32 of the image's size at the end."""
+
+    width: int
+    conv: Callable[..., nn.Module]
+    norm: Callable[..., nn.Module]
+    act: Callable[[Array], Array]
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "batch height width 3"], train: bool
+    ) -> Float[Array, "batch h w channel"]:
+        norm = partial(self.norm, use_running_average=not train)
+        x = self.conv(self.width, (7, 7), strides=(2, 2), padding=3, name="conv1")(x)
+        x = self.act(norm(name="bn1")(x))
+        x = nn.max_pool(x, (3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))
+        for stage in range(4):
+            for block in range(2):
+                x = BasicBlock(
+                    width=self.width * 2**stage,
+                    conv=self.conv,
+                    norm=norm,
+                    act=self.act,
+                    stride=2 if stage > 0 and block == 0 else 1,
+                    name=f"layer{stage + 1}_{block}",
+                )(x)
+        return x
+
+
+class ResNet18(Classifier):
+    """ResNet-18: 11,689,512 parameters with 1000 logits. Features are layer4's output.
+
+    Attributes:
+        width: the channels of the first stage; each later stage doubles them.
+    """
+
+    width: int = 64
+
+    def setup(self) -> None:
+        super().setup()
+        self.trunk = ResNetTrunk(self.width, self.conv(use_bias=False), self.norm(), self.act)
