@@ -1,0 +1,49 @@
+"""What the metrics take, and the checks and casts that they share."""
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Bool, Float, Integer, Num
+
+ArrayLike = Array | np.ndarray
+
+# An underscore tells jaxtyping not to compare the sizes: `paired` does, and says the remedy.
+Mask = (
+    Bool[ArrayLike, "*#lead _height _width"] | Integer[ArrayLike, "*#lead _height _width"]
+)  # any number but zero marks a pixel
+
+
+def as_float(map: Num[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
+    """At least float32: sums over a bfloat16 map lose its last pixels."""
+    map = jnp.asarray(map)
+    return map.astype(jnp.promote_types(map.dtype, jnp.float32))
+
+
+def paired(
+    map: Num[ArrayLike, "... height width"], mask: Mask
+) -> tuple[Float[Array, "..."], Bool[Array, "..."]]:
+    """A float map and a boolean mask with the same number of axes.
+
+    **Raises:** `ValueError` if their heights and widths differ, or the mask holds fractions.
+    """
+    if map.shape[-2:] != mask.shape[-2:]:
+        raise ValueError(
+            f"a map of shape {map.shape} and a mask of shape {mask.shape} differ in height and "
+            "width: resize the map to the size of its mask first"
+        )
+    check_mask_dtype(mask.dtype)
+    axes = max(map.ndim, mask.ndim)
+    return with_axes(as_float(map), axes), with_axes(jnp.asarray(mask).astype(bool), axes)
+
+
+def check_mask_dtype(dtype: np.dtype) -> None:
+    if not (jnp.issubdtype(dtype, jnp.bool_) or jnp.issubdtype(dtype, jnp.integer)):
+        raise ValueError(
+            f"a mask is boolean or whole numbers, not {dtype}: compare it with a level first, "
+            "such as mask > 0.5"
+        )
+
+
+def with_axes(array: Array, axes: int) -> Array:
+    """Leading axes of length one, so that broadcasting promotes no rank behind our back."""
+    return array.reshape((1,) * (axes - array.ndim) + array.shape)

@@ -1,0 +1,75 @@
+"""The sign rule, the normalised range, and which maps can be scored at all."""
+
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Bool, Float, Num
+
+from jaxens.metrics.inputs import ArrayLike, as_float
+
+# What becomes of evidence against the target. The names are those of Captum's visualisations,
+# but for "signed", which is Captum's "all".
+SIGNS: dict[str, Callable[[Array], Array]] = {
+    "signed": lambda map: map,  # kept
+    "positive": lambda map: jnp.maximum(map, 0),  # dropped
+    "absolute": jnp.abs,  # counted like evidence for it
+}
+
+
+# XLA divides by multiplying with the reciprocal, and takes a subnormal one for zero.
+LARGEST = 1e37
+
+
+@partial(jax.jit, static_argnames="sign")
+def apply_sign(
+    map: Num[ArrayLike, "*lead height width"], sign: str
+) -> Float[Array, "*lead height width"]:
+    """Applies a sign rule, a name out of `SIGNS`, to a signed map.
+
+    It is not linear: average maps over members first (Eq. 1 of the paper), then apply it.
+
+    **Raises:** `ValueError` for an unknown rule.
+    """
+    check_sign(sign)
+    return SIGNS[sign](as_float(map))
+
+
+def check_sign(sign: str) -> None:
+    if sign not in SIGNS:
+        raise ValueError(f"unknown sign rule {sign!r}: choose one of {', '.join(SIGNS)}")
+
+
+@jax.jit
+def has_contrast(map: Num[ArrayLike, "*lead height width"]) -> Bool[Array, "*lead"]:
+    """Whether a map can be scored: its values are all finite and not all the same.
+
+    Magnitudes from 1e37 count as not finite, and differences up to 1e-37 as none: float32
+    cannot divide by them. The largest value is compared with the smallest, for a standard
+    deviation would not do: that of a constant 0.1 in float32 is 1e-9.
+    """
+    map = as_float(map)
+    spread = jnp.max(map, axis=(-2, -1)) - jnp.min(map, axis=(-2, -1))
+    return jnp.all(jnp.abs(map) < LARGEST, axis=(-2, -1)) & (spread > 1 / LARGEST)
+
+
+@partial(jax.jit, static_argnames="signed")
+def normalize(
+    map: Num[ArrayLike, "*lead height width"], signed: bool = False
+) -> Float[Array, "*lead height width"]:
+    """Scales each map to the range in which a threshold has one meaning for all maps.
+
+    An unsigned map goes to [0, 1]: its minimum is subtracted, then it is divided by its
+    maximum. A signed map goes to [-1, 1]: it is divided by its largest magnitude, so zero, no
+    evidence either way, stays zero. A map without contrast becomes NaN.
+    """
+    map = as_float(map)
+    if signed:
+        scaled = map / jnp.max(jnp.abs(map), axis=(-2, -1), keepdims=True)
+    else:
+        low = jnp.min(map, axis=(-2, -1), keepdims=True)
+        high = jnp.max(map, axis=(-2, -1), keepdims=True)
+        scaled = (map - low) / (high - low)
+    return jnp.where(has_contrast(map)[..., None, None], scaled, jnp.nan)

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from jaxens import metrics
+from tests.metrics.cases import BROKEN_VALUES, broken, random_map
+
+MAP = np.array([[-4.0, -1.0, 0.0], [1.0, 2.0, 2.0]], np.float32)
+
+
+def test_an_unsigned_map_goes_to_0_1_by_its_minimum_and_maximum():
+    expected = (MAP + 4) / 6
+    np.testing.assert_allclose(metrics.normalize(MAP), expected, rtol=1e-6)
+
+
+def test_a_signed_map_is_divided_by_its_largest_magnitude_and_keeps_its_zero():
+    np.testing.assert_allclose(metrics.normalize(MAP, signed=True), MAP / 4, rtol=1e-6)
+
+
+def test_each_map_of_a_batch_has_its_own_range():
+    maps = np.stack([MAP, 10 * MAP + 3])
+    each = [metrics.normalize(map) for map in maps]
+    np.testing.assert_array_equal(metrics.normalize(maps), each)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("value", [0.0, 0.1, -0.3])
+def test_a_constant_map_has_no_contrast_and_normalises_to_nan(value, signed):
+    constant = np.full((28, 28), value, np.float32)
+    assert not metrics.has_contrast(constant)
+    assert np.isnan(metrics.normalize(constant, signed)).all()
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("value", BROKEN_VALUES)
+def test_a_map_with_one_value_that_is_not_finite_normalises_to_nan(value, signed):
+    maps = np.stack([broken(random_map((6, 6)), value), random_map((6, 6))])
+    assert list(metrics.has_contrast(maps)) == [False, True]
+    normalised = np.isnan(metrics.normalize(maps, signed))
+    assert normalised[0].all()
+    assert not normalised[1].any()
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("factor", [1e-40, 1e38, 3e38])
+def test_a_map_that_float32_cannot_scale_has_no_contrast(factor, signed):
+    map = (random_map((6, 6), signed=True) / 4 * factor).astype(np.float32)
+    map[0, :2] = -factor, factor
+    assert not metrics.has_contrast(map)
+    assert np.isnan(metrics.normalize(map, signed)).all()
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("factor", [1e-30, 9e36])
+def test_a_map_near_the_ends_of_float32_is_scaled_like_any_other(factor, signed):
+    map = random_map((6, 6)) + np.float32(0.01)
+    map /= map.max()
+    np.testing.assert_allclose(
+        metrics.normalize(map * np.float32(factor), signed),
+        metrics.normalize(map, signed),
+        atol=1e-6,
+    )
+
+
+def test_a_map_that_differs_in_one_pixel_has_contrast():
+    map = np.zeros((9, 9), np.float32)
+    map[4, 4] = 1e-20
+    assert metrics.has_contrast(map)
+
+
+def test_the_sign_rules_keep_drop_or_fold_negative_values():
+    np.testing.assert_array_equal(metrics.apply_sign(MAP, "signed"), MAP)
+    np.testing.assert_array_equal(
+        metrics.apply_sign(MAP, "positive"), [[0.0, 0.0, 0.0], [1.0, 2.0, 2.0]]
+    )
+    np.testing.assert_array_equal(
+        metrics.apply_sign(MAP, "absolute"), [[4.0, 1.0, 0.0], [1.0, 2.0, 2.0]]
+    )
+
+
+def test_an_unknown_sign_rule_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"'both'.*signed, positive, absolute"):
+        metrics.apply_sign(MAP, "both")

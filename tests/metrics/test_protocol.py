@@ -1,0 +1,123 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxens import metrics
+from jaxens.metrics import Protocol
+from tests.metrics.cases import random_map, random_mask
+
+SIZE = (20, 28)
+MAPS = random_map(SIZE, 3, 4, signed=True)
+MASKS = random_mask(SIZE, 4)
+POINTS = np.random.default_rng(2).random((4, 2)).astype(np.float32)
+
+
+def each_metric(maps, signed, threshold=0.3, size=14):
+    intersection, union = metrics.intersection_union(maps, MASKS, threshold, signed)
+    return {
+        "iou": metrics.iou(maps, MASKS, threshold, signed),
+        "intersection": intersection,
+        "union": union,
+        "correlation": metrics.correlation(maps, MASKS, size),
+        "distance": metrics.center_of_mass_distance(maps, POINTS),
+    }
+
+
+def assert_same(scores, expected):
+    assert scores.keys() == expected.keys()
+    for name, score in scores.items():
+        assert score.shape == (3, 4)
+        assert np.isfinite(score).all()
+        np.testing.assert_allclose(score, expected[name], rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("sign", "maps", "still_signed"),
+    [
+        ("signed", MAPS, True),
+        ("positive", np.maximum(MAPS, 0), False),
+        ("absolute", np.abs(MAPS), False),
+    ],
+)
+def test_the_sign_rule_comes_once_before_every_metric(sign, maps, still_signed):
+    scores = metrics.score(MAPS, MASKS, POINTS, Protocol(sign=sign), True)
+    assert_same(scores, each_metric(maps, still_signed))
+
+
+@pytest.mark.parametrize("sign", metrics.SIGNS)
+def test_unsigned_maps_are_scored_alike_under_every_sign_rule(sign):
+    maps = np.abs(MAPS)
+    scores = metrics.score(maps, MASKS, POINTS, Protocol(sign=sign), False)
+    assert_same(scores, each_metric(maps, signed=False))
+
+
+def test_threshold_and_grid_reach_the_metrics():
+    scores = metrics.score(MAPS, MASKS, POINTS, Protocol(0.6, 7), True)
+    assert_same(scores, each_metric(MAPS, True, threshold=0.6, size=7))
+
+
+def test_every_score_has_a_direction():
+    scores = metrics.score(MAPS, MASKS, POINTS, Protocol(), True)
+    assert scores.keys() == metrics.HIGHER_IS_BETTER.keys()
+    marked = np.zeros(SIZE, bool)
+    marked[5:10, 5:10] = True
+    center = np.array([7.5 / 28, 7.5 / 20], np.float32)
+    exact = metrics.score(marked.astype(np.float32), marked, center, Protocol(), False)
+    worse = metrics.score(
+        random_map(SIZE) + np.float32(0.1) * marked, marked, center, Protocol(), False
+    )
+    for name in ["iou", "union", "correlation", "distance"]:
+        assert (exact[name] > worse[name]) == metrics.HIGHER_IS_BETTER[name], name
+
+
+def test_what_has_no_truth_is_not_scored():
+    with_mask = metrics.score(MAPS, MASKS, None, Protocol(), True)
+    assert with_mask.keys() == {"iou", "intersection", "union", "correlation"}
+    assert metrics.score(MAPS, None, POINTS, Protocol(), True).keys() == {"distance"}
+    with pytest.raises(ValueError, match="a mask, a key point or both"):
+        metrics.score(MAPS, None, None, Protocol(), True)
+
+
+def test_a_missing_truth_takes_only_the_scores_that_need_it():
+    masks, points = MASKS.copy(), POINTS.copy()
+    masks[1], points[2] = False, np.nan
+    scores = metrics.score(MAPS, masks, points, Protocol(), True)
+    for name in ["iou", "intersection", "union", "correlation"]:
+        assert list(np.isnan(scores[name][0])) == [False, True, False, False]
+    assert list(np.isnan(scores["distance"][0])) == [False, False, True, False]
+
+
+def test_scores_work_where_jax_forbids_silent_promotion():
+    with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"):
+        strict = metrics.score(MAPS, MASKS, POINTS, Protocol(threshold=0.31), True)
+    loose = metrics.score(MAPS, MASKS, POINTS, Protocol(threshold=0.31), True)
+    for name, values in strict.items():
+        np.testing.assert_array_equal(values, loose[name])
+
+
+def test_bfloat16_maps_are_scored_in_float32():
+    maps = jnp.asarray(MAPS, jnp.bfloat16)
+    scores = metrics.score(maps, MASKS, POINTS, Protocol(), True)
+    assert_same(scores, each_metric(np.asarray(maps.astype(jnp.float32)), signed=True))
+
+
+def test_the_description_tells_every_choice():
+    text = Protocol(threshold=0.25, correlation_size=9, sign="absolute").describe()
+    for choice in ["0.25", "9 x 9", "'absolute'", "[0, 1]", "Left out"]:
+        assert choice in text
+    assert len({Protocol(sign=sign).describe() for sign in metrics.SIGNS}) == len(metrics.SIGNS)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"threshold": 0.0}, "threshold.*0"),
+        ({"threshold": 1.5}, r"threshold.*1\.5"),
+        ({"correlation_size": 1}, "2 x 2.*1"),
+        ({"sign": "both"}, "'both'.*signed, positive, absolute"),
+    ],
+)
+def test_an_impossible_protocol_is_refused(fields, message):
+    with pytest.raises(ValueError, match=message):
+        Protocol(**fields)
