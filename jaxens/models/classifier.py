@@ -6,11 +6,12 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from jax.nn.initializers import Initializer, variance_scaling
+from jax.nn.initializers import variance_scaling
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-# torchvision's: kaiming_normal_(mode="fan_out", nonlinearity="relu"), and torch.nn.Linear's own.
+# As torchvision draws them: kaiming_normal_(mode="fan_out", nonlinearity="relu") for every
+# convolution, torch.nn.Linear's own for a head (whose biases start at zero here).
 KAIMING_FAN_OUT = variance_scaling(2.0, "fan_out", "normal")
 LINEAR = variance_scaling(1 / 3, "fan_in", "uniform")
 
@@ -19,14 +20,11 @@ class Heads(nn.Module):
     """One dense layer per task, computed in float32 whatever the rest is computed in."""
 
     tasks: tuple[tuple[str, int], ...]
-    kernel_init: Initializer = LINEAR
 
     @nn.compact
     def __call__(self, pooled: Float[Array, "batch channel"]) -> dict[str, Float[Array, "batch _"]]:
         return {
-            task: nn.Dense(logits, dtype=jnp.float32, kernel_init=self.kernel_init, name=task)(
-                pooled
-            )
+            task: nn.Dense(logits, dtype=jnp.float32, kernel_init=LINEAR, name=task)(pooled)
             for task, logits in self.tasks
         }
 

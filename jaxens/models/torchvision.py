@@ -1,12 +1,12 @@
 """torchvision's weights in our models."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
+from jaxtyping import Array, Float
 
 from jaxens.models.vgg import STAGES
 
@@ -19,7 +19,9 @@ LEAVES = {
     "mean": "running_mean",
     "var": "running_var",
 }
-LAST_LAYER = {"resnet18": "fc", "vgg16": "classifier.6", "vgg16-full": "classifier.6"}
+# Where a state dict keeps its classifier, and its last layer if that is one of ours.
+CLASSIFIER = {"resnet18": "fc.", "vgg16": "classifier.", "vgg16-full": "classifier."}
+LAST_LAYER = {"resnet18": "fc", "vgg16-full": "classifier.6"}
 
 
 def from_torchvision(
@@ -27,37 +29,66 @@ def from_torchvision(
 ) -> dict[str, Any]:
     """A model's variables with torchvision's weights in place of its own.
 
-    Trunk and VGG16's hidden layers are always replaced, and so is the head if the model has
-    one task with as many classes as the state dict; other heads keep their values.
+    The trunk and the full VGG16's hidden layers are replaced, and so is the head where the
+    model has one task with as many classes as the state dict's last layer. Other heads, and
+    the light VGG16's, keep their values.
 
     Args:
         name: "resnet18", "vgg16" or "vgg16-full", as in `jaxens.models.MODELS`.
-        state_dict: torchvision's tensors by their names, as NumPy arrays. For ResNet-18 with
-            or without `num_batches_tracked`, which is not used.
-        variables: one member's `params` and, for ResNet-18, `batch_stats`: arrays, or their
-            shapes where every leaf is to be replaced.
+        state_dict: torchvision's tensors by name, as NumPy arrays. ResNet-18's
+            `num_batches_tracked` may be there or not; so may the classifier that is not used.
+        variables: one member's `params` and, for ResNet-18, `batch_stats`.
 
-    Raises `ValueError`, naming the tensor, for one that is missing, has another shape or
+    Raises `ValueError`, naming the tensor, for one that is missing, has another shape, or
     belongs to another architecture.
     """
-    if name not in LAST_LAYER:
-        raise ValueError(f"torchvision has no weights for {name!r}, only {', '.join(LAST_LAYER)}")
+    if name not in CLASSIFIER:
+        raise ValueError(f"torchvision's weights fit {', '.join(CLASSIFIER)}, not {name!r}")
     leaves = flatten_dict(variables)
-    last_layer = LAST_LAYER[name]
-    sources = {path: _tensor_name(name, path) for path in leaves if path[1] != "heads"}
-    sources |= _head(last_layer, state_dict, leaves)
-
-    new = {path: _convert(key, state_dict, leaves[path]) for path, key in sources.items()}
-    used = {*sources.values(), f"{last_layer}.weight", f"{last_layer}.bias"}
-    for key in state_dict:
-        ignored = key.endswith("num_batches_tracked") or key.startswith("classifier.")
-        if key not in used and not ignored:
-            raise ValueError(f"the state dict is not of {name}: it has the tensor {key!r}")
+    sources = {path: _source(name, path) for path in leaves if path[1] != "heads"}
+    if _head_fits(name, state_dict, leaves):
+        sources |= {
+            path: f"{LAST_LAYER[name]}.{LEAVES[path[-1]]}" for path in leaves if path[1] == "heads"
+        }
+    for tensor in set(state_dict) - set(sources.values()):
+        if not tensor.endswith("num_batches_tracked") and not tensor.startswith(CLASSIFIER[name]):
+            raise ValueError(f"these are no weights of {name}: it has no tensor {tensor!r}")
+    new = {path: _convert(tensor, state_dict, leaves[path]) for path, tensor in sources.items()}
     return unflatten_dict({**leaves, **new})
 
 
-def _head(
-    last_layer: str, state_dict: Mapping[str, np.ndarray], leaves: Mapping[Path, Any]
-) -> Iterator[tuple[Path, str]] | dict[Path, str]:
-    """Where the one head's leaves come from, if it is the state dict's last layer."""
-    return {}
+def _source(name: str, path: Path) -> str:
+    """The tensor that belongs at a path such as (params, trunk, layer1_0, conv1, kernel)."""
+    _, part, *modules, leaf = path
+    if name == "resnet18":
+        module = ".".join(modules).replace("_", ".")
+    elif part == "neck":
+        module = {"fc6": "classifier.0", "fc7": "classifier.3"}[modules[0]]
+    else:
+        stage, i = (int(number) for number in modules[0].removeprefix("conv").split("_"))
+        # torchvision counts activations too, and the pool that ends a stage.
+        before = sum(2 * convolutions + 1 for _, convolutions in STAGES[: stage - 1])
+        module = f"features.{before + 2 * (i - 1)}"
+    return f"{module}.{LEAVES[leaf]}"
+
+
+def _head_fits(name: str, state_dict: Mapping[str, np.ndarray], leaves: Mapping[Path, Any]) -> bool:
+    """Whether the model's one task has as many classes as the state dict's last layer."""
+    biases = [leaf for path, leaf in leaves.items() if path[1] == "heads" and path[-1] == "bias"]
+    last = state_dict.get(f"{LAST_LAYER.get(name)}.bias")
+    return last is not None and len(biases) == 1 and biases[0].shape == last.shape
+
+
+def _convert(
+    tensor: str, state_dict: Mapping[str, np.ndarray], leaf: Float[Array, "..."]
+) -> Float[Array, "..."]:
+    """OIHW becomes HWIO, a linear layer's [out, in] becomes [in, out]."""
+    if tensor not in state_dict:
+        raise ValueError(f"the state dict lacks the tensor {tensor!r}")
+    value = np.asarray(state_dict[tensor], np.float32)
+    to_ours = {2: (1, 0), 4: (2, 3, 1, 0)}.get(len(leaf.shape), (0,))
+    to_theirs = np.argsort(to_ours)
+    expected = tuple(leaf.shape[axis] for axis in to_theirs)
+    if value.shape != expected:
+        raise ValueError(f"the tensor {tensor!r} has shape {value.shape}, the model's {expected}")
+    return jnp.asarray(value.transpose(to_ours))

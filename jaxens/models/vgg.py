@@ -10,10 +10,10 @@ from jax.nn.initializers import normal
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from jaxens.models.classifier import Classifier, Heads
+from jaxens.models.classifier import Classifier
 
 STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # channels, convolutions
-DENSE_INIT = normal(0.01)
+HIDDEN_INIT = normal(0.01)
 
 
 class VGGTrunk(nn.Module):
@@ -57,7 +57,7 @@ class VGGNeck(nn.Module):
         # Channel-major, as PyTorch's images are, so that its weights fit.
         x = x.transpose(0, 3, 1, 2).reshape(x.shape[0], -1)
         for name in ("fc6", "fc7"):
-            x = nn.Dense(self.hidden, dtype=self.dtype, kernel_init=DENSE_INIT, name=name)(x)
+            x = nn.Dense(self.hidden, dtype=self.dtype, kernel_init=HIDDEN_INIT, name=name)(x)
             x = nn.Dropout(0.5, deterministic=not train)(self.act(x))
         return x
 
@@ -84,7 +84,6 @@ class VGG16(Classifier):
         self.trunk = VGGTrunk(self.conv(use_bias=True), self.act)
         if self.full:
             self.neck = VGGNeck(self.hidden, self.act, self.dtype)
-            self.heads = Heads(self.tasks, DENSE_INIT)
 
     def pool(
         self, features: Float[Array, "batch h w channel"], train: bool

@@ -1,0 +1,164 @@
+"""What holds for every model."""
+
+from collections.abc import Callable
+
+import jax
+import jax.extend
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.typing import DTypeLike
+
+from jaxens.models import VGG16, Classifier, ResNet18, SmallResNet
+from tests.models.material import shapes_of, variables_of
+
+TASKS = (("species", 5), ("bill", 3))
+SHAPE = (2, 33, 40, 3)
+MODELS = {
+    "small": SmallResNet(TASKS),
+    "resnet18": ResNet18(TASKS, width=8),
+    "vgg16": VGG16(TASKS),
+    "vgg16-full": VGG16(TASKS, full=True, hidden=16),
+}
+# From the papers: a ReLU behind every convolution but a block's way around and, in the full
+# VGG16, behind both hidden layers.
+CONVOLUTIONS = {"small": 5, "resnet18": 20, "vgg16": 13, "vgg16-full": 13}
+ACTIVATIONS = {"small": 5, "resnet18": 17, "vgg16": 13, "vgg16-full": 15}
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def model(name: str) -> Classifier:
+    return MODELS[name]
+
+
+@pytest.fixture(scope="module")
+def variables(model: Classifier) -> dict:
+    return variables_of(model)
+
+
+def images(dtype: DTypeLike = jnp.float32) -> jax.Array:
+    return jax.random.normal(jax.random.key(1), SHAPE, dtype)
+
+
+def primitives(function: Callable, *args: object) -> set[str]:
+    """The names of all primitives that a function is made of."""
+
+    def walk(jaxpr: jax.extend.core.Jaxpr) -> set[str]:
+        inner = (
+            walk(sub) for eqn in jaxpr.eqns for sub in jax.extend.core.jaxprs_in_params(eqn.params)
+        )
+        return {eqn.primitive.name for eqn in jaxpr.eqns}.union(*inner)
+
+    return walk(jax.make_jaxpr(function)(*args).jaxpr)
+
+
+def test_features_and_head_compose_to_the_model(model: Classifier, variables: dict) -> None:
+    features = model.apply(variables, images(), method="features")
+    logits = model.apply(variables, features, method="head")
+    whole = model.apply(variables, images())
+    assert features.ndim == 4
+    for task, classes in TASKS:
+        assert whole[task].shape == (2, classes)
+        np.testing.assert_array_equal(logits[task], whole[task])
+        assert np.ptp(whole[task], axis=0).min() > 0  # the images matter
+
+
+def test_each_task_has_a_head_of_its_own(model: Classifier, variables: dict) -> None:
+    heads = dict(variables["params"]["heads"])
+    heads["bill"] = jax.tree.map(lambda leaf: leaf + 1, heads["bill"])
+    changed = {**variables, "params": {**variables["params"], "heads": heads}}
+    before, after = (model.apply(v, images()) for v in (variables, changed))
+    np.testing.assert_array_equal(before["species"], after["species"])
+    assert np.all(before["bill"] != after["bill"])
+
+
+def test_every_activation_is_the_models_parameter(name: str, model: Classifier) -> None:
+    calls = []
+
+    def identity(x: jax.Array) -> jax.Array:
+        calls.append(x.shape)
+        return x
+
+    linear = model.clone(act=identity)
+    found = primitives(linear.apply, shapes_of(model), images())
+    assert len(calls) == ACTIVATIONS[name]
+    assert not found & {"max", "custom_jvp_call"}
+    assert "custom_jvp_call" in primitives(model.apply, shapes_of(model), images())
+
+
+def test_every_convolution_is_the_models_parameter(name: str, model: Classifier) -> None:
+    calls = []
+
+    def nothing(lhs: jax.Array, rhs: jax.Array, *args: object, **kwargs: object) -> jax.Array:
+        calls.append(rhs.shape)
+        out = jax.eval_shape(
+            lambda a, b: jax.lax.conv_general_dilated(a, b, *args, **kwargs), lhs, rhs
+        )
+        return jnp.zeros(out.shape, out.dtype)
+
+    hollow = model.clone(conv_general_dilated=nothing)
+    found = primitives(hollow.apply, shapes_of(model), images())
+    assert len(calls) == CONVOLUTIONS[name]
+    assert "conv_general_dilated" not in found
+    assert "conv_general_dilated" in primitives(model.apply, shapes_of(model), images())
+
+
+def test_bfloat16_computes_in_it_and_keeps_parameters_and_logits_in_float32(
+    model: Classifier,
+) -> None:
+    half = model.clone(dtype=jnp.bfloat16)
+    variables = shapes_of(half)
+    features = jax.eval_shape(lambda v, x: half.apply(v, x, method="features"), variables, images())
+    logits = jax.eval_shape(half.apply, variables, images(jnp.bfloat16))
+    assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype(jnp.float32)}
+    assert features.dtype == jnp.bfloat16
+    assert {leaf.dtype for leaf in logits.values()} == {jnp.dtype(jnp.float32)}
+
+
+def test_bfloat16_logits_are_near_those_of_float32(model: Classifier, variables: dict) -> None:
+    exact = model.apply(variables, images())["species"]
+    rough = model.clone(dtype=jnp.bfloat16).apply(variables, images())["species"]
+    assert 0 < np.abs(rough - exact).max() < 0.1 * np.abs(exact).max()
+
+
+@pytest.mark.parametrize("train", [False, True])
+def test_vmap_over_members_equals_a_loop_over_them(train: bool) -> None:
+    model = SmallResNet(TASKS, widths=(4, 6), blocks=(0, 1))
+
+    @jax.jit
+    def apply(variables: dict) -> tuple[dict, dict]:
+        return model.apply(variables, images(), train, mutable=["batch_stats"])
+
+    members = [variables_of(model, seed) for seed in range(3)]
+    together = jax.vmap(apply)(jax.tree.map(lambda *leaves: jnp.stack(leaves), *members))
+    alone = jax.tree.map(lambda *leaves: np.stack(leaves), *map(apply, members))
+    jax.tree.map(
+        lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5),
+        together,
+        alone,
+    )
+
+
+@pytest.mark.parametrize("tasks", [(), (("bill", 0),), (("bill", 2), ("bill", 3))])
+def test_impossible_tasks_are_told(tasks: tuple) -> None:
+    with pytest.raises(ValueError, match="tasks must be one or more pairs"):
+        shapes_of(SmallResNet(tasks))
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (jnp.zeros((2, 33, 40, 1)), r"must be \[batch, height, width, 3\]"),
+        (jnp.zeros((33, 40, 3)), r"must be \[batch, height, width, 3\]"),
+        (jnp.zeros((2, 33, 40, 3), jnp.uint8), "normalised floats, got uint8"),
+    ],
+)
+def test_impossible_images_are_told(bad: jax.Array, message: str) -> None:
+    model = MODELS["small"]
+    with pytest.raises(ValueError, match=message):
+        jax.eval_shape(model.apply, shapes_of(model), bad)

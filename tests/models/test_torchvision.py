@@ -1,0 +1,124 @@
+"""torchvision's state dicts go where they belong, and what does not fit is named."""
+
+import jax
+import numpy as np
+import pytest
+
+from jaxens.models import VGG16, ResNet18, SmallResNet, from_torchvision
+from tests.models.material import variables_of
+from tests.reference.torch_models import VGG16 as TorchVGG16
+from tests.reference.torch_models import ResNet18 as TorchResNet18
+from tests.reference.torch_models import randomise
+
+ONE = (("species", 7),)
+
+
+@pytest.fixture(scope="module")
+def resnet() -> dict[str, np.ndarray]:
+    return randomise(TorchResNet18(7, width=8))
+
+
+@pytest.fixture(scope="module")
+def vgg() -> dict[str, np.ndarray]:
+    return randomise(TorchVGG16(7, hidden=8))
+
+
+@pytest.fixture(scope="module")
+def variables() -> dict:
+    return variables_of(ResNet18(ONE, width=8))
+
+
+def assert_trees_equal(one: dict, other: dict) -> None:
+    jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+def test_files_with_and_without_num_batches_tracked_give_the_same(
+    resnet: dict, variables: dict
+) -> None:
+    old = {k: v for k, v in resnet.items() if not k.endswith("num_batches_tracked")}
+    assert (len(resnet), len(old)) == (122, 102)
+    assert_trees_equal(
+        from_torchvision("resnet18", resnet, variables),
+        from_torchvision("resnet18", old, variables),
+    )
+
+
+def test_every_leaf_of_a_model_with_the_same_classes_is_replaced(
+    resnet: dict, variables: dict
+) -> None:
+    loaded = from_torchvision("resnet18", resnet, variables)
+    assert jax.tree.structure(loaded) == jax.tree.structure(variables)
+    unchanged = jax.tree.map(np.array_equal, loaded, variables)
+    assert not any(jax.tree.leaves(unchanged))
+    np.testing.assert_array_equal(
+        loaded["params"]["heads"]["species"]["kernel"], resnet["fc.weight"].T
+    )
+    np.testing.assert_array_equal(
+        loaded["params"]["trunk"]["layer2_0"]["downsample_0"]["kernel"][0, 0],
+        resnet["layer2.0.downsample.0.weight"][:, :, 0, 0].T,
+    )
+    np.testing.assert_array_equal(
+        loaded["batch_stats"]["trunk"]["bn1"]["var"], resnet["bn1.running_var"]
+    )
+
+
+@pytest.mark.parametrize("tasks", [(("species", 6),), (("species", 7), ("bill", 7))])
+def test_heads_that_differ_keep_their_values(resnet: dict, tasks: tuple) -> None:
+    before = variables_of(ResNet18(tasks, width=8))
+    loaded = from_torchvision("resnet18", resnet, before)
+    assert_trees_equal(loaded["params"]["heads"], before["params"]["heads"])
+    np.testing.assert_array_equal(
+        loaded["params"]["trunk"]["conv1"]["kernel"],
+        resnet["conv1.weight"].transpose(2, 3, 1, 0),
+    )
+
+
+def test_a_trunk_alone_is_enough(resnet: dict, variables: dict) -> None:
+    trunk = {k: v for k, v in resnet.items() if not k.startswith("fc.")}
+    loaded = from_torchvision("resnet18", trunk, variables)
+    assert_trees_equal(loaded["params"]["heads"], variables["params"]["heads"])
+
+
+def test_vgg16s_light_head_keeps_its_values_and_the_trunk_is_replaced(vgg: dict) -> None:
+    before = variables_of(VGG16(ONE))
+    loaded = from_torchvision("vgg16", vgg, before)
+    assert_trees_equal(loaded["params"]["heads"], before["params"]["heads"])
+    np.testing.assert_array_equal(
+        loaded["params"]["trunk"]["conv5_3"]["kernel"],
+        vgg["features.28.weight"].transpose(2, 3, 1, 0),
+    )
+
+
+def test_vgg16s_hidden_layers_are_replaced_where_the_last_one_differs(vgg: dict) -> None:
+    model = VGG16((("species", 6),), full=True, hidden=8)
+    before = variables_of(model)
+    loaded = from_torchvision("vgg16-full", vgg, before)
+    np.testing.assert_array_equal(
+        loaded["params"]["neck"]["fc7"]["kernel"], vgg["classifier.3.weight"].T
+    )
+    assert_trees_equal(loaded["params"]["heads"], before["params"]["heads"])
+
+
+def test_a_missing_tensor_is_named(resnet: dict, variables: dict) -> None:
+    del (cut := dict(resnet))["layer3.1.bn2.running_mean"]
+    with pytest.raises(ValueError, match=r"lacks the tensor 'layer3\.1\.bn2\.running_mean'"):
+        from_torchvision("resnet18", cut, variables)
+
+
+def test_a_tensor_of_another_shape_is_named(resnet: dict, variables: dict) -> None:
+    wrong = resnet | {"layer1.0.conv1.weight": np.zeros((8, 8, 1, 1))}
+    message = r"'layer1\.0\.conv1\.weight' has shape \(8, 8, 1, 1\), the model's \(8, 8, 3, 3\)"
+    with pytest.raises(ValueError, match=message):
+        from_torchvision("resnet18", wrong, variables)
+
+
+def test_a_tensor_of_another_architecture_is_named(resnet: dict, variables: dict) -> None:
+    deeper = resnet | {"layer1.2.conv1.weight": np.zeros((8, 8, 3, 3))}
+    with pytest.raises(ValueError, match=r"no tensor 'layer1\.2\.conv1\.weight'"):
+        from_torchvision("resnet18", deeper, variables)
+
+
+def test_a_model_that_torchvision_has_not_is_told() -> None:
+    variables = variables_of(SmallResNet(ONE))
+    with pytest.raises(ValueError, match="fit resnet18, vgg16, vgg16-full, not 'small'"):
+        from_torchvision("small", {}, variables)
