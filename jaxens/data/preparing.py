@@ -1,8 +1,12 @@
 """Writes a builder's records once, quietly, whole or not at all."""
 
 import contextlib
+import errno
 import io
+import os
 import shutil
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,8 +29,12 @@ except ImportError:  # Windows, where a run is one process
 Advance = Callable[[], None]
 
 
-class PictureBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    """A builder whose `_generate_examples` calls `self.advance()` once per picture."""
+class PictureBuilder(tfds.core.GeneratorBasedBuilder):
+    """A builder whose `_generate_examples` calls `self.advance()` once per picture.
+
+    What it has to say of its pictures (some left out, say) it puts, a sentence each, into
+    `self.info.metadata["notices"]`, before its last example at the latest.
+    """
 
     advance: Advance = staticmethod(lambda: None)
 
@@ -46,6 +54,9 @@ def prepare_quietly(
 
     Returns:
         A builder that reads the folder alone and no longer needs the source.
+
+    Raises:
+        OSError: with `errno.ENOSPC`, when the disk is full.
     """
     folder = Path(builder.data_dir)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -53,18 +64,28 @@ def prepare_quietly(
         if not folder.exists():
             for leftover in folder.parent.glob(f"incomplete.*_{folder.name}"):
                 shutil.rmtree(leftover)
-            with progress(description, total) as advance, _silence():
+            with progress(description, total) as advance, _silence(), _full_disk(folder):
                 builder.advance = advance
                 builder.download_and_prepare(
                     file_format="array_record",
                     download_config=tfds.download.DownloadConfig(try_download_gcs=False),
                 )
+            for notice in notices(builder):
+                print(notice, file=sys.stderr)
     return tfds.builder_from_directory(folder)
+
+
+def notices(builder: tfds.core.DatasetBuilder) -> list[str]:
+    """What the source said of its pictures while they were written."""
+    return list((builder.info.metadata or {}).get("notices", ()))
 
 
 @contextlib.contextmanager
 def progress(description: str, total: int) -> Iterator[Advance]:
-    """One progress bar on standard error; it yields what moves it on by one picture."""
+    """One progress bar on standard error, if the work takes more than a second.
+
+    It yields what moves the bar on by one picture.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -72,9 +93,20 @@ def progress(description: str, total: int) -> Iterator[Advance]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), redirect_stdout=False) as bar:
-        task = bar.add_task(description, total=total)
-        yield lambda: bar.advance(task)
+    bar = Progress(*columns, console=Console(stderr=True), redirect_stdout=False)
+    task = bar.add_task(description, total=total)
+    begun = time.monotonic()
+
+    def advance() -> None:
+        bar.advance(task)
+        if not bar.live.is_started and time.monotonic() - begun > 1:
+            bar.start()
+
+    try:
+        yield advance
+    finally:
+        if bar.live.is_started:
+            bar.stop()
 
 
 @contextlib.contextmanager
@@ -86,6 +118,17 @@ def _silence() -> Iterator[None]:
             yield
     finally:
         tfds.enable_progress_bar()
+
+
+@contextlib.contextmanager
+def _full_disk(folder: Path) -> Iterator[None]:
+    """ArrayRecord tells of a full disk as a RuntimeError; Python's own word is OSError."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "No space left" not in str(error):
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
 
 
 @contextlib.contextmanager

@@ -133,7 +133,10 @@ def from_record(record: Mapping[str, Any]) -> Example:
         image=record["image"],
         points=record["points"],
         box=record["box"],
-        labels=record["labels"],
+        labels={
+            name: np.asarray(label, np.int8 if np.ndim(label) else np.int32)  # TFDS gives ints
+            for name, label in record["labels"].items()
+        },
         mask=record.get("mask"),
     )
 

@@ -1,0 +1,201 @@
+import io
+import pickle
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from jaxens.data import cub
+from jaxens.data.geometry import MARGIN, Crop, square
+from jaxens.data.schema import Example
+from jaxens.data.source import Source, fingerprint, load
+from jaxens.errors import UserError
+from tests.data import tiny_cub
+
+NO_BOX = np.full(4, np.nan, np.float32)
+GREY = 90
+
+
+def _example(
+    pixels: np.ndarray, *points: tuple[float, float], box: np.ndarray = NO_BOX, format: str = "PNG"
+) -> Example:
+    encoded = io.BytesIO()
+    Image.fromarray(pixels).save(encoded, format)
+    return Example(
+        "a", encoded.getvalue(), np.asarray(points, np.float32).reshape(-1, 2), np.float32(box)
+    )
+
+
+def _marked(width: int, height: int, x: int, y: int) -> np.ndarray:
+    pixels = np.full((height, width, 3), GREY, np.uint8)
+    pixels[y - 2 : y + 2, x - 2 : x + 2] = (255, 0, 0)
+    return pixels
+
+
+@pytest.mark.parametrize(("width", "height"), [(41, 30), (30, 41), (36, 36), (160, 90)])
+@pytest.mark.parametrize("crop", ["center", "box"])
+@pytest.mark.parametrize("size", [12, 36])
+def test_a_point_stays_on_what_it_marks(width: int, height: int, crop: Crop, size: int) -> None:
+    x, y = round(width * 0.45), round(height * 0.6)
+    box = np.asarray([0.3, 0.4, 0.8, 0.8], np.float32)
+    example = _example(_marked(width, height, x, y), (x / width, y / height), box=box)
+    picture = square(example, size, crop)
+    redness = picture.image[..., 0].astype(float) - picture.image[..., 1]
+    redness = np.where(redness > redness.max() / 8, redness, 0)
+    down, right = np.mgrid[:size, :size] + 0.5
+    seen = np.asarray([(redness * right).sum(), (redness * down).sum()]) / redness.sum()
+    np.testing.assert_allclose(seen, picture.points[0] * size, atol=0.35)
+
+
+def test_a_point_outside_the_square_is_nan() -> None:
+    example = _example(_marked(40, 20, 20, 10), (0.5, 0.5), (0.1, 0.5), (np.nan, np.nan))
+    points = square(example, 10).points
+    np.testing.assert_allclose(points[0], [0.5, 0.5])
+    assert np.isnan(points[1:]).all()
+
+
+def test_the_box_is_clipped_to_the_square() -> None:
+    box = np.asarray([0.0, 0.25, 0.5, 0.75], np.float32)
+    picture = square(_example(_marked(40, 20, 20, 10), box=box), 10)
+    np.testing.assert_allclose(picture.box, [0, 0.25, 0.5, 0.75])
+
+
+def test_a_picture_of_the_right_size_is_left_alone() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+    bits = np.random.default_rng(1).integers(0, 256, (16, 16), np.uint8)
+    encoded = io.BytesIO()
+    Image.fromarray(bits).save(encoded, "PNG")
+    example = _example(pixels, (1.0, 0.3))
+    picture = square(
+        Example(example.id, example.image, example.points, NO_BOX, {}, encoded.getvalue()), 16
+    )
+    np.testing.assert_array_equal(picture.image, pixels)
+    assert picture.mask is not None
+    np.testing.assert_array_equal(picture.mask, bits)
+    np.testing.assert_array_equal(picture.points, example.points)
+
+
+def test_every_bit_of_a_mask_is_a_majority_of_its_own() -> None:
+    rng = np.random.default_rng(2)
+    bits = rng.integers(0, 256, (24, 32), np.uint8)
+    encoded = io.BytesIO()
+    Image.fromarray(bits).save(encoded, "PNG")
+    example = _example(_marked(32, 24, 9, 9))
+    example = Example(example.id, example.image, example.points, NO_BOX, {}, encoded.getvalue())
+    mask = square(example, 8).mask
+    blocks = bits[:, 4:-4].reshape(8, 3, 8, 3).transpose(0, 2, 1, 3).reshape(8, 8, 9)
+    expected = sum(((blocks >> b & 1).sum(-1) >= 5).astype(int) << b for b in range(8))
+    np.testing.assert_array_equal(mask, expected)
+
+
+def test_a_square_around_the_box_has_a_margin_and_lies_inside() -> None:
+    box = np.asarray([0.0, 0.5, 0.2, 0.7], np.float32)  # 20 x 10 pixels at the left edge
+    example = _example(_marked(100, 50, 60, 40), box=box)
+    left, top, right, bottom = square(example, 20, "box").box * (1 + 2 * MARGIN) * 20
+    np.testing.assert_allclose([left, right - left, bottom - top], [0, 20, 10], atol=1e-5)
+    # Its middle is that of the box, top to bottom: there is room.
+    np.testing.assert_allclose((top + bottom) / 2, 13, atol=1e-5)
+
+
+def test_what_lies_beyond_the_picture_is_its_mean_colour_and_no_part() -> None:
+    pixels = np.full((20, 60, 3), (10, 20, 30), np.uint8)
+    pixels[:, 30:] = (30, 40, 50)
+    whole = np.asarray([0, 0, 1, 1], np.float32)
+    ones = io.BytesIO()
+    Image.fromarray(np.full((20, 60), 3, np.uint8)).save(ones, "PNG")
+    example = _example(pixels, (0.5, 0.5), box=whole)
+    example = Example("a", example.image, example.points, whole, {}, ones.getvalue())
+    picture = square(example, 60, "box")
+    np.testing.assert_array_equal(picture.image[:18], np.broadcast_to([20, 30, 40], (18, 60, 3)))
+    np.testing.assert_array_equal(picture.image[20:40], pixels)
+    assert picture.mask is not None
+    np.testing.assert_array_equal(
+        picture.mask, 3 * np.tile((np.arange(60) // 20 == 1)[:, None], 60)
+    )
+    np.testing.assert_allclose(picture.points, [[0.5, 0.5]])
+    np.testing.assert_allclose(picture.box, [0, 1 / 3, 1, 2 / 3], atol=1e-6)
+
+
+def test_a_jpeg_that_is_decoded_small_looks_like_one_decoded_whole() -> None:
+    down, right = np.mgrid[:301, :403]
+    waves = [np.sin(right / 23) + np.cos(down / 31), np.sin(down / 17), np.cos(right / 41 + 1)]
+    pixels = (np.stack(waves, -1) * 60 + 128).astype(np.uint8)
+    example = _example(pixels, format="JPEG")
+    whole = Image.open(io.BytesIO(example.image)).convert("RGB")
+    expected = whole.resize((16, 16), Image.Resampling.LANCZOS, box=(51, 0, 352, 301))
+    difference = square(example, 16).image.astype(int) - np.asarray(expected)
+    assert np.abs(difference).max() <= 4
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tiny_cub.write(tmp_path_factory.mktemp("birds"))
+    tiny_cub.segment(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def builder(folder: Path) -> tfds.core.DatasetBuilder:
+    return cub.prepare(folder, folder.parent / "cache")
+
+
+@pytest.mark.parametrize("crop", ["center", "box"])
+def test_a_split_in_memory_is_its_pictures_one_by_one(
+    builder: tfds.core.DatasetBuilder, crop: Crop
+) -> None:
+    source = Source(builder, "train", 20, crop)
+    split = load(source, "reading")
+    assert len(split) == len(source) == 12
+    for i in range(len(source)):
+        picture = source[i]
+        assert split.ids[i] == picture.id
+        np.testing.assert_array_equal(split.images[i], picture.image)
+        assert split.masks is not None
+        np.testing.assert_array_equal(split.masks[i], picture.mask)
+        np.testing.assert_array_equal(split.points[i], picture.points)
+        np.testing.assert_array_equal(split.boxes[i], picture.box)
+        assert {name: v[i] for name, v in split.labels.items()} == dict(picture.labels)
+
+
+def test_the_beak_of_a_bird_is_red_wherever_it_was_cut(builder: tfds.core.DatasetBuilder) -> None:
+    split = load(Source(builder, "train", 44), "reading")
+    beak = split.points[:, split.info.points.index("beak")]
+    x, y = (beak * 44).astype(int).T
+    red, green, _ = split.images[np.arange(len(split)), y, x].T.astype(int)
+    assert np.isfinite(beak).all()
+    assert (red - green).min() > 150
+
+
+def test_taking_keeps_pictures_and_labels_together(builder: tfds.core.DatasetBuilder) -> None:
+    split = load(Source(builder, "train", 8), "reading")
+    taken = split.take(np.asarray([5, 0, 5]))
+    assert taken.ids == [split.ids[5], split.ids[0], split.ids[5]]
+    for name in ("images", "masks", "points", "boxes"):
+        np.testing.assert_array_equal(getattr(taken, name), getattr(split, name)[[5, 0, 5]])
+    np.testing.assert_array_equal(taken.labels["species"], split.labels["species"][[5, 0, 5]])
+
+
+def test_a_source_survives_pickling(builder: tfds.core.DatasetBuilder) -> None:
+    source = Source(builder, "val", 10)
+    opened = source[1]
+    again = pickle.loads(pickle.dumps(source))[1]
+    assert again.id == opened.id
+    np.testing.assert_array_equal(again.image, opened.image)
+
+
+def test_an_unknown_split_is_an_error(builder: tfds.core.DatasetBuilder) -> None:
+    with pytest.raises(UserError, match="no split 'validation': choose one of"):
+        Source(builder, "validation", 10)
+
+
+def test_the_fingerprint_is_of_the_content(
+    builder: tfds.core.DatasetBuilder, folder: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "CUB_200_2011"
+    shutil.copytree(folder, copy)
+    assert fingerprint(cub.prepare(copy, tmp_path / "a")) == fingerprint(builder)
+    tiny_cub.replace_row(copy / "parts" / "part_locs.txt", 2, "1 2 11.0 15.0 1")
+    assert fingerprint(cub.prepare(copy, tmp_path / "a")) != fingerprint(builder)

@@ -1,0 +1,116 @@
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jaxens.data import cub
+from jaxens.data.source import Source, Split, load
+from jaxens.data.stream import batches
+from tests.data import tiny_cub
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
+    folder = tmp_path_factory.mktemp("birds")
+    return Source(cub.prepare(tiny_cub.write(folder), folder / "cache"), "train", 12)
+
+
+@pytest.fixture(scope="module")
+def split(source: Source) -> Split:
+    return load(source, "reading")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A plan that draws with replacement, so that pictures repeat within a batch."""
+
+    shape: tuple[int, ...]
+    pictures: int = 12
+
+    def __call__(self, step: int) -> np.ndarray:
+        return np.random.default_rng(step).integers(self.pictures, size=self.shape, dtype=np.int32)
+
+
+def _assert_same(streamed: Iterable[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
+    got = list(streamed)
+    assert len(got) == len(expected)
+    for a, b in zip(got, expected, strict=True):
+        np.testing.assert_array_equal(a["images"], b["images"])
+        assert a["labels"].keys() == b["labels"].keys()
+        for name, values in a["labels"].items():
+            assert values.dtype == np.int32
+            np.testing.assert_array_equal(values, b["labels"][name])
+
+
+def _gathered(split: Split, plan: Drawn, steps: range) -> list[dict[str, Any]]:
+    return [
+        {
+            "images": split.images[plan(step)],
+            "labels": {name: values[plan(step)] for name, values in split.labels.items()},
+        }
+        for step in steps
+    ]
+
+
+@pytest.mark.parametrize("shape", [(6,), (3, 8)])
+def test_a_stream_is_what_gathering_from_memory_gives(
+    source: Source, split: Split, shape: tuple[int, ...]
+) -> None:
+    plan = Drawn(shape)
+    _assert_same(batches(source, plan, 0, 7), _gathered(split, plan, range(7)))
+
+
+def test_worker_processes_give_the_same_stream(source: Source, split: Split) -> None:
+    plan = Drawn((2, 4))
+    _assert_same(batches(source, plan, 2, 7, workers=2), _gathered(split, plan, range(2, 7)))
+
+
+def test_a_stream_goes_on_where_another_was_left(source: Source) -> None:
+    plan = Drawn((6,))
+    whole = list(batches(source, plan, 0, 6))
+    _assert_same(batches(source, plan, 4, 6), whole[4:])
+
+    interrupted = batches(source, plan, 0, 6)
+    for _ in range(3):
+        next(interrupted)
+    restored = batches(source, plan, 0, 6)
+    restored.set_state(interrupted.get_state())
+    _assert_same(restored, whole[3:])
+
+
+@pytest.mark.parametrize("shape", [(6,), (2, 6)])
+def test_the_processes_slices_tile_the_batch(source: Source, shape: tuple[int, ...]) -> None:
+    plan = Drawn(shape)
+    axis = len(shape) - 1
+    shards = [list(batches(source, plan, 0, 3, process_index=p, process_count=3)) for p in range(3)]
+    tiled = [
+        {
+            "images": np.concatenate([s["images"] for s in step], axis),
+            "labels": {
+                name: np.concatenate([s["labels"][name] for s in step], axis)
+                for name in step[0]["labels"]
+            },
+        }
+        for step in zip(*shards, strict=True)
+    ]
+    _assert_same(batches(source, plan, 0, 3), tiled)
+
+
+def test_a_batch_that_the_processes_cannot_share_is_an_error(source: Source) -> None:
+    with pytest.raises(ValueError, match="a batch of 6 pictures cannot be shared by 4 processes"):
+        list(batches(source, Drawn((6,)), 0, 1, process_count=4))
+
+
+def test_a_picture_that_several_members_draw_is_decoded_once(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    example = Source.example
+    monkeypatch.setattr(
+        Source, "example", lambda self, index: read.append(index) or example(self, index)
+    )
+    plan = Drawn((5, 8))
+    next(iter(batches(source, plan, 0, 1)))
+    assert sorted(read) == sorted(set(plan(0).ravel().tolist()))
