@@ -5,7 +5,6 @@ import errno
 import io
 import os
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -70,8 +69,6 @@ def prepare_quietly(
                     file_format="array_record",
                     download_config=tfds.download.DownloadConfig(try_download_gcs=False),
                 )
-            for notice in notices(builder):
-                print(notice, file=sys.stderr)
     return tfds.builder_from_directory(folder)
 
 

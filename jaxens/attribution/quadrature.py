@@ -1,0 +1,58 @@
+"""Rules for an integral over [0, 1]: where to evaluate, and with which weight.
+
+A rule is a function of the number of steps to (nodes, weights). The weights always sum to
+1. They equal those of Captum's `approximation_methods`, but for the trapezoid, whose
+weights sum to (steps - 1) / steps there.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float64
+
+Rule = tuple[Float64[np.ndarray, "step"], Float64[np.ndarray, "step"]]
+
+
+def gausslegendre(steps: int) -> Rule:
+    """Exact for polynomials of degree 2 steps - 1."""
+    nodes, weights = np.polynomial.legendre.leggauss(steps)
+    return (1 + nodes) / 2, weights / 2
+
+
+def riemann_left(steps: int) -> Rule:
+    return np.arange(steps) / steps, np.full(steps, 1 / steps)
+
+
+def riemann_right(steps: int) -> Rule:
+    return np.arange(1, steps + 1) / steps, np.full(steps, 1 / steps)
+
+
+def riemann_middle(steps: int) -> Rule:
+    return (np.arange(steps) + 0.5) / steps, np.full(steps, 1 / steps)
+
+
+def riemann_trapezoid(steps: int) -> Rule:
+    """Both ends, at half weight; needs two steps."""
+    if steps < 2:
+        raise ValueError(f"steps is {steps}: riemann_trapezoid needs at least 2")
+    weights = np.full(steps, 1 / (steps - 1))
+    weights[[0, -1]] /= 2
+    return np.linspace(0, 1, steps), weights
+
+
+QUADRATURES: dict[str, Callable[[int], Rule]] = {
+    "gausslegendre": gausslegendre,
+    "riemann_left": riemann_left,
+    "riemann_right": riemann_right,
+    "riemann_middle": riemann_middle,
+    "riemann_trapezoid": riemann_trapezoid,
+}
+
+
+def nodes_and_weights(quadrature: str, steps: int) -> Rule:
+    """The rule of this name; ValueError for an unknown one, or for too few steps."""
+    if quadrature not in QUADRATURES:
+        raise ValueError(f"unknown quadrature {quadrature!r}: choose from {', '.join(QUADRATURES)}")
+    if steps < 1:
+        raise ValueError(f"steps is {steps}: give at least 1")
+    return QUADRATURES[quadrature](steps)

@@ -1,0 +1,36 @@
+"""From attributions per channel [..., height, width, channel] to one map [..., height, width]."""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import ArrayLike
+from jaxtyping import Float
+
+
+def sum_channels(
+    attributions: Float[ArrayLike, "*batch height width channel"],
+) -> Float[Array, "*batch height width"]:
+    """Signed sum: keeps completeness. Captum's visualisation; our default for signed methods."""
+    return jnp.asarray(attributions).sum(axis=-1)
+
+
+def max_abs(
+    attributions: Float[ArrayLike, "*batch height width channel"],
+) -> Float[Array, "*batch height width"]:
+    """Largest absolute value (Simonyan et al. 2013); our default for saliency."""
+    return jnp.abs(jnp.asarray(attributions)).max(axis=-1)
+
+
+def sum_abs(
+    attributions: Float[ArrayLike, "*batch height width channel"],
+) -> Float[Array, "*batch height width"]:
+    """Sum of absolute values (Smilkov et al. 2017, SmoothGrad)."""
+    return jnp.abs(jnp.asarray(attributions)).sum(axis=-1)
+
+
+REDUCTIONS: dict[str, Callable[[Array], Array]] = {
+    "sum": sum_channels,
+    "max_abs": max_abs,
+    "sum_abs": sum_abs,
+}

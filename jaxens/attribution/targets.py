@@ -1,0 +1,78 @@
+"""What is explained: one raw logit per image, or a function of an image's logits."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+from jaxtyping import Float, Integer
+
+# One class for every image, or one for each.
+Classes = Integer[ArrayLike, ""] | Integer[ArrayLike, "image"]
+
+
+class Contrast(NamedTuple):
+    """Why `target` rather than `against`: the difference of their logits.
+
+    Each is one class, or one for each image. A tree, so that it passes through `jit` and
+    `vmap`.
+    """
+
+    target: ArrayLike
+    against: ArrayLike
+
+
+# A callable maps logits [image, class] to one number per image.
+Targets = Classes | Contrast | Callable[[Array], Array]
+
+
+def select(logits: Float[Array, "image label"], targets: Targets) -> Float[Array, "image"]:
+    """The number that is explained, for each image.
+
+    Raises ValueError for a class that does not exist. A traced class cannot be looked at:
+    there, the image's number is NaN, because JAX would clamp the index and explain another
+    class.
+    """
+    if isinstance(targets, Contrast):
+        target = _pick(logits, targets.target, "targets.target")
+        return target - _pick(logits, targets.against, "targets.against")
+    if callable(targets):
+        selected = targets(logits)
+        if selected.shape != logits.shape[:1]:
+            raise ValueError(
+                f"targets, as a function, returned shape {selected.shape} for logits of shape "
+                f"{logits.shape}: return one number per image, shape {logits.shape[:1]}"
+            )
+        return selected
+    return _pick(logits, targets, "targets")
+
+
+def _pick(
+    logits: Float[Array, "image label"], classes: ArrayLike, name: str
+) -> Float[Array, "image"]:
+    images, count = logits.shape
+    if not jnp.issubdtype(jnp.result_type(classes), jnp.integer):
+        raise ValueError(f"{name} has type {jnp.result_type(classes)}: give integers")
+    if np.shape(classes) not in ((), (images,)):
+        raise ValueError(
+            f"{name} has shape {np.shape(classes)} for {images} images: give one class, or one "
+            f"for each image, shape ({images},)"
+        )
+    if not isinstance(classes, jax.core.Tracer):
+        _check_range(np.asarray(classes), count, name)
+    index = jnp.broadcast_to(jnp.asarray(classes, jnp.int32), (images,))
+    picked = jnp.take_along_axis(logits, index[:, None], axis=1, mode="clip")[:, 0]
+    return jnp.where((index >= 0) & (index < count), picked, jnp.nan)
+
+
+def _check_range(classes: np.ndarray, count: int, name: str) -> None:
+    wrong = np.flatnonzero((classes < 0) | (classes >= count))
+    if wrong.size:
+        where = f" (image {wrong[0]})" if classes.ndim else ""
+        raise ValueError(
+            f"{name} names class {classes.flat[wrong[0]]}{where}, but the model has {count}: give "
+            f"0 to {count - 1}, and leave out images without a label"
+        )

@@ -1,0 +1,101 @@
+"""A run's checkpoints: written while training goes on, checked when read."""
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from orbax.checkpoint import checkpoint_managers
+
+from jaxens.errors import UserError, notice
+
+
+class Checkpoints:
+    """The last two checkpoints and the best one, numbered by their epoch.
+
+    Orbax writes them in the background, beside, and renames them. Each carries a checksum
+    of every array, since a flipped bit reads back as a number like any other.
+    """
+
+    def __init__(self, folder: Path):
+        keep = checkpoint_managers.AnyPreservationPolicy(
+            [
+                checkpoint_managers.LatestN(2),  # one to fall back on
+                checkpoint_managers.BestN(get_metric_fn=_score, n=1),
+            ]
+        )
+        self.folder = folder
+        self._manager = ocp.CheckpointManager(
+            folder.absolute(),
+            options=ocp.CheckpointManagerOptions(
+                preservation_policy=keep, best_fn=_score, enable_async_checkpointing=True
+            ),
+        )
+
+    def save(self, epoch: int, state: Any, score: float) -> None:
+        """Starts to write `state`; `score` (higher is better) chooses the best.
+
+        A checkpoint of this epoch that is there already was passed over as damaged.
+        """
+        if epoch in self._manager.all_steps():
+            self._manager.delete(epoch)
+        items = ocp.args.Composite(
+            state=ocp.args.StandardSave(state), sums=ocp.args.JsonSave(_sums(state))
+        )
+        self._manager.save(epoch, args=items, metrics={"score": score}, force=True)
+
+    def latest(self, like: Any) -> tuple[int, Any] | None:
+        """The newest readable checkpoint: its epoch and state; None if there never was one.
+
+        `like` gives shapes, types and shardings. Each damaged one is told of and passed over.
+        """
+        return self._first_readable(sorted(self._manager.all_steps(), reverse=True), like)
+
+    def best(self, like: Any) -> tuple[int, Any] | None:
+        """The checkpoint of the highest score, or else the newest readable one."""
+        steps = sorted(self._manager.all_steps(), reverse=True)
+        best = self._manager.best_step()
+        return self._first_readable(sorted(steps, key=lambda step: step != best), like)
+
+    def wait(self) -> None:
+        """Returns when all that was saved is on disk."""
+        self._manager.wait_until_finished()
+
+    def close(self) -> None:
+        self._manager.close()
+
+    def _first_readable(self, epochs: list[int], like: Any) -> tuple[int, Any] | None:
+        for epoch in epochs:
+            try:
+                return epoch, self._read(epoch, like)
+            # Orbax and TensorStore raise all kinds of exceptions for files that are not whole.
+            except Exception as error:
+                reason = str(error).split("\n", maxsplit=1)[0][:100]
+                notice(f"checkpoint {self.folder / str(epoch)} is damaged ({reason}): passed over")
+        if epochs:
+            raise UserError(
+                f"{self.folder}: no checkpoint can be read: train anew into another folder"
+            )
+        return None
+
+    def _read(self, epoch: int, like: Any) -> Any:
+        shapes = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
+        items = ocp.args.Composite(
+            state=ocp.args.StandardRestore(shapes), sums=ocp.args.JsonRestore()
+        )
+        read = self._manager.restore(epoch, args=items)
+        if read["sums"] != _sums(read["state"]):
+            raise ValueError("its checksums differ")
+        return read["state"]
+
+
+def _score(metrics: dict[str, float]) -> float:
+    return metrics["score"]
+
+
+def _sums(state: Any) -> list[int]:
+    """A checksum of each array; of none that is spread over other hosts."""
+    here = [leaf for leaf in jax.tree.leaves(state) if leaf.is_fully_addressable]
+    return [zlib.crc32(np.asarray(leaf).tobytes()) for leaf in here]

@@ -1,0 +1,51 @@
+"""What all commands share: a parser whose errors are one line, and an end that is one line."""
+
+import argparse
+import errno
+from collections.abc import Callable
+from typing import NoReturn
+
+from jaxens.errors import UserError, notice
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says in one line what is wrong."""
+
+    def __init__(self, command: str, description: str, epilog: str = ""):
+        super().__init__(
+            prog=f"python -m jaxens.{command}",
+            description=description.strip().split("\n")[0],
+            epilog=epilog,
+            allow_abbrev=False,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}: see {self.prog} --help")
+
+
+def positive(text: str) -> int:
+    """A flag's value that counts something."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1, not {text!r}")
+    return int(text)
+
+
+def main(command: Callable[[], None]) -> None:
+    """Runs a command; a `UserError` or a full disk becomes one line and exit code 2."""
+    try:
+        command()
+    except UserError as error:
+        _leave(str(error))
+    except KeyboardInterrupt:
+        notice("stopped; what was saved is kept, and --resume goes on with a training run")
+        raise SystemExit(130) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        where = f" while writing {error.filename}" if error.filename else ""
+        _leave(f"the disk is full{where}: free some space or choose another folder")
+
+
+def _leave(message: str) -> NoReturn:
+    notice(f"error: {message}")
+    raise SystemExit(2) from None

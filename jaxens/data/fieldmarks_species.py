@@ -1,0 +1,74 @@
+"""The eighteen invented species of FieldMarks, and what tells them apart.
+
+The design keeps the questions apart, so that an answer can only be read off its own part:
+every family has every wing pattern once and every bill length twice, every wing pattern has
+every bill length once, and each mark is on half of the species of a family and of a bill
+length, and hardly correlated with any other mark (at most 0.11).
+"""
+
+from dataclasses import dataclass
+
+FAMILIES = ("finch", "thrush", "jay")
+BILL_LENGTHS = ("short", "medium", "long")
+WING_PATTERNS = ("solid", "barred", "streaked", "spotted", "checkered", "tipped")
+MARKS = ("eye_ring", "cheek_patch", "crest", "wing_bar", "breast_band")
+
+# Parts by the bit of their mask and the row of their key point.
+PARTS = ("bird", "bill", "wing", *MARKS)
+
+
+@dataclass(frozen=True)
+class Species:
+    """A species. Its colours say nothing: every species occurs in every plumage."""
+
+    name: str
+    family: str
+    bill_length: str
+    wing_pattern: str
+    marks: frozenset[str]
+
+
+def _species(name: str, bill_length: str, wing_pattern: str, *marks: str) -> Species:
+    _, _, family = name.split()
+    return Species(name, family, bill_length, wing_pattern, frozenset(marks))
+
+
+# Western and eastern are look-alikes.
+SPECIES = (
+    _species("western alder finch", "short", "solid", "cheek_patch", "crest", "wing_bar"),
+    _species("eastern alder finch", "medium", "barred", "eye_ring", "cheek_patch", "crest"),
+    _species("western birch finch", "long", "streaked", "wing_bar"),
+    _species("eastern birch finch", "medium", "checkered", "wing_bar", "breast_band"),
+    _species("western cedar finch", "short", "spotted", "eye_ring", "breast_band"),
+    _species(
+        "eastern cedar finch", "long", "tipped", "eye_ring", "cheek_patch", "crest", "breast_band"
+    ),
+    _species("western brook thrush", "medium", "solid", "eye_ring"),
+    _species("eastern brook thrush", "short", "streaked", "eye_ring", "crest", "breast_band"),
+    _species("western fen thrush", "long", "barred", "crest", "breast_band"),
+    _species(
+        "eastern fen thrush",
+        "medium",
+        "spotted",
+        "cheek_patch",
+        "crest",
+        "wing_bar",
+        "breast_band",
+    ),
+    _species("western heath thrush", "long", "checkered", "eye_ring", "cheek_patch", "wing_bar"),
+    _species("eastern heath thrush", "short", "tipped", "cheek_patch", "wing_bar"),
+    _species("western cliff jay", "long", "solid", "eye_ring", "crest", "wing_bar", "breast_band"),
+    _species(
+        "eastern cliff jay",
+        "short",
+        "barred",
+        "eye_ring",
+        "cheek_patch",
+        "wing_bar",
+        "breast_band",
+    ),
+    _species("western gorge jay", "medium", "streaked", "cheek_patch", "breast_band"),
+    _species("eastern gorge jay", "long", "spotted", "cheek_patch"),
+    _species("western steppe jay", "short", "checkered", "crest"),
+    _species("eastern steppe jay", "medium", "tipped", "eye_ring", "crest", "wing_bar"),
+)

@@ -1,0 +1,231 @@
+"""Scores an ensemble's explanations against what people marked: members alone and averaged.
+
+    python -m jaxens.evaluate runs/fieldmarks
+
+explains held-out pictures by every method, scores each member's map and the mean map, and
+writes tables (terminal, Markdown, CSV) and every score (NPZ) into the run directory.
+"""
+
+import argparse
+import dataclasses
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from jaxens import metrics
+from jaxens.attribution import METHODS
+from jaxens.cli import Parser, main, positive
+from jaxens.compilation import use_cache
+from jaxens.data.opening import DataSet, open_data
+from jaxens.data.source import Split, load
+from jaxens.ensemble.ensemble import Ensemble, mean_probabilities
+from jaxens.ensemble.quality import BATCH, all_logits
+from jaxens.errors import UserError
+from jaxens.evaluation import report, tables
+from jaxens.evaluation.augmented import augmented
+from jaxens.evaluation.questions import Question, questions
+from jaxens.evaluation.scoring import Scores, Settings, default_images_at_once, score_question
+from jaxens.loading import best_ensemble
+from jaxens.metrics import Protocol
+from jaxens.run import Run
+from jaxens.viz.live import console
+
+WIDTH = 110  # of a table; a narrower terminal breaks its lines
+BACKGROUND = 16  # training pictures that GradientSHAP starts from
+
+
+def evaluate(arguments: Sequence[str] | None = None) -> None:
+    began = time.monotonic()
+    asked = _parser().parse_args(arguments)
+    protocol = _protocol(asked)
+    use_cache()
+    run = Run.open(asked.run)
+    ensemble = best_ensemble(run)
+    data = _data(run, asked)
+    test = _pictures(run, data, asked)
+    asking = _questions(ensemble, test, asked)
+    at_once = asked.images_at_once or default_images_at_once(run.config.data.image_size)
+    settings = Settings(at_once, asked.steps, asked.samples, asked.seed)
+    about = report.protocol_text(protocol, settings, ensemble, asked.explain, BACKGROUND)
+    console.print(about, soft_wrap=True)
+    answers = []
+    with _bar() as bar:
+        bar.add_task("explaining", total=sum(map(len, asking)) * _cost(asked.methods, settings))
+        for question in asking:
+            scores = _scores(ensemble, data, test, question, asked.methods, protocol, settings, bar)
+            answer = report.Answer(question, scores, tables.rows_of(question, scores))
+            answers.append(answer)
+            table = tables.terminal(answer.title(), answer.rows)
+            bar.console.print(table, width=WIDTH, crop=False)
+    folder = asked.out or run.folder / _folder_name(asked)
+    report.write(folder, run.folder.name, about, answers, test)
+    run.close()
+    console.print(
+        f"{report.summary(answers)}\n"
+        f"tables and scores: {folder}    ({(time.monotonic() - began) / 60:.1f} minutes)",
+        soft_wrap=True,
+    )
+
+
+def _scores(
+    ensemble: Ensemble,
+    data: DataSet,
+    test: Split,
+    question: Question,
+    methods: list[str],
+    protocol: Protocol,
+    settings: Settings,
+    bar: Progress,
+) -> dict[str, dict[str, Scores]]:
+    """One question's scores by method and metric."""
+    (task,) = bar.task_ids
+    background = _background(data)
+    scores = {}
+    for method in methods:
+        bar.update(task, description=f"{question.name}: {METHODS[method].title}")
+        each = _cost([method], settings)
+        scores[method] = score_question(
+            ensemble,
+            test,
+            question,
+            method,
+            background,
+            protocol,
+            settings,
+            lambda pictures, each=each: bar.advance(task, pictures * each),  # type: ignore[misc]
+        )
+    return scores
+
+
+def _background(data: DataSet) -> Array:
+    """Training pictures, evenly spaced: the baselines that GradientSHAP draws from."""
+    places = np.linspace(0, len(data.train) - 1, min(BACKGROUND, len(data.train))).astype(int)
+    return jnp.asarray(np.stack([data.train[int(i)].image for i in places]))
+
+
+def _data(run: Run, asked: argparse.Namespace) -> DataSet:
+    """The run's data set, from where it lies now."""
+    config = run.config.data
+    config = dataclasses.replace(
+        config, dir=str(asked.data_dir or config.dir), cache=str(asked.cache_dir or config.cache)
+    )
+    data = open_data(config)
+    run.check_data(data.fingerprint)
+    return data
+
+
+def _pictures(run: Run, data: DataSet, asked: argparse.Namespace) -> Split:
+    test = load(data.test, "reading held-out pictures")
+    if asked.limit is not None:
+        test = test.take(np.arange(min(asked.limit, len(test))))
+    return augmented(test, run.config.augment, asked.seed) if asked.augment else test
+
+
+def _questions(ensemble: Ensemble, test: Split, asked: argparse.Namespace) -> list[Question]:
+    names = [task.name for task in ensemble.tasks]
+    for name in asked.tasks or ():
+        if name not in names:
+            raise UserError(f"{asked.run} has no task {name!r}: --tasks among {', '.join(names)}")
+    tasks = tuple(task for task in ensemble.tasks if task.name in (asked.tasks or names))
+    logits = all_logits(ensemble, test, BATCH)
+    predicted = {
+        task.name: np.asarray(mean_probabilities(task, logits[task.name])) for task in tasks
+    }
+    asking = questions(tasks, test, asked.explain, predicted)
+    if not any(map(len, asking)):
+        raise UserError(
+            f"no picture of {test.info.name} has a region or key point for "
+            f"{', '.join(task.name for task in tasks)}: choose other --tasks"
+        )
+    return [question for question in asking if len(question)]
+
+
+def _cost(methods: list[str], settings: Settings) -> int:
+    """Model evaluations per picture and member, for the bar's time left."""
+    return sum(settings.passes(method) for method in methods)
+
+
+def _bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )
+
+
+def _protocol(asked: argparse.Namespace) -> Protocol:
+    try:
+        return Protocol(asked.threshold, asked.correlation_size, asked.sign)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def _folder_name(asked: argparse.Namespace) -> str:
+    """A name of its own for what is no evaluation of all labels."""
+    parts = ["evaluation", asked.explain if asked.explain != "label" else ""]
+    parts += [f"first-{asked.limit}" if asked.limit else "", "augmented" if asked.augment else ""]
+    return "-".join(filter(None, parts))
+
+
+def _parser() -> Parser:
+    parser = Parser("evaluate", __doc__)
+    add = parser.add_argument
+    add("run", type=Path, help="run directory that jaxens.train has written")
+    add(
+        "--methods",
+        nargs="+",
+        choices=METHODS,
+        default=list(METHODS),
+        metavar="METHOD",
+        help=f"explanation methods (default: all of {', '.join(METHODS)})",
+    )
+    add("--tasks", nargs="+", metavar="TASK", help="tasks (default: all that have truth)")
+    add("--limit", type=positive, help="only the first so many held-out pictures")
+    add(
+        "--explain",
+        choices=("label", "prediction"),
+        default="label",
+        help="what is explained: the label, or what the ensemble says (default: label)",
+    )
+    add(
+        "--augment",
+        action="store_true",
+        help="explain randomly changed pictures (as in training), masks and points moved along",
+    )
+    add("--threshold", type=float, default=0.3, help="of the normalised map, for IoU (default 0.3)")
+    add(
+        "--sign",
+        choices=tuple(metrics.SIGNS),
+        default="signed",
+        help="what becomes of negative values of signed maps (default: signed)",
+    )
+    add(
+        "--correlation-size",
+        type=positive,
+        default=14,
+        help="cells along a side, for the correlation (default 14)",
+    )
+    add("--steps", type=positive, default=50, help="of integrated gradients (default 50)")
+    add("--samples", type=positive, default=5, help="of GradientSHAP (default 5)")
+    add("--seed", type=int, default=0, help="of GradientSHAP's draws and --augment (default 0)")
+    add(
+        "--images-at-once",
+        type=positive,
+        help="members times images in one model call: lower it to save memory "
+        "(default: 256 on CPU, 8192 elsewhere, at 64 px; fewer of larger pictures)",
+    )
+    add("--data-dir", type=Path, help="where the data set lies now, if it was moved")
+    add("--cache-dir", type=Path, help="where prepared data lie")
+    add("--out", type=Path, help="folder for the tables (default: RUN/evaluation)")
+    return parser  # fmt: skip
+
+
+if __name__ == "__main__":
+    main(evaluate)

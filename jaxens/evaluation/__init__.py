@@ -1,0 +1,1 @@
+"""Explanations against what people marked: the questions, their scores, the tables."""

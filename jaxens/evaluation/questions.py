@@ -1,0 +1,114 @@
+"""What is explained in an evaluation, and the truth that it is scored against."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from jaxens.data.schema import MISSING, Task, part_masks
+from jaxens.data.source import Split
+
+Explained = Literal["label", "prediction"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """Pictures, a class of one task for each, and the part that a person would point at.
+
+    A multiclass task is one question; each label of a multilabel task is one.
+    """
+
+    name: str
+    task: Task
+    part: str
+    pictures: Int[np.ndarray, "case"]  # rows of the split
+    targets: Int[np.ndarray, "case"]  # classes of the task
+    masks: Bool[np.ndarray, "case height width"] | None
+    points: Float[np.ndarray, "case 2"] | None
+    left_out: Mapping[str, int] = field(default_factory=dict)  # why, how many
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+
+def questions(
+    tasks: tuple[Task, ...],
+    split: Split,
+    explained: Explained,
+    predicted: Mapping[str, Float[np.ndarray, "image class"]],
+) -> list[Question]:
+    """The questions of all tasks that have a part with a region or a point.
+
+    `explained` is the label, or the class that the ensemble finds most probable (of a
+    multilabel task: each label that it finds more probable than not), out of `predicted`,
+    the ensemble's probabilities. Pictures without truth are left out and counted.
+    """
+    made = []
+    for task in tasks:
+        for part in dict.fromkeys(task.parts):
+            if part in split.info.masks or part in split.info.points:
+                classes = [k for k, name in enumerate(task.parts) if name == part]
+                made += _of_part(task, part, classes, split, explained, predicted)
+    return made
+
+
+def _of_part(
+    task: Task,
+    part: str,
+    classes: list[int],
+    split: Split,
+    explained: Explained,
+    predicted: Mapping[str, np.ndarray],
+) -> list[Question]:
+    labels = split.labels[task.name]
+    if task.kind == "multilabel":
+        chosen = labels == 1 if explained == "label" else predicted[task.name] > 0.5
+        unknown = (labels == MISSING) if explained == "label" else np.zeros_like(chosen)
+        return [
+            _question(
+                f"{task.name}: {task.classes[k]}",
+                task,
+                part,
+                np.flatnonzero(chosen[:, k]),
+                np.full(chosen[:, k].sum(), k),
+                split,
+                {"no label": int(unknown[:, k].sum())},
+            )
+            for k in classes
+        ]
+    chosen = labels if explained == "label" else predicted[task.name].argmax(axis=-1)
+    pictures = np.flatnonzero(np.isin(chosen, classes))
+    unknown = {"no label": int(np.sum(chosen == MISSING))}
+    return [_question(task.name, task, part, pictures, chosen[pictures], split, unknown)]
+
+
+def _question(
+    name: str,
+    task: Task,
+    part: str,
+    pictures: np.ndarray,
+    targets: np.ndarray,
+    split: Split,
+    left_out: dict[str, int],
+) -> Question:
+    """Drops the pictures in which the part has neither region nor point."""
+    masks = points = None
+    seen = np.zeros(len(pictures), bool)
+    if split.masks is not None and part in split.info.masks:
+        masks = part_masks(split.masks[pictures], split.info, part)
+        seen |= masks.any(axis=(1, 2))
+    if part in split.info.points:
+        points = split.points[pictures, split.info.points.index(part)]
+        seen |= ~np.isnan(points).any(axis=-1)
+    return Question(
+        name,
+        task,
+        part,
+        pictures[seen],
+        targets[seen].astype(np.int32),
+        None if masks is None else masks[seen],
+        None if points is None else points[seen],
+        left_out | {f"no {part} marked": int(np.sum(~seen))},
+    )

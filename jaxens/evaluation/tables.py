@@ -1,0 +1,150 @@
+"""An evaluation as tables: terminal, Markdown, CSV."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rich import box
+from rich.table import Table
+
+from jaxens import metrics
+from jaxens.attribution import METHODS
+from jaxens.evaluation.questions import Question
+from jaxens.evaluation.scoring import Scores
+from jaxens.metrics import Comparison
+
+METRICS = {
+    "iou": "IoU",
+    "intersection": "intersection, px",
+    "union": "union, px",
+    "correlation": "correlation",
+    "distance": "distance",
+}
+HEADER = (
+    "method", "Ind-Avg", "Ens-Avg", "difference [95 % CI]", "d_z", "p (t)", "p (Wilcoxon)",
+    "p (t, Holm)", "n",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method on one question by one metric."""
+
+    question: str
+    metric: str
+    method: str
+    comparison: Comparison
+    p_holm: float  # of the t-tests of all methods in this table
+
+
+def rows_of(question: Question, scores: dict[str, dict[str, Scores]]) -> list[Row]:
+    """The rows of a question, out of its scores by method and metric.
+
+    A table is one metric of one question; Holm's correction is over its methods.
+    """
+    rows = []
+    for metric, higher in metrics.HIGHER_IS_BETTER.items():
+        tested = {
+            method: metrics.compare(
+                metrics.individual_average(by_metric[metric].individual)[0],
+                by_metric[metric].ensemble,
+                higher,
+            )
+            for method, by_metric in scores.items()
+            if metric in by_metric
+        }
+        adjusted = metrics.holm(np.array([c.p for c in tested.values()]))
+        rows += [
+            Row(question.name, metric, method, comparison, float(p))
+            for (method, comparison), p in zip(tested.items(), adjusted, strict=True)
+        ]
+    return rows
+
+
+def won(row: Row) -> bool:
+    """Whether the ensemble is better with p < 0.01 by the paired t-test, as the paper marks it."""
+    return row.comparison.better and row.comparison.p < 0.01
+
+
+def terminal(title: str, rows: Sequence[Row]) -> Table:
+    """The rows of a question as a table with a section per metric."""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for i, column in enumerate(HEADER):
+        table.add_column(column, justify="left" if i == 0 else "right", no_wrap=True)
+    for metric, part in _by_metric(rows):
+        table.add_section()
+        table.add_row(f"[bold]{METRICS[metric]}[/bold] ({_better(metric)} is better)")
+        for row in part:
+            cells = _cells(row)
+            if won(row):
+                cells[2] = f"[bold green]{cells[2]}[/bold green]"
+            table.add_row(*cells)
+    return table
+
+
+def markdown(title: str, rows: Sequence[Row]) -> str:
+    """The same as Markdown."""
+    lines = [f"## {title}", ""]
+    for metric, part in _by_metric(rows):
+        lines += [
+            f"**{METRICS[metric]}** ({_better(metric)} is better)",
+            "",
+            "| " + " | ".join(HEADER) + " |",
+            "| --- |" + " ---: |" * (len(HEADER) - 1),
+        ]
+        for row in part:
+            cells = _cells(row)
+            value, stars = cells[2].rstrip("*"), metrics.stars(row.comparison.p)
+            shown = f"**{value}**" if won(row) else value
+            cells[2] = shown + stars.replace("*", r"\*")
+            lines.append("| " + " | ".join(cells) + " |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def to_csv(rows: Sequence[Row]) -> str:
+    """Every row with all digits."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    fields = list(Comparison.__dataclass_fields__)
+    writer.writerow(["question", "metric", "method", *fields, "p_holm"])
+    for row in rows:
+        values = [getattr(row.comparison, name) for name in fields]
+        writer.writerow([row.question, row.metric, row.method, *values, row.p_holm])
+    return text.getvalue()
+
+
+def _by_metric(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    return [
+        (metric, part)
+        for metric in METRICS
+        if (part := [row for row in rows if row.metric == metric])
+    ]
+
+
+def _better(metric: str) -> str:
+    return "higher" if metrics.HIGHER_IS_BETTER[metric] else "lower"
+
+
+def _cells(row: Row) -> list[str]:
+    c = row.comparison
+    digits = 1 if row.metric in ("intersection", "union") else 3
+    return [
+        METHODS[row.method].title,
+        f"{c.mean_individual:.{digits}f}",
+        f"{c.mean_ensemble:.{digits}f}{metrics.stars(c.p)}",
+        f"{c.difference:+.{digits}f} [{c.low:+.{digits}f}, {c.high:+.{digits}f}]",
+        f"{c.d_z:+.2f}",
+        _p(c.p),
+        _p(c.wilcoxon_p),
+        _p(row.p_holm),
+        str(c.n),
+    ]
+
+
+def _p(p: float) -> str:
+    if np.isnan(p):
+        return "–"
+    return f"{p:.0e}" if p < 1e-3 else f"{p:.3f}"

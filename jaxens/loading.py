@@ -1,0 +1,55 @@
+"""From a run directory back to an ensemble."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from jaxens.config import Config
+from jaxens.data.opening import chosen_tasks
+from jaxens.data.schema import Info, Task
+from jaxens.ensemble.ensemble import Ensemble
+from jaxens.ensemble.state import State, build_model, build_optimizer, init
+from jaxens.errors import UserError
+from jaxens.run import Run
+
+
+def load_ensemble(run: str | os.PathLike[str]) -> Ensemble:
+    """See `jaxens.load`."""
+    return best_ensemble(Run.open(Path(run)))
+
+
+def best_ensemble(run: Run) -> Ensemble:
+    """The ensemble of an open run, from its best checkpoint."""
+    found = run.checkpoints.best(abstract_state(run.config, run.info))
+    if found is None:
+        raise UserError(
+            f"{run.folder} holds no checkpoint yet: train on with "
+            f"python -m jaxens.train --out {run.folder} --resume"
+        )
+    return as_ensemble(run.config, chosen_tasks(run.config.data, run.info), found[1])
+
+
+def as_ensemble(config: Config, tasks: tuple[Task, ...], state: State) -> Ensemble:
+    """A training state as an ensemble; a baseline member, the last, is set apart."""
+    members = config.ensemble.members
+
+    def part(rows: slice) -> Any:
+        return jax.tree.map(lambda leaf: leaf[rows], state.variables)
+
+    has_baseline = jax.tree.leaves(state.params)[0].shape[0] > members
+    return Ensemble(
+        build_model(config, tasks),
+        part(slice(0, members)),
+        tasks,
+        part(slice(members, None)) if has_baseline else None,
+    )
+
+
+def abstract_state(config: Config, info: Info) -> State:
+    """Shapes and types of a run's state."""
+    model = build_model(config, chosen_tasks(config.data, info))
+    # The schedule's length is no part of the state's shape.
+    optimizer = build_optimizer(config.optim, steps=2)
+    return jax.eval_shape(lambda: init(config, model, optimizer, jax.random.key(0)))

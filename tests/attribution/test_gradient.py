@@ -1,0 +1,102 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxens import attribution as attr
+from jaxens.attribution.gradient import Model, sum_in_chunks
+from tests.reference import twins
+
+IMAGES = twins.sample_images(3, 2)
+WEIGHTS = np.random.default_rng(1).normal(size=(10, 14, 2, 4)).astype(np.float32)
+
+
+def linear(images: jax.Array) -> jax.Array:
+    return jnp.einsum("nhwc,hwck->nk", images, WEIGHTS) + 7
+
+
+def test_saliency_of_a_linear_model_is_its_absolute_weights() -> None:
+    maps = attr.saliency(linear, IMAGES, np.array([0, 3, 3]))
+    expected = np.abs(np.moveaxis(WEIGHTS[..., [0, 3, 3]], -1, 0))
+    np.testing.assert_allclose(maps, expected, rtol=1e-6)
+
+
+def test_input_x_gradient_of_a_linear_model_is_each_inputs_part_of_the_logit() -> None:
+    maps = attr.input_x_gradient(linear, IMAGES, 1)
+    np.testing.assert_allclose(maps, IMAGES * WEIGHTS[..., 1], rtol=1e-6)
+    np.testing.assert_allclose(maps.sum((1, 2, 3)) + 7, linear(IMAGES)[:, 1], rtol=1e-5)
+
+
+def test_an_image_is_explained_alike_alone_and_among_others(network: Model) -> None:
+    images = twins.sample_images(3)
+    together = attr.saliency(network, images, np.array([0, 1, 2]))
+    alone = attr.saliency(network, images[1:2], 1)
+    np.testing.assert_allclose(together[1:2], alone, atol=1e-6)
+
+
+def test_a_model_that_gives_nan_for_an_image_gives_it_a_map_of_nan() -> None:
+    def diverged(images: jax.Array) -> jax.Array:
+        # Its units are off, so that its gradient would be 0.
+        return jax.nn.relu(images - 100).sum((1, 2)) + jnp.array([[0.0], [jnp.nan], [0.0]])
+
+    maps = attr.saliency(diverged, IMAGES, 0)
+    assert jnp.isnan(maps[1]).all()
+    assert not maps[::2].any()
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (IMAGES[0], r"shape \(10, 14, 2\): give \[image, height, width, channel\]"),
+        (np.zeros((1, 10, 14, 2), np.uint8), "type uint8, which has no gradient"),
+    ],
+)
+@pytest.mark.parametrize("method", attr.METHODS)
+@pytest.mark.usefixtures("unchecked")
+def test_images_that_are_none_are_refused(method: str, images: np.ndarray, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        attr.explain(
+            method, lambda x: x, linear, images, 0, key=jax.random.key(0), background=IMAGES
+        )
+
+
+@pytest.mark.parametrize(
+    ("model", "shape"),
+    [(lambda images: images.sum((1, 2, 3)), r"\(3,\)"), (lambda images: images, r"\(3, 10,")],
+)
+def test_a_model_that_gives_no_logits_is_refused(model: Model, shape: str) -> None:
+    with pytest.raises(ValueError, match=f"shape {shape}.* return logits of shape"):
+        attr.saliency(model, IMAGES, 0)
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 5, 7, 100, None])
+def test_a_sum_in_chunks_takes_every_point_once(chunk: int | None) -> None:
+    images, points = jnp.asarray(IMAGES), jnp.arange(7.0)
+    total = sum_in_chunks(lambda images, some: images * points[some].sum(), images, 7, chunk)
+    np.testing.assert_allclose(total, IMAGES * 21, rtol=1e-6)
+
+
+@pytest.mark.parametrize("chunk", [0, -2])
+def test_a_chunk_of_nothing_is_refused(chunk: int) -> None:
+    with pytest.raises(ValueError, match=f"chunk is {chunk}: give at least 1"):
+        attr.integrated_gradients(linear, IMAGES, 0, chunk=chunk)
+
+
+def test_chunks_bound_memory() -> None:
+    images = np.zeros((4, 32, 32, 3), np.float32)
+    kernel = np.ones((3, 3, 3, 8), np.float32)
+
+    def network(images: jax.Array) -> jax.Array:
+        layout = ("NHWC", "HWIO", "NHWC")
+        hidden = jax.lax.conv_general_dilated(
+            images, kernel, (1, 1), "SAME", dimension_numbers=layout
+        )
+        return jnp.tanh(hidden).sum(axis=(1, 2))
+
+    def memory(chunk: int | None) -> int:
+        explain = jax.jit(
+            lambda images: attr.integrated_gradients(network, images, 0, steps=16, chunk=chunk)
+        )
+        return explain.lower(images).compile().memory_analysis().temp_size_in_bytes
+
+    assert memory(2) < memory(None) / 4

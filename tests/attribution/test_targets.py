@@ -1,0 +1,118 @@
+from collections.abc import Callable
+from functools import cache, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxens import attribution as attr
+from tests.reference import twins
+
+IMAGES = twins.sample_images(3)
+BACKGROUND = twins.sample_images(2, seed=1)
+PARAMS = twins.params_of(twins.TorchNet())
+KEY = jax.random.key(0)
+LOGITS = jnp.array([[1.0, 2.0, 4.0], [8.0, 16.0, 32.0]])
+
+
+@pytest.mark.parametrize(
+    ("targets", "selected"),
+    [
+        (1, [2, 16]),
+        (np.int64(2), [4, 32]),
+        (np.array([2, 0], np.uint8), [4, 8]),
+        (jnp.array([0, 1]), [1, 16]),
+        (attr.Contrast(2, 0), [3, 24]),
+        (attr.Contrast(np.array([0, 2]), 1), [-1, 16]),
+        (lambda logits: logits[:, 1:].sum(axis=1), [6, 48]),
+    ],
+)
+def test_one_number_per_image_is_explained(targets: attr.Targets, selected: list[float]) -> None:
+    np.testing.assert_array_equal(attr.select(LOGITS, targets), selected)
+    if not callable(targets):
+        np.testing.assert_array_equal(jax.jit(attr.select)(LOGITS, targets), selected)
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        (3, "targets names class 3, but the model has 3: give 0 to 2"),
+        (-1, "targets names class -1,"),
+        (np.array([0, 3]), r"targets names class 3 \(image 1\)"),
+        (jnp.array([-1, 0]), r"targets names class -1 \(image 0\)"),
+        (attr.Contrast(3, 0), r"targets\.target names class 3"),
+        (attr.Contrast(0, np.array([1, 7])), r"targets\.against names class 7 \(image 1\)"),
+        (np.array([0, 1, 2]), r"shape \(3,\) for 2 images: give one class, or one for each"),
+        (np.array([[0], [1]]), r"shape \(2, 1\) for 2 images"),
+        (np.array([0.0, 1.0]), "has type float.*: give integers"),
+        (1.0, "has type float.*: give integers"),
+        (True, "has type bool: give integers"),
+        (lambda logits: logits, r"returned shape \(2, 3\).* one number per image, shape \(2,\)"),
+    ],
+)
+@pytest.mark.usefixtures("unchecked")
+def test_targets_that_make_no_sense_are_refused(targets: attr.Targets, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        attr.select(LOGITS, targets)
+
+
+every_method = pytest.mark.parametrize("method", attr.METHODS)
+linear_methods = pytest.mark.parametrize("method", [m for m in attr.METHODS if m != "saliency"])
+
+
+@every_method
+def test_a_class_that_does_not_exist_is_refused_by_every_method(method: str) -> None:
+    for targets in (twins.CLASSES, np.array([0, 1, twins.CLASSES])):
+        with pytest.raises(ValueError, match=r"names class 5.*, but the model has 5"):
+            jax.eval_shape(lambda images: explain(method, images, targets, KEY), IMAGES)  # noqa: B023
+
+
+@every_method
+def test_a_traced_class_that_does_not_exist_gives_nan_and_not_another_classs_map(
+    method: str,
+) -> None:
+    maps = compiled(method)(IMAGES, np.array([-1, 1, twins.CLASSES]), KEY)
+    assert np.isnan(maps[::2]).all()
+    right = compiled(method)(IMAGES, np.array([0, 1, 2]), KEY)
+    np.testing.assert_allclose(maps[1], right[1], atol=1e-6)
+    assert np.isfinite(right).all()
+
+
+@linear_methods
+def test_a_contrast_is_the_difference_of_two_maps_where_the_method_is_linear(method: str) -> None:
+    target, against = np.array([3, 0, 2]), np.array([1, 1, 4])
+    maps = compiled(method)(IMAGES, attr.Contrast(target, against), KEY)
+    difference = compiled(method)(IMAGES, target, KEY) - compiled(method)(IMAGES, against, KEY)
+    np.testing.assert_allclose(maps, difference, atol=1e-6)
+
+
+def test_a_contrast_passes_through_vmap() -> None:
+    others = jnp.array([0, 1, 4])
+    contrasts = attr.Contrast(jnp.array([2, 2, 2]), others)
+    maps = jax.jit(jax.vmap(compiled("saliency"), (None, attr.Contrast(None, 0), None)))(
+        IMAGES, contrasts, KEY
+    )
+    for against in range(3):
+        contrast = attr.Contrast(np.array([2, 2, 2]), np.repeat(others[against], 3))
+        one = compiled("saliency")(IMAGES, contrast, KEY)
+        np.testing.assert_allclose(maps[against], one, atol=1e-6)
+
+
+def explain(method: str, images: jax.Array, targets: attr.Targets, key: jax.Array) -> jax.Array:
+    return attr.explain(
+        method,
+        partial(twins.features, PARAMS),
+        partial(twins.head, PARAMS),
+        images,
+        targets,
+        steps=3,
+        key=key,
+        background=BACKGROUND,
+        samples=2,
+    )
+
+
+@cache
+def compiled(method: str) -> Callable[..., jax.Array]:
+    return jax.jit(partial(explain, method))

@@ -1,0 +1,171 @@
+"""The evaluation command: its tables, its scores, what it leaves out, how it refuses."""
+
+import csv
+import io
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+import jaxens
+from jaxens import metrics
+from jaxens.attribution import METHODS
+from jaxens.data.opening import open_data
+from jaxens.data.schema import part_masks
+from jaxens.data.source import load
+from jaxens.errors import UserError
+from jaxens.evaluate import evaluate
+from jaxens.run import Run
+from jaxens.viz.live import console
+
+QUICK = ["--steps", "2", "--samples", "2", "--images-at-once", "8"]
+
+
+def evaluated(folder, *words):
+    with console.capture() as capture:
+        evaluate([str(folder), *QUICK, *words])
+    return capture.get()
+
+
+@pytest.fixture(scope="module")
+def printed(run):
+    return evaluated(run.folder)
+
+
+@pytest.fixture(scope="module")
+def rows(run, printed):
+    text = (run.folder / "evaluation" / "tables.csv").read_text()
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+@pytest.fixture(scope="module")
+def scores(run, printed):
+    return np.load(run.folder / "evaluation" / "scores.npz")
+
+
+def test_every_task_with_truth_has_a_table_of_all_methods(rows):
+    questions = {row["question"] for row in rows}
+    assert {"bill_length", "wing_pattern"} <= questions
+    assert any(name.startswith("marks: ") for name in questions)
+    assert not questions & {"species", "family"}
+    for question in questions:
+        for metric in ("iou", "correlation", "distance"):
+            methods = [
+                r["method"] for r in rows if r["question"] == question and r["metric"] == metric
+            ]
+            assert methods == list(METHODS)
+
+
+def test_terminal_and_markdown_show_the_protocol_and_the_same_numbers(run, printed, rows):
+    markdown = (run.folder / "evaluation" / "tables.md").read_text()
+    row = next(r for r in rows if r["question"] == "wing_pattern" and r["metric"] == "iou")
+    for text in (printed, markdown):
+        assert "Sign rule 'signed'" in text
+        assert "Ind-Avg: the mean over the 2 members" in text
+        assert f"{float(row['mean_individual']):.3f}" in text
+
+
+def test_statistics_are_those_of_the_scores_on_disk(rows, scores):
+    for row in rows:
+        name = f"{row['question']}/{row['method']}/{row['metric']}"
+        members = scores[f"{name}/individual"]
+        scored = np.isfinite(members).sum(axis=0)
+        total = np.nansum(members, axis=0)
+        individual = np.divide(total, scored, out=np.full(len(total), np.nan), where=scored > 0)
+        ensemble = scores[f"{name}/ensemble"]
+        both = ~(np.isnan(individual) | np.isnan(ensemble))
+        assert int(row["n"]) == both.sum()
+        assert int(row["left_out"]) == (~both).sum()
+        np.testing.assert_allclose(float(row["mean_ensemble"]), ensemble[both].mean(), rtol=1e-12)
+        if both.sum() > 2 and np.ptp((ensemble - individual)[both]) > 1e-5:
+            want = stats.ttest_rel(ensemble[both], individual[both]).pvalue
+            np.testing.assert_allclose(float(row["p"]), want, rtol=1e-6)
+
+
+def test_scores_are_those_of_maps_made_one_by_one(run, scores):
+    """The mean map's score, and each member's, without chunks, through the public names."""
+    opened = Run.open(run.folder)
+    test = load(open_data(opened.config.data).test, "")
+    ensemble = jaxens.load(run.folder)
+    ids = list(scores["wing_pattern/pictures"])
+    for place in (0, len(ids) - 1):
+        picture = test.ids.index(ids[place])
+        target = int(test.labels["wing_pattern"][picture])
+        assert scores["wing_pattern/targets"][place] == target
+        image = jnp.asarray(test.images[picture][None])
+        mask = part_masks(test.masks[picture], test.info, "wing")
+        for method in ("saliency", "grad_cam"):
+            maps = ensemble.attribute(image, target, method, task="wing_pattern")[:, 0]
+            signed = METHODS[method].signed
+            want = [metrics.iou(m, mask, signed=signed) for m in (*maps, maps.mean(axis=0))]
+            got = scores[f"wing_pattern/{method}/iou/individual"][:, place]
+            np.testing.assert_allclose(got, want[:-1], atol=2e-3)
+            got = scores[f"wing_pattern/{method}/iou/ensemble"][place]
+            np.testing.assert_allclose(got, want[-1], atol=2e-3)
+
+
+def test_marks_are_scored_where_they_are(run, scores):
+    test = load(open_data(Run.open(run.folder).config.data).test, "")
+    marks = test.info.task("marks")
+    for k, label in enumerate(marks.classes):
+        present = [test.ids[i] for i in np.flatnonzero(test.labels["marks"][:, k] == 1)]
+        if present:
+            assert list(scores[f"marks: {label}/pictures"]) == present
+
+
+def test_chunks_change_no_score(run, scores, tmp_path):
+    words = ["--tasks", "wing_pattern", "--images-at-once", "2", "--out", str(tmp_path)]
+    evaluated(run.folder, *words)
+    small = np.load(tmp_path / "scores.npz")
+    compared = [name for name in small.files if "/correlation/" in name or "/distance/" in name]
+    assert compared
+    for name in compared:
+        np.testing.assert_allclose(small[name], scores[name], atol=1e-4)
+
+
+def test_a_limit_scores_the_first_pictures_alike_in_a_folder_of_its_own(run, scores):
+    evaluated(run.folder, "--limit", "5", "--tasks", "wing_pattern", "--methods", "gradient_shap")
+    first = np.load(run.folder / "evaluation-first-5" / "scores.npz")
+    count = len(first["wing_pattern/pictures"])
+    assert 0 < count <= 5
+    name = "wing_pattern/gradient_shap/distance/ensemble"
+    np.testing.assert_allclose(first[name], scores[name][:count], atol=1e-5)
+
+
+def test_the_prediction_is_explained_when_asked(run):
+    evaluated(run.folder, "--explain", "prediction", "--methods", "grad_cam")
+    scores = np.load(run.folder / "evaluation-prediction" / "scores.npz")
+    ensemble = jaxens.load(run.folder)
+    test = load(open_data(Run.open(run.folder).config.data).test, "")
+    logits = ensemble.logits(jnp.asarray(test.images), "wing_pattern")
+    told = np.exp(logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)).mean(0).argmax(-1)
+    rows = [test.ids.index(i) for i in scores["wing_pattern/pictures"]]
+    np.testing.assert_array_equal(scores["wing_pattern/targets"], told[rows])
+
+
+def test_changed_pictures_take_their_truth_along(run):
+    printed = evaluated(run.folder, "--augment", "--methods", "grad_cam")
+    assert "wing_pattern" in printed
+    assert (run.folder / "evaluation-augmented" / "tables.md").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--methods", "gradcam"], "gradcam"),
+        (["--tasks", "wing"], "has no task 'wing'"),
+        (["--tasks", "species"], "region or key point"),
+        (["--limit", "0"], "must be a whole number from 1"),
+        (["--threshold", "2"], "threshold"),
+    ],
+)
+def test_a_mistake_is_one_line(run, words, named):
+    with pytest.raises(UserError, match=named) as caught:
+        evaluated(run.folder, *words)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_that_is_no_run_is_named(tmp_path):
+    with pytest.raises(UserError, match="is no run directory"):
+        evaluate([str(tmp_path)])

@@ -1,0 +1,324 @@
+import hashlib
+import io
+import itertools
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from PIL import Image, ImageFilter
+
+from jaxens.data import fieldmarks, schema
+from jaxens.data.fieldmarks_draw import Picture, encoded, paint, render
+from jaxens.data.fieldmarks_species import BILL_LENGTHS, FAMILIES, MARKS, PARTS, SPECIES
+from jaxens.data.source import Source
+from jaxens.errors import UserError
+
+SMALL = {"train": 6, "val": 3, "test": 3}
+
+
+@pytest.fixture(scope="module")
+def pictures() -> list[Picture]:
+    return [render(seed=5, index=i) for i in range(360)]
+
+
+def part(picture: Picture, name: str) -> np.ndarray:
+    return schema.part_masks(picture.mask, fieldmarks.INFO, name)
+
+
+def grown(mask: np.ndarray, pixels: int) -> np.ndarray:
+    """`mask` and all that is at most `pixels` away."""
+    image = Image.fromarray((mask * 255).astype(np.uint8))
+    return np.asarray(image.filter(ImageFilter.MaxFilter(2 * pixels + 1))) > 0
+
+
+def same(a: Picture, b: Picture) -> bool:
+    pairs = [(a.image, b.image), (a.mask, b.mask), (a.points, b.points), (a.box, b.box)]
+    pairs += [(a.labels[task], b.labels[task]) for task in a.labels]
+    return all(np.array_equal(x, y, equal_nan=x.dtype.kind == "f") for x, y in pairs)
+
+
+# Pictures
+
+
+def test_a_picture_depends_on_its_seed_and_index_alone(pictures: list[Picture]) -> None:
+    assert all(same(render(5, i), pictures[i]) for i in (17, 3, 250))
+
+
+def test_another_process_draws_the_same_picture(pictures: list[Picture]) -> None:
+    code = """
+import hashlib, json, sys
+from jaxens.data.fieldmarks_draw import render
+assert not {"jax", "tensorflow_datasets"} & set(sys.modules), "a drawing process starts slowly"
+print(json.dumps([hashlib.sha256(render(5, i).image).hexdigest() for i in (9, 2)]))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    here = [hashlib.sha256(pictures[i].image).hexdigest() for i in (9, 2)]
+    assert json.loads(run.stdout) == here
+
+
+def test_pictures_and_seeds_differ(pictures: list[Picture]) -> None:
+    assert len({p.image.tobytes() for p in pictures}) == len(pictures)
+    assert not np.array_equal(render(6, 0).image, pictures[0].image)
+
+
+@pytest.mark.parametrize("index", [0, 7, 31])
+def test_the_same_bird_at_any_size(index: int) -> None:
+    small, large = render(5, index, 64), render(5, index, 224)
+    assert large.image.shape == (224, 224, 3)
+    assert large.mask.shape == (224, 224)
+    shrunk = Image.fromarray(large.image).resize((64, 64), Image.Resampling.BOX)
+    assert np.corrcoef(np.asarray(shrunk).ravel(), small.image.ravel())[0, 1] > 0.97
+    np.testing.assert_array_equal(small.points, large.points)
+    np.testing.assert_allclose(small.box, large.box, atol=1 / 64)
+    for name in ("bird", "wing"):
+        cover = Image.fromarray(part(large, name).astype(np.float32))
+        share = np.asarray(cover.resize((64, 64), Image.Resampling.BOX))
+        differ = (share > 0.5) != part(small, name)
+        assert differ.mean() < 0.01
+    assert small.labels.keys() == large.labels.keys()
+    assert all(np.array_equal(small.labels[t], large.labels[t]) for t in small.labels)
+
+
+@pytest.mark.parametrize("size", [16, 33, 100])
+def test_a_size_need_not_be_a_usual_one(size: int) -> None:
+    picture = render(0, 0, size)
+    assert picture.image.shape == (size, size, 3)
+    assert part(picture, "bill").any()
+
+
+# Their truth
+
+
+def test_labels_are_those_of_the_species(pictures: list[Picture]) -> None:
+    tasks = {task.name: task for task in fieldmarks.INFO.tasks}
+    for picture in pictures:
+        labels = picture.labels
+        named = {t: tasks[t].classes[labels[t]] for t in tasks if tasks[t].kind == "multiclass"}
+        species = next(s for s in SPECIES if s.name == named["species"])
+        assert named["family"] == species.family
+        assert named["bill_length"] == species.bill_length
+        assert named["wing_pattern"] == species.wing_pattern
+        assert {m for m, has in zip(MARKS, labels["marks"], strict=True) if has} == species.marks
+
+
+def test_a_part_has_a_mask_and_a_key_point_exactly_where_it_is_there(
+    pictures: list[Picture],
+) -> None:
+    for picture in pictures:
+        there = np.concatenate([[1, 1, 1], picture.labels["marks"]]).astype(bool)
+        assert [part(picture, name).any() for name in PARTS] == there.tolist()
+        assert np.isfinite(picture.points).all(-1).tolist() == there.tolist()
+
+
+def test_key_points_lie_in_their_masks(pictures: list[Picture]) -> None:
+    for picture in pictures:
+        for name, point in zip(PARTS, picture.points, strict=True):
+            if np.isfinite(point).all():
+                x, y = (point * 64).astype(int)
+                assert grown(part(picture, name), 1)[y, x], name
+
+
+def test_marks_and_wing_lie_on_the_bird_and_all_of_it_in_the_box(pictures: list[Picture]) -> None:
+    for picture in pictures:
+        left, top, right, bottom = picture.box * 64
+        assert 0 <= left < right <= 64
+        assert 0 <= top < bottom <= 64
+        bird = part(picture, "bird")
+        for name in PARTS:
+            rows, cols = np.nonzero(part(picture, name))
+            assert not (part(picture, name) & ~grown(bird, 1)).any()
+            if len(rows):
+                assert left - 1 < cols.min()
+                assert cols.max() < right
+                assert top - 1 < rows.min()
+                assert rows.max() < bottom
+
+
+def test_a_bill_is_as_long_as_it_is_called(pictures: list[Picture]) -> None:
+    lengths = {name: [] for name in BILL_LENGTHS}
+    for i, picture in enumerate(pictures[:40]):
+        here = SPECIES[picture.labels["species"]]
+        for name, seen in lengths.items():
+            other = paint(replace(here, bill_length=name), seed=5, index=i, size=64)
+            rows, cols = np.nonzero(part(other, "bill"))
+            seen.append(np.hypot(np.ptp(rows) + 1, np.ptp(cols) + 1))
+    short, medium, long = (np.array(lengths[name]) for name in BILL_LENGTHS)
+    assert (medium > 1.2 * short).all()
+    assert (long > 1.25 * medium).all()
+    assert short.min() >= 3
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_a_mark_changes_the_picture_inside_its_mask_and_nowhere_else(mark: str) -> None:
+    for index in range(6):
+        species = SPECIES[render(5, index).labels["species"]]
+        with_it = paint(replace(species, marks=species.marks | {mark}), 5, index, 64)
+        without = paint(replace(species, marks=species.marks - {mark}), 5, index, 64)
+        change = np.abs(with_it.image.astype(int) - without.image).max(-1)
+        mask = part(with_it, mark)
+        assert mask.sum() >= 6
+        assert np.median(change[mask]) > 12  # of 255: one sees it
+        # Light, antialiasing and the lens carry a change a little beyond.
+        assert change[~grown(mask, 2)].max() <= 2
+        rest = [name for name in PARTS if name not in ("bird", mark)]
+        if mark != "crest":  # the others cover no part but the body and the wing
+            assert all(np.array_equal(part(with_it, n), part(without, n)) for n in rest)
+
+
+def test_birds_fill_the_frame(pictures: list[Picture]) -> None:
+    boxes = np.stack([p.box for p in pictures])
+    side = (boxes[:, 2:] - boxes[:, :2]).max(-1)
+    assert side.min() > 0.5
+    assert np.median(side) > 0.7
+    assert {bool(p.points[1, 0] > p.points[2, 0]) for p in pictures} == {True, False}  # both ways
+
+
+# The design of the species
+
+
+def test_species_families_and_attributes_are_balanced() -> None:
+    assert len({s.name for s in SPECIES}) == len(SPECIES) == 18
+    for family, bill in itertools.product(FAMILIES, BILL_LENGTHS):
+        assert sum(s.family == family and s.bill_length == bill for s in SPECIES) == 2
+    for attribute in ("family", "bill_length"):
+        crossed = {(getattr(s, attribute), s.wing_pattern) for s in SPECIES}
+        assert len(crossed) == len(SPECIES)
+
+
+def test_a_mark_is_told_by_no_other_attribute() -> None:
+    marks = np.array([[mark in s.marks for mark in MARKS] for s in SPECIES])
+    assert (marks.mean(0) == 0.5).all()
+    assert np.abs(np.corrcoef(marks.T) - np.eye(len(MARKS))).max() < 0.12
+    for attribute in ("family", "bill_length", "wing_pattern"):
+        for value in {getattr(s, attribute) for s in SPECIES}:
+            share = marks[[getattr(s, attribute) == value for s in SPECIES]].mean(0)
+            assert ((share > 0.3) & (share < 0.7)).all()
+
+
+def test_pictures_are_drawn_of_all_species_alike(pictures: list[Picture]) -> None:
+    counts = np.bincount([p.labels["species"] for p in pictures], minlength=18)
+    expected = len(pictures) / 18
+    # Chi-squared with 17 degrees of freedom exceeds 40.8 once in a thousand.
+    assert ((counts - expected) ** 2 / expected).sum() < 40.8
+
+
+@pytest.mark.parametrize("task", ["bill_length", "wing_pattern", "family"])
+def test_colour_gives_no_attribute_away(pictures: list[Picture], task: str) -> None:
+    """A least-squares classifier of the mean colours of frame, bird and wing stays at chance."""
+    colours = [
+        np.concatenate(
+            [p.image.mean((0, 1)), *(p.image[part(p, n)].mean(0) for n in ("bird", "wing")), [255]]
+        )
+        for p in pictures
+    ]
+    features = np.stack(colours) / 255
+    labels = np.array([p.labels[task] for p in pictures])
+    classes = labels.max() + 1
+    train, test = slice(0, 240), slice(240, None)
+    weights = np.linalg.lstsq(features[train], np.eye(classes)[labels[train]], rcond=None)[0]
+    accuracy = ((features[test] @ weights).argmax(-1) == labels[test]).mean()
+    chance = 1 / classes
+    assert accuracy < chance + 3 * np.sqrt(chance * (1 - chance) / 120)
+
+
+# The builder
+
+
+def test_what_was_drawn_is_what_is_read(tmp_path: Path) -> None:
+    builder = fieldmarks.prepare(tmp_path, size=32, seed=3, counts=SMALL)
+    assert schema.Info.from_json(builder.info.metadata["info"]) == fieldmarks.INFO
+    starts = {"train": 0, "val": 1_000_000, "test": 2_000_000}
+    for split, start in starts.items():
+        source = Source(builder, split, size=32)
+        assert len(source) == SMALL[split]
+        for i in range(len(source)):
+            read = source.example(i)
+            drawn = render(3, start + i, 32)
+            image, mask = (np.asarray(Image.open(io.BytesIO(b))) for b in (read.image, read.mask))
+            assert same(Picture(image, mask, read.points, read.box, dict(read.labels)), drawn)
+
+
+def test_many_processes_draw_the_same_in_the_same_order(tmp_path: Path) -> None:
+    counts = {"train": 33, "val": 1, "test": 1}
+    alone = fieldmarks.FieldMarks(size=16, seed=0, counts=counts, data_dir=tmp_path)
+    drawn = [record["image"] for _, record in alone._generate_examples("train")]
+    builder = fieldmarks.prepare(tmp_path, 16, 0, counts)
+    source = Source(builder, "train", size=16)
+    assert [source.example(i).image for i in range(33)] == drawn
+
+
+def test_every_choice_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    def folder(size: int = 64, seed: int = 0, **counts: int) -> str:
+        choice = SMALL | counts
+        return str(
+            fieldmarks.FieldMarks(size=size, seed=seed, counts=choice, data_dir=tmp_path).data_dir
+        )
+
+    folders = [folder(), folder(size=32), folder(seed=1), folder(train=7), folder(val=7)]
+    assert len(set(folders)) == 5
+    assert all(f.endswith(str(fieldmarks.FieldMarks.VERSION)) for f in folders)
+
+
+def test_drawing_is_done_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = fieldmarks.prepare(tmp_path, 16, 0, SMALL)
+    monkeypatch.setattr(fieldmarks, "encoded", _fail_at())
+    again = fieldmarks.prepare(tmp_path, 16, 0, SMALL)
+    assert first.data_dir == again.data_dir
+
+
+@pytest.mark.parametrize("blow", [KeyboardInterrupt, MemoryError])
+def test_a_half_written_cache_is_never_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blow: type[BaseException]
+) -> None:
+    monkeypatch.setattr(fieldmarks, "encoded", _fail_at(4, blow))
+    with pytest.raises(blow):
+        fieldmarks.prepare(tmp_path, 16, 0, SMALL)
+    monkeypatch.undo()
+    _check_whole(fieldmarks.prepare(tmp_path, 16, 0, SMALL), tmp_path)
+
+
+def test_what_a_killed_run_left_behind_is_removed(tmp_path: Path) -> None:
+    builder = fieldmarks.FieldMarks(size=16, seed=0, counts=SMALL, data_dir=tmp_path)
+    folder = Path(builder.data_dir)
+    leftover = folder.with_name(f"incomplete.ABC123_{folder.name}")
+    leftover.mkdir(parents=True)
+    (leftover / "field_marks-train.array_record-00000-of-00001").write_bytes(b"half a reco")
+    _check_whole(fieldmarks.prepare(tmp_path, 16, 0, SMALL), tmp_path)
+
+
+def _check_whole(builder: tfds.core.DatasetBuilder, cache: Path) -> None:
+    assert {s: len(Source(builder, s, 16)) for s in SMALL} == SMALL
+    assert not list(cache.rglob("*incomplete*"))
+
+
+def _fail_at(index: int = 0, error: type[BaseException] = AssertionError) -> Any:
+    def drawn(seed: int, i: int, size: int) -> dict[str, Any]:
+        if i >= index:
+            raise error
+        return encoded(seed, i, size)
+
+    return drawn
+
+
+@pytest.mark.parametrize(
+    ("choice", "named"),
+    [
+        ({"size": 8}, "size 8"),
+        ({"seed": -1}, "seed -1"),
+        ({"counts": {"train": 5}}, "counts"),
+        ({"counts": SMALL | {"val": 0}}, "val of 0"),
+    ],
+)
+def test_an_impossible_value_is_named(
+    tmp_path: Path, choice: dict[str, Any], named: Sequence[str]
+) -> None:
+    with pytest.raises(UserError, match=str(named)):
+        fieldmarks.prepare(tmp_path, **({"counts": SMALL} | choice))
+    assert not list(tmp_path.iterdir())

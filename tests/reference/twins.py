@@ -1,0 +1,83 @@
+"""One small convolutional network twice: in PyTorch, and in plain JAX on the same weights."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import torch
+from jax import Array, lax
+from torch import nn
+
+CLASSES = 5
+Params = dict[str, Array]
+
+
+class TorchNet(nn.Module):
+    """Padding, max pooling, a stride, and a head that sees places, for 10 x 14 images."""
+
+    def __init__(self, channels: int = 3, seed: int = 0) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.conv1 = nn.Conv2d(channels, 6, 3, padding=1)
+        self.conv2 = nn.Conv2d(6, 8, 3, stride=2, padding=1)
+        self.pool = nn.MaxPool2d(2)
+        self.relu1, self.relu2 = nn.ReLU(), nn.ReLU()
+        self.linear = nn.Linear(8 * 3 * 4, CLASSES)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        hidden = self.pool(self.relu1(self.conv1(images)))
+        features = self.relu2(self.conv2(hidden))
+        return self.linear(features.permute(0, 2, 3, 1).flatten(1))
+
+
+def params_of(net: TorchNet) -> Params:
+    def kernel(conv: nn.Conv2d) -> Array:
+        return jnp.asarray(conv.weight.detach().permute(2, 3, 1, 0).numpy())
+
+    return {
+        "kernel1": kernel(net.conv1),
+        "bias1": jnp.asarray(net.conv1.bias.detach().numpy()),
+        "kernel2": kernel(net.conv2),
+        "bias2": jnp.asarray(net.conv2.bias.detach().numpy()),
+        "kernel3": jnp.asarray(net.linear.weight.detach().T.numpy()),
+        "bias3": jnp.asarray(net.linear.bias.detach().numpy()),
+    }
+
+
+def features(params: Params, images: Array) -> Array:
+    hidden = jax.nn.relu(_conv(images, params["kernel1"], 1) + params["bias1"])
+    window = (1, 2, 2, 1)
+    hidden = lax.reduce_window(hidden, -jnp.inf, lax.max, window, window, "VALID")
+    return jax.nn.relu(_conv(hidden, params["kernel2"], 2) + params["bias2"])
+
+
+def head(params: Params, features: Array) -> Array:
+    return features.reshape(len(features), -1) @ params["kernel3"] + params["bias3"]
+
+
+def logits(params: Params, images: Array) -> Array:
+    return head(params, features(params, images))
+
+
+def _conv(images: Array, kernel: Array, stride: int) -> Array:
+    return lax.conv_general_dilated(
+        images,
+        kernel,
+        (stride, stride),
+        [(1, 1), (1, 1)],
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+
+
+def sample_images(count: int, channels: int = 3, seed: int = 0) -> np.ndarray:
+    """Normal noise: images of both signs, no two pixels alike."""
+    generator = np.random.default_rng(seed)
+    return generator.normal(size=(count, 10, 14, channels)).astype(np.float32)
+
+
+def to_torch(images: np.ndarray | Array) -> torch.Tensor:
+    """[..., height, width, channel] to [..., channel, height, width]."""
+    return torch.from_numpy(np.moveaxis(np.array(images), -1, -3).copy())
+
+
+def from_torch(images: torch.Tensor) -> np.ndarray:
+    return np.moveaxis(images.detach().numpy(), -3, -1)

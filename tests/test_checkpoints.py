@@ -1,0 +1,75 @@
+"""Checkpoints come back bitwise, and a damaged one is passed over for the one before."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxens.checkpoints import Checkpoints
+from jaxens.errors import UserError
+
+
+def state(value):
+    rng = np.random.default_rng(value)
+    return {
+        "weights": jnp.asarray(rng.normal(size=(3, 400)), jnp.float32),
+        "count": jnp.full(3, value),
+    }
+
+
+LIKE = jax.eval_shape(lambda: state(0))
+
+
+def saved(folder, scores):
+    checkpoints = Checkpoints(folder)
+    for epoch, score in enumerate(scores, start=1):
+        checkpoints.save(epoch, state(epoch), score)
+    checkpoints.wait()
+    checkpoints.close()
+    return Checkpoints(folder)
+
+
+def largest_file(folder):
+    return max((p for p in folder.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+
+
+def flip(file):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 255
+    file.write_bytes(content)
+
+
+def cut(file):
+    file.write_bytes(file.read_bytes()[:100])
+
+
+def test_the_last_two_and_the_best_are_kept(tmp_path):
+    checkpoints = saved(tmp_path, [0.1, 0.9, 0.3, 0.2, 0.4])
+    assert sorted(int(p.name) for p in tmp_path.iterdir()) == [2, 4, 5]
+    assert checkpoints.latest(LIKE)[0] == 5
+    epoch, best = checkpoints.best(LIKE)
+    assert epoch == 2
+    for name, leaf in state(2).items():
+        np.testing.assert_array_equal(best[name], leaf)
+
+
+@pytest.mark.parametrize("damage", [flip, cut, lambda file: file.unlink()])
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path, damage, capsys):
+    checkpoints = saved(tmp_path, [0.1, 0.2, 0.3])
+    damage(largest_file(tmp_path / "3"))
+    epoch, found = checkpoints.latest(LIKE)
+    assert epoch == 2
+    np.testing.assert_array_equal(found["weights"], state(2)["weights"])
+    assert f"{tmp_path / '3'} is damaged" in capsys.readouterr().err
+    assert checkpoints.best(LIKE)[0] == 2
+
+
+def test_without_a_readable_checkpoint_the_error_names_the_folder(tmp_path):
+    checkpoints = saved(tmp_path, [0.1])
+    cut(largest_file(tmp_path / "1"))
+    with pytest.raises(UserError, match=rf"{tmp_path}: no checkpoint can be read"):
+        checkpoints.latest(LIKE)
+
+
+def test_a_new_folder_has_none(tmp_path):
+    assert Checkpoints(tmp_path / "new").latest(LIKE) is None
