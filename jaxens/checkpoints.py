@@ -1,6 +1,11 @@
 """A run's checkpoints: written while training goes on, checked when read."""
 
+import contextlib
+import errno
+import os
+import shutil
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +43,17 @@ class Checkpoints:
         """Starts to write `state`; `score` (higher is better) chooses the best.
 
         A checkpoint of this epoch that is there already was passed over as damaged.
+
+        Raises `OSError` (`errno.ENOSPC`) if the disk has no room for it.
         """
+        self._check_room(state)
         if epoch in self._manager.all_steps():
             self._manager.delete(epoch)
         items = ocp.args.Composite(
             state=ocp.args.StandardSave(state), sums=ocp.args.JsonSave(_sums(state))
         )
-        self._manager.save(epoch, args=items, metrics={"score": score}, force=True)
+        with self._told_when_full():
+            self._manager.save(epoch, args=items, metrics={"score": score}, force=True)
 
     def latest(self, like: Any) -> tuple[int, Any] | None:
         """The newest readable checkpoint: its epoch and state; None if there never was one.
@@ -60,11 +69,28 @@ class Checkpoints:
         return self._first_readable(sorted(steps, key=lambda step: step != best), like)
 
     def wait(self) -> None:
-        """Returns when all that was saved is on disk."""
-        self._manager.wait_until_finished()
+        """Returns when all that was saved is on disk. Raises `OSError` if it was full."""
+        with self._told_when_full():
+            self._manager.wait_until_finished()
 
     def close(self) -> None:
         self._manager.close()
+
+    def _check_room(self, state: Any) -> None:
+        """Asks before Orbax begins: its writers meet a full disk one by one, and loudly."""
+        needed = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
+        if shutil.disk_usage(self.folder).free < needed + 2**20:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder))
+
+    @contextlib.contextmanager
+    def _told_when_full(self) -> Iterator[None]:
+        """TensorStore tells of a full disk as a ValueError; Python's own word is OSError."""
+        try:
+            yield
+        except ValueError as error:
+            if "No space left" not in str(error):
+                raise
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder)) from error
 
     def _first_readable(self, epochs: list[int], like: Any) -> tuple[int, Any] | None:
         for epoch in epochs:

@@ -34,8 +34,9 @@ from jaxens.loading import best_ensemble
 from jaxens.metrics import Protocol
 from jaxens.run import Run
 from jaxens.viz.live import console
+from jaxens.viz.tables import whole
 
-WIDTH = 110  # of a table; a narrower terminal breaks its lines
+WIDTH = 130  # of a table; a narrower terminal breaks its lines
 BACKGROUND = 16  # training pictures that GradientSHAP starts from
 
 
@@ -61,7 +62,7 @@ def evaluate(arguments: Sequence[str] | None = None) -> None:
             answer = report.Answer(question, scores, tables.rows_of(question, scores))
             answers.append(answer)
             table = tables.terminal(answer.title(), answer.rows)
-            bar.console.print(table, width=WIDTH, crop=False)
+            bar.console.print(whole(table, WIDTH, console), soft_wrap=True)
     folder = asked.out or run.folder / _folder_name(asked)
     report.write(folder, run.folder.name, about, answers, test)
     run.close()

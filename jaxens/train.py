@@ -29,7 +29,7 @@ from jaxens.loading import as_ensemble, best_ensemble
 from jaxens.run import Run, check_absent, check_present, check_same
 from jaxens.viz.live import Live, console
 from jaxens.viz.look import first_look
-from jaxens.viz.tables import quality_table
+from jaxens.viz.tables import quality_table, whole
 
 
 def train(arguments: Sequence[str] | None = None) -> None:
@@ -82,7 +82,8 @@ def report(run: Run, ensemble: Ensemble, data: DataSet, began: float) -> None:
     """Scores the held-out pictures, draws the first look, names the next command."""
     test = load(data.test, "reading held-out pictures")
     scores = quality(ensemble, test, BATCH)
-    console.print(quality_table(scores, ensemble.members, len(test)))
+    table = quality_table(scores, ensemble.members, len(test))
+    console.print(whole(table, 100, console), soft_wrap=True)
     picture = first_look(ensemble, test, run.folder / "look.png")
     seconds = time.monotonic() - began
     run.log(test={q.task: q.as_dict() for q in scores}, seconds=seconds)

@@ -1,5 +1,8 @@
 """Checkpoints come back bitwise, and a damaged one is passed over for the one before."""
 
+import errno
+import shutil
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -69,6 +72,16 @@ def test_without_a_readable_checkpoint_the_error_names_the_folder(tmp_path):
     cut(largest_file(tmp_path / "1"))
     with pytest.raises(UserError, match=rf"{tmp_path}: no checkpoint can be read"):
         checkpoints.latest(LIKE)
+
+
+def test_a_disk_without_room_is_told_before_anything_is_written(tmp_path, monkeypatch):
+    checkpoints = Checkpoints(tmp_path)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    with pytest.raises(OSError, match="No space left") as caught:
+        checkpoints.save(1, state(1), 0.5)
+    assert caught.value.errno == errno.ENOSPC
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_new_folder_has_none(tmp_path):

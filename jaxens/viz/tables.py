@@ -1,17 +1,24 @@
 """Tables for the terminal."""
 
+from rich import box
+from rich.console import Console, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from jaxens.ensemble.quality import Quality
 
 
 def quality_table(scores: list[Quality], members: int, pictures: int) -> Table:
     """Accuracy or AUC per task: the average member, the ensemble, chance."""
-    table = Table(title=f"{members} members on {pictures} held-out pictures")
+    table = Table(
+        title=f"{members} members on {pictures} held-out pictures",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
     for column in ("task", "measure"):
-        table.add_column(column)
-    for column in ("average member", "(worst to best)", "ensemble", "chance"):
-        table.add_column(column, justify="right")
+        table.add_column(column, no_wrap=True)
+    for column in ("average member", "worst to best", "ensemble", "chance"):
+        table.add_column(column, justify="right", no_wrap=True)
     for q in scores:
         table.add_row(
             q.task,
@@ -22,3 +29,16 @@ def quality_table(scores: list[Quality], members: int, pictures: int) -> Table:
             f"{q.chance:.3f}",
         )
     return table
+
+
+def whole(table: RenderableType, width: int, console: Console) -> Text:
+    """A table drawn at its own width: a narrow terminal breaks lines, but no number is cut."""
+    wide = Console(
+        width=width,
+        force_terminal=console.is_terminal,
+        color_system="standard" if console.is_terminal else None,
+        highlight=False,
+    )
+    with wide.capture() as drawn:
+        wide.print(table)
+    return Text.from_ansi(drawn.get())
