@@ -40,10 +40,13 @@ def main(command: Callable[[], None]) -> None:
         notice("stopped; what was saved is kept, and --resume goes on with a training run")
         raise SystemExit(130) from None
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        where = f" while writing {error.filename}" if error.filename else ""
-        _leave(f"the disk is full{where}: free some space or choose another folder")
+        where = f" {error.filename}" if error.filename else ""
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            where = where and f" while writing{where}"
+            _leave(f"the disk is full{where}: free some space or choose another folder")
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
+            _leave(f"no access to{where} ({error.strerror}): choose a folder of yours")
+        raise
 
 
 def _leave(message: str) -> NoReturn:

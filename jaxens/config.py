@@ -42,7 +42,7 @@ class Data:
     train: int = _field(3200, "FieldMarks pictures to train on", least=1, flag="train-pictures")
     val: int = _field(300, "FieldMarks pictures to validate on", least=1, flag="val-pictures")
     test: int = _field(500, "FieldMarks pictures held out", least=1, flag="test-pictures")
-    data_seed: int = _field(0, "seed of the FieldMarks pictures", least=0)
+    data_seed: int = _field(0, "seed of the FieldMarks pictures", least=0, below=2**32)
     resident: Literal["auto", "yes", "no"] = _field(
         "auto", "keep the training set on the device, or stream it (auto: if it fits)"
     )
@@ -83,11 +83,13 @@ class Optim:
     learning_rate: float = _field(6e-3, "peak of the schedule", above=0.0)
     schedule: Literal["cosine", "constant"] = _field("cosine", "learning rate after the warm-up")
     warmup: float = _field(0.1, "part of the steps that the rate rises for", least=0.0, below=1.0)
-    weight_decay: float = _field(1e-4, "decoupled weight decay", least=0.0)
+    weight_decay: float = _field(
+        1e-4, "weight decay (adamw: decoupled; sgd: added to the gradient)", least=0.0
+    )
     task_weights: tuple[float, ...] = _field(
         (), "weights of the tasks' losses, in their order (default: 1 each)"
     )
-    seed: int = _field(0, "seed of weights, order, augmentation and dropout", least=0)
+    seed: int = _field(0, "seed of weights, order, augmentation and dropout", least=0, below=2**32)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,6 +188,10 @@ def _consistent(config: Config) -> Config:
     if config.ensemble.diversity == "leave-one-out" and config.ensemble.members < 2:
         raise UserError("--diversity leave-one-out needs --members 2 or more: one has no data")
     weights, tasks = config.optim.task_weights, config.data.tasks
+    if len(set(tasks)) < len(tasks):
+        raise UserError(f"--tasks names a task twice ({', '.join(tasks)}): name each once")
+    if weights and not (min(weights) >= 0 and max(weights) > 0):
+        raise UserError("--task-weights must be 0 or more, and not all 0")
     if weights and len(weights) != len(tasks):
         raise UserError(
             f"--task-weights has {len(weights)} values for {len(tasks)} --tasks: "

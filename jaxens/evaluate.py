@@ -24,12 +24,12 @@ from jaxens.compilation import use_cache
 from jaxens.data.opening import DataSet, open_data
 from jaxens.data.source import Split, load
 from jaxens.ensemble.ensemble import Ensemble, mean_probabilities
-from jaxens.ensemble.quality import BATCH, all_logits
-from jaxens.errors import UserError
+from jaxens.ensemble.quality import all_logits, images_at_once
+from jaxens.errors import UserError, notice
 from jaxens.evaluation import report, tables
 from jaxens.evaluation.augmented import augmented
 from jaxens.evaluation.questions import Question, questions
-from jaxens.evaluation.scoring import Scores, Settings, default_images_at_once, score_question
+from jaxens.evaluation.scoring import Scores, Settings, score_question
 from jaxens.loading import best_ensemble
 from jaxens.metrics import Protocol
 from jaxens.run import Run
@@ -50,8 +50,21 @@ def evaluate(arguments: Sequence[str] | None = None) -> None:
     data = _data(run, asked)
     test = _pictures(run, data, asked)
     asking = _questions(ensemble, test, asked)
-    at_once = asked.images_at_once or default_images_at_once(run.config.data.image_size)
+    at_once = asked.images_at_once or images_at_once(run.config.data.image_size)
     settings = Settings(at_once, asked.steps, asked.samples, asked.seed)
+    folder = asked.out or run.folder / _folder_name(asked)
+    report.check_folder(
+        folder,
+        report.settings_json(
+            asked.methods,
+            [question.name for question in asking],
+            asked.explain,
+            asked.augment,
+            len(test),
+            protocol,
+            settings,
+        ),
+    )
     about = report.protocol_text(protocol, settings, ensemble, asked.explain, BACKGROUND)
     console.print(about, soft_wrap=True)
     answers = []
@@ -63,7 +76,6 @@ def evaluate(arguments: Sequence[str] | None = None) -> None:
             answers.append(answer)
             table = tables.terminal(answer.title(), answer.rows)
             bar.console.print(whole(table, WIDTH, console), soft_wrap=True)
-    folder = asked.out or run.folder / _folder_name(asked)
     report.write(folder, run.folder.name, about, answers, test)
     run.close()
     console.print(
@@ -122,6 +134,11 @@ def _data(run: Run, asked: argparse.Namespace) -> DataSet:
 
 def _pictures(run: Run, data: DataSet, asked: argparse.Namespace) -> Split:
     test = load(data.test, "reading held-out pictures")
+    if asked.correlation_size > test.images.shape[1]:
+        raise UserError(
+            f"--correlation-size {asked.correlation_size} is more than the pictures' "
+            f"{test.images.shape[1]} px: choose a smaller one"
+        )
     if asked.limit is not None:
         test = test.take(np.arange(min(asked.limit, len(test))))
     return augmented(test, run.config.augment, asked.seed) if asked.augment else test
@@ -133,7 +150,7 @@ def _questions(ensemble: Ensemble, test: Split, asked: argparse.Namespace) -> li
         if name not in names:
             raise UserError(f"{asked.run} has no task {name!r}: --tasks among {', '.join(names)}")
     tasks = tuple(task for task in ensemble.tasks if task.name in (asked.tasks or names))
-    logits = all_logits(ensemble, test, BATCH)
+    logits = all_logits(ensemble, test)
     predicted = {
         task.name: np.asarray(mean_probabilities(task, logits[task.name])) for task in tasks
     }
@@ -143,6 +160,10 @@ def _questions(ensemble: Ensemble, test: Split, asked: argparse.Namespace) -> li
             f"no picture of {test.info.name} has a region or key point for "
             f"{', '.join(task.name for task in tasks)}: choose other --tasks"
         )
+    for question in asking:
+        if not len(question):
+            out = ", ".join(f"{n} with {why}" for why, n in question.left_out.items() if n)
+            notice(f"{question.name}: no picture to explain ({out or 'none has it'})")
     return [question for question in asking if len(question)]
 
 
@@ -169,7 +190,7 @@ def _protocol(asked: argparse.Namespace) -> Protocol:
 
 
 def _folder_name(asked: argparse.Namespace) -> str:
-    """A name of its own for what is no evaluation of all labels."""
+    """A name of its own for what is no evaluation of all held-out labels."""
     parts = ["evaluation", asked.explain if asked.explain != "label" else ""]
     parts += [f"first-{asked.limit}" if asked.limit else "", "augmented" if asked.augment else ""]
     return "-".join(filter(None, parts))

@@ -17,7 +17,11 @@ from jaxens.run import Run
 
 def load_ensemble(run: str | os.PathLike[str]) -> Ensemble:
     """See `jaxens.load`."""
-    return best_ensemble(Run.open(Path(run)))
+    opened = Run.open(Path(run))
+    try:
+        return best_ensemble(opened)
+    finally:
+        opened.close()
 
 
 def best_ensemble(run: Run) -> Ensemble:
@@ -45,6 +49,16 @@ def as_ensemble(config: Config, tasks: tuple[Task, ...], state: State) -> Ensemb
         tasks,
         part(slice(members, None)) if has_baseline else None,
     )
+
+
+def check_model(config: Config, info: Info) -> None:
+    """Raises `UserError` if the model can't be built for these pictures and tasks."""
+    try:
+        abstract_state(config, info)
+    except ValueError as error:
+        raise UserError(
+            f"--model {config.model.name} with --image-size {config.data.image_size}: {error}"
+        ) from None
 
 
 def abstract_state(config: Config, info: Info) -> State:

@@ -11,8 +11,10 @@ import importlib.metadata
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any, Self
@@ -23,7 +25,7 @@ from jaxens import config as configs
 from jaxens.checkpoints import Checkpoints
 from jaxens.config import Config
 from jaxens.data.schema import Info
-from jaxens.errors import UserError
+from jaxens.errors import UserError, notice
 
 _PACKAGES = ("jaxens", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
 
@@ -41,10 +43,18 @@ class Run:
     def create(cls, folder: Path, config: Config, info: Info, fingerprint: str) -> Self:
         """Makes the directory. `check_absent` should have been asked before long work."""
         check_absent(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        write(folder / "info.json", info.to_json())
-        write(folder / "provenance.json", json.dumps(_provenance(config, fingerprint), indent=2))
-        write(folder / "config.toml", config.to_toml())  # last: it makes the folder a run
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        try:
+            beside.chmod(0o777 & ~_umask())
+            write(beside / "info.json", info.to_json())
+            provenance = json.dumps(_provenance(config, fingerprint), indent=2)
+            write(beside / "provenance.json", provenance)
+            write(beside / "config.toml", config.to_toml())
+            beside.replace(folder)  # whole or not at all; an empty folder may be there
+        except BaseException:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise
         return cls(folder, config, info)
 
     @classmethod
@@ -86,7 +96,14 @@ class Run:
     def read_log(self) -> list[dict[str, Any]]:
         """The lines of the metrics log; none if it was not begun."""
         path = self.folder / "metrics.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        lines = path.read_text().splitlines() if path.exists() else []
+        read = []
+        for number, line in enumerate(lines, start=1):
+            try:
+                read.append(json.loads(line))
+            except ValueError:
+                notice(f"{path}: line {number} is half-written and left out")
+        return read
 
     def forget_after(self, epoch: int) -> None:
         """Drops the log's lines of later epochs: they will be trained, and told, again."""
@@ -99,6 +116,9 @@ class Run:
 
 def check_absent(folder: Path) -> None:
     """Raises `UserError` if a new run can't have this folder."""
+    for parent in folder.parents:
+        if parent.exists() and not parent.is_dir():
+            raise UserError(f"--out {folder}: {parent} is a file: choose another folder")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(
             f"{folder} exists: choose another --out, or add --resume to go on with that run"
@@ -144,6 +164,12 @@ def write_bytes(path: Path, content: bytes) -> None:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _provenance(config: Config, fingerprint: str) -> dict[str, Any]:

@@ -22,10 +22,10 @@ from jaxens.config import Config
 from jaxens.data.opening import DataSet, chosen_tasks, open_data
 from jaxens.data.source import Split, load
 from jaxens.ensemble.ensemble import Ensemble
-from jaxens.ensemble.quality import BATCH, Quality, quality
+from jaxens.ensemble.quality import Quality, quality
 from jaxens.ensemble.trainer import Trainer
 from jaxens.errors import notice
-from jaxens.loading import as_ensemble, best_ensemble
+from jaxens.loading import as_ensemble, best_ensemble, check_model
 from jaxens.run import Run, check_absent, check_present, check_same
 from jaxens.viz.live import Live, console
 from jaxens.viz.look import first_look
@@ -38,6 +38,7 @@ def train(arguments: Sequence[str] | None = None) -> None:
     use_cache()
     data = open_data(config.data)
     trainer = Trainer(config, data.train, chosen_tasks(config.data, data.info))
+    check_model(config, data.info)
     if resuming:
         run = Run.resume(folder, config, data.fingerprint)
     else:
@@ -64,7 +65,7 @@ def fit(run: Run, trainer: Trainer, val: Split) -> None:
         for epoch in range(done + 1, epochs + 1):
             on_step = partial(live.step, epoch)
             state, losses, speed = trainer.epoch(state, advance, epoch, on_step)
-            scores = quality(as_ensemble(config, tasks, state), val, BATCH)
+            scores = quality(as_ensemble(config, tasks, state), val)
             live.epoch(epoch, losses, speed, scores)
             run.log(
                 epoch=epoch,
@@ -81,12 +82,12 @@ def fit(run: Run, trainer: Trainer, val: Split) -> None:
 def report(run: Run, ensemble: Ensemble, data: DataSet, began: float) -> None:
     """Scores the held-out pictures, draws the first look, names the next command."""
     test = load(data.test, "reading held-out pictures")
-    scores = quality(ensemble, test, BATCH)
+    scores = quality(ensemble, test)
     table = quality_table(scores, ensemble.members, len(test))
     console.print(whole(table, 100, console), soft_wrap=True)
+    run.log(test={q.task: q.as_dict() for q in scores})
     picture = first_look(ensemble, test, run.folder / "look.png")
     seconds = time.monotonic() - began
-    run.log(test={q.task: q.as_dict() for q in scores}, seconds=seconds)
     console.print(
         f"a first look at the explanations: {picture}\n"
         f"done in {seconds / 60:.1f} minutes; next, score them against the truth:\n"

@@ -1,12 +1,15 @@
 """A config comes from TOML and flags, and a mistake names its key and the remedy."""
 
 import argparse
+from pathlib import Path
 
 import pytest
 
 from jaxens import config as configs
 from jaxens.config import Config, load
 from jaxens.errors import UserError
+
+CONFIGS = Path(__file__).parent.parent / "configs"
 
 
 def flags(*words):
@@ -56,6 +59,9 @@ def test_a_config_survives_being_written_and_read(tmp_path):
         (["--task-weights", "a"], r"--task-weights must be a list of a number"),
         (["--task-weights", "1", "2"], r"2 values for 0 --tasks"),
         (["--data", "cub"], r"add --data-dir"),
+        (["--tasks", "a", "a"], r"names a task twice"),
+        (["--tasks", "a", "--task-weights", "-1"], r"--task-weights must be 0 or more"),
+        (["--seed", str(2**64)], r"--seed must be below"),
         (["--diversity", "leave-one-out", "--members", "1"], r"--members 2 or more"),
     ],
 )
@@ -81,6 +87,16 @@ def test_a_mistake_in_a_file_is_named_with_its_place(tmp_path, text, message):
     file.write_text(text)
     with pytest.raises(UserError, match=message):
         load(file, {})
+
+
+@pytest.mark.parametrize("file", sorted(CONFIGS.glob("*.toml")), ids=lambda file: file.stem)
+def test_every_config_that_we_ship_is_valid(file):
+    config = load(file, flags("--data-dir", "somewhere"))
+    assert config.ensemble.members == 11
+
+
+def test_the_embedded_config_is_the_default_spelled_out():
+    assert load(CONFIGS / "fieldmarks.toml", {}) == Config()
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -1,9 +1,11 @@
 """The eighteen invented species of FieldMarks, and what tells them apart.
 
-The design keeps the questions apart, so that an answer can only be read off its own part:
-every family has every wing pattern once and every bill length twice, every wing pattern has
+The design balances the questions in pairs, so that no single other answer gives one away: every
+family has every wing pattern once and every bill length twice, every wing pattern has
 every bill length once, and each mark is on half of the species of a family and of a bill
-length, and hardly correlated with any other mark (at most 0.11).
+length, and hardly correlated with any other mark (at most 0.11). Answers taken together do
+tell the species, and with it all the others, as they do of birds: a network may learn a bill's
+length from family and wing.
 """
 
 from dataclasses import dataclass

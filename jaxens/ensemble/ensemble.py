@@ -69,12 +69,15 @@ class Ensemble:
         task: str | None = None,
         key: Key[Array, "*image"] | None = None,
         background: Num[Array, "baseline height width 3"] | None = None,
-        **settings: Any,
+        baselines: Num[Array, "..."] | float = 0.0,
+        **settings: int | float | str | None,
     ) -> Float[Array, "member image height width"]:
         """One map per member and image, channels reduced, by a method of `METHODS`.
 
-        `targets` are classes of `task`: one, one per image, or a contrast. Settings are those
-        of `jaxens.attribution.explain`; members share `key` and `background`, so that they
+        `targets` are classes of `task`: one, one per image, or a contrast. `background` are
+        pictures that GradientSHAP starts from, `baselines` what integrated gradients start
+        from (normalised; 0 is the mean colour). Other settings are the numbers and names of
+        `jaxens.attribution.explain`. Members share `key` and `background`, so that they
         differ by their weights alone.
 
         Raises `ValueError` for an unknown task or a class that it lacks.
@@ -88,6 +91,7 @@ class Ensemble:
             self._outputs(targets, self._named(task)),
             key,
             None if background is None else _floats(background),
+            jnp.asarray(baselines, jnp.float32),
         )
 
     def _outputs(self, targets: Classes, task: str) -> Any:
@@ -148,6 +152,7 @@ def _maps(
     targets: attribution.Targets,
     key: Array | None,
     background: Array | None,
+    baselines: Array,
 ) -> Array:
     def of_one(variables: Any) -> Array:
         def head(features: Array) -> Array:
@@ -162,6 +167,7 @@ def _maps(
             targets,
             key=key,
             background=background,
+            baselines=baselines,
             **dict(settings),
         )
 

@@ -1,7 +1,8 @@
 """How well members and ensemble answer: accuracy or AUC per task."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -11,8 +12,6 @@ from jaxens import metrics
 from jaxens.data.schema import Task
 from jaxens.data.source import Split
 from jaxens.ensemble.ensemble import Ensemble, mean_probabilities
-
-BATCH = 250  # pictures whose logits are computed at once, for all members
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,7 @@ class Quality:
     members: tuple[float, ...]
     ensemble: float
     chance: float
+    baseline: float | None = None  # of the member trained on all data, where there is one
 
     @property
     def mean(self) -> float:
@@ -37,20 +37,33 @@ class Quality:
         return asdict(self) | {"mean": self.mean}
 
 
-def quality(ensemble: Ensemble, split: Split, batch: int) -> list[Quality]:
-    """Scores every task of an ensemble on the pictures of a split, `batch` at a time."""
-    logits = all_logits(ensemble, split, batch)
-    return [task_quality(t, logits[t.name], split.labels[t.name]) for t in ensemble.tasks]
+def quality(ensemble: Ensemble, split: Split) -> list[Quality]:
+    """Scores every task of an ensemble on the pictures of a split."""
+    logits = all_logits(ensemble, split)
+    scores = [task_quality(t, logits[t.name], split.labels[t.name]) for t in ensemble.tasks]
+    if ensemble.baseline is None:
+        return scores
+    alone = quality(ensemble.alone(), split)
+    return [replace(q, baseline=b.ensemble) for q, b in zip(scores, alone, strict=True)]
 
 
-def all_logits(
-    ensemble: Ensemble, split: Split, batch: int
-) -> dict[str, Float[Array, "member image _"]]:
+def images_at_once(size: int) -> int:
+    """Members times pictures of `size` px in one call of a model, unless a user says otherwise.
+
+    A CPU is fastest while activations stay in its caches: with 11 members at 64 px, integrated
+    gradients of 220 at once took two thirds of the time of 550.
+    """
+    at_64_px = 256 if jax.default_backend() == "cpu" else 8192
+    return max(1, round(at_64_px * (64 / size) ** 2))
+
+
+def all_logits(ensemble: Ensemble, split: Split) -> dict[str, Float[Array, "member image _"]]:
     """Every member's logits for all pictures of a split.
 
     The last batch is filled up, so that one compiled program serves all of them.
     """
-    batch = min(batch, len(split))
+    at_once = images_at_once(split.images.shape[1])
+    batch = min(max(1, at_once // ensemble.members), len(split))
     parts = []
     for start in range(0, len(split), batch):
         rows = np.arange(start, start + batch) % len(split)

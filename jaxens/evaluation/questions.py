@@ -32,6 +32,12 @@ class Question:
     def __len__(self) -> int:
         return len(self.pictures)
 
+    def without_truth(self, metric: str) -> int:
+        """Pictures whose part lacks what this metric needs: the region, or the key point."""
+        if metric == "distance":
+            return 0 if self.points is None else int(np.isnan(self.points).any(axis=-1).sum())
+        return 0 if self.masks is None else int((~self.masks.any(axis=(1, 2))).sum())
+
 
 def questions(
     tasks: tuple[Task, ...],

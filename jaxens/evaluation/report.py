@@ -1,8 +1,9 @@
 """What an evaluation leaves behind: tables in Markdown and CSV, and every score."""
 
 import io
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from jaxens.attribution import METHODS, max_abs, sum_channels
 from jaxens.data.source import Split
 from jaxens.ensemble.ensemble import Ensemble
+from jaxens.errors import UserError
 from jaxens.evaluation import tables
 from jaxens.evaluation.questions import Explained, Question
 from jaxens.evaluation.scoring import Scores, Settings
@@ -27,22 +29,22 @@ class Answer:
     rows: Sequence[tables.Row]
 
     def title(self) -> str:
-        """What was asked, of how many pictures, and what was left out."""
-        out = "; ".join(f"{n} with {why}" for why, n in self.question.left_out.items() if n)
-        broken = self._without_score()
-        out = "; ".join(filter(None, [out, broken]))
+        """What was asked, of how many pictures, and what was left out, and why."""
         asked = self.question
-        left = f" (left out: {out})" if out else ""
-        return f"{asked.name}, truth: {asked.part}, {len(asked)} pictures{left}"
-
-    def _without_score(self) -> str:
-        """Pictures that a method has no score for: its map is constant, or has no mass."""
-        counts = {
-            METHODS[row.method].title: row.comparison.left_out
-            for row in self.rows
-            if row.comparison.left_out
-        }
-        return ", ".join(f"{n} without a score by {method}" for method, n in counts.items())
+        out = [f"{n} with {why}" for why, n in asked.left_out.items() if n]
+        truth = {tables.METRICS[row.metric]: row.no_truth for row in self.rows if row.no_truth}
+        out += [f"for {metric}, {n} without its truth" for metric, n in truth.items()]
+        left = f"; left out: {', '.join(out)}" if out else ""
+        lines = [f"{asked.name}, truth: {asked.part}, {len(asked)} pictures{left}"]
+        for row in self.rows:
+            lost = row.comparison.left_out - row.no_truth
+            if lost or row.some_members:
+                lines.append(
+                    f"{tables.METRICS[row.metric]}, {METHODS[row.method].title}: {lost} more left "
+                    f"out, their maps having no score; on {row.some_members} of those compared, "
+                    "some members' maps have none"
+                )
+        return "\n".join(lines)
 
 
 def protocol_text(
@@ -71,9 +73,9 @@ def protocol_text(
     return "\n".join(
         [
             f"Explained: the raw logit of {what}.",
+            f"Channels of each member's map: {reduced}. Grad-CAM is then resized bilinearly.",
             f"Ind-Avg: {individual}. Ens-Avg: the score of the mean of the {ensemble.members} "
-            "members' maps, averaged before anything below.",
-            f"Channels: {reduced}.",
+            "members' maps, averaged so, before anything below.",
             protocol.describe(),
             f"Integrated Gradients: {settings.steps} Gauss-Legendre steps from the mean colour. "
             f"GradientSHAP: {settings.samples} samples, from {background} training pictures, the "
@@ -102,9 +104,43 @@ def summary(answers: Sequence[Answer]) -> str:
     return "\n".join(lines)
 
 
+def settings_json(
+    methods: Sequence[str],
+    questions: Sequence[str],
+    explained: Explained,
+    changed: bool,
+    pictures: int,
+    protocol: Protocol,
+    settings: Settings,
+) -> str:
+    """All that decides the scores of a run, to tell one evaluation from another."""
+    decides = asdict(settings)
+    del decides["images_at_once"]
+    asked = {
+        "methods": list(methods),
+        "questions": list(questions),
+        "explained": explained,
+        "augmented": changed,
+        "pictures": pictures,
+        "protocol": asdict(protocol),
+    }
+    return json.dumps(asked | decides, indent=2)
+
+
+def check_folder(folder: Path, asked: str) -> None:
+    """Claims the folder. Raises `UserError` if it holds another evaluation."""
+    path = folder / "settings.json"
+    if path.exists() and path.read_text() != asked:
+        raise UserError(
+            f"{folder} holds an evaluation with other settings (see {path.name}): "
+            "name another --out, or remove it"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(path, asked)
+
+
 def write(folder: Path, run: str, about: str, answers: Sequence[Answer], split: Split) -> None:
     """Writes `tables.md`, `tables.csv` and `scores.npz`, each whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
     parts = [
         f"# Explanations of {run}",
         "\n".join(f"- {line}" for line in about.split("\n")),

@@ -40,13 +40,6 @@ class Settings:
         return pictures, max(1, each // pictures)
 
 
-def default_images_at_once(size: int) -> int:
-    """For pictures of `size` px. A CPU is fastest while activations stay in its caches: with 11
-    members at 64 px, 220 at once took two thirds of the time of 550."""
-    at_64_px = 256 if jax.default_backend() == "cpu" else 8192
-    return max(1, round(at_64_px * (64 / size) ** 2))
-
-
 @dataclass(frozen=True)
 class Scores:
     """One metric's scores of a question by one method."""

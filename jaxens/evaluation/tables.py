@@ -30,13 +30,20 @@ HEADER = (
 
 @dataclass(frozen=True)
 class Row:
-    """One method on one question by one metric."""
+    """One method on one question by one metric.
+
+    Of the pictures that the comparison leaves out, `no_truth` lack the region or point; the
+    maps of the others have no score. On `some_members` of the pictures compared, Ind-Avg is
+    the mean over fewer members than there are, because the maps of some have no score.
+    """
 
     question: str
     metric: str
     method: str
     comparison: Comparison
     p_holm: float  # of the t-tests of all methods in this table
+    no_truth: int
+    some_members: int
 
 
 def rows_of(question: Question, scores: dict[str, dict[str, Scores]]) -> list[Row]:
@@ -46,18 +53,17 @@ def rows_of(question: Question, scores: dict[str, dict[str, Scores]]) -> list[Ro
     """
     rows = []
     for metric, higher in metrics.HIGHER_IS_BETTER.items():
-        tested = {
-            method: metrics.compare(
-                metrics.individual_average(by_metric[metric].individual)[0],
-                by_metric[metric].ensemble,
-                higher,
-            )
-            for method, by_metric in scores.items()
-            if metric in by_metric
-        }
+        tested, partly = {}, {}
+        for method, by_metric in scores.items():
+            if metric in by_metric:
+                both = by_metric[metric]
+                mean, missing = metrics.individual_average(both.individual)
+                tested[method] = metrics.compare(mean, both.ensemble, higher)
+                partly[method] = int(np.sum((missing > 0) & np.isfinite(mean + both.ensemble)))
         adjusted = metrics.holm(np.array([c.p for c in tested.values()]))
+        no_truth = question.without_truth(metric)
         rows += [
-            Row(question.name, metric, method, comparison, float(p))
+            Row(question.name, metric, method, comparison, float(p), no_truth, partly[method])
             for (method, comparison), p in zip(tested.items(), adjusted, strict=True)
         ]
     return rows
@@ -86,7 +92,8 @@ def terminal(title: str, rows: Sequence[Row]) -> Table:
 
 def markdown(title: str, rows: Sequence[Row]) -> str:
     """The same as Markdown."""
-    lines = [f"## {title}", ""]
+    heading, *notes = title.split("\n")
+    lines = [f"## {heading}", "", *(f"- {note}" for note in notes), ""]
     for metric, part in _by_metric(rows):
         lines += [
             f"**{METRICS[metric]}** ({_better(metric)} is better)",
@@ -109,10 +116,12 @@ def to_csv(rows: Sequence[Row]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     fields = list(Comparison.__dataclass_fields__)
-    writer.writerow(["question", "metric", "method", *fields, "p_holm"])
+    more = ["p_holm", "no_truth", "some_members"]
+    writer.writerow(["question", "metric", "method", *fields, *more])
     for row in rows:
         values = [getattr(row.comparison, name) for name in fields]
-        writer.writerow([row.question, row.metric, row.method, *values, row.p_holm])
+        values += [getattr(row, name) for name in more]
+        writer.writerow([row.question, row.metric, row.method, *values])
     return text.getvalue()
 
 

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Int
 
 from jaxens.attribution import METHODS
 from jaxens.data.schema import Task, part_masks
 from jaxens.data.source import Split
 from jaxens.ensemble.ensemble import Ensemble
+from jaxens.errors import UserError
 from jaxens.viz.montage import Montage
 from jaxens.viz.overlay import overlay
 
@@ -20,7 +22,10 @@ def first_look(ensemble: Ensemble, split: Split, path: Path, rows: int = 6) -> P
 
     What people marked is outlined, or crossed, on the picture itself. Returns the path.
     """
-    pointed = [task for task in ensemble.tasks if any(task.parts)] or list(ensemble.tasks)
+    labelled = [t for t in ensemble.tasks if len(_labelled(split, t))]
+    pointed = [task for task in labelled if any(task.parts)] or labelled
+    if not pointed:
+        raise UserError(f"no picture of {split.info.name} has a label: there is nothing to explain")
     shown = [(task, *_example(split, task, i)) for i, task in _turns(pointed, rows)]
     pictures, names = [], []
     for task, picture, target in shown:
@@ -49,11 +54,15 @@ def _turns(tasks: list[Task], rows: int) -> list[tuple[int, Task]]:
 
 def _example(split: Split, task: Task, turn: int) -> tuple[int, int]:
     """A picture that has a label for the task, spread over the split, and that label."""
-    labels = split.labels[task.name]
-    if task.kind == "multiclass":
-        known = np.flatnonzero(labels >= 0)
-        picture = known[(turn * 7919) % len(known)]
-        return int(picture), int(labels[picture])
-    yes = np.argwhere(labels == 1)
-    picture, label = yes[(turn * 7919) % len(yes)]
+    labelled = _labelled(split, task)
+    picture, label = labelled[(turn * 7919) % len(labelled)]  # a prime: no two turns are near
     return int(picture), int(label)
+
+
+def _labelled(split: Split, task: Task) -> Int[np.ndarray, "example 2"]:
+    """Each picture with a label of the task, and that label; a picture may have several."""
+    labels = split.labels[task.name]
+    if task.kind == "multilabel":
+        return np.argwhere(labels == 1)
+    known = np.flatnonzero(labels >= 0)
+    return np.stack([known, labels[known]], axis=1)

@@ -9,7 +9,8 @@ from jaxens.ensemble.quality import Quality
 
 
 def quality_table(scores: list[Quality], members: int, pictures: int) -> Table:
-    """Accuracy or AUC per task: the average member, the ensemble, chance."""
+    """Accuracy or AUC per task: the average member, the ensemble, chance; and the member
+    trained on all data, where there is one."""
     table = Table(
         title=f"{members} members on {pictures} held-out pictures",
         title_justify="left",
@@ -17,7 +18,8 @@ def quality_table(scores: list[Quality], members: int, pictures: int) -> Table:
     )
     for column in ("task", "measure"):
         table.add_column(column, no_wrap=True)
-    for column in ("average member", "worst to best", "ensemble", "chance"):
+    alone = ("all data",) if scores[0].baseline is not None else ()
+    for column in ("average member", "worst to best", "ensemble", *alone, "chance"):
         table.add_column(column, justify="right", no_wrap=True)
     for q in scores:
         table.add_row(
@@ -26,6 +28,7 @@ def quality_table(scores: list[Quality], members: int, pictures: int) -> Table:
             f"{q.mean:.3f}",
             f"{min(q.members):.3f} to {max(q.members):.3f}",
             f"[bold]{q.ensemble:.3f}[/bold]" if q.ensemble >= q.mean else f"{q.ensemble:.3f}",
+            *(f"{q.baseline:.3f}" for _ in alone),
             f"{q.chance:.3f}",
         )
     return table

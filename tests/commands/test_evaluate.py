@@ -11,11 +11,17 @@ from scipy import stats
 import jaxens
 from jaxens import metrics
 from jaxens.attribution import METHODS
+from jaxens.config import Augment
 from jaxens.data.opening import open_data
-from jaxens.data.schema import part_masks
+from jaxens.data.schema import Task, part_masks
 from jaxens.data.source import load
 from jaxens.errors import UserError
 from jaxens.evaluate import evaluate
+from jaxens.evaluation import report
+from jaxens.evaluation.augmented import augmented
+from jaxens.evaluation.questions import Question
+from jaxens.evaluation.scoring import Scores
+from jaxens.evaluation.tables import rows_of
 from jaxens.run import Run
 from jaxens.viz.live import console
 
@@ -145,9 +151,76 @@ def test_the_prediction_is_explained_when_asked(run):
 
 
 def test_changed_pictures_take_their_truth_along(run):
-    printed = evaluated(run.folder, "--augment", "--methods", "grad_cam")
-    assert "wing_pattern" in printed
-    assert (run.folder / "evaluation-augmented" / "tables.md").exists()
+    evaluated(run.folder, "--augment", "--methods", "grad_cam")
+    changed = np.load(run.folder / "evaluation-augmented" / "scores.npz")
+    opened = Run.open(run.folder)
+    test = load(open_data(opened.config.data).test, "")
+    moved = augmented(test, opened.config.augment, seed=0)
+    assert (moved.images != test.images).any(axis=(1, 2, 3)).all()
+    # By the moved masks, not the old ones: a score recomputed from the moved split is the same.
+    ensemble = jaxens.load(run.folder)
+    place = 0
+    picture = test.ids.index(changed["wing_pattern/pictures"][place])
+    maps = ensemble.attribute(
+        jnp.asarray(moved.images[picture][None]),
+        int(test.labels["wing_pattern"][picture]),
+        "grad_cam",
+        task="wing_pattern",
+    )[:, 0]
+    mask = part_masks(moved.masks[picture], moved.info, "wing")
+    want = metrics.correlation(maps.mean(axis=0), mask)
+    got = changed["wing_pattern/grad_cam/correlation/ensemble"][place]
+    np.testing.assert_allclose(got, want, atol=1e-3)
+
+
+def test_masks_points_and_pictures_are_changed_alike(run):
+    """The wing's centre of mass, by its mask, stays as near to its point as it was."""
+    opened = Run.open(run.folder)
+    test = load(open_data(opened.config.data).test, "")
+    moved = augmented(test, Augment(flip=True, zoom=0.3, colour=0.0), seed=3)
+    row = test.info.points.index("wing")
+    for i in range(len(test)):
+        before = metrics.center_of_mass(part_masks(test.masks[i], test.info, "wing") * 1.0)
+        mask = part_masks(moved.masks[i], test.info, "wing")
+        point = moved.points[i, row]
+        if np.isnan(point).any() or mask[[0, -1]].any() or mask[:, [0, -1]].any():
+            continue
+        after = metrics.center_of_mass(mask * 1.0)
+        offset = np.abs(np.asarray(before) - test.points[i, row])
+        np.testing.assert_allclose(np.abs(np.asarray(after) - point), offset, atol=0.08)
+        assert not np.array_equal(moved.masks[i], test.masks[i])
+
+
+def test_another_question_never_overwrites_an_evaluation(run, scores):
+    before = (run.folder / "evaluation" / "tables.csv").read_text()
+    for words in (["--methods", "grad_cam"], ["--sign", "positive"], ["--tasks", "wing_pattern"]):
+        with pytest.raises(UserError, match="holds an evaluation with other settings"):
+            evaluated(run.folder, *words)
+    assert (run.folder / "evaluation" / "tables.csv").read_text() == before
+
+
+def test_what_is_left_out_is_counted_by_metric_and_reason():
+    nan = np.nan
+    individual = np.array([[0.1, nan, nan, 0.3], [0.2, 0.5, nan, 0.1]])
+    ensemble = np.array([0.3, 0.4, nan, 0.4])
+    question = Question(
+        "wing",
+        Task.multiclass("wing", ("a", "b"), "wing"),
+        "wing",
+        np.arange(4),
+        np.zeros(4, np.int32),
+        np.ones((4, 2, 2), bool),
+        np.array([[0.5, 0.5], [0.5, 0.5], [nan, nan], [0.5, 0.5]]),
+        {"no label": 3},
+    )
+    scored = {"saliency": {"distance": Scores(individual, ensemble)}}
+    (row,) = rows_of(question, scored)
+    assert (row.comparison.n, row.comparison.left_out) == (3, 1)
+    assert (row.no_truth, row.some_members) == (1, 1)
+    title = report.Answer(question, scored, [row]).title()
+    assert "3 with no label" in title
+    assert "for distance, 1 without its truth" in title
+    assert "on 1 of those compared" in title
 
 
 @pytest.mark.parametrize(
@@ -156,6 +229,7 @@ def test_changed_pictures_take_their_truth_along(run):
         (["--methods", "gradcam"], "gradcam"),
         (["--tasks", "wing"], "has no task 'wing'"),
         (["--tasks", "species"], "region or key point"),
+        (["--correlation-size", "100"], "choose a smaller one"),
         (["--limit", "0"], "must be a whole number from 1"),
         (["--threshold", "2"], "threshold"),
     ],

@@ -83,6 +83,26 @@ def test_a_resumed_run_is_bitwise_the_uninterrupted_one(run, tmp_path, capsys):
     assert epochs == [1, 2, None]
 
 
+def test_a_half_written_log_line_does_not_stop_a_run(run, tmp_path, capsys):
+    folder = tmp_path / "killed"
+    shutil.copytree(run.folder, folder)
+    drop_checkpoint(folder, 2)
+    with (folder / "metrics.jsonl").open("a") as log:
+        log.write('{"epoch": 3, "lo')
+    train(["--out", str(folder), "--resume"])
+    assert "line 4 is half-written" in capsys.readouterr().err
+    assert [line.get("epoch") for line in Run.open(folder).read_log()] == [1, 2, None]
+
+
+def test_a_streamed_bagging_run_resumes_bitwise(run, tmp_path):
+    bags = [*run.flags, "--diversity", "bagging"]
+    train([*bags, "--out", str(tmp_path / "whole")])
+    train([*bags, "--resident", "no", "--out", str(tmp_path / "parts")])
+    drop_checkpoint(tmp_path / "parts", 2)
+    train(["--out", str(tmp_path / "parts"), "--resume"])
+    assert_bitwise(last_state(tmp_path / "whole")[1], last_state(tmp_path / "parts")[1])
+
+
 def test_a_streamed_run_is_bitwise_the_one_on_the_device(run, tmp_path):
     train([*run.flags, "--out", str(tmp_path / "streamed"), "--resident", "no"])
     assert_bitwise(last_state(run.folder)[1], last_state(tmp_path / "streamed")[1])
@@ -95,6 +115,8 @@ def test_the_other_diversities_train_a_baseline_beside(run, tmp_path, diversity)
     ensemble = jaxens.load(folder)
     assert ensemble.members == 2
     assert ensemble.alone().members == 1
+    told = Run.open(folder).read_log()[-1]["test"]["species"]
+    assert 0 <= told["baseline"] <= 1
 
 
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(run, tmp_path, capsys):
@@ -131,6 +153,8 @@ def test_resuming_needs_the_same_config_and_a_run(run, tmp_path):
         (["--member", "3"], "unrecognized arguments: --member 3"),
         (["--data", "cub", "--data-dir", "/nowhere/birds"], "/nowhere/birds"),
         (["--tasks", "specie"], "has no task 'specie'"),
+        (["--tasks", "species", "species"], "names a task twice"),
+        (["--model", "vgg16"], "--model vgg16 with --image-size 16"),
         (["--batch-size", "25"], "--batch-size 25 is more than the 24 training pictures"),
     ],
 )

@@ -1,6 +1,8 @@
 import io
 import pickle
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -199,3 +201,25 @@ def test_the_fingerprint_is_of_the_content(
     assert fingerprint(cub.prepare(copy, tmp_path / "a")) == fingerprint(builder)
     tiny_cub.replace_row(copy / "parts" / "part_locs.txt", 2, "1 2 11.0 15.0 1")
     assert fingerprint(cub.prepare(copy, tmp_path / "a")) != fingerprint(builder)
+
+
+def test_the_fingerprint_is_the_same_whichever_process_wrote_the_records(tmp_path: Path) -> None:
+    """TFDS writes a record's fields in an order that differs between processes."""
+    code = (
+        "import sys, pathlib; from jaxens.data import fieldmarks, source\n"
+        "if __name__ == '__main__':\n"
+        "    builder = fieldmarks.prepare(\n"
+        "        pathlib.Path(sys.argv[1]), 16, 0, {'train': 6, 'val': 1, 'test': 1})\n"
+        "    print(source.fingerprint(builder))"
+    )
+    (tmp_path / "draw.py").write_text(code)
+    told = {
+        subprocess.run(
+            [sys.executable, str(tmp_path / "draw.py"), str(tmp_path / name)],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for name in "abc"
+    }
+    assert len(told) == 1

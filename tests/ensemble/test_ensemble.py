@@ -78,6 +78,17 @@ def test_maps_are_those_of_the_task_and_the_member_alone(ensemble, images, metho
         np.testing.assert_allclose(maps[k], own, rtol=1e-4, atol=1e-5 * np.abs(own).max())
 
 
+def test_integrated_gradients_start_where_they_are_told_to(ensemble, images):
+    def maps(baselines):
+        return ensemble.attribute(
+            images, 0, "integrated_gradients", task="species", baselines=baselines, steps=4
+        )
+
+    itself = normalized(images / 255)
+    np.testing.assert_allclose(maps(itself), 0, atol=1e-6)
+    np.testing.assert_allclose(maps(np.zeros(3)), maps(0.0), atol=1e-6)
+
+
 def test_a_contrast_is_the_difference_of_two_maps(ensemble, images):
     def maps(target):
         return ensemble.attribute(images, target, "input_x_gradient", task="species")

@@ -42,7 +42,7 @@ def pictures():
 class Training:
     """The pieces of a run on random pictures."""
 
-    def __init__(self, config):
+    def __init__(self, config, one=None):
         self.model = build_model(config, TASKS)
         self.optimizer = build_optimizer(config.optim, steps=10)
         self.weight_key, step_key = jax.random.split(jax.random.key(config.optim.seed))
@@ -50,7 +50,7 @@ class Training:
         self.plan = Plan.make(
             config.ensemble.diversity, MEMBERS, PICTURES, config.optim.batch_size, config.optim.seed
         )
-        self.one = steps.train_one(self.model, self.optimizer, TASKS, (1.0, 1.0))
+        self.one = one or steps.train_one(self.model, self.optimizer, TASKS, (1.0, 1.0))
         self.step = jax.jit(steps.train_all(self.one, config.augment, step_key, self.plan.shared))
 
     def init(self):
@@ -103,6 +103,29 @@ def test_a_step_of_all_members_equals_single_steps(diversity):
             member(together, k),
             alone,
         )
+
+
+@pytest.mark.parametrize("diversity", ["random-weights", "bagging"])
+def test_the_shipped_step_is_single_steps_on_what_each_member_is_due(diversity):
+    """Augmentation and randomness by member and step, as `train_all` wires them."""
+    training = Training(config(diversity), one=probe)
+    count = MEMBERS + (diversity != "random-weights")
+    seen = []
+    for number in (0, 1):
+        # The same pictures for all, so that only the changes drawn can tell members apart.
+        same = np.arange(6) if training.plan.shared else np.tile(np.arange(6), (count, 1))
+        batch = jax.tree.map(lambda leaf, rows=same: leaf[rows], pictures())
+        seen.append(training.step(training.init(), batch, jnp.int32(number))[1])
+    looks = np.array([[float(s["look"][k]) for k in range(count)] for s in seen])
+    drops = np.array([[float(s["drop"][k]) for k in range(count)] for s in seen])
+    assert len(np.unique(drops)) == drops.size  # every member and step draws its own dropout
+    shared = diversity == "random-weights"
+    assert len(np.unique(looks)) == (2 if shared else looks.size)
+
+
+def probe(state, images, labels, key):
+    """In place of a training step: what a member was given."""
+    return state, {"look": jnp.sum(images), "drop": jax.random.uniform(key)}
 
 
 def test_the_same_seed_gives_bitwise_the_same_run_and_another_seed_another():
