@@ -98,8 +98,10 @@ class Checkpoints:
                 return epoch, self._read(epoch, like)
             # Orbax and TensorStore raise all kinds of exceptions for files that are not whole.
             except Exception as error:
-                reason = str(error).split("\n", maxsplit=1)[0][:100]
-                notice(f"checkpoint {self.folder / str(epoch)} is damaged ({reason}): passed over")
+                notice(
+                    f"checkpoint {self.folder / str(epoch)} is damaged "
+                    f"({type(error).__name__} when read): passed over for another"
+                )
         if epochs:
             raise UserError(
                 f"{self.folder}: no checkpoint can be read: train anew into another folder"

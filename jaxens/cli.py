@@ -30,6 +30,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def natural(text: str) -> int:
+    """A flag's value that is a seed."""
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0, not {text!r}")
+    return int(text)
+
+
 def main(command: Callable[[], None]) -> None:
     """Runs a command; a `UserError` or a full disk becomes one line and exit code 2."""
     try:
@@ -40,13 +47,12 @@ def main(command: Callable[[], None]) -> None:
         notice("stopped; what was saved is kept, and --resume goes on with a training run")
         raise SystemExit(130) from None
     except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            where = where and f" while writing{where}"
+            where = f" while writing {error.filename}" if error.filename else ""
             _leave(f"the disk is full{where}: free some space or choose another folder")
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
-            _leave(f"no access to{where} ({error.strerror}): choose a folder of yours")
-        raise
+        if error.filename is None:
+            raise
+        _leave(f"{error.filename}: {error.strerror}: choose a file or folder that can be used")
 
 
 def _leave(message: str) -> NoReturn:

@@ -34,7 +34,7 @@ class Data:
     cache: str = _field(
         "", "folder for prepared data (default: $XDG_CACHE_HOME/jaxens)", flag="cache-dir"
     )
-    image_size: int = _field(64, "side that pictures are resized to, pixels", least=8)
+    image_size: int = _field(64, "side that pictures are resized to, pixels", least=16)
     crop: Literal["center", "box"] = _field(
         "center", "square cut out of a photo: its centre, or about the bounding box"
     )
@@ -87,7 +87,7 @@ class Optim:
         1e-4, "weight decay (adamw: decoupled; sgd: added to the gradient)", least=0.0
     )
     task_weights: tuple[float, ...] = _field(
-        (), "weights of the tasks' losses, in their order (default: 1 each)"
+        (), "weights of the losses of --tasks, in their order (default: 1 each)"
     )
     seed: int = _field(0, "seed of weights, order, augmentation and dropout", least=0, below=2**32)
 
@@ -114,7 +114,11 @@ class Config:
     augment: Augment = Augment()
 
     def to_toml(self) -> str:
-        return tomli_w.dumps(dataclasses.asdict(self))
+        sections = {
+            section: {name: value for name, value in keys.items() if value != ()}
+            for section, keys in dataclasses.asdict(self).items()
+        }
+        return tomli_w.dumps(sections)
 
 
 def load(path: Path | None, flags: Mapping[str, Any]) -> Config:
@@ -160,7 +164,7 @@ def _read(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise UserError(f"no config file {path}: see configs/ for examples") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid TOML: {error}") from None
+        raise UserError(f"{path} is not valid TOML: {error}: mend that line") from None
     except OSError as error:
         raise UserError(f"{path} can't be read: {error.strerror}") from None
 
@@ -185,6 +189,14 @@ def _consistent(config: Config) -> Config:
     """Checks what one field alone can't tell."""
     if config.data.source == "cub" and not config.data.dir:
         raise UserError("the data set cub lies in a folder of yours: add --data-dir FOLDER")
+    if config.data.source == "fieldmarks":
+        if config.data.dir:
+            raise UserError("--data-dir is for --data cub: add that, or leave --data-dir out")
+        if config.optim.batch_size > config.data.train:
+            raise UserError(
+                f"--batch-size {config.optim.batch_size} is more than the {config.data.train} "
+                "training pictures: choose a smaller one"
+            )
     if config.ensemble.diversity == "leave-one-out" and config.ensemble.members < 2:
         raise UserError("--diversity leave-one-out needs --members 2 or more: one has no data")
     weights, tasks = config.optim.task_weights, config.data.tasks
@@ -230,7 +242,7 @@ def _choices(field: dataclasses.Field) -> tuple[str, ...]:
 
 
 def _metavar(field: dataclasses.Field) -> str:
-    choices = _choices(field)
+    choices = ("yes", "no") if field.type is bool else _choices(field)
     return "{" + ",".join(choices) + "}" if choices else _flag(field).upper()
 
 
@@ -271,8 +283,11 @@ def _checked(field: dataclasses.Field, value: Any, where: str) -> Any:
     """`value` in the field's type, or a `UserError` that says what it must be."""
     item = _item_type(field)
     if item:
+        if value == [] and field.name == "tasks":
+            raise UserError(f"{where} is empty: name at least one, or leave it out for all")
         if not isinstance(value, list) or not all(_is(item, v) for v in value):
-            raise UserError(f"{where} must be a list of {_TYPE_NAMES[item]}, not {value!r}")
+            what = {str: "texts", float: "numbers"}[item]
+            raise UserError(f"{where} must be a list of {what}, not {value!r}")
         return tuple(item(v) for v in value)
     kind, rules, choices = _type(field), field.metadata, _choices(field)
     if not _is(kind, value):

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from jaxens import metrics
 from jaxens.attribution import METHODS
-from jaxens.cli import Parser, main, positive
+from jaxens.cli import Parser, main, natural, positive
 from jaxens.compilation import use_cache
 from jaxens.data.opening import DataSet, open_data
 from jaxens.data.source import Split, load
@@ -236,7 +236,7 @@ def _parser() -> Parser:
     )
     add("--steps", type=positive, default=50, help="of integrated gradients (default 50)")
     add("--samples", type=positive, default=5, help="of GradientSHAP (default 5)")
-    add("--seed", type=int, default=0, help="of GradientSHAP's draws and --augment (default 0)")
+    add("--seed", type=natural, default=0, help="of GradientSHAP's draws and --augment (default 0)")
     add(
         "--images-at-once",
         type=positive,

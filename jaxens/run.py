@@ -64,7 +64,10 @@ class Run:
         try:
             info = Info.from_json((folder / "info.json").read_text())
         except (OSError, ValueError, KeyError):
-            raise UserError(f"{folder / 'info.json'} can't be read: train anew") from None
+            raise UserError(
+                f"{folder / 'info.json'} can't be read: bring it back from another run on the same "
+                "data, whose info.json is the same"
+            ) from None
         return cls(folder, configs.from_toml(folder / "config.toml"), info)
 
     @classmethod
@@ -81,7 +84,10 @@ class Run:
         try:
             began = json.loads(path.read_text())["data"]
         except (OSError, ValueError, KeyError):
-            raise UserError(f"{path} can't be read: train anew into another --out") from None
+            raise UserError(
+                f"{path} can't be read: mend it; of its fields only data, the fingerprint of the "
+                f"data set, is needed, and here that is {fingerprint!r}"
+            ) from None
         if began != fingerprint:
             raise UserError(
                 f"{self.folder} was trained on other data (fingerprint {began}, now "
@@ -119,10 +125,14 @@ def check_absent(folder: Path) -> None:
     for parent in folder.parents:
         if parent.exists() and not parent.is_dir():
             raise UserError(f"--out {folder}: {parent} is a file: choose another folder")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"--out {folder} is a file: choose another folder")
+    if (folder / "config.toml").exists():
         raise UserError(
             f"{folder} exists: choose another --out, or add --resume to go on with that run"
         )
+    if folder.exists() and any(folder.iterdir()):
+        raise UserError(f"{folder} exists and is not empty: choose another --out")
 
 
 def check_present(folder: Path) -> None:

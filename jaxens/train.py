@@ -43,10 +43,11 @@ def train(arguments: Sequence[str] | None = None) -> None:
         run = Run.resume(folder, config, data.fingerprint)
     else:
         run = Run.create(folder, config, data.info, data.fingerprint)
-    fit(run, trainer, load(data.val, "reading validation pictures"))
-    ensemble = best_ensemble(run)
-    report(run, ensemble, data, began)
-    run.close()
+    try:
+        fit(run, trainer, load(data.val, "reading validation pictures"))
+        report(run, best_ensemble(run), data, began)
+    finally:
+        run.close()  # waits for a checkpoint that is being written, also when interrupted
 
 
 def fit(run: Run, trainer: Trainer, val: Split) -> None:
@@ -104,7 +105,7 @@ def _overall(scores: list[Quality]) -> float:
 def _asked(arguments: Sequence[str] | None) -> tuple[Config, Path, bool]:
     """The config, the run's folder, and whether to go on with a run that is there."""
     parser = Parser(
-        "train", __doc__, "Every option below is also a key of its section in a TOML file."
+        "train", __doc__, "Every option from --data on is also a key of its section in a TOML file."
     )
     parser.add_argument("--config", type=Path, help="TOML file to start from (see configs/)")
     parser.add_argument(

@@ -92,7 +92,7 @@ def summary(answers: Sequence[Answer]) -> str:
     judged = [r for a in answers for r in a.rows if r.metric in ("iou", "correlation", "distance")]
     lines = []
     for metric in ("iou", "correlation", "distance"):
-        rows = [row for row in judged if row.metric == metric]
+        rows = [row for row in judged if row.metric == metric and not np.isnan(row.comparison.p)]
         if not rows:
             continue
         lost = [r for r in rows if not tables.won(r)]
@@ -101,7 +101,7 @@ def summary(answers: Sequence[Answer]) -> str:
             f"{tables.METRICS[metric]}: Ens-Avg is better with p < 0.01 in {len(rows) - len(lost)} "
             f"of {len(rows)} rows" + (f"; not by {names}" if names else "")
         )
-    return "\n".join(lines)
+    return "\n".join(lines) or "too few pictures for a test"
 
 
 def settings_json(

@@ -140,12 +140,13 @@ def _better(metric: str) -> str:
 def _cells(row: Row) -> list[str]:
     c = row.comparison
     digits = 1 if row.metric in ("intersection", "union") else 3
+    interval = f" [{c.low:+.{digits}f}, {c.high:+.{digits}f}]" if c.low == c.low else ""
     return [
         METHODS[row.method].title,
         f"{c.mean_individual:.{digits}f}",
         f"{c.mean_ensemble:.{digits}f}{metrics.stars(c.p)}",
-        f"{c.difference:+.{digits}f} [{c.low:+.{digits}f}, {c.high:+.{digits}f}]",
-        f"{c.d_z:+.2f}",
+        f"{c.difference:+.{digits}f}{interval}",
+        "–" if np.isnan(c.d_z) else f"{c.d_z:+.2f}",
         _p(c.p),
         _p(c.wilcoxon_p),
         _p(row.p_holm),

@@ -44,7 +44,7 @@ class Live:
         self._progress.update(
             self._task,
             advance=1,
-            description=f"epoch {epoch}/{self._epochs}",
+            description=f"epoch {epoch}/{self._epochs}, this step:",
             numbers=_numbers(losses, speed),
         )
 

@@ -83,6 +83,7 @@ class Montage:
 
     def save(self, path: Path) -> Path:
         """Writes a PNG beside and renames it."""
+        path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f".{path.name}")
         self.figure.savefig(beside, format="png")
         return beside.replace(path)
