@@ -4,9 +4,12 @@ import contextlib
 import errno
 import os
 import shutil
+import signal
+import threading
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import jax
@@ -52,7 +55,7 @@ class Checkpoints:
         items = ocp.args.Composite(
             state=ocp.args.StandardSave(state), sums=ocp.args.JsonSave(_sums(state))
         )
-        with self._told_when_full():
+        with self._told_when_full(), _interrupted_after():
             self._manager.save(epoch, args=items, metrics={"score": score}, force=True)
 
     def latest(self, like: Any) -> tuple[int, Any] | None:
@@ -74,7 +77,10 @@ class Checkpoints:
             self._manager.wait_until_finished()
 
     def close(self) -> None:
-        self._manager.close()
+        """Waits for what is being written, then lets go of the folder."""
+        with self._told_when_full(), _interrupted_after():
+            self._manager.wait_until_finished()
+            self._manager.close()
 
     def _check_room(self, state: Any) -> None:
         """Asks before Orbax begins: its writers meet a full disk one by one, and loudly."""
@@ -117,6 +123,22 @@ class Checkpoints:
         if read["sums"] != _sums(read["state"]):
             raise ValueError("its checksums differ")
         return read["state"]
+
+
+@contextlib.contextmanager
+def _interrupted_after() -> Iterator[None]:
+    """Puts Ctrl-C off: Orbax, stopped between its steps, leaves a writer that nobody awaits."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: came.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came and callable(before):
+        before(*came[0])
 
 
 def _score(metrics: dict[str, float]) -> float:

@@ -2,6 +2,7 @@
 
 import errno
 import shutil
+import signal
 
 import jax
 import jax.numpy as jnp
@@ -72,6 +73,21 @@ def test_without_a_readable_checkpoint_the_error_names_the_folder(tmp_path):
     cut(largest_file(tmp_path / "1"))
     with pytest.raises(UserError, match=rf"{tmp_path}: no checkpoint can be read"):
         checkpoints.latest(LIKE)
+
+
+def test_an_interrupt_while_saving_comes_after_a_whole_checkpoint(tmp_path, monkeypatch):
+    checkpoints = Checkpoints(tmp_path)
+    save = checkpoints._manager.save
+
+    def interrupted(*args, **kwargs):
+        signal.raise_signal(signal.SIGINT)
+        return save(*args, **kwargs)
+
+    monkeypatch.setattr(checkpoints._manager, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        checkpoints.save(1, state(1), 0.5)
+    checkpoints.close()
+    assert Checkpoints(tmp_path).latest(LIKE)[0] == 1
 
 
 def test_a_disk_without_room_is_told_before_anything_is_written(tmp_path, monkeypatch):
