@@ -84,8 +84,13 @@ def test_an_interrupt_while_saving_comes_after_a_whole_checkpoint(tmp_path, monk
         return save(*args, **kwargs)
 
     monkeypatch.setattr(checkpoints._manager, "save", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        checkpoints.save(1, state(1), 0.5)
+    # A shell starts what runs in its background deaf to Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            checkpoints.save(1, state(1), 0.5)
+    finally:
+        signal.signal(signal.SIGINT, before)
     checkpoints.close()
     assert Checkpoints(tmp_path).latest(LIKE)[0] == 1
 
