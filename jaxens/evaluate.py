@@ -53,18 +53,16 @@ def evaluate(arguments: Sequence[str] | None = None) -> None:
     at_once = asked.images_at_once or images_at_once(run.config.data.image_size)
     settings = Settings(at_once, asked.steps, asked.samples, asked.seed)
     folder = asked.out or run.folder / _folder_name(asked)
-    report.check_folder(
-        folder,
-        report.settings_json(
-            asked.methods,
-            [question.name for question in asking],
-            asked.explain,
-            asked.augment,
-            len(test),
-            protocol,
-            settings,
-        ),
+    decided = report.settings_json(
+        asked.methods,
+        [question.name for question in asking],
+        asked.explain,
+        asked.augment,
+        len(test),
+        protocol,
+        settings,
     )
+    report.check_folder(folder, decided)
     about = report.protocol_text(protocol, settings, ensemble, asked.explain, BACKGROUND)
     console.print(about, soft_wrap=True)
     answers = []
@@ -76,7 +74,7 @@ def evaluate(arguments: Sequence[str] | None = None) -> None:
             answers.append(answer)
             table = tables.terminal(answer.title(), answer.rows)
             bar.console.print(whole(table, WIDTH, console), soft_wrap=True)
-    report.write(folder, run.folder.name, about, answers, test)
+    report.write(folder, run.folder.name, about, answers, test, decided)
     run.close()
     console.print(
         f"{report.summary(answers)}\n"

@@ -101,7 +101,7 @@ def summary(answers: Sequence[Answer]) -> str:
             f"{tables.METRICS[metric]}: Ens-Avg is better with p < 0.01 in {len(rows) - len(lost)} "
             f"of {len(rows)} rows" + (f"; not by {names}" if names else "")
         )
-    return "\n".join(lines) or "too few pictures for a test"
+    return "\n".join(lines) or "nothing to test: too few pictures, or scores that do not vary"
 
 
 def settings_json(
@@ -128,7 +128,7 @@ def settings_json(
 
 
 def check_folder(folder: Path, asked: str) -> None:
-    """Claims the folder. Raises `UserError` if it holds another evaluation."""
+    """Makes the folder. Raises `UserError` if it holds another evaluation."""
     path = folder / "settings.json"
     if path.exists() and path.read_text() != asked:
         raise UserError(
@@ -136,17 +136,20 @@ def check_folder(folder: Path, asked: str) -> None:
             "name another --out, or remove it"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(path, asked)
 
 
-def write(folder: Path, run: str, about: str, answers: Sequence[Answer], split: Split) -> None:
-    """Writes `tables.md`, `tables.csv` and `scores.npz`, each whole or not at all."""
+def write(
+    folder: Path, run: str, about: str, answers: Sequence[Answer], split: Split, asked: str
+) -> None:
+    """Writes `tables.md`, `tables.csv`, `scores.npz` and, from `settings_json`,
+    `settings.json`, each whole or not at all."""
     parts = [
         f"# Explanations of {run}",
         "\n".join(f"- {line}" for line in about.split("\n")),
         "\n".join(f"- {line}" for line in summary(answers).split("\n")),
         *(tables.markdown(answer.title(), answer.rows) for answer in answers),
     ]
+    write_text(folder / "settings.json", asked)
     write_text(folder / "tables.md", "\n\n".join(parts))
     write_text(folder / "tables.csv", tables.to_csv([r for a in answers for r in a.rows]))
     write_bytes(folder / "scores.npz", _npz(answers, split))
