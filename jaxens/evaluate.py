@@ -36,7 +36,7 @@ from jaxens.run import Run
 from jaxens.viz.live import console
 from jaxens.viz.tables import whole
 
-WIDTH = 130  # of a table; a narrower terminal breaks its lines
+WIDTH = 200  # that a table may take; a narrower terminal breaks its lines
 BACKGROUND = 16  # training pictures that GradientSHAP starts from
 
 

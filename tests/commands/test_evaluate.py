@@ -70,6 +70,7 @@ def test_terminal_and_markdown_show_the_protocol_and_the_same_numbers(run, print
         assert "Sign rule 'signed'" in text
         assert "Ind-Avg: the mean over the 2 members" in text
         assert f"{float(row['mean_individual']):.3f}" in text
+        assert "…" not in text  # no number is cut, however narrow the terminal
 
 
 def test_statistics_are_those_of_the_scores_on_disk(rows, scores):
