@@ -12,15 +12,16 @@ from jaxens.models.classifier import Classifier
 from jaxens.models.resnet import ResNet18
 from jaxens.models.small import SmallResNet
 from jaxens.models.torchvision import from_torchvision
-from jaxens.models.vgg import VGG16
+from jaxens.models.vgg import SMALL_STAGES, VGG
 
-__all__ = ["MODELS", "VGG16", "Classifier", "ResNet18", "SmallResNet", "build", "from_torchvision"]
+__all__ = ["MODELS", "VGG", "Classifier", "ResNet18", "SmallResNet", "build", "from_torchvision"]
 
 MODELS: dict[str, Callable[..., Classifier]] = {
     "small": SmallResNet,
+    "small-vgg": partial(VGG, stages=SMALL_STAGES, batch_norm=True),
     "resnet18": ResNet18,
-    "vgg16": VGG16,
-    "vgg16-full": partial(VGG16, full=True),
+    "vgg16": VGG,
+    "vgg16-full": partial(VGG, full=True),
 }
 
 

@@ -7,6 +7,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from jaxens.models.classifier import Classifier
+from jaxens.ops import max_pool
 
 
 class BasicBlock(nn.Module):
@@ -47,7 +48,7 @@ class ResNetTrunk(nn.Module):
         norm = partial(self.norm, use_running_average=not train)
         x = self.conv(self.width, (7, 7), strides=(2, 2), padding=3, name="conv1")(x)
         x = self.act(norm(name="bn1")(x))
-        x = nn.max_pool(x, (3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))
+        x = max_pool(x, 3, 2, padding=1)
         for stage in range(4):
             for block in range(2):
                 x = BasicBlock(

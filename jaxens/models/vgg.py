@@ -1,4 +1,4 @@
-"""VGG16 (Simonyan and Zisserman 2015), layer for layer as in torchvision."""
+"""VGG (Simonyan and Zisserman 2015): VGG16 layer for layer as in torchvision, and a small one."""
 
 from collections.abc import Callable
 
@@ -11,32 +11,40 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from jaxens.models.classifier import Classifier
+from jaxens.ops import max_pool
 
-STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # channels, convolutions
+# Channels and convolutions of each stage.
+STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
+SMALL_STAGES = ((8, 1), (16, 1), (32, 1), (64, 2))
 HIDDEN_INIT = normal(0.01)
 
 
 class VGGTrunk(nn.Module):
-    """The thirteen convolutions, up to relu5_3; 1/16 of the image's size at the end."""
+    """The convolutions, up to the last one's activation; each stage but the first halves."""
 
+    stages: tuple[tuple[int, int], ...]
     conv: Callable[..., nn.Module]
+    norm: Callable[..., nn.Module] | None
     act: Callable[[Array], Array]
 
     @nn.compact
     def __call__(
         self, x: Float[Array, "batch height width 3"], train: bool
-    ) -> Float[Array, "batch h w 512"]:
+    ) -> Float[Array, "batch h w channel"]:
         height, width = x.shape[1:3]
-        if min(height, width) < 32:
+        least = 2 ** len(self.stages)
+        if min(height, width) < least:
             raise ValueError(
-                f"VGG16 halves an image five times: it must be at least 32x32 pixels, "
-                f"got {height}x{width}"
+                f"a VGG of {len(self.stages)} stages halves an image as often: it must be at least "
+                f"{least}x{least} pixels, got {height}x{width}"
             )
-        for stage, (channels, convolutions) in enumerate(STAGES, start=1):
+        for stage, (channels, convolutions) in enumerate(self.stages, start=1):
             if stage > 1:
-                x = nn.max_pool(x, (2, 2), strides=(2, 2))
+                x = max_pool(x, 2, 2)
             for i in range(1, convolutions + 1):
                 x = self.conv(channels, (3, 3), padding=1, name=f"conv{stage}_{i}")(x)
+                if self.norm:
+                    x = self.norm(use_running_average=not train, name=f"bn{stage}_{i}")(x)
                 x = self.act(x)
         return x
 
@@ -52,7 +60,7 @@ class VGGNeck(nn.Module):
     def __call__(
         self, features: Float[Array, "batch h w channel"], train: bool
     ) -> Float[Array, "batch {self.hidden}"]:
-        x = nn.max_pool(features, (2, 2), strides=(2, 2))
+        x = max_pool(features, 2, 2)
         x = adaptive_average_pool(x, 7)
         # Channel-major, as PyTorch's images are, so that its weights fit.
         x = x.transpose(0, 3, 1, 2).reshape(x.shape[0], -1)
@@ -62,26 +70,35 @@ class VGGNeck(nn.Module):
         return x
 
 
-class VGG16(Classifier):
-    """VGG16. Features are relu5_3, before the last max pool: 14x14 for an image of 224 px.
+class VGG(Classifier):
+    """VGG16, or one of other stages.
+
+    VGG16's features are relu5_3, before the last max pool: 14x14 for an image of 224 px. The
+    small one has them at 8x8 for a picture of 64 px, after 7 million multiply-adds.
 
     The light head is a global average pool and the dense layer of each task: eleven members
     of it fit where eleven full classifiers, with their optimiser's state, need 18 GB. The
     full one is torchvision's (138,357,544 parameters with 1000 logits).
 
     Attributes:
+        stages: channels and convolutions of each stage; a max pool lies between two.
+        batch_norm: whether each convolution is followed by a batch normalisation (then it has
+            no bias), as small ones need that start from random weights.
         full: the full classifier instead of the light head.
         hidden: the width of the full classifier's two hidden layers.
 
-    Images below 32 pixels a side raise `ValueError`.
+    An image that cannot be halved once per stage (VGG16: below 32 pixels) raises `ValueError`.
     """
 
+    stages: tuple[tuple[int, int], ...] = STAGES
+    batch_norm: bool = False
     full: bool = False
     hidden: int = 4096
 
     def setup(self) -> None:
         super().setup()
-        self.trunk = VGGTrunk(self.conv(use_bias=True), self.act)
+        norm = self.norm() if self.batch_norm else None
+        self.trunk = VGGTrunk(self.stages, self.conv(use_bias=norm is None), norm, self.act)
         if self.full:
             self.neck = VGGNeck(self.hidden, self.act, self.dtype)
 

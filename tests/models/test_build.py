@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from jaxens.models import MODELS, VGG16, build
+from jaxens.models import MODELS, VGG, build
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -20,8 +20,8 @@ def test_build_threads_its_arguments(name: str) -> None:
 
 def test_vgg16_is_the_light_one() -> None:
     light, full = build("vgg16", [("bill", 3)]), build("vgg16-full", [("bill", 3)])
-    assert isinstance(light, VGG16)
-    assert isinstance(full, VGG16)
+    assert isinstance(light, VGG)
+    assert isinstance(full, VGG)
     assert (light.full, full.full) == (False, True)
 
 
@@ -33,6 +33,6 @@ def test_equal_models_are_one_key_of_a_cache() -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    message = r"unknown model 'resnet50': choose one of small, resnet18, vgg16, vgg16-full"
+    message = r"unknown model 'resnet50': choose one of small, small-vgg, resnet18, vgg16, vgg16-full"
     with pytest.raises(ValueError, match=message):
         build("resnet50", [("bill", 3)])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from jax.typing import DTypeLike
 
-from jaxens.models import VGG16, Classifier, ResNet18, SmallResNet
+from jaxens.models import VGG, Classifier, ResNet18, SmallResNet
 from tests.models.material import shapes_of, variables_of
 
 TASKS = (("species", 5), ("bill", 3))
@@ -17,11 +17,11 @@ SHAPE = (2, 33, 40, 3)
 MODELS = {
     "small": SmallResNet(TASKS),
     "resnet18": ResNet18(TASKS, width=8),
-    "vgg16": VGG16(TASKS),
-    "vgg16-full": VGG16(TASKS, full=True, hidden=16),
+    "vgg16": VGG(TASKS),
+    "vgg16-full": VGG(TASKS, full=True, hidden=16),
 }
 # From the papers: a ReLU behind every convolution but a block's way around and, in the full
-# VGG16, behind both hidden layers.
+# VGG, behind both hidden layers.
 CONVOLUTIONS = {"small": 5, "resnet18": 20, "vgg16": 13, "vgg16-full": 13}
 ACTIVATIONS = {"small": 5, "resnet18": 17, "vgg16": 13, "vgg16-full": 15}
 

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxens.models import VGG16, ResNet18, SmallResNet, from_torchvision
+from jaxens.models import VGG, ResNet18, SmallResNet, from_torchvision
 from tests.models.material import variables_of
 from tests.reference.torch_models import VGG16 as TorchVGG16
 from tests.reference.torch_models import ResNet18 as TorchResNet18
@@ -80,7 +80,7 @@ def test_a_trunk_alone_is_enough(resnet: dict, variables: dict) -> None:
 
 
 def test_vgg16s_light_head_keeps_its_values_and_the_trunk_is_replaced(vgg: dict) -> None:
-    before = variables_of(VGG16(ONE))
+    before = variables_of(VGG(ONE))
     loaded = from_torchvision("vgg16", vgg, before)
     assert_trees_equal(loaded["params"]["heads"], before["params"]["heads"])
     np.testing.assert_array_equal(
@@ -90,7 +90,7 @@ def test_vgg16s_light_head_keeps_its_values_and_the_trunk_is_replaced(vgg: dict)
 
 
 def test_vgg16s_hidden_layers_are_replaced_where_the_last_one_differs(vgg: dict) -> None:
-    model = VGG16((("species", 6),), full=True, hidden=8)
+    model = VGG((("species", 6),), full=True, hidden=8)
     before = variables_of(model)
     loaded = from_torchvision("vgg16-full", vgg, before)
     np.testing.assert_array_equal(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from jaxens.models import VGG16, from_torchvision
+from jaxens.models import VGG, from_torchvision
 from jaxens.models.vgg import adaptive_average_pool
 from tests.models.material import pictures, relative_error, shapes_of, to_torch
 from tests.reference.torch_models import VGG16 as TorchVGG16
@@ -26,15 +26,15 @@ def theirs() -> TorchVGG16:
 
 
 @pytest.fixture(scope="module")
-def full(theirs: TorchVGG16) -> tuple[VGG16, dict]:
-    model = VGG16(TASKS, full=True, hidden=HIDDEN)
+def full(theirs: TorchVGG16) -> tuple[VGG, dict]:
+    model = VGG(TASKS, full=True, hidden=HIDDEN)
     state = {name: tensor.numpy() for name, tensor in theirs.state_dict().items()}
     return model, from_torchvision("vgg16-full", state, shapes_of(model))
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (64, 48)])
 def test_features_and_logits_equal_pytorchs(
-    full: tuple[VGG16, dict], theirs: TorchVGG16, height: int, width: int
+    full: tuple[VGG, dict], theirs: TorchVGG16, height: int, width: int
 ) -> None:
     model, variables = full
     images = pictures(2, height, width)
@@ -49,7 +49,7 @@ def test_features_and_logits_equal_pytorchs(
 
 
 def test_the_full_head_equals_pytorchs_where_the_pool_is_uneven(
-    full: tuple[VGG16, dict], theirs: TorchVGG16
+    full: tuple[VGG, dict], theirs: TorchVGG16
 ) -> None:
     """Features of a 272x240 image: pooled to 8x7, then averaged to 7x7."""
     model, variables = full
@@ -69,7 +69,7 @@ def test_adaptive_average_pool_equals_pytorchs(shape: tuple[int, int]) -> None:
 
 
 def test_the_light_head_is_a_dense_layer_on_the_mean_feature() -> None:
-    model = VGG16(TASKS)
+    model = VGG(TASKS)
     features = np.random.default_rng(3).normal(size=(2, 3, 2, 512)).astype(np.float32)
     variables = model.init(jax.random.key(0), features, method="head")
     layer = jax.tree.map(np.asarray, variables["params"]["heads"]["species"])
@@ -78,7 +78,7 @@ def test_the_light_head_is_a_dense_layer_on_the_mean_feature() -> None:
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
 
 
-def dropout(full: tuple[VGG16, dict]) -> Callable[[bool, int], jax.Array]:
+def dropout(full: tuple[VGG, dict]) -> Callable[[bool, int], jax.Array]:
     model, variables = full
     features = jnp.ones((1, 2, 2, 512))
     return lambda train, seed: model.apply(
@@ -86,7 +86,7 @@ def dropout(full: tuple[VGG16, dict]) -> Callable[[bool, int], jax.Array]:
     )["species"]
 
 
-def test_dropout_acts_in_training_only(full: tuple[VGG16, dict]) -> None:
+def test_dropout_acts_in_training_only(full: tuple[VGG, dict]) -> None:
     logits = dropout(full)
     np.testing.assert_array_equal(logits(False, 0), logits(False, 1))
     np.testing.assert_array_equal(logits(True, 0), logits(True, 0))
@@ -97,7 +97,7 @@ def test_dropout_acts_in_training_only(full: tuple[VGG16, dict]) -> None:
 def test_dropout_drops_half_of_both_hidden_layers_and_doubles_the_rest() -> None:
     """Every unit of fc6 is 1; fc7 and the head pass each unit on, so the logits show both."""
     units = 400
-    model = VGG16((("unit", units),), full=True, hidden=units)
+    model = VGG((("unit", units),), full=True, hidden=units)
     params = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), shapes_of(model))["params"]
     params["neck"]["fc6"]["bias"] += 1
     params["neck"]["fc7"]["kernel"] += jnp.eye(units)
@@ -110,12 +110,12 @@ def test_dropout_drops_half_of_both_hidden_layers_and_doubles_the_rest() -> None
 
 
 def test_it_has_torchvisions_number_of_parameters() -> None:
-    model = VGG16((("imagenet", 1000),), full=True)
+    model = VGG((("imagenet", 1000),), full=True)
     assert sum(leaf.size for leaf in jax.tree.leaves(shapes_of(model)["params"])) == 138_357_544
 
 
 def test_features_of_224_pixels_are_14_by_14() -> None:
-    model = VGG16(TASKS)
+    model = VGG(TASKS)
     features, _ = jax.eval_shape(
         lambda key, x: model.init_with_output(key, x, method="features"),
         jax.random.key(0),
@@ -127,4 +127,4 @@ def test_features_of_224_pixels_are_14_by_14() -> None:
 @pytest.mark.parametrize("full", [False, True])
 def test_images_below_32_pixels_are_told(full: bool) -> None:
     with pytest.raises(ValueError, match="at least 32x32 pixels, got 64x31"):
-        jax.eval_shape(VGG16(TASKS, full=full).init, jax.random.key(0), jnp.zeros((1, 64, 31, 3)))
+        jax.eval_shape(VGG(TASKS, full=full).init, jax.random.key(0), jnp.zeros((1, 64, 31, 3)))
