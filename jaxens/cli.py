@@ -37,6 +37,17 @@ def natural(text: str) -> int:
     return int(text)
 
 
+def above_zero(text: str) -> float:
+    """A flag's value that is a size."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
+    return value
+
+
 def main(command: Callable[[], None]) -> None:
     """Runs a command; a `UserError` or a full disk becomes one line and exit code 2."""
     try:

@@ -3,7 +3,8 @@
     python -m jaxens.evaluate runs/fieldmarks
 
 explains held-out pictures by every method, scores each member's map and the mean map, and
-writes tables (terminal, Markdown, CSV) and every score (NPZ) into the run directory.
+writes tables (terminal, Markdown, CSV), figures (scores by the ensemble's size and by the
+threshold) and every score (NPZ) into the run directory.
 """
 
 import argparse
@@ -12,32 +13,36 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from jaxens import metrics
 from jaxens.attribution import METHODS
-from jaxens.cli import Parser, main, natural, positive
+from jaxens.cli import Parser, main, positive
 from jaxens.compilation import use_cache
 from jaxens.data.opening import DataSet, open_data
 from jaxens.data.source import Split, load
 from jaxens.ensemble.ensemble import Ensemble, mean_probabilities
-from jaxens.ensemble.quality import all_logits, images_at_once
+from jaxens.ensemble.quality import all_logits
 from jaxens.errors import UserError, notice
 from jaxens.evaluation import report, tables
 from jaxens.evaluation.augmented import augmented
+from jaxens.evaluation.explainer import Explainer, training_pictures
 from jaxens.evaluation.questions import Question, questions
-from jaxens.evaluation.scoring import Scores, Settings, score_question
+from jaxens.evaluation.scoring import Answers, score_chance, score_question
+from jaxens.evaluation.settings import Settings, add_flags
 from jaxens.loading import best_ensemble
-from jaxens.metrics import Protocol
+from jaxens.metrics import METRICS, Protocol
 from jaxens.run import Run
 from jaxens.viz.live import console
 from jaxens.viz.tables import whole
 
 WIDTH = 200  # that a table may take; a narrower terminal breaks its lines
-BACKGROUND = 16  # training pictures that GradientSHAP starts from
+# Those of the paper's tables.
+PAPER_METHODS = (
+    "saliency", "input_x_gradient", "integrated_gradients", "gradient_shap", "grad_cam",
+    "guided_grad_cam", "lime",
+)  # fmt: skip
 
 
 def evaluate(arguments: Sequence[str] | None = None) -> None:
@@ -50,8 +55,7 @@ def evaluate(arguments: Sequence[str] | None = None) -> None:
     data = _data(run, asked)
     test = _pictures(run, data, asked)
     asking = _questions(ensemble, test, asked)
-    at_once = asked.images_at_once or images_at_once(run.config.data.image_size)
-    settings = Settings(at_once, asked.steps, asked.samples, asked.seed)
+    settings = Settings.from_flags(asked, run.config.data.image_size)
     folder = asked.out or run.folder / _folder_name(asked)
     decided = report.settings_json(
         asked.methods,
@@ -59,64 +63,65 @@ def evaluate(arguments: Sequence[str] | None = None) -> None:
         asked.explain,
         asked.augment,
         len(test),
+        asked.orders,
         protocol,
         settings,
     )
     report.check_folder(folder, decided)
-    about = report.protocol_text(protocol, settings, ensemble, asked.explain, BACKGROUND)
+    background = training_pictures(data)
+    about = report.protocol_text(
+        asked.methods, protocol, settings, ensemble, asked.explain, len(background)
+    )
     console.print(about, soft_wrap=True)
+    explainers = [Explainer(ensemble, background, settings)]
+    if ensemble.baseline is not None:
+        explainers.append(Explainer(ensemble.alone(), background, settings))
     answers = []
     with _bar() as bar:
-        bar.add_task("explaining", total=sum(map(len, asking)) * _cost(asked.methods, settings))
+        bar.add_task("explaining", total=_work(asking, asked.methods, settings))
         for question in asking:
-            scores = _scores(ensemble, data, test, question, asked.methods, protocol, settings, bar)
-            answer = report.Answer(question, scores, tables.rows_of(question, scores))
+            found = _found(explainers, test, question, asked, protocol, bar)
+            chance = score_chance(test, question, protocol, settings.seed)
+            answer = report.Answer.of(question, found, chance)
             answers.append(answer)
-            table = tables.terminal(answer.title(), answer.rows)
+            table = tables.terminal(answer.title(), answer.rows, answer.chance)
             bar.console.print(whole(table, WIDTH, console), soft_wrap=True)
     report.write(folder, run.folder.name, about, answers, test, decided)
     run.close()
     console.print(
         f"{report.summary(answers)}\n"
-        f"tables and scores: {folder}    ({(time.monotonic() - began) / 60:.1f} minutes)",
+        f"tables, figures and scores: {folder}    ({(time.monotonic() - began) / 60:.1f} minutes)",
         soft_wrap=True,
     )
 
 
-def _scores(
-    ensemble: Ensemble,
-    data: DataSet,
+def _found(
+    explainers: list[Explainer],
     test: Split,
     question: Question,
-    methods: list[str],
+    asked: argparse.Namespace,
     protocol: Protocol,
-    settings: Settings,
     bar: Progress,
-) -> dict[str, dict[str, Scores]]:
-    """One question's scores by method and metric."""
+) -> dict[str, Answers]:
+    """What each method gives on a question."""
     (task,) = bar.task_ids
-    background = _background(data)
-    scores = {}
-    for method in methods:
+    explainer, baseline = explainers[0], explainers[1] if explainers[1:] else None
+    orders = metrics.member_orders(explainer.ensemble.members, asked.orders, asked.seed)
+    found = {}
+    for method in asked.methods:
         bar.update(task, description=f"{question.name}: {METHODS[method].title}")
-        each = _cost([method], settings)
-        scores[method] = score_question(
-            ensemble,
+        each = explainer.settings.passes(method)
+        found[method] = score_question(
+            explainer,
+            baseline,
             test,
             question,
             method,
-            background,
             protocol,
-            settings,
+            orders,
             lambda pictures, each=each: bar.advance(task, pictures * each),  # type: ignore[misc]
         )
-    return scores
-
-
-def _background(data: DataSet) -> Array:
-    """Training pictures, evenly spaced: the baselines that GradientSHAP draws from."""
-    places = np.linspace(0, len(data.train) - 1, min(BACKGROUND, len(data.train))).astype(int)
-    return jnp.asarray(np.stack([data.train[int(i)].image for i in places]))
+    return found
 
 
 def _data(run: Run, asked: argparse.Namespace) -> DataSet:
@@ -165,9 +170,9 @@ def _questions(ensemble: Ensemble, test: Split, asked: argparse.Namespace) -> li
     return [question for question in asking if len(question)]
 
 
-def _cost(methods: list[str], settings: Settings) -> int:
-    """Model evaluations per picture and member, for the bar's time left."""
-    return sum(settings.passes(method) for method in methods)
+def _work(asking: list[Question], methods: list[str], settings: Settings) -> int:
+    """Calls of the model per member, for the bar's time left."""
+    return sum(map(len, asking)) * sum(settings.passes(method) for method in methods)
 
 
 def _bar() -> Progress:
@@ -182,7 +187,8 @@ def _bar() -> Progress:
 
 def _protocol(asked: argparse.Namespace) -> Protocol:
     try:
-        return Protocol(asked.threshold, asked.correlation_size, asked.sign)
+        chosen = tuple(METRICS if "all" in asked.metrics else asked.metrics)
+        return Protocol(asked.threshold, asked.correlation_size, asked.sign, chosen)
     except ValueError as error:
         raise UserError(str(error)) from None
 
@@ -202,9 +208,18 @@ def _parser() -> Parser:
         "--methods",
         nargs="+",
         choices=METHODS,
-        default=list(METHODS),
+        default=list(PAPER_METHODS),
         metavar="METHOD",
-        help=f"explanation methods (default: all of {', '.join(METHODS)})",
+        help=f"explanation methods, of {', '.join(METHODS)} (default: the paper's seven, "
+        f"{', '.join(PAPER_METHODS)})",
+    )
+    add(
+        "--metrics",
+        nargs="+",
+        choices=(*METRICS, "all"),
+        default=list(metrics.PAPER),
+        metavar="METRIC",
+        help=f"of {', '.join(METRICS)}, or all (default: the paper's, {', '.join(metrics.PAPER)})",
     )
     add("--tasks", nargs="+", metavar="TASK", help="tasks (default: all that have truth)")
     add("--limit", type=positive, help="only the first so many held-out pictures")
@@ -232,15 +247,13 @@ def _parser() -> Parser:
         default=14,
         help="cells along a side, for the correlation (default 14)",
     )
-    add("--steps", type=positive, default=50, help="of integrated gradients (default 50)")
-    add("--samples", type=positive, default=5, help="of GradientSHAP (default 5)")
-    add("--seed", type=natural, default=0, help="of GradientSHAP's draws and --augment (default 0)")
     add(
-        "--images-at-once",
+        "--orders",
         type=positive,
-        help="members times images in one model call: lower it to save memory "
-        "(default: 256 on CPU, 8192 elsewhere, at 64 px; fewer of larger pictures)",
+        default=11,
+        help="in which members join, for the scores by the ensemble's size (default 11)",
     )
+    add_flags(parser)
     add("--data-dir", type=Path, help="where the data set lies now, if it was moved")
     add("--cache-dir", type=Path, help="where prepared data lie")
     add("--out", type=Path, help="folder for the tables (default: RUN/evaluation)")

@@ -8,7 +8,7 @@ import pytest
 import jaxens
 
 ROOT = Path(jaxens.__file__).parent
-COMMANDS = {"jaxens.train", "jaxens.evaluate", "jaxens.browse"}
+COMMANDS = {"jaxens.train", "jaxens.explain", "jaxens.evaluate", "jaxens.browse"}
 
 
 def imports(file):

@@ -5,36 +5,74 @@ function from images [image, height, width, channel] to logits [image, class], a
 `jit`ted, and `vmap`ped over the members of an ensemble.
 """
 
+from jaxens.attribution.check import check_model
+from jaxens.attribution.chunks import in_chunks
 from jaxens.attribution.gradcam import grad_cam
 from jaxens.attribution.gradient import input_x_gradient, saliency
+from jaxens.attribution.guided import check_guided, guided_backprop, guided_grad_cam, guided_relu
 from jaxens.attribution.integrated import convergence_delta, integrated_gradients
-from jaxens.attribution.methods import METHODS, Method, explain
+from jaxens.attribution.keys import Keys, keys_of_images
+from jaxens.attribution.lime import lime, lime_draws, lime_from_draws, surrogates
+from jaxens.attribution.lime_forms import FORMS, Form
+from jaxens.attribution.methods import METHODS, Method, Network, explain, find
 from jaxens.attribution.quadrature import QUADRATURES
 from jaxens.attribution.reduce import REDUCTIONS, max_abs, sum_abs, sum_channels
 from jaxens.attribution.resize import resize
+from jaxens.attribution.segments import grid, paint, superpixels
 from jaxens.attribution.shap import Draws, gradient_shap, shap_draws, shap_from_draws
+from jaxens.attribution.smooth import (
+    noise_draws,
+    smooth_grad,
+    smooth_grad_from_draws,
+    var_grad,
+    var_grad_from_draws,
+)
 from jaxens.attribution.targets import Contrast, Targets, select
 
 __all__ = [
+    "FORMS",
     "METHODS",
     "QUADRATURES",
     "REDUCTIONS",
     "Contrast",
     "Draws",
+    "Form",
+    "Keys",
     "Method",
+    "Network",
     "Targets",
+    "check_guided",
+    "check_model",
     "convergence_delta",
     "explain",
+    "find",
     "grad_cam",
     "gradient_shap",
+    "grid",
+    "guided_backprop",
+    "guided_grad_cam",
+    "guided_relu",
+    "in_chunks",
     "input_x_gradient",
     "integrated_gradients",
+    "keys_of_images",
+    "lime",
+    "lime_draws",
+    "lime_from_draws",
     "max_abs",
+    "noise_draws",
+    "paint",
     "resize",
     "saliency",
     "select",
     "shap_draws",
     "shap_from_draws",
+    "smooth_grad",
+    "smooth_grad_from_draws",
     "sum_abs",
     "sum_channels",
+    "superpixels",
+    "surrogates",
+    "var_grad",
+    "var_grad_from_draws",
 ]

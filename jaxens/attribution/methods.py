@@ -1,108 +1,208 @@
 """The methods in one table, and one way to get a map [image, height, width] from each."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 from jax import Array
 from jax.typing import ArrayLike
-from jaxtyping import Float, Real
+from jaxtyping import Float
 
 from jaxens.attribution.gradcam import grad_cam
 from jaxens.attribution.gradient import Model, as_images, input_x_gradient, saliency
+from jaxens.attribution.guided import guided_backprop, guided_grad_cam
 from jaxens.attribution.integrated import integrated_gradients
-from jaxens.attribution.reduce import max_abs, sum_channels
+from jaxens.attribution.lime import lime
+from jaxens.attribution.reduce import REDUCTIONS
 from jaxens.attribution.resize import resize
-from jaxens.attribution.shap import Keys, gradient_shap
+from jaxens.attribution.shap import gradient_shap
+from jaxens.attribution.smooth import smooth_grad, var_grad
 from jaxens.attribution.targets import Targets
+
+MODEL = ("logits_fn", "features_fn", "head_fn", "guided_logits_fn")
+
+
+class Network(NamedTuple):
+    """A model, in the forms that methods take it in; those that no method asks for may lack.
+
+    `logits_fn` is the model, and so is `head_fn(features_fn(images))`, cut behind its last
+    feature map. `guided_logits_fn` is the model with `guided_relu` for its activation.
+    """
+
+    logits_fn: Model | None = None
+    features_fn: Model | None = None
+    head_fn: Model | None = None
+    guided_logits_fn: Model | None = None
 
 
 @dataclass(frozen=True)
 class Method:
     """A method, and what a reader of its maps has to know.
 
-    `signed` maps speak for and against the target; others are not negative. `reduce` takes
-    the channels away, as is usual for the method. A method that `needs` "logits" takes
-    `logits_fn`; one that needs "features" takes the model's two halves, and makes a coarse
-    map without channels.
+    `signed` maps speak for and against the target; others are not negative. (The sign of a
+    gradient by itself says whether a pixel should be brighter or darker, not whether it speaks
+    for the target; those maps are magnitudes.) A map is of
+    whole `regions`, or of single pixels. `reduce` names the reduction of channels that is
+    usual for the method; None where its map has none. What it needs of a model, and its
+    settings with their defaults, are the arguments of `function`.
     """
 
     name: str
     function: Callable[..., Array]
     title: str
+    source: str
     signed: bool
-    reduce: Callable[[Array], Array] | None
-    needs: Literal["logits", "features"]
+    regions: bool
+    reduce: str | None
+    per_image: tuple[str, ...] = ()  # settings that hold something for each image
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The fields of `Network` that `function` takes, in its order."""
+        return tuple(name for name in self._arguments if name in MODEL)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Each setting and its default; `inspect.Parameter.empty` where one has to be given."""
+        known = (*MODEL, "images", "targets")
+        return {
+            name: argument.default
+            for name, argument in self._arguments.items()
+            if name not in known and argument.kind is not argument.VAR_KEYWORD
+        }
+
+    @property
+    def _arguments(self) -> Mapping[str, inspect.Parameter]:
+        return inspect.signature(self.function).parameters
 
 
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
-        Method("saliency", saliency, "Saliency", False, max_abs, "logits"),
+        Method("saliency", saliency, "Saliency", "Simonyan et al. 2013", False, False, "max_abs"),
         Method(
-            "input_x_gradient", input_x_gradient, "Input x Gradient", True, sum_channels, "logits"
+            "input_x_gradient",
+            input_x_gradient,
+            "Input x Gradient",
+            "Shrikumar et al. 2016",
+            True,
+            False,
+            "sum",
         ),
         Method(
             "integrated_gradients",
             integrated_gradients,
             "Integrated Gradients",
+            "Sundararajan et al. 2017",
             True,
-            sum_channels,
-            "logits",
+            False,
+            "sum",
+            ("baselines",),
         ),
-        Method("gradient_shap", gradient_shap, "GradientSHAP", True, sum_channels, "logits"),
-        Method("grad_cam", grad_cam, "Grad-CAM", True, None, "features"),
+        Method(
+            "gradient_shap",
+            gradient_shap,
+            "GradientSHAP",
+            "Lundberg and Lee 2017",
+            True,
+            False,
+            "sum",
+            ("key",),
+        ),
+        Method("grad_cam", grad_cam, "Grad-CAM", "Selvaraju et al. 2017", True, True, None),
+        Method(
+            "guided_backprop",
+            guided_backprop,
+            "Guided Backprop",
+            "Springenberg et al. 2015",
+            False,
+            False,
+            "max_abs",
+        ),
+        Method(
+            "guided_grad_cam",
+            guided_grad_cam,
+            "Guided Grad-CAM",
+            "Selvaraju et al. 2017",
+            False,
+            False,
+            "max_abs",
+        ),
+        Method("lime", lime, "LIME", "Ribeiro et al. 2016", True, True, None, ("key", "segments")),
+        Method(
+            "smooth_grad",
+            smooth_grad(saliency),
+            "SmoothGrad",
+            "Smilkov et al. 2017",
+            False,
+            False,
+            "max_abs",
+            ("key",),
+        ),
+        Method(
+            "var_grad",
+            var_grad(saliency),
+            "VarGrad",
+            "Adebayo et al. 2018",
+            False,
+            False,
+            "max_abs",
+            ("key",),
+        ),
     )
 }
 
 
 def explain(
     method: str,
-    features_fn: Model,
-    head_fn: Model,
+    network: Network,
     images: Float[ArrayLike, "image height width channel"],
     targets: Targets,
     *,
-    baselines: Real[ArrayLike, "..."] = 0.0,
-    steps: int = 50,
-    quadrature: str = "gausslegendre",
-    key: Keys | None = None,
-    background: Float[ArrayLike, "baseline height width channel"] | None = None,
-    samples: int = 5,
-    stdev: float | int = 0.0,
-    chunk: int | None = None,
+    reduce: str | None = None,
+    **settings: Any,
 ) -> Float[Array, "image height width"]:
     """One map per image by the method of this name, at the images' size.
 
-    The model is `head_fn(features_fn(images))`. Channels are reduced as in `METHODS`; a
-    coarse map is resized bilinearly. Every method takes every keyword and uses its own:
-    integrated gradients `baselines`, `steps`, `quadrature`, `chunk`; GradientSHAP `key`,
-    `background` (its baselines), `samples`, `stdev`, `chunk`.
+    `settings` are the method's own (see `METHODS[method].settings`). Channels are reduced by
+    the method's usual reduction, or by `reduce`, a name out of `REDUCTIONS`; a coarse map is
+    resized bilinearly.
+
+    Raises `ValueError` for an unknown method, setting or reduction, and for one that is missing.
     """
+    row = find(method)
+    _check(row, network, reduce, settings)
+    images = as_images(images)
+    model = [getattr(network, name) for name in row.needs]
+    maps = row.function(*model, images, targets, **settings)
+    if row.reduce:
+        maps = REDUCTIONS[reduce or row.reduce](maps)
+    return resize(maps, (images.shape[1], images.shape[2]))
+
+
+def find(method: str) -> Method:
+    """The method of this name; ValueError for an unknown one."""
     if method not in METHODS:
         raise ValueError(f"unknown method {method!r}: choose from {', '.join(METHODS)}")
-    images = as_images(images)
-    if method == "gradient_shap" and (key is None or background is None):
-        raise ValueError("gradient_shap needs a key and a background: images to draw from")
-    settings: dict[str, dict[str, Any]] = {
-        "integrated_gradients": {
-            "baselines": baselines,
-            "steps": steps,
-            "quadrature": quadrature,
-            "chunk": chunk,
-        },
-        "gradient_shap": {
-            "key": key,
-            "baselines": background,
-            "samples": samples,
-            "stdev": stdev,
-            "chunk": chunk,
-        },
-    }
-    row = METHODS[method]
-    halves = (features_fn, head_fn)
-    model = halves if row.needs == "features" else (lambda images: head_fn(features_fn(images)),)
-    maps = row.function(*model, images, targets, **settings.get(method, {}))
-    if row.reduce:
-        maps = row.reduce(maps)
-    return resize(maps, (images.shape[1], images.shape[2]))
+    return METHODS[method]
+
+
+def _check(row: Method, network: Network, reduce: str | None, settings: Mapping[str, Any]) -> None:
+    absent = [name for name in row.needs if getattr(network, name) is None]
+    if absent:
+        raise ValueError(f"{row.name} needs {', '.join(absent)}: give the Network these")
+    unknown = [name for name in settings if name not in row.settings]
+    if unknown:
+        raise ValueError(
+            f"{row.name} has no setting {', '.join(unknown)}: it takes "
+            f"{', '.join(row.settings) or 'none'}"
+        )
+    empty = inspect.Parameter.empty
+    missing = [n for n, default in row.settings.items() if default is empty and n not in settings]
+    if missing:
+        raise ValueError(f"{row.name} needs {' and '.join(missing)}: see its docstring")
+    if reduce is not None and reduce not in REDUCTIONS:
+        raise ValueError(f"unknown reduction {reduce!r}: choose from {', '.join(REDUCTIONS)}")
+    if reduce is not None and row.reduce is None:
+        raise ValueError(f"{row.name} has no channels to reduce: leave reduce out")

@@ -1,6 +1,6 @@
 """Explains the pictures of a question and scores the maps, without maps leaving the device."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -8,36 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from jaxens import metrics
-from jaxens.attribution import METHODS
+from jaxens.attribution import METHODS, in_chunks
 from jaxens.data.source import Split
-from jaxens.ensemble.ensemble import Ensemble
+from jaxens.evaluation.explainer import Explainer
 from jaxens.evaluation.questions import Question
 
-
-@dataclass(frozen=True)
-class Settings:
-    """How methods are run. `images_at_once` bounds members times images in one model call."""
-
-    images_at_once: int
-    steps: int = 50
-    samples: int = 5
-    seed: int = 0
-
-    def passes(self, method: str) -> int:
-        """Model evaluations per picture and member."""
-        return {"integrated_gradients": self.steps, "gradient_shap": self.samples}.get(method, 1)
-
-    def chunks(self, method: str, members: int) -> tuple[int, int]:
-        """Pictures at once, and steps or samples of each at once.
-
-        A few pictures with some of their steps keep a CPU busier than one with all of them.
-        """
-        each = max(1, self.images_at_once // members)
-        pictures = min(each, max(4, each // self.passes(method)))
-        return pictures, max(1, each // pictures)
+SCORED_AT_ONCE = 16  # pictures whose maps of all members are held at once, or some more
 
 
 @dataclass(frozen=True)
@@ -46,55 +25,74 @@ class Scores:
 
     individual: Float[np.ndarray, "member case"]  # the members, or the all-data baseline alone
     ensemble: Float[np.ndarray, "case"]  # of the mean map
+    by_size: Float[np.ndarray, "order size case"]  # of the mean map of some members
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a method gives on a question: each metric's scores, and IoU at every threshold."""
+
+    scores: Mapping[str, Scores]
+    iou_individual: Float[np.ndarray, "case threshold"] | None  # mean over the individuals
+    iou_ensemble: Float[np.ndarray, "case threshold"] | None
 
 
 def score_question(
-    ensemble: Ensemble,
+    explainer: Explainer,
+    baseline: Explainer | None,
     split: Split,
     question: Question,
     method: str,
-    background: Float[Array, "baseline height width 3"],
     protocol: metrics.Protocol,
-    settings: Settings,
+    orders: Int[np.ndarray, "order member"],
     advance: Callable[[int], None],
-) -> dict[str, Scores]:
+) -> Answers:
     """Scores every picture of a question by one method, for every metric that it allows.
 
-    `background` are GradientSHAP's baselines; `advance` is told how many pictures are done.
-    Draws depend on the seed and the picture's place in the split alone, so that neither the
-    chunks nor a limit changes a score.
+    `baseline` explains by the one member trained on all data, where there is one. `orders`
+    are those in which members join for the scores by size. `advance` is told how many
+    pictures are done.
     """
-    at_once, chunk = settings.chunks(method, ensemble.members)
-    key = jax.random.key(settings.seed)
-    parts = []
-    for start in range(0, len(question), at_once):
-        # The last chunk is filled up, so that one compiled program serves all of them.
-        rows = np.minimum(np.arange(start, start + at_once), len(question) - 1)
+
+    def some(rows: Int[np.ndarray, "case"]) -> dict[str, Array]:
         pictures = question.pictures[rows]
-        explained = partial(
-            Ensemble.attribute,
-            images=jnp.asarray(split.images[pictures]),
-            targets=question.targets[rows],
+        maps = partial(
+            Explainer.maps,
             method=method,
+            pictures=split.images[pictures],
+            places=pictures,
+            targets=question.targets[rows],
             task=question.task.name,
-            key=jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.asarray(pictures)),
-            background=background,
-            steps=settings.steps,
-            samples=settings.samples,
-            chunk=chunk,
         )
-        parts.append(
-            _scores(
-                explained(ensemble),
-                None if ensemble.baseline is None else explained(ensemble.alone()),
-                None if question.masks is None else question.masks[rows],
-                None if question.points is None else question.points[rows],
-                protocol,
-                METHODS[method].signed,
-            )
+        done = _scores(
+            maps(explainer),
+            None if baseline is None else maps(baseline),
+            None if question.masks is None else jnp.asarray(question.masks[rows]),
+            None if question.points is None else jnp.asarray(question.points[rows]),
+            jnp.asarray(orders),
+            protocol,
+            METHODS[method].signed,
         )
-        advance(min(at_once, len(question) - start))
-    return _joined(parts, len(question))
+        advance(len(np.unique(rows)))
+        return done
+
+    pictures, _ = explainer.settings.chunks(method, explainer.ensemble.members)
+    at_once = pictures * max(1, SCORED_AT_ONCE // pictures)
+    # A short question is filled up, so that all share a compiled program.
+    rows = np.minimum(np.arange(max(at_once, len(question))), len(question) - 1)
+    raw = in_chunks(some, at_once, rows)
+    host = {
+        name: np.moveaxis(np.asarray(array, np.float64)[: len(question)], 0, -1)
+        for name, array in raw.items()
+    }
+    return Answers(
+        {
+            name: Scores(*(host[f"{name}/{part}"] for part in Scores.__dataclass_fields__))
+            for name in protocol.metrics
+            if f"{name}/ensemble" in host
+        },
+        *(host[key].T if key in host else None for key in ("iou_individual", "iou_ensemble")),
+    )
 
 
 @partial(jax.jit, static_argnames=("protocol", "signed"))
@@ -103,21 +101,46 @@ def _scores(
     baseline: Float[Array, "1 case height width"] | None,
     masks: Array | None,
     points: Array | None,
+    orders: Int[Array, "order member"],
     protocol: metrics.Protocol,
     signed: bool,
-) -> dict[str, tuple[Array, Array]]:
-    """The scores of individuals (members, or the baseline) and of the mean map, per metric."""
+) -> dict[str, Float[Array, "case ..."]]:
+    """All scores with the case axis first, by "metric/individual" and so on."""
     individual = maps if baseline is None else baseline
-    together = jnp.concatenate([individual, maps.mean(axis=0, keepdims=True)])
-    scores = metrics.score(together, masks, points, protocol, signed)
-    return {metric: (values[:-1], values[-1]) for metric, values in scores.items()}
+    together = jnp.concatenate([individual, metrics.mean_map(maps)[None]])
+    found = {}
+    for metric, values in metrics.score(together, masks, points, protocol, signed).items():
+        found[f"{metric}/individual"], found[f"{metric}/ensemble"] = values[:-1], values[-1]
+    by_size = metrics.scores_by_size(maps, masks, points, orders, protocol, signed)
+    found |= {f"{metric}/by_size": values for metric, values in by_size.items()}
+    found = {name: jnp.moveaxis(values, -1, 0) for name, values in found.items()}
+    if masks is not None:
+        applied = metrics.apply_sign(together, protocol.sign) if signed else together
+        still_signed = signed and protocol.sign == "signed"
+        iou = metrics.threshold_curves(applied, masks, signed=still_signed).iou
+        found["iou_individual"], found["iou_ensemble"] = jnp.nanmean(iou[:-1], axis=0), iou[-1]
+    return found
 
 
-def _joined(parts: list[dict[str, tuple[Array, Array]]], cases: int) -> dict[str, Scores]:
-    def join(arrays: list[Array]) -> np.ndarray:
-        return np.concatenate([np.asarray(a, np.float64) for a in arrays], axis=-1)[..., :cases]
-
+def score_chance(
+    split: Split, question: Question, protocol: metrics.Protocol, seed: int
+) -> dict[str, dict[str, Float[np.ndarray, "case"]]]:
+    """The scores of maps that know nothing, by name and metric, on the question's pictures."""
+    height, width = split.images.shape[1:3]
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(
+        jax.random.key(seed), jnp.asarray(question.pictures)
+    )
+    gaussian = metrics.centred_gaussian(height, width)
+    maps = {
+        "centred Gaussian": jnp.broadcast_to(gaussian, (len(question), height, width)),
+        "random map": metrics.random_maps(keys, height, width),
+    }
     return {
-        metric: Scores(*(join([part[metric][i] for part in parts]) for i in range(2)))
-        for metric in (parts[0] if parts else {})
+        name: {
+            metric: np.asarray(scores, np.float64)
+            for metric, scores in metrics.score(
+                each, question.masks, question.points, protocol, signed=False
+            ).items()
+        }
+        for name, each in maps.items()
     }

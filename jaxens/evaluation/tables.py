@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,15 +13,8 @@ from jaxens import metrics
 from jaxens.attribution import METHODS
 from jaxens.evaluation.questions import Question
 from jaxens.evaluation.scoring import Scores
-from jaxens.metrics import Comparison
+from jaxens.metrics import METRICS, Comparison
 
-METRICS = {
-    "iou": "IoU",
-    "intersection": "intersection, px",
-    "union": "union, px",
-    "correlation": "correlation",
-    "distance": "distance",
-}
 HEADER = (
     "method", "Ind-Avg", "Ens-Avg", "difference [95 % CI]", "d_z", "p (t)", "p (Wilcoxon)",
     "p (t, Holm)", "n",
@@ -46,19 +39,42 @@ class Row:
     some_members: int
 
 
-def rows_of(question: Question, scores: dict[str, dict[str, Scores]]) -> list[Row]:
+@dataclass(frozen=True)
+class Chance:
+    """The mean score of maps that know nothing, on a question by one metric."""
+
+    question: str
+    metric: str
+    name: str
+    mean: float
+    n: int  # pictures that have a score
+
+
+def chance_of(question: Question, scores: Mapping[str, Mapping[str, np.ndarray]]) -> list[Chance]:
+    """The rows of chance, out of `score_chance`'s scores by name and metric."""
+    return [
+        Chance(question.name, metric, name, float(np.mean(scored)), len(scored))
+        for name, by_metric in scores.items()
+        for metric, values in by_metric.items()
+        if len(scored := values[np.isfinite(values)])
+    ]
+
+
+def rows_of(question: Question, scores: Mapping[str, Mapping[str, Scores]]) -> list[Row]:
     """The rows of a question, out of its scores by method and metric.
 
     A table is one metric of one question; Holm's correction is over its methods.
     """
     rows = []
-    for metric, higher in metrics.HIGHER_IS_BETTER.items():
+    for metric in METRICS:
         tested, partly = {}, {}
         for method, by_metric in scores.items():
             if metric in by_metric:
                 both = by_metric[metric]
                 mean, missing = metrics.individual_average(both.individual)
-                tested[method] = metrics.compare(mean, both.ensemble, higher)
+                tested[method] = metrics.compare(
+                    mean, both.ensemble, METRICS[metric].higher_is_better
+                )
                 partly[method] = int(np.sum((missing > 0) & np.isfinite(mean + both.ensemble)))
         adjusted = metrics.holm(np.array([c.p for c in tested.values()]))
         no_truth = question.without_truth(metric)
@@ -74,29 +90,32 @@ def won(row: Row) -> bool:
     return row.comparison.better and row.comparison.p < 0.01
 
 
-def terminal(title: str, rows: Sequence[Row]) -> Table:
+def terminal(title: str, rows: Sequence[Row], chance: Sequence[Chance]) -> Table:
     """The rows of a question as a table with a section per metric."""
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for i, column in enumerate(HEADER):
         table.add_column(column, justify="left" if i == 0 else "right", no_wrap=True)
     for metric, part in _by_metric(rows):
         table.add_section()
-        table.add_row(f"[bold]{METRICS[metric]}[/bold] ({_better(metric)} is better)")
+        table.add_row(f"[bold]{METRICS[metric].title}[/bold] ({_better(metric)} is better)")
         for row in part:
             cells = _cells(row)
             if won(row):
                 cells[2] = f"[bold green]{cells[2]}[/bold green]"
             table.add_row(*cells)
+        for known in chance:
+            if known.metric == metric:
+                table.add_row(*_chance_cells(known), style="dim")
     return table
 
 
-def markdown(title: str, rows: Sequence[Row]) -> str:
+def markdown(title: str, rows: Sequence[Row], chance: Sequence[Chance]) -> str:
     """The same as Markdown."""
     heading, *notes = title.split("\n")
     lines = [f"## {heading}", "", *(f"- {note}" for note in notes), ""]
     for metric, part in _by_metric(rows):
         lines += [
-            f"**{METRICS[metric]}** ({_better(metric)} is better)",
+            f"**{METRICS[metric].title}** ({_better(metric)} is better)",
             "",
             "| " + " | ".join(HEADER) + " |",
             "| --- |" + " ---: |" * (len(HEADER) - 1),
@@ -107,21 +126,29 @@ def markdown(title: str, rows: Sequence[Row]) -> str:
             shown = f"**{value}**" if won(row) else value
             cells[2] = shown + stars.replace("*", r"\*")
             lines.append("| " + " | ".join(cells) + " |")
+        for known in chance:
+            if known.metric == metric:
+                lines.append("| " + " | ".join(_chance_cells(known)) + " |")
         lines.append("")
     return "\n".join(lines)
 
 
 def to_csv(rows: Sequence[Row]) -> str:
     """Every row with all digits."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     fields = list(Comparison.__dataclass_fields__)
     more = ["p_holm", "no_truth", "some_members"]
-    writer.writerow(["question", "metric", "method", *fields, *more])
+    lines: list[list] = []
     for row in rows:
         values = [getattr(row.comparison, name) for name in fields]
         values += [getattr(row, name) for name in more]
-        writer.writerow([row.question, row.metric, row.method, *values])
+        lines.append([row.question, row.metric, row.method, *values])
+    return as_csv(["question", "metric", "method", *fields, *more], lines)
+
+
+def as_csv(header: Sequence[str], lines: Sequence[Sequence]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([header, *lines])
     return text.getvalue()
 
 
@@ -134,12 +161,21 @@ def _by_metric(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
 
 
 def _better(metric: str) -> str:
-    return "higher" if metrics.HIGHER_IS_BETTER[metric] else "lower"
+    return "higher" if METRICS[metric].higher_is_better else "lower"
+
+
+def _chance_cells(chance: Chance) -> list[str]:
+    value = f"{chance.mean:.{_digits(chance.metric)}f}"
+    return [f"chance: {chance.name}", value, *("–",) * (len(HEADER) - 3), str(chance.n)]
+
+
+def _digits(metric: str) -> int:
+    return 1 if metric in ("intersection", "union") else 3
 
 
 def _cells(row: Row) -> list[str]:
     c = row.comparison
-    digits = 1 if row.metric in ("intersection", "union") else 3
+    digits = _digits(row.metric)
     interval = f" [{c.low:+.{digits}f}, {c.high:+.{digits}f}]" if c.low == c.low else ""
     return [
         METHODS[row.method].title,

@@ -7,34 +7,73 @@ A score that means nothing is NaN: the map is constant or holds a value that is 
 the mask is empty, the key point is missing. Callers count the NaNs and leave them out.
 """
 
+from jaxens.metrics.chance import centred_gaussian, random_maps
 from jaxens.metrics.classification import accuracy, auc, mean_auc
 from jaxens.metrics.correlation import area_average, correlation
 from jaxens.metrics.mass import center_of_mass, center_of_mass_distance
+from jaxens.metrics.members import agreement, mean_map, mean_of_normalized, spread
 from jaxens.metrics.normalize import SIGNS, apply_sign, has_contrast, normalize
 from jaxens.metrics.overlap import intersection_union, iou
-from jaxens.metrics.protocol import HIGHER_IS_BETTER, Protocol, score
+from jaxens.metrics.perturbation import Perturbation, blur, deletion, insertion
+from jaxens.metrics.protocol import METRICS, PAPER, Metric, Protocol, score
+from jaxens.metrics.relevance import pointing_game, relevance_mass, relevance_rank
+from jaxens.metrics.sanity import Randomisation, parameter_randomisation, randomise, spearman
+from jaxens.metrics.size import Curve, curve, member_orders, scores_by_size
 from jaxens.metrics.statistics import Comparison, compare, holm, individual_average, stars
+from jaxens.metrics.thresholds import (
+    THRESHOLDS,
+    ThresholdCurves,
+    average_precision,
+    threshold_curves,
+)
 
 __all__ = [
-    "HIGHER_IS_BETTER",
+    "METRICS",
+    "PAPER",
     "SIGNS",
+    "THRESHOLDS",
     "Comparison",
+    "Curve",
+    "Metric",
+    "Perturbation",
     "Protocol",
+    "Randomisation",
+    "ThresholdCurves",
     "accuracy",
+    "agreement",
     "apply_sign",
     "area_average",
     "auc",
+    "average_precision",
+    "blur",
     "center_of_mass",
     "center_of_mass_distance",
+    "centred_gaussian",
     "compare",
     "correlation",
+    "curve",
+    "deletion",
     "has_contrast",
     "holm",
     "individual_average",
+    "insertion",
     "intersection_union",
     "iou",
     "mean_auc",
+    "mean_map",
+    "mean_of_normalized",
+    "member_orders",
     "normalize",
+    "parameter_randomisation",
+    "pointing_game",
+    "random_maps",
+    "randomise",
+    "relevance_mass",
+    "relevance_rank",
     "score",
+    "scores_by_size",
+    "spearman",
+    "spread",
     "stars",
+    "threshold_curves",
 ]

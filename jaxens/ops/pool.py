@@ -21,11 +21,9 @@ def max_pool(
     sides = [(0, 0), (padding, padding), (padding, padding), (0, 0)]
     x = jnp.pad(x, sides, constant_values=-jnp.inf) if padding else x
     rows, columns = ((side - window) // stride * stride + 1 for side in x.shape[1:3])
-    largest = None
-    for top, left in itertools.product(range(window), repeat=2):
-        each = x[:, top : top + rows : stride, left : left + columns : stride]
-        if largest is None:
-            largest = each
-        else:
-            largest = jnp.where((largest >= each) | jnp.isnan(largest), largest, each)
+    places = itertools.product(range(window), repeat=2)
+    slices = (x[:, r : r + rows : stride, c : c + columns : stride] for r, c in places)
+    largest = next(slices)
+    for each in slices:
+        largest = jnp.where((largest >= each) | jnp.isnan(largest), largest, each)
     return largest

@@ -12,7 +12,7 @@ from jaxens.data.source import Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.errors import UserError
 from jaxens.viz.montage import Montage
-from jaxens.viz.overlay import overlay
+from jaxens.viz.overlay import full_at, overlay
 
 METHOD = "grad_cam"
 
@@ -32,7 +32,7 @@ def first_look(ensemble: Ensemble, split: Split, path: Path, rows: int = 6) -> P
         image = split.images[picture]
         maps = ensemble.attribute(jnp.asarray(image[None]), target, METHOD, task=task.name)[:, 0]
         layers = np.asarray(jnp.concatenate([maps, maps.mean(0, keepdims=True)]))
-        pictures.append([image, *(overlay(image, layer) for layer in layers)])
+        pictures.append([image, *(overlay(image, layer, full_at(layer)) for layer in layers)])
         names.append(f"{task.name.replace('_', ' ')}:\n{task.classes[target]}")
     columns = ["picture", *(f"member {m}" for m in range(ensemble.members)), "mean"]
     title = f"{METHODS[METHOD].title} of the label: warm speaks for it, cold against it"

@@ -21,7 +21,7 @@ def page(split: Split, path: Path) -> Path:
     """
     rows = [range(len(split))[r : r + PAIRS] for r in range(0, len(split), PAIRS)]
     images = [[split.images[i] for i in row for _ in range(2)] for row in rows]
-    montage = Montage(images, split.info.name, inches=1.4, above=0.22)
+    montage = Montage(images, split.info.name, inches=1.4, above=0.22, below=0.42)
     parts = list(dict.fromkeys([*split.info.masks, *split.info.points]))
     colours = dict(zip(parts, colormaps["tab20"](np.linspace(0, 1, len(parts))), strict=True))
     for row, pictures in enumerate(rows):

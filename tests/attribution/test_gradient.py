@@ -5,6 +5,7 @@ import pytest
 
 from jaxens import attribution as attr
 from jaxens.attribution.gradient import Model, sum_in_chunks
+from tests.attribution import cases
 from tests.reference import twins
 
 IMAGES = twins.sample_images(3, 2)
@@ -54,10 +55,9 @@ def test_a_model_that_gives_nan_for_an_image_gives_it_a_map_of_nan() -> None:
 @pytest.mark.parametrize("method", attr.METHODS)
 @pytest.mark.usefixtures("unchecked")
 def test_images_that_are_none_are_refused(method: str, images: np.ndarray, message: str) -> None:
+    settings = cases.settings(method, jax.random.key(0), 1)
     with pytest.raises(ValueError, match=message):
-        attr.explain(
-            method, lambda x: x, linear, images, 0, key=jax.random.key(0), background=IMAGES
-        )
+        attr.explain(method, attr.Network(*(linear,) * 4), images, 0, **settings)
 
 
 @pytest.mark.parametrize(

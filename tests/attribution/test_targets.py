@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from jaxens import attribution as attr
+from tests.attribution import cases
 from tests.reference import twins
 
 IMAGES = twins.sample_images(3)
-BACKGROUND = twins.sample_images(2, seed=1)
 PARAMS = twins.params_of(twins.TorchNet())
 KEY = jax.random.key(0)
 LOGITS = jnp.array([[1.0, 2.0, 4.0], [8.0, 16.0, 32.0]])
@@ -58,7 +58,10 @@ def test_targets_that_make_no_sense_are_refused(targets: attr.Targets, message: 
 
 
 every_method = pytest.mark.parametrize("method", attr.METHODS)
-linear_methods = pytest.mark.parametrize("method", [m for m in attr.METHODS if m != "saliency"])
+# Magnitudes, and LIME's probabilities and lasso, are not linear in the logits.
+linear_methods = pytest.mark.parametrize(
+    "method", [name for name, method in attr.METHODS.items() if method.signed and name != "lime"]
+)
 
 
 @every_method
@@ -100,17 +103,8 @@ def test_a_contrast_passes_through_vmap() -> None:
 
 
 def explain(method: str, images: jax.Array, targets: attr.Targets, key: jax.Array) -> jax.Array:
-    return attr.explain(
-        method,
-        partial(twins.features, PARAMS),
-        partial(twins.head, PARAMS),
-        images,
-        targets,
-        steps=3,
-        key=key,
-        background=BACKGROUND,
-        samples=2,
-    )
+    settings = cases.settings(method, key, len(images))
+    return attr.explain(method, cases.network(PARAMS), images, targets, **settings)
 
 
 @cache

@@ -20,12 +20,14 @@ from jaxens.evaluate import evaluate
 from jaxens.evaluation import report
 from jaxens.evaluation.augmented import augmented
 from jaxens.evaluation.questions import Question
-from jaxens.evaluation.scoring import Scores
-from jaxens.evaluation.tables import rows_of
+from jaxens.evaluation.scoring import Answers, Scores
 from jaxens.run import Run
 from jaxens.viz.live import console
 
-QUICK = ["--steps", "2", "--samples", "2", "--images-at-once", "8"]
+QUICK = [
+    *("--steps", "2", "--shap-samples", "2", "--lime-samples", "20", "--noise-samples", "2"),
+    *("--images-at-once", "8", "--orders", "3"),
+]
 
 
 def evaluated(folder, *words):
@@ -36,7 +38,7 @@ def evaluated(folder, *words):
 
 @pytest.fixture(scope="module")
 def printed(run):
-    return evaluated(run.folder)
+    return evaluated(run.folder, "--methods", *METHODS, "--metrics", "all")
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +58,7 @@ def test_every_task_with_truth_has_a_table_of_all_methods(rows):
     assert any(name.startswith("marks: ") for name in questions)
     assert not questions & {"species", "family"}
     for question in questions:
-        for metric in ("iou", "correlation", "distance"):
+        for metric in metrics.METRICS:
             methods = [
                 r["method"] for r in rows if r["question"] == question and r["metric"] == metric
             ]
@@ -110,6 +112,55 @@ def test_scores_are_those_of_maps_made_one_by_one(run, scores):
             np.testing.assert_allclose(got, want[:-1], atol=2e-3)
             got = scores[f"wing_pattern/{method}/iou/ensemble"][place]
             np.testing.assert_allclose(got, want[-1], atol=2e-3)
+
+
+def test_the_curve_ends_in_the_tables_scores_and_starts_at_the_members_average(run, rows):
+    text = (run.folder / "evaluation" / "sizes.csv").read_text()
+    points = list(csv.DictReader(io.StringIO(text)))
+    assert {point["metric"] for point in points} == {"iou", "correlation", "distance"}
+    compared = 0
+    for row in rows:
+        mine = [p for p in points if all(p[k] == row[k] for k in ("question", "metric", "method"))]
+        if mine and int(mine[-1]["n"]) == int(row["n"]):
+            assert [int(p["members"]) for p in mine] == [1, 2]
+            np.testing.assert_allclose(
+                float(mine[-1]["mean"]), float(row["mean_ensemble"]), atol=1e-4
+            )
+            compared += 1
+    assert compared
+
+
+def test_chance_is_scored_beside_every_table(run, printed, rows, scores):
+    text = (run.folder / "evaluation" / "chance.csv").read_text()
+    known = list(csv.DictReader(io.StringIO(text)))
+    assert {(k["question"], k["metric"]) for k in known} == {
+        (r["question"], r["metric"]) for r in rows
+    }
+    assert printed.count("chance: centred Gaussian") == len(known) / 2
+    test = load(open_data(Run.open(run.folder).config.data).test, "")
+    ids = list(scores["wing_pattern/pictures"])
+    masks = part_masks(test.masks[[test.ids.index(i) for i in ids]], test.info, "wing")
+    want = np.nanmean(metrics.iou(metrics.centred_gaussian(16, 16), masks))
+    (row,) = (
+        k
+        for k in known
+        if (k["question"], k["metric"], k["map"]) == ("wing_pattern", "iou", "centred Gaussian")
+    )
+    np.testing.assert_allclose(float(row["mean"]), want, atol=1e-6)
+
+
+def test_every_question_has_its_figures(run, rows):
+    for figure in ("sizes", "thresholds"):
+        files = list((run.folder / "evaluation" / figure).glob("*.png"))
+        assert len(files) == len({row["question"] for row in rows})
+
+
+def test_the_papers_methods_and_metrics_are_the_default(run):
+    printed = evaluated(run.folder, "--limit", "6", "--tasks", "wing_pattern")
+    assert "LIME" in printed
+    assert "Guided Grad-CAM" in printed
+    assert "SmoothGrad" not in printed
+    assert "pointing game" not in printed
 
 
 def test_marks_are_scored_where_they_are(run, scores):
@@ -194,7 +245,7 @@ def test_masks_points_and_pictures_are_changed_alike(run):
 
 def test_another_question_never_overwrites_an_evaluation(run, scores):
     before = (run.folder / "evaluation" / "tables.csv").read_text()
-    for words in (["--methods", "grad_cam"], ["--sign", "positive"], ["--tasks", "wing_pattern"]):
+    for words in (["--methods", "grad_cam"], ["--sign", "positive"], ["--lime-form", "matlab"]):
         with pytest.raises(UserError, match="holds an evaluation with other settings"):
             evaluated(run.folder, *words)
     assert (run.folder / "evaluation" / "tables.csv").read_text() == before
@@ -214,11 +265,12 @@ def test_what_is_left_out_is_counted_by_metric_and_reason():
         np.array([[0.5, 0.5], [0.5, 0.5], [nan, nan], [0.5, 0.5]]),
         {"no label": 3},
     )
-    scored = {"saliency": {"distance": Scores(individual, ensemble)}}
-    (row,) = rows_of(question, scored)
+    answers = Answers({"distance": Scores(individual, ensemble, individual[None])}, None, None)
+    answer = report.Answer.of(question, {"saliency": answers}, {})
+    (row,) = answer.rows
     assert (row.comparison.n, row.comparison.left_out) == (3, 1)
     assert (row.no_truth, row.some_members) == (1, 1)
-    title = report.Answer(question, scored, [row]).title()
+    title = answer.title()
     assert "3 with no label" in title
     assert "for distance, 1 without its truth" in title
     assert "on 1 of those compared" in title
@@ -233,6 +285,8 @@ def test_what_is_left_out_is_counted_by_metric_and_reason():
         (["--correlation-size", "100"], "choose a smaller one"),
         (["--limit", "0"], "must be a whole number from 1"),
         (["--threshold", "2"], "threshold"),
+        (["--metrics", "ssim"], "ssim"),
+        (["--noise", "0"], "must be a number above 0"),
     ],
 )
 def test_a_mistake_is_one_line(run, words, named):

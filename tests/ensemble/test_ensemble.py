@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxens import attribution
+from jaxens import attribution, metrics
 from jaxens.attribution import METHODS
 from jaxens.data.schema import Task
 from jaxens.ensemble import Ensemble, mean_probabilities, normalized
@@ -54,28 +54,95 @@ def test_floats_are_taken_as_normalised(ensemble, images):
     )
 
 
+KEY = jax.random.key(5)
+SEGMENTS = np.arange(256).reshape(16, 16) // 40
+
+
+def settings(method, images, **changed):
+    given = {"key": KEY, "steps": 3, "samples": 8, "segments": np.stack([SEGMENTS, SEGMENTS % 5])}
+    if method == "gradient_shap":
+        given["baselines"] = images
+    given |= changed
+    return {name: value for name, value in given.items() if name in METHODS[method].settings}
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_maps_are_those_of_the_task_and_the_member_alone(ensemble, images, method):
-    targets, key = np.array([1, 0]), jax.random.key(5)
-    settings = {"steps": 3, "samples": 2}
-    maps = ensemble.attribute(
-        images, targets, method, task="marks", key=key, background=images, **settings
-    )
+    targets = np.array([1, 0])
+    maps = ensemble.attribute(images, targets, method, "marks", **settings(method, images))
     assert maps.shape == (MEMBERS, 2, 16, 16)
     floats = normalized(images / 255)
+    given = settings(method, floats)
+    if method == "lime":
+        given |= {"probabilities": jax.nn.sigmoid}  # of a multilabel task
     for k in range(MEMBERS):
-        variables = alone(ensemble, k)
-        own = attribution.explain(
-            method,
-            lambda x, v=variables: ensemble.model.apply(v, x, method="features"),
-            lambda f, v=variables: ensemble.model.apply(v, f, method="head")["marks"],
-            floats,
-            targets,
-            key=key,
-            background=floats,
-            **settings,
-        )
-        np.testing.assert_allclose(maps[k], own, rtol=1e-4, atol=1e-5 * np.abs(own).max())
+        own = attribution.explain(method, network(ensemble, k, "marks"), floats, targets, **given)
+        np.testing.assert_allclose(maps[k], own, rtol=1e-4, atol=2e-5 * np.abs(own).max())
+
+
+def network(ensemble, k, task):
+    model, variables = ensemble.model, alone(ensemble, k)
+    guided = model.clone(act=attribution.guided_relu)
+    return attribution.Network(
+        lambda x: model.apply(variables, x)[task],
+        lambda x: model.apply(variables, x, method="features"),
+        lambda f: model.apply(variables, f, method="head")[task],
+        lambda x: guided.apply(variables, x)[task],
+    )
+
+
+@pytest.mark.parametrize("method", ["integrated_gradients", "smooth_grad", "lime"])
+def test_no_map_depends_on_what_is_at_once(ensemble, images, method):
+    given = settings(method, images, baselines=images[::-1])
+    targets = np.array([1, 0])
+    together = ensemble.attribute(images, targets, method, "species", **given)
+    for at_once in ({"images_at_once": 1}, {"members_at_once": 2}, {"chunk": 2}):
+        maps = ensemble.attribute(images, targets, method, "species", **given, **at_once)
+        np.testing.assert_allclose(maps, together, atol=1e-6 * np.abs(together).max())
+
+
+def test_each_member_and_image_may_have_a_key_of_its_own(ensemble, images):
+    def maps(key, **at_once):
+        given = settings("smooth_grad", images, key=key)
+        return ensemble.attribute(images, 0, "smooth_grad", "species", **given, **at_once)
+
+    by_image = jax.random.split(KEY, 2)
+    shared = maps(by_image)
+    same = jnp.broadcast_to(by_image, (MEMBERS, 2))
+    np.testing.assert_allclose(maps(same), shared, atol=1e-6)
+    own = jax.random.split(jax.random.key(6), (MEMBERS, 2)).at[1].set(by_image)
+    some = maps(own, images_at_once=1, members_at_once=2)
+    np.testing.assert_allclose(some[1], shared[1], atol=1e-6)
+    assert not np.allclose(some[0], shared[0], atol=1e-5)
+    with pytest.raises(ValueError, match="or one for each of 3 members too"):
+        maps(own[:2])
+
+
+def test_identical_members_agree_and_the_order_of_members_is_that_of_maps(ensemble, images):
+    turned = jax.tree.map(lambda leaf: leaf[jnp.array([2, 0, 1])], ensemble.variables)
+    same = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf[:1], leaf.shape), ensemble.variables)
+
+    def maps(variables):
+        other = Ensemble(ensemble.model, variables, ensemble.tasks)
+        return other.attribute(images, 0, "input_x_gradient", "species")
+
+    before, after = maps(ensemble.variables), maps(turned)
+    np.testing.assert_allclose(after, before[np.array([2, 0, 1])], atol=1e-6)
+    np.testing.assert_allclose(metrics.mean_map(after), metrics.mean_map(before), atol=1e-6)
+    np.testing.assert_allclose(metrics.spread(maps(same)), 0, atol=1e-6)
+    np.testing.assert_allclose(metrics.agreement(maps(same)), 1, atol=1e-5)
+
+
+def test_surrogates_give_the_maps_of_every_class_of_every_task(ensemble, images):
+    given = {"key": KEY, "segments": np.stack([SEGMENTS, SEGMENTS % 5]), "samples": 12}
+    weights = ensemble.surrogates(images, **given, chunk=5)
+    for task in ensemble.tasks:
+        for target in range(len(task.classes)):
+            maps = ensemble.attribute(images, target, "lime", task.name, **given)
+            for member in range(MEMBERS):
+                own = weights[task.name][member, ..., target]
+                painted = attribution.paint(own, given["segments"])
+                np.testing.assert_allclose(painted, maps[member], atol=1e-5)
 
 
 def test_integrated_gradients_start_where_they_are_told_to(ensemble, images):

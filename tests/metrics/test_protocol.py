@@ -57,18 +57,32 @@ def test_threshold_and_grid_reach_the_metrics():
     assert_same(scores, each_metric(MAPS, True, threshold=0.6, size=7))
 
 
-def test_every_score_has_a_direction():
-    scores = metrics.score(MAPS, MASKS, POINTS, Protocol(), True)
-    assert scores.keys() == metrics.HIGHER_IS_BETTER.keys()
+def test_every_metric_has_a_direction():
+    every = Protocol(metrics=tuple(metrics.METRICS))
     marked = np.zeros(SIZE, bool)
     marked[5:10, 5:10] = True
     center = np.array([7.5 / 28, 7.5 / 20], np.float32)
-    exact = metrics.score(marked.astype(np.float32), marked, center, Protocol(), False)
-    worse = metrics.score(
-        random_map(SIZE) + np.float32(0.1) * marked, marked, center, Protocol(), False
-    )
-    for name in ["iou", "union", "correlation", "distance"]:
-        assert (exact[name] > worse[name]) == metrics.HIGHER_IS_BETTER[name], name
+    exact = metrics.score(marked.astype(np.float32), marked, center, every, False)
+    noise = random_map(SIZE) + np.float32(0.1) * marked
+    noise[0, 0] = 2
+    worse = metrics.score(noise, marked, center, every, False)
+    assert exact.keys() == metrics.METRICS.keys()
+    for name in exact.keys() - {"intersection"}:  # everything marked is in a region of everything
+        assert (exact[name] > worse[name]) == metrics.METRICS[name].higher_is_better, name
+
+
+def test_the_metrics_asked_for_are_those_of_their_functions():
+    maps = np.abs(MAPS)
+    chosen = ("pointing_game", "relevance_mass", "relevance_rank", "average_precision")
+    scores = metrics.score(maps, MASKS, POINTS, Protocol(metrics=chosen), False)
+    assert scores.keys() == set(chosen)
+    for name in chosen:
+        np.testing.assert_allclose(scores[name], getattr(metrics, name)(maps, MASKS), atol=1e-6)
+
+
+def test_an_unknown_metric_is_refused():
+    with pytest.raises(ValueError, match="unknown metric ssim: choose from iou"):
+        Protocol(metrics=("iou", "ssim"))
 
 
 def test_what_has_no_truth_is_not_scored():

@@ -1,6 +1,6 @@
 """Attributions equal Captum's on the same network, for the same draws."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import jax
@@ -11,9 +11,11 @@ from captum import attr as captum
 from captum.attr._utils.approximation_methods import approximation_parameters
 
 from jaxens import attribution as attr
-from tests.reference import twins
+from tests.reference import networks, twins
 
 pytestmark = pytest.mark.filterwarnings("ignore:Input Tensor 0 did not already require gradients")
+
+ignore_hooks = pytest.mark.filterwarnings("ignore:Setting backward hooks on ReLU activations")
 
 TARGETS = {
     "one class": 2,
@@ -22,45 +24,59 @@ TARGETS = {
 }
 
 
-class Pair:
-    """The network on both sides, images for it, and what to explain."""
+class Case:
+    """A network on both sides, images for it, and what to explain."""
 
-    def __init__(self, channels: int, targets: object) -> None:
+    def __init__(self, network: str, channels: int, targets: str) -> None:
+        self.pair = networks.network(network, channels)
         self.images = twins.sample_images(3, channels)
         self.torch_images = twins.to_torch(self.images)
-        self.targets = targets
-        self.net = twins.TorchNet(channels).eval()
-        params = twins.params_of(self.net)
-        self.features_fn = partial(twins.features, params)
-        self.head_fn = partial(twins.head, params)
-        self.logits_fn = partial(twins.logits, params)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """The logits; or a contrast as the only logit."""
-        logits = self.net(images)
+        self.targets = TARGETS[targets]
+        self.logits_fn = self.pair.logits_fn()
+        self.forward = self.pair.net
+        self.torch_target = self.targets
         if isinstance(self.targets, attr.Contrast):
-            return (logits[:, self.targets.target] - logits[:, self.targets.against])[:, None]
-        return logits
+            self.forward, self.torch_target = Difference(self.pair.net, *self.targets), 0
+        self.torch_target = torch.as_tensor(self.torch_target)
 
     def ours(self, method: Callable[..., jax.Array], **settings: object) -> jax.Array:
-        explain = partial(method, self.logits_fn, **settings)
-        return jax.jit(explain)(self.images, self.targets)
+        return method(self.logits_fn, self.images, self.targets, **settings)
 
-    @property
-    def torch_target(self) -> int | torch.Tensor:
-        if isinstance(self.targets, attr.Contrast):
-            return 0
-        return torch.as_tensor(self.targets)
+    def theirs(self, explainer: type, **settings: object) -> torch.Tensor:
+        explain = explainer(self.forward).attribute
+        return explain(self.torch_images, target=self.torch_target, **settings)
+
+
+class Difference(torch.nn.Module):
+    """A contrast as the only logit."""
+
+    def __init__(self, net: torch.nn.Module, target: int, against: int) -> None:
+        super().__init__()
+        self.net, self.target, self.against = net, target, against
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits = self.net(images)
+        return (logits[:, self.target] - logits[:, self.against])[:, None]
+
+
+CASES = [(network, 3, targets) for network in networks.NETWORKS for targets in TARGETS]
+CASES += [("plain CNN", channels, "a class for each image") for channels in (1, 4)]
 
 
 @pytest.fixture(
-    params=[(3, name) for name in TARGETS] + [(1, "one class"), (4, "one class")],
-    ids=lambda case: f"{case[0]} channels, {case[1]}",
-    scope="module",
+    params=CASES, ids=lambda case: f"{case[0]}, {case[1]} channels, {case[2]}", scope="module"
 )
-def pair(request: pytest.FixtureRequest) -> Pair:
-    channels, targets = request.param
-    return Pair(channels, TARGETS[targets])
+def case(request: pytest.FixtureRequest) -> Case:
+    return Case(*request.param)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """The networks are so small that PyTorch's threads would spend their time on waiting."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def assert_equal(ours: jax.Array, captums: torch.Tensor) -> None:
@@ -71,45 +87,43 @@ def assert_equal(ours: jax.Array, captums: torch.Tensor) -> None:
     assert np.abs(ours - theirs).max() < 1e-4 * np.abs(theirs).max()
 
 
-def test_the_twins_give_the_same_logits(pair: Pair) -> None:
-    ours = pair.logits_fn(pair.images)
-    np.testing.assert_allclose(ours, pair.net(pair.torch_images).detach(), atol=1e-5)
+def test_the_twins_give_the_same_logits(case: Case) -> None:
+    theirs = case.pair.net(case.torch_images).detach().numpy()
+    np.testing.assert_allclose(case.logits_fn(case.images), theirs, atol=1e-5)
 
 
-def test_saliency(pair: Pair) -> None:
-    theirs = captum.Saliency(pair.forward).attribute(pair.torch_images, pair.torch_target)
-    assert_equal(pair.ours(attr.saliency), theirs)
+def test_saliency(case: Case) -> None:
+    assert_equal(case.ours(attr.saliency), case.theirs(captum.Saliency))
 
 
-def test_input_x_gradient(pair: Pair) -> None:
-    theirs = captum.InputXGradient(pair.forward).attribute(pair.torch_images, pair.torch_target)
-    assert_equal(pair.ours(attr.input_x_gradient), theirs)
+def test_input_x_gradient(case: Case) -> None:
+    assert_equal(case.ours(attr.input_x_gradient), case.theirs(captum.InputXGradient))
 
 
-def test_integrated_gradients_with_the_defaults(pair: Pair) -> None:
-    theirs, delta = captum.IntegratedGradients(pair.forward).attribute(
-        pair.torch_images, target=pair.torch_target, return_convergence_delta=True
-    )
-    ours = pair.ours(attr.integrated_gradients)
+def test_integrated_gradients_with_the_defaults(case: Case) -> None:
+    theirs, delta = case.theirs(captum.IntegratedGradients, return_convergence_delta=True)
+    ours = case.ours(attr.integrated_gradients)
     assert_equal(ours, theirs)
-    our_delta = attr.convergence_delta(pair.logits_fn, ours, pair.images, pair.targets)
+    our_delta = attr.convergence_delta(case.logits_fn, ours, case.images, case.targets)
     np.testing.assert_allclose(our_delta, delta, atol=1e-5)
 
 
+@pytest.mark.parametrize("network", networks.NETWORKS)
 @pytest.mark.parametrize("quadrature", attr.QUADRATURES)
-def test_integrated_gradients_with_each_quadrature_from_own_baselines(quadrature: str) -> None:
-    pair = Pair(3, TARGETS["a class for each image"])
+def test_integrated_gradients_with_each_quadrature_from_own_baselines(
+    network: str, quadrature: str
+) -> None:
+    case = Case(network, 3, "a class for each image")
     baselines, steps = twins.sample_images(3, seed=1), 7
-    theirs = captum.IntegratedGradients(pair.forward).attribute(
-        pair.torch_images,
-        twins.to_torch(baselines),
-        target=pair.torch_target,
+    theirs = case.theirs(
+        captum.IntegratedGradients,
+        baselines=twins.to_torch(baselines),
         n_steps=steps,
         method=quadrature,
     )
     if quadrature == "riemann_trapezoid":  # Captum's weights sum to (steps - 1) / steps
         theirs = theirs * steps / (steps - 1)
-    ours = pair.ours(
+    ours = case.ours(
         attr.integrated_gradients, baselines=baselines, steps=steps, quadrature=quadrature
     )
     assert_equal(ours, theirs)
@@ -126,24 +140,19 @@ def test_quadratures_are_captums_with_weights_that_sum_to_one(quadrature: str, s
     np.testing.assert_allclose(weights * too_small, their_weights(steps), rtol=1e-12)
 
 
-@pytest.mark.parametrize("stdev", [0.0, 0.3])
-def test_gradient_shap(pair: Pair, stdev: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    baselines = twins.sample_images(4, pair.images.shape[-1], seed=1)
-    generator, rows = np.random.default_rng(2), (len(pair.images), 5)
+def test_gradient_shap(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    baselines = twins.sample_images(4, case.images.shape[-1], seed=1)
+    generator, rows = np.random.default_rng(2), (len(case.images), 5)
     draws = attr.Draws(
         baseline=generator.integers(0, len(baselines), rows),
         alpha=generator.uniform(size=rows).astype(np.float32),
-        noise=generator.normal(0, stdev, rows + pair.images.shape[1:]).astype(np.float32),
+        noise=generator.normal(0, 0.3, rows + case.images.shape[1:]).astype(np.float32),
     )
     inject(draws, monkeypatch)
-    theirs = captum.GradientShap(pair.forward).attribute(
-        pair.torch_images,
-        twins.to_torch(baselines),
-        n_samples=5,
-        stdevs=stdev,
-        target=pair.torch_target,
+    theirs = case.theirs(
+        captum.GradientShap, baselines=twins.to_torch(baselines), n_samples=5, stdevs=0.3
     )
-    assert_equal(pair.ours(attr.shap_from_draws, baselines=baselines, draws=draws), theirs)
+    assert_equal(case.ours(attr.shap_from_draws, baselines=baselines, draws=draws), theirs)
 
 
 def inject(draws: attr.Draws, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,23 +167,65 @@ def inject(draws: attr.Draws, monkeypatch: pytest.MonkeyPatch) -> None:
         assert (low, high, size) == (0, 1, draws.alpha.size)
         return np.ravel(draws.alpha)
 
-    def normal(mean: float, std: torch.Tensor) -> torch.Tensor:
-        noise = twins.to_torch(draws.noise).flatten(0, 1)
-        assert noise.shape == std.shape
-        return noise
-
     monkeypatch.setattr(np.random, "choice", choice)
     monkeypatch.setattr(np.random, "uniform", uniform)
+    inject_noise(draws.noise, monkeypatch)
+
+
+def inject_noise(noise: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    def normal(mean: float, std: torch.Tensor) -> torch.Tensor:
+        drawn = twins.to_torch(noise).flatten(0, 1)
+        assert drawn.shape == std.shape
+        return drawn
+
     monkeypatch.setattr(torch, "normal", normal)
 
 
-def test_grad_cam(pair: Pair) -> None:
-    theirs = captum.LayerGradCam(pair.forward, pair.net.relu2).attribute(
-        pair.torch_images, pair.torch_target
+NOISY = {
+    "smoothgrad": (attr.smooth_grad_from_draws, attr.input_x_gradient, captum.InputXGradient),
+    "vargrad": (attr.var_grad_from_draws, attr.saliency, captum.Saliency),
+}
+
+
+@pytest.mark.parametrize("kind", NOISY)
+def test_smooth_grad_and_var_grad(case: Case, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from_draws, ours, theirs = NOISY[kind]
+    shape = (len(case.images), 5, *case.images.shape[1:])
+    draws = np.random.default_rng(3).normal(0, 0.5, shape).astype(np.float32)
+    inject_noise(draws, monkeypatch)
+    tunnel = captum.NoiseTunnel(theirs(case.forward)).attribute(
+        case.torch_images, kind, nt_samples=5, stdevs=0.5, target=case.torch_target
     )
-    ours = attr.grad_cam(pair.features_fn, pair.head_fn, pair.images, pair.targets)
+    assert_equal(case.ours(partial(from_draws, ours), draws=draws), tunnel)
+
+
+def test_grad_cam(case: Case) -> None:
+    theirs = captum.LayerGradCam(case.forward, case.pair.layer).attribute(
+        case.torch_images, case.torch_target
+    )
+    halves = case.pair.features_fn(), case.pair.head_fn()
+    ours = attr.grad_cam(*halves, case.images, case.targets)
     assert_equal(ours[..., None], theirs)
     assert ours.min() < 0  # no ReLU
+
+
+@ignore_hooks
+def test_guided_backprop(case: Case) -> None:
+    guided = case.pair.logits_fn(attr.guided_relu)
+    ours = attr.guided_backprop(guided, case.images, case.targets)
+    assert_equal(ours, case.theirs(captum.GuidedBackprop))
+    unguided = case.ours(attr.input_x_gradient) / case.images
+    assert np.abs(ours - unguided).max() > 0.1 * np.abs(ours).max()
+
+
+@ignore_hooks
+def test_guided_grad_cam(case: Case) -> None:
+    theirs = captum.GuidedGradCam(case.forward, case.pair.layer).attribute(
+        case.torch_images, case.torch_target
+    )
+    models = case.pair.logits_fn(attr.guided_relu), case.pair.features_fn(), case.pair.head_fn()
+    ours = attr.guided_grad_cam(*models, case.images, case.targets)
+    assert_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("method", ["bilinear", "nearest"])

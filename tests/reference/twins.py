@@ -1,5 +1,7 @@
 """One small convolutional network twice: in PyTorch, and in plain JAX on the same weights."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -43,19 +45,19 @@ def params_of(net: TorchNet) -> Params:
     }
 
 
-def features(params: Params, images: Array) -> Array:
-    hidden = jax.nn.relu(_conv(images, params["kernel1"], 1) + params["bias1"])
+def features(params: Params, images: Array, act: Callable[[Array], Array] = jax.nn.relu) -> Array:
+    hidden = act(_conv(images, params["kernel1"], 1) + params["bias1"])
     window = (1, 2, 2, 1)
     hidden = lax.reduce_window(hidden, -jnp.inf, lax.max, window, window, "VALID")
-    return jax.nn.relu(_conv(hidden, params["kernel2"], 2) + params["bias2"])
+    return act(_conv(hidden, params["kernel2"], 2) + params["bias2"])
 
 
 def head(params: Params, features: Array) -> Array:
     return features.reshape(len(features), -1) @ params["kernel3"] + params["bias3"]
 
 
-def logits(params: Params, images: Array) -> Array:
-    return head(params, features(params, images))
+def logits(params: Params, images: Array, act: Callable[[Array], Array] = jax.nn.relu) -> Array:
+    return head(params, features(params, images, act))
 
 
 def _conv(images: Array, kernel: Array, stride: int) -> Array:

@@ -1,0 +1,22 @@
+"""One random key for each image, so that no image's draws depend on another's."""
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Key, PRNGKeyArray, UInt32
+
+# One key, or one for each image; typed (`jax.random.key`) or raw.
+Keys = PRNGKeyArray | Key[Array, "image"] | UInt32[Array, "image 2"]
+
+
+def keys_of_images(key: Keys, images: int) -> Key[Array, "image"]:
+    """Each image's key: its own, or `jax.random.fold_in(key, i)` where one is given."""
+    if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+        key = jax.random.wrap_key_data(key)
+    if key.shape == ():
+        return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(images))
+    if key.shape != (images,):
+        raise ValueError(
+            f"key has shape {key.shape} for {images} images: give one key, or one for each"
+        )
+    return key

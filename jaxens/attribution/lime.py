@@ -1,0 +1,229 @@
+"""LIME for images (Ribeiro et al. 2016): a simple surrogate of the model around an image.
+
+Segments of the image are hidden at random, the model sees what is left, and a regression tells
+how much each segment speaks for the explained number. `FORMS` has what the known
+implementations do differently. What is random is drawn by `lime_draws`; all else is
+deterministic.
+
+Under `vmap` over members, with images, segments and masks that all of them share, perturbed
+images are made and normal equations factored once for all.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.custom_batching import custom_vmap
+from jax.typing import ArrayLike
+from jaxtyping import Bool, Float, Integer
+
+from jaxens.attribution.gradient import Model, after, as_images, as_logits, slices
+from jaxens.attribution.keys import Keys, keys_of_images
+from jaxens.attribution.lime_forms import (
+    Hidden,
+    form_named,
+    hidden_images,
+    sample_weights,
+    sum_segments,
+)
+from jaxens.attribution.segments import as_segments, paint
+from jaxens.attribution.targets import Targets, select
+
+
+def lime(
+    logits_fn: Model,
+    images: Float[ArrayLike, "image height width channel"],
+    targets: Targets,
+    *,
+    segments: Integer[ArrayLike, "image height width"],
+    key: Keys,
+    samples: int | None = None,
+    form: str = "marcotcr",
+    hidden: Hidden | None = None,
+    probabilities: Model = jax.nn.softmax,
+    segment_count: int | None = None,
+    chunk: int | None = None,
+) -> Float[Array, "image height width"]:
+    """Maps in which each pixel has its segment's weight in the surrogate.
+
+    `segments` holds labels 0, 1, ... (see `superpixels`, `grid`); where it is traced,
+    `segment_count` is how many labels there is room for. `samples` None stands for the
+    form's number; `key` and the draws: see `lime_draws`.
+
+    `form` is one of `FORMS`. `hidden` None stands for the form's colour of what is hidden:
+    "segment" for its mean, "image" for the image's mean, or a constant that broadcasts to the
+    images. A form that explains a probability explains `targets` of `probabilities(logits)`
+    (a softmax over all classes; give your own where the model has several tasks), the others
+    of the logits. Weights are signed, in the explained number's unit, but for the "matlab"
+    form's importances, which are not negative.
+
+    `chunk` is how many samples of an image go through the model at once (all, if None),
+    which bounds memory and leaves the result as it is. An image costs `samples` forward
+    passes and no backward pass.
+    """
+    images = as_images(images)
+    if samples is None:
+        samples = form_named(form).samples
+    _, count = as_segments(segments, images.shape[:3], segment_count)
+    masks = lime_draws(key, segments, samples, form, count)
+    return lime_from_draws(
+        logits_fn,
+        images,
+        targets,
+        segments,
+        masks,
+        form=form,
+        hidden=hidden,
+        probabilities=probabilities,
+        chunk=chunk,
+    )
+
+
+def lime_draws(
+    key: Keys,
+    segments: Integer[ArrayLike, "image height width"],
+    samples: int,
+    form: str = "marcotcr",
+    segment_count: int | None = None,
+) -> Bool[Array, "image sample segment"]:
+    """Which segments each sample keeps: each one with probability 1/2.
+
+    With one key, image i takes `jax.random.fold_in(key, i)`; otherwise each image has its
+    own. Whether sample s keeps segment l depends on the image's key, on s and on l: not on
+    the number of samples or of segments, nor on the other images (with JAX's default
+    Threefry keys).
+    """
+    if samples < 2:
+        raise ValueError(f"samples is {samples}: give at least 2, or there is nothing to compare")
+    labels, count = as_segments(segments, None, segment_count)
+    fold = jax.vmap(jax.vmap(jax.random.fold_in, (None, 0)), (0, None))
+    keys = fold(keys_of_images(key, len(labels)), jnp.arange(samples))
+    masks = jax.vmap(jax.vmap(lambda key: jax.random.bernoulli(key, 0.5, (count,))))(keys)
+    return masks.at[:, 0].set(True) if form_named(form).whole_first else masks
+
+
+def lime_from_draws(
+    logits_fn: Model,
+    images: Float[ArrayLike, "image height width channel"],
+    targets: Targets,
+    segments: Integer[ArrayLike, "image height width"],
+    masks: Bool[ArrayLike, "image sample segment"],
+    *,
+    form: str = "marcotcr",
+    hidden: Hidden | None = None,
+    probabilities: Model = jax.nn.softmax,
+    chunk: int | None = None,
+) -> Float[Array, "image height width"]:
+    """LIME for given draws."""
+
+    def explained(values: Array) -> Array:
+        by_sample = jax.vmap(lambda values: select(values, targets), in_axes=1, out_axes=1)
+        return by_sample(values)[..., None]
+
+    weights = _surrogates(
+        logits_fn, images, segments, masks, explained, form, hidden, probabilities, chunk
+    )
+    return paint(weights[..., 0], segments)
+
+
+def surrogates(
+    logits_fn: Model,
+    images: Float[ArrayLike, "image height width channel"],
+    segments: Integer[ArrayLike, "image height width"],
+    masks: Bool[ArrayLike, "image sample segment"],
+    *,
+    form: str = "marcotcr",
+    hidden: Hidden | None = None,
+    probabilities: Model = jax.nn.softmax,
+    chunk: int | None = None,
+) -> Float[Array, "image segment label"]:
+    """Each segment's weight for every class, from the forward passes that one class takes.
+
+    `paint(weights[..., label], segments)` is `lime_from_draws`' map for that class.
+    """
+    return _surrogates(
+        logits_fn,
+        images,
+        segments,
+        masks,
+        lambda values: values,
+        form,
+        hidden,
+        probabilities,
+        chunk,
+    )
+
+
+def _surrogates(
+    logits_fn: Model,
+    images: ArrayLike,
+    segments: ArrayLike,
+    masks: ArrayLike,
+    explained: Callable[[Array], Array],
+    name: str,
+    hidden: Hidden | None,
+    probabilities: Model,
+    chunk: int | None,
+) -> Float[Array, "image segment output"]:
+    """Fits the outputs that `explained` makes of each sample's probabilities or logits."""
+    images, masks, form = as_images(images), jnp.asarray(masks, bool), form_named(name)
+    if masks.ndim != 3 or len(masks) != len(images):
+        raise ValueError(
+            f"masks has shape {masks.shape} for {len(images)} images: give [image, sample, segment]"
+        )
+    labels, count = as_segments(segments, images.shape[:3], masks.shape[2])
+    # Sums and regressions need more than the 8 bits of images in bfloat16.
+    exact = images.astype(jnp.promote_types(images.dtype, jnp.float32))
+    start = hidden_images(form.hidden if hidden is None else hidden, exact, labels, count)
+
+    def model(points: Array) -> Array:
+        logits = as_logits(logits_fn(points.astype(images.dtype)), len(points)).astype(exact.dtype)
+        return probabilities(logits) if form.explains == "probability" else logits
+
+    values = _values(model, exact, start, labels, masks, chunk)
+    # A label without pixels must not count for the distance, nor for the regression.
+    present = sum_segments(jnp.ones_like(exact[..., 0]), labels, count) > 0
+    features = (masks & present[:, None]).astype(exact.dtype)
+    weights = sample_weights(form, exact, start, labels, features)
+    return jax.vmap(form.fit)(features, explained(values), weights)
+
+
+def _values(
+    model: Model,
+    images: Float[Array, "image height width channel"],
+    hidden: Float[Array, "image height width channel"],
+    segments: Integer[Array, "image height width"],
+    masks: Bool[Array, "image sample segment"],
+    chunk: int | None,
+) -> Float[Array, "image sample label"]:
+    """The model on each image with the segments hidden that its masks leave out.
+
+    Unrolled and in sequence, for the reasons that `sum_in_chunks` has.
+    """
+    by_pixel = jax.vmap(lambda masks, labels: jnp.take(masks, labels, axis=1, mode="clip"))
+    parts: list[Array] = []
+    for some in slices(masks.shape[1], chunk):
+        if parts:
+            images = _after(parts[-1].sum(), images)
+        kept = by_pixel(masks[:, some], segments)
+        points = jnp.where(kept[..., None], images[:, None], hidden[:, None])
+        values = model(points.reshape(-1, *images.shape[1:]))
+        parts.append(values.reshape(*kept.shape[:2], -1))
+    return jnp.concatenate(parts, axis=1)
+
+
+def _wait(done: Float[Array, ""], images: ArrayLike) -> Array:
+    return after(jnp.full_like(images, done), jnp.asarray(images))
+
+
+_after = custom_vmap(_wait)
+
+
+@_after.def_vmap
+def _after_all(size: int, mapped: list[bool], done: Array, images: ArrayLike) -> tuple[Array, bool]:
+    """Images that members share wait for all members, and so are shared still."""
+    done_mapped, images_mapped = mapped
+    if not images_mapped:
+        return _after(done.sum(), images), False
+    return jax.vmap(_wait, (0 if done_mapped else None, 0))(done, images), True

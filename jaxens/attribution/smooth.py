@@ -1,0 +1,154 @@
+"""SmoothGrad (Smilkov et al. 2017) and VarGrad (Adebayo et al. 2018) of any gradient method.
+
+Both explain noisy copies of each image and take the maps' mean, or their variance. What is
+random is drawn by `noise_draws`; the functions `..._from_draws` are deterministic.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import ArrayLike
+from jaxtyping import Float
+
+from jaxens.attribution.gradient import Model, after, as_images, slices, sum_in_chunks
+from jaxens.attribution.keys import Keys, keys_of_images
+from jaxens.attribution.targets import Targets
+
+# From (model, images, targets) to attributions with the images' shape.
+GradientMethod = Callable[[Model, Array, Targets], Array]
+
+
+def smooth_grad(method: GradientMethod) -> Callable[..., Array]:
+    """The method with SmoothGrad: `smooth_grad(saliency)(logits_fn, images, targets, key=key)`.
+
+    What it returns is a function
+
+        (logits_fn, images, targets, *, key, samples=25, stdev=0.15, chunk=None)
+
+    to the mean map of `samples` noisy copies of each image, as Captum's `NoiseTunnel` for the
+    same draws. `stdev` is in the images' unit, as Captum's; Smilkov et al. suggest 0.1 to 0.2
+    of their range. `key` and the draws: see `noise_draws`. `chunk` is how many copies of an
+    image go through the model at once (all, if None), which bounds memory and leaves the
+    result as it is. Settings of the method are bound to it before:
+    `smooth_grad(partial(integrated_gradients, steps=20))`.
+    """
+
+    def smoothed(
+        logits_fn: Model,
+        images: Float[ArrayLike, "image height width channel"],
+        targets: Targets,
+        *,
+        key: Keys,
+        samples: int = 25,
+        stdev: float | int = 0.15,
+        chunk: int | None = None,
+    ) -> Float[Array, "image height width channel"]:
+        draws = noise_draws(key, images, samples, stdev)
+        return smooth_grad_from_draws(method, logits_fn, images, targets, draws, chunk)
+
+    return smoothed
+
+
+def var_grad(method: GradientMethod) -> Callable[..., Array]:
+    """The method with VarGrad: the variance where `smooth_grad` takes the mean.
+
+    It divides by the number of samples, as Captum, and is not negative.
+    """
+
+    def varied(
+        logits_fn: Model,
+        images: Float[ArrayLike, "image height width channel"],
+        targets: Targets,
+        *,
+        key: Keys,
+        samples: int = 25,
+        stdev: float | int = 0.15,
+        chunk: int | None = None,
+    ) -> Float[Array, "image height width channel"]:
+        draws = noise_draws(key, images, samples, stdev)
+        return var_grad_from_draws(method, logits_fn, images, targets, draws, chunk)
+
+    return varied
+
+
+def noise_draws(
+    key: Keys,
+    images: Float[ArrayLike, "image height width channel"],
+    samples: int = 25,
+    stdev: float | int = 0.15,
+) -> Float[Array, "image sample height width channel"]:
+    """Gaussian noise of `stdev` (in the images' unit) for each copy of each image.
+
+    With one key, image i takes `jax.random.fold_in(key, i)`; otherwise each image has its
+    own. Sample s of an image depends on its key and on s alone: not on the other images,
+    their order, or the number of samples (with JAX's default Threefry keys).
+    """
+    images = as_images(images)
+    if samples < 1:
+        raise ValueError(f"samples is {samples}: give at least 1")
+    if stdev < 0:
+        raise ValueError(f"stdev is {stdev}: give 0 or more")
+
+    def draw(key: Array) -> Array:
+        return stdev * jax.random.normal(key, images.shape[1:], images.dtype)
+
+    fold = jax.vmap(jax.vmap(jax.random.fold_in, (None, 0)), (0, None))
+    return jax.vmap(jax.vmap(draw))(fold(keys_of_images(key, len(images)), jnp.arange(samples)))
+
+
+def smooth_grad_from_draws(
+    method: GradientMethod,
+    logits_fn: Model,
+    images: Float[ArrayLike, "image height width channel"],
+    targets: Targets,
+    draws: Float[ArrayLike, "image sample height width channel"],
+    chunk: int | None = None,
+) -> Float[Array, "image height width channel"]:
+    """SmoothGrad for given noise."""
+    images, draws = as_images(images), jnp.asarray(draws)
+
+    def part(images: Array, some: slice) -> Array:
+        return _maps(method, logits_fn, images, targets, draws[:, some]).sum(axis=1)
+
+    return sum_in_chunks(part, images, draws.shape[1], chunk) / draws.shape[1]
+
+
+def var_grad_from_draws(
+    method: GradientMethod,
+    logits_fn: Model,
+    images: Float[ArrayLike, "image height width channel"],
+    targets: Targets,
+    draws: Float[ArrayLike, "image sample height width channel"],
+    chunk: int | None = None,
+) -> Float[Array, "image height width channel"]:
+    """VarGrad for given noise.
+
+    The chunks' variances are merged as by Chan et al. (1979): a difference of mean squares
+    loses all digits where the maps hardly vary.
+    """
+    images, draws = as_images(images), jnp.asarray(draws)
+    mean = squares = jnp.zeros_like(images)  # squares: the sum of squared deviations
+    samples = draws.shape[1]
+    for some in slices(samples, chunk):
+        images = after(squares, images)
+        maps = _maps(method, logits_fn, images, targets, draws[:, some])
+        share = maps.shape[1] / some.stop  # of the samples up to here
+        step = maps.mean(axis=1) - mean
+        squares += maps.shape[1] * (maps.var(axis=1) + (1 - share) * step**2)
+        mean += share * step
+    return squares / samples
+
+
+def _maps(
+    method: GradientMethod,
+    logits_fn: Model,
+    images: Float[Array, "image height width channel"],
+    targets: Targets,
+    draws: Float[Array, "image sample height width channel"],
+) -> Float[Array, "image sample height width channel"]:
+    # A `vmap` over samples, so that the method sees the images in their number and order,
+    # as targets for each image need.
+    explain = jax.vmap(lambda noisy: method(logits_fn, noisy, targets), in_axes=1, out_axes=1)
+    return explain(images[:, None] + draws)

@@ -1,0 +1,181 @@
+"""What the literature asks of attributions; a method that joins the table is enrolled.
+
+Completeness of integrated gradients and the methods' reductions to one another stand beside
+each method.
+"""
+
+from collections.abc import Callable
+from functools import cache, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxens import attribution as attr
+from jaxens.attribution.gradient import Model
+from tests.attribution import cases
+from tests.reference import twins
+
+IMAGES = twins.sample_images(3)
+TARGETS = np.array([2, 0, 4])
+MEMBERS = [twins.params_of(twins.TorchNet(seed=seed)) for seed in range(3)]
+
+
+def explain(method: str, network: attr.Network, images: np.ndarray = IMAGES) -> jax.Array:
+    settings = cases.settings(method, jax.random.key(0), len(images))
+    return attr.explain(method, network, images, TARGETS, **settings)
+
+
+@cache
+def of_members(method: str) -> Callable[[twins.Params], jax.Array]:
+    """Maps of stacked members [member, image, height, width]."""
+    return jax.jit(jax.vmap(lambda params: explain(method, cases.network(params))))
+
+
+def stack(members: list[twins.Params]) -> twins.Params:
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
+
+
+def assert_same(maps: jax.Array, expected: jax.Array, tolerance: float = 1e-5) -> None:
+    """Relative to the largest attribution."""
+    assert np.abs(expected).max() > 0
+    np.testing.assert_allclose(maps, expected, atol=tolerance * np.abs(expected).max())
+
+
+def methods_where(holds: Callable[[attr.Method], bool]) -> pytest.MarkDecorator:
+    names = [name for name, row in attr.METHODS.items() if holds(row)]
+    assert names
+    return pytest.mark.parametrize("method", names)
+
+
+def guided(row: attr.Method) -> bool:
+    """Whether the ReLUs of a model count, and not its function alone."""
+    return "guided_logits_fn" in row.needs
+
+
+every_method = methods_where(lambda row: True)
+
+
+@every_method
+def test_identical_members_have_equal_maps(method: str) -> None:
+    maps = np.asarray(of_members(method)(stack([MEMBERS[0]] * 3)))
+    assert np.ptp(maps, axis=0).max() <= 1e-6 * np.abs(maps).max()
+
+
+@every_method
+def test_permuted_members_have_permuted_maps(method: str) -> None:
+    order = [2, 0, 1]
+    maps = of_members(method)(stack(MEMBERS))
+    permuted = of_members(method)(stack([MEMBERS[member] for member in order]))
+    assert_same(permuted, maps[np.array(order)], 1e-6)
+    assert np.abs(maps[0] - maps[1]).max() > 0.01 * np.abs(maps).max()
+
+
+@methods_where(lambda row: not guided(row))
+def test_models_that_are_the_same_function_have_the_same_maps(method: str) -> None:
+    """Implementation invariance (Sundararajan et al. 2017)."""
+    one, other = cases.network(MEMBERS[0]), rewritten(MEMBERS[0])
+    both = jax.jit(lambda images: (explain(method, one, images), explain(method, other, images)))
+    assert_same(*both(IMAGES))
+
+
+def rewritten(params: twins.Params) -> attr.Network:
+    """The twin without a convolution, a window, or `jax.nn.relu`."""
+
+    def relu(x: jax.Array) -> jax.Array:
+        return jnp.where(x > 0, x, 0)
+
+    def convolve(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
+        rows, columns = x.shape[1:3]
+        x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        shifted = [
+            x[:, i : i + rows : stride, j : j + columns : stride] @ kernel[i, j]
+            for i in range(3)
+            for j in range(3)
+        ]
+        return sum(shifted[1:], shifted[0])
+
+    def features(images: jax.Array) -> jax.Array:
+        x = relu(convolve(images, params["kernel1"], 1) + params["bias1"])
+        x = x.reshape(len(x), 5, 2, 7, 2, -1).max(axis=(2, 4))
+        return relu(convolve(x, params["kernel2"], 2) + params["bias2"])
+
+    def head(features: jax.Array) -> jax.Array:
+        kernel = params["kernel3"].reshape(*features.shape[1:], twins.CLASSES)
+        return jnp.einsum("nhwc,hwck->nk", features, kernel) + params["bias3"]
+
+    return attr.Network(lambda images: head(features(images)), features, head)
+
+
+@methods_where(lambda row: not row.regions)
+def test_pixels_that_the_model_does_not_see_have_none(method: str) -> None:
+    """Dummy, or sensitivity (b) (Sundararajan et al. 2017)."""
+    seen = np.zeros(IMAGES.shape[1:], np.float32)
+    seen[2:9, 3:8] = 1
+
+    def masked(model: Model) -> Model:
+        return lambda images: model(images * seen)
+
+    whole = cases.network(MEMBERS[0])
+    blind = whole._replace(
+        logits_fn=masked(whole.logits_fn),
+        features_fn=masked(whole.features_fn),
+        guided_logits_fn=masked(whole.guided_logits_fn),
+    )
+    maps = jax.jit(partial(explain, method, blind))(IMAGES)
+    assert not maps[:, seen[..., 0] == 0].any()
+    assert np.mean(maps[:, seen[..., 0] == 1] != 0) > 0.3
+
+
+@pytest.mark.parametrize("targets", [1, TARGETS, attr.Contrast(TARGETS, 1)])
+def test_without_biases_input_x_gradient_is_complete_and_the_integrated_gradient(
+    targets: attr.Targets,
+) -> None:
+    """Such a network is homogeneous: its gradient is the same on all of the line from zero."""
+    unbiased = {name: leaf * 0 if "bias" in name else leaf for name, leaf in MEMBERS[0].items()}
+    model = partial(twins.logits, unbiased)
+
+    @jax.jit
+    def maps(images: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return (
+            attr.input_x_gradient(model, images, targets),
+            attr.integrated_gradients(model, images, targets, steps=3),
+        )
+
+    plain, integrated = maps(IMAGES)
+    explained = attr.select(model(IMAGES), targets)
+    np.testing.assert_allclose(plain.sum((1, 2, 3)), explained, rtol=1e-4, atol=1e-6)
+    assert_same(integrated, plain)
+
+
+def test_a_unit_that_is_saturated_counts_for_integrated_gradients_alone() -> None:
+    """Sensitivity (a): 1 - relu(1 - x), from 0 to 2 (Sundararajan et al. 2017, section 2.1)."""
+
+    def saturated(images: jax.Array) -> jax.Array:
+        return 1 - jax.nn.relu(1 - images[:, 0, 0])
+
+    image = np.full((1, 1, 1, 1), 2, np.float32)
+    assert not attr.saliency(saturated, image, 0).any()
+    assert not attr.input_x_gradient(saturated, image, 0).any()
+    integrated = jax.jit(partial(attr.integrated_gradients, saturated))(image, 0)
+    np.testing.assert_allclose(integrated, 1, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("method", "most"),
+    [("grad_cam", 2), ("saliency", 6), ("integrated_gradients", 6)],
+)
+def test_a_trunk_that_members_share_is_computed_once(method: str, most: float) -> None:
+    """Eight members: Grad-CAM adds their heads, a gradient their way back through the trunk."""
+    trunk = MEMBERS[0]
+
+    def one(kernel: jax.Array, images: jax.Array) -> jax.Array:
+        return explain(method, cases.network(trunk | {"kernel3": kernel}), images)
+
+    def work(members: int) -> float:
+        ensemble = jax.jit(jax.vmap(one, (0, None)))
+        kernels = jnp.stack([trunk["kernel3"]] * members)
+        return ensemble.lower(kernels, IMAGES).compile().cost_analysis()["flops"]
+
+    assert work(8) < most * work(1)

@@ -1,0 +1,265 @@
+from collections.abc import Callable
+from functools import partial
+
+import flax.linen as nn
+import jax
+import jax.extend
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+from flax import nnx
+
+from jaxens import attribution as attr
+from jaxens import models
+from jaxens.attribution.gradient import Model
+from tests.models.material import pictures, shapes_of
+from tests.reference import networks, twins
+from tests.reference.torch_models import ResNet18 as TorchResNet18
+from tests.reference.torch_models import randomise
+
+IMAGES = twins.sample_images(3)
+TASKS = (("species", 5),)
+VGG = networks.network("VGG")
+GUIDED = VGG.logits_fn(attr.guided_relu)
+HALVES = VGG.features_fn(), VGG.head_fn()
+
+
+def test_a_gradient_passes_where_input_and_gradient_are_positive() -> None:
+    x, gradient = jnp.array([-1.0, 1, 1, -1, 0, 2]), jnp.array([1.0, 1, -1, -1, 3, 0.5])
+    out, backwards = jax.vjp(attr.guided_relu, x)
+    np.testing.assert_array_equal(out, [0, 1, 1, 0, 0, 2])
+    np.testing.assert_array_equal(backwards(gradient)[0], [0, 1, 0, 0, 0, 0.5])
+
+
+def test_the_precision_of_its_input_is_kept() -> None:
+    x = jnp.ones(3, jnp.bfloat16)
+    out, backwards = jax.vjp(attr.guided_relu, x)
+    assert out.dtype == backwards(x)[0].dtype == jnp.bfloat16
+
+
+def test_the_guided_model_gives_the_same_logits() -> None:
+    np.testing.assert_array_equal(GUIDED(IMAGES), VGG.logits_fn()(IMAGES))
+
+
+def test_what_only_negative_weights_carry_is_left_out() -> None:
+    """logit = relu(pixel 0) - relu(pixel 1), on positive pixels."""
+
+    def logits(images: jax.Array) -> jax.Array:
+        pixels = attr.guided_relu(images.reshape(len(images), 2))
+        return pixels @ jnp.array([[1.0], [-1.0]])
+
+    maps = attr.guided_backprop(logits, np.full((1, 1, 2, 1), 3, np.float32), 0)
+    np.testing.assert_array_equal(maps[0, 0, :, 0], [1, 0])
+
+
+class GuidedReLU(torch.nn.Module):
+    """Springenberg et al. (2015) in PyTorch, for a module that is used twice, too."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = torch.nn.functional.relu(x)
+        y.register_hook(lambda gradient: gradient.clamp(min=0))
+        return y
+
+
+def test_a_clone_of_our_resnet_is_guided_as_pytorchs() -> None:
+    theirs = TorchResNet18(5, width=4).eval()
+    model = models.ResNet18(TASKS, width=4)
+    variables = models.from_torchvision("resnet18", randomise(theirs), shapes_of(model))
+    for module in list(theirs.modules()):
+        if hasattr(module, "relu"):
+            module.relu = GuidedReLU()
+    images, targets = pictures(2, 64, 48), np.array([3, 1])
+
+    @jax.jit
+    def explain(images: jax.Array) -> jax.Array:
+        guided = partial(model.clone(act=attr.guided_relu).apply, variables)
+        return attr.guided_backprop(lambda x: guided(x)["species"], images, targets)
+
+    inputs = twins.to_torch(images).requires_grad_()
+    theirs(inputs)[torch.arange(2), torch.from_numpy(targets)].sum().backward()
+    expected = twins.from_torch(inputs.grad)
+    np.testing.assert_allclose(explain(images), expected, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
+def test_guided_grad_cam_is_a_product_and_zero_where_grad_cam_is_negative(
+    interpolation: str,
+) -> None:
+    maps = attr.guided_grad_cam(GUIDED, *HALVES, IMAGES, 1, interpolation)
+    coarse = attr.grad_cam(*HALVES, IMAGES, 1)
+    assert 0.1 < np.mean(coarse <= 0) < 0.9
+    positive = attr.resize(np.maximum(coarse, 0), IMAGES.shape[1:3], interpolation)
+    expected = attr.guided_backprop(GUIDED, IMAGES, 1) * positive[..., None]
+    np.testing.assert_allclose(maps, expected, atol=1e-6 * np.abs(expected).max())
+    same = attr.guided_grad_cam(GUIDED, *HALVES, IMAGES, 1)
+    assert np.array_equal(maps, same) == (interpolation == "nearest")
+
+
+def test_a_guided_head_is_refused() -> None:
+    guided_head = VGG.head_fn(attr.guided_relu)
+    with pytest.raises(ValueError, match=r"head_fn contains guided_relu.* ordinary model"):
+        attr.guided_grad_cam(GUIDED, HALVES[0], guided_head, IMAGES, 1)
+
+
+def test_guided_grad_cam_computes_the_features_once() -> None:
+    pair = networks.vgg(3)
+    models = pair.logits_fn(attr.guided_relu), pair.features_fn(), pair.head_fn()
+
+    def convolutions(*methods: Callable[..., jax.Array]) -> int:
+        explain = jax.jit(lambda images: [method(images) for method in methods])
+        return explain.lower(IMAGES).compile().as_text().count(" convolution(")
+
+    both = convolutions(lambda images: attr.guided_grad_cam(*models, images, 1))
+    guided = convolutions(lambda images: attr.guided_backprop(models[0], images, 1))
+    assert both == guided == 6  # three layers, there and back
+
+
+@pytest.mark.parametrize("name", models.MODELS)
+def test_each_of_our_models_is_guided_through_act(name: str) -> None:
+    model, images = models.build(name, TASKS), np.ones((1, 32, 48, 3), np.float32)
+
+    def check(model: models.Classifier) -> None:
+        def logits(images: jax.Array) -> jax.Array:
+            variables = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), shapes_of(model))
+            return model.apply(variables, images)["species"]
+
+        jax.eval_shape(lambda images: attr.check_guided(logits, images), images)
+
+    check(model.clone(act=attr.guided_relu))
+    with pytest.raises(ValueError, match=r"contains no guided_relu.* plain gradients"):
+        check(model)
+
+
+def pixels(images: jax.Array) -> jax.Array:
+    return images.reshape(len(images), -1)
+
+
+def scanned(act: Model) -> Model:
+    def layer(x: jax.Array, scale: jax.Array) -> tuple[jax.Array, None]:
+        return act(scale * x), None
+
+    return lambda images: jax.lax.scan(layer, pixels(images), jnp.arange(3.0))[0]
+
+
+def branched(act: Model) -> Model:
+    return lambda images: jax.lax.cond(images.sum() > 0, act, lambda x: x, pixels(images))
+
+
+def nnx_model(act: Model) -> Model:
+    return nnx.Sequential(pixels, nnx.Linear(420, 4, rngs=nnx.Rngs(0)), act)
+
+
+def linen_model(act: Model) -> Model:
+    block = nn.remat(nn.Dense)(4)
+    params = block.init(jax.random.key(0), jnp.zeros((1, 420)))
+    return jax.jit(lambda images: act(block.apply(params, pixels(images))))
+
+
+WRAPPED = {
+    "plain": lambda act: lambda images: act(pixels(images)),
+    "jit": lambda act: jax.jit(lambda images: jax.jit(act)(pixels(images))),
+    "vmap over images": lambda act: jax.vmap(lambda image: jax.jit(act)(image.ravel())),
+    "remat": lambda act: jax.checkpoint(lambda images: act(pixels(images))),
+    "scan": scanned,
+    "cond": branched,
+    "NNX": nnx_model,
+    "Linen": linen_model,
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPPED.values(), ids=WRAPPED)
+def test_relus_are_found_wherever_they_are(wrap: Callable[[Model], Model]) -> None:
+    attr.check_guided(wrap(attr.guided_relu), IMAGES)
+    with pytest.raises(ValueError, match="contains no guided_relu"):
+        attr.check_guided(wrap(jax.nn.relu), IMAGES)
+    with pytest.raises(ValueError, match="contains 1 ordinary ReLU"):
+        attr.check_guided(wrap(lambda x: attr.guided_relu(jax.nn.relu(x))), IMAGES)
+
+
+def test_a_trace_that_jit_has_kept_is_read_again() -> None:
+    model = jax.jit(WRAPPED["plain"](attr.guided_relu))
+    unguided = jax.jit(WRAPPED["plain"](jax.nn.relu))
+    for _ in range(2):
+        attr.check_guided(model, IMAGES)
+        assert attr.guided_backprop(model, IMAGES, 0).shape == IMAGES.shape
+        with pytest.raises(ValueError, match="no guided_relu"):
+            attr.guided_backprop(unguided, IMAGES, 0)
+        model(IMAGES), unguided(IMAGES)
+
+
+@pytest.mark.parametrize("method", ["backprop", "grad-cam"])
+def test_under_vmap_over_members_each_is_checked_and_explained(method: str) -> None:
+    members = [twins.params_of(twins.TorchNet(seed=seed)) for seed in range(2)]
+
+    def explain(params: twins.Params, act: Model = attr.guided_relu) -> jax.Array:
+        guided = partial(twins.logits, params, act=act)
+        if method == "backprop":
+            return attr.guided_backprop(guided, IMAGES, 1)
+        halves = partial(twins.features, params), partial(twins.head, params)
+        return attr.guided_grad_cam(guided, *halves, IMAGES, 1)
+
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
+    maps = jax.jit(jax.vmap(explain))(stacked)
+    for member, params in enumerate(members):
+        one = explain(params)
+        np.testing.assert_allclose(maps[member], one, atol=1e-5 * np.abs(one).max())
+    with pytest.raises(ValueError, match="no guided_relu"):
+        jax.vmap(partial(explain, act=jax.nn.relu))(stacked)
+
+
+ORDINARY = {
+    "jax.nn.relu": jax.nn.relu,
+    "max(x, 0)": lambda x: jnp.maximum(x, 0),
+    "max(0, x)": lambda x: jnp.maximum(jnp.zeros_like(x), x),
+    "clip without a top": lambda x: jnp.clip(x, 0),
+    "a ReLU that is clipped": lambda x: jnp.minimum(jax.nn.relu(x), 6),
+}
+
+
+@pytest.mark.parametrize("act", ORDINARY.values(), ids=ORDINARY)
+def test_an_ordinary_relu_beside_it_is_refused(act: Model) -> None:
+    def half_guided(images: jax.Array) -> jax.Array:
+        return act(attr.guided_relu(pixels(images)) - 1)
+
+    message = r"1 ordinary ReLU .*returns float32\[3,420\].*put guided_relu in place of every"
+    with pytest.raises(ValueError, match=message):
+        attr.guided_backprop(half_guided, IMAGES, 0)
+
+
+OTHER = {
+    "clip": lambda x: jnp.clip(x, 0, 1),
+    "min, then max": lambda x: jnp.maximum(jnp.minimum(x, 1), 0),
+    "relu6": jax.nn.relu6,
+    "softplus": jax.nn.softplus,
+    "gelu": jax.nn.gelu,
+    "swish": jax.nn.swish,
+    "hard swish": jax.nn.hard_swish,
+    "softmax": jax.nn.softmax,
+    "leaky": jax.nn.leaky_relu,
+    "max of two": lambda x: jnp.maximum(x, 1 - x),
+    "another floor": lambda x: jnp.maximum(x, 1e-6),
+    "places": lambda x: x[:, jnp.maximum(jnp.arange(x.shape[1]) - 1, 0)],
+    "norm": lambda x: x / jnp.linalg.norm(x, axis=1, keepdims=True),
+    "layer norm": lambda x: nn.LayerNorm(use_scale=False, use_bias=False).apply({}, x),
+    "group norm": lambda x: nn.GroupNorm(2, use_scale=False, use_bias=False).apply({}, x),
+    "max pool": lambda x: pixels(nn.max_pool(x[..., None, None], (2, 1))),
+}
+
+
+@pytest.mark.parametrize("other", OTHER.values(), ids=OTHER)
+def test_what_is_no_relu_is_left_alone(other: Model) -> None:
+    attr.check_guided(lambda images: attr.guided_relu(other(pixels(images))), IMAGES)
+
+
+def test_the_check_traces_and_runs_nothing() -> None:
+    ran = []
+
+    def model(images: jax.Array) -> jax.Array:
+        jax.debug.callback(lambda: ran.append(1))
+        return attr.guided_relu(pixels(images))
+
+    attr.check_guided(model, IMAGES)
+    jax.jit(lambda images: attr.check_guided(model, images))(IMAGES)
+    jax.effects_barrier()
+    assert not ran

@@ -1,0 +1,362 @@
+import itertools
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from jaxens.attribution.gradient import Model
+from jaxens.attribution.keys import Keys
+from jaxens.attribution.lime import lime, lime_draws, lime_from_draws, surrogates
+from jaxens.attribution.lime_forms import FORMS
+from jaxens.attribution.segments import grid, paint
+from jaxens.attribution.targets import Contrast
+from tests.reference import twins
+
+IMAGES = twins.sample_images(3)
+SEGMENTS = np.stack([grid(10, 14, cells) for cells in (2, 3, 1)])
+COUNT = 9
+KEY = jax.random.key(0)
+KEYS = jax.random.split(KEY, len(IMAGES))
+
+
+@partial(jax.jit, static_argnames=("samples", "form", "count"))
+def draw(
+    key: Keys,
+    segments: np.ndarray = SEGMENTS,
+    *,
+    samples: int = 40,
+    form: str = "marcotcr",
+    count: int = COUNT,
+) -> jax.Array:
+    return lime_draws(key, segments, samples, form, count)
+
+
+MASKS = np.array(draw(KEY))
+
+
+@pytest.fixture(scope="session")
+def explain(network: Model) -> Callable[..., jax.Array]:
+    return jax.jit(partial(lime_from_draws, network), static_argnames=("form", "chunk", "hidden"))
+
+
+class Spy:
+    """The network, and every image that it was shown."""
+
+    def __init__(self, network: Model) -> None:
+        self.network, self.seen = network, []
+
+    def __call__(self, images: jax.Array) -> jax.Array:
+        self.seen.append(images)
+        return self.network(images)
+
+
+def unchanged(logits: jax.Array) -> jax.Array:
+    """In the place of a softmax: forms that explain a probability explain the logit."""
+    return logits
+
+
+def effects_of_segments(images: jax.Array, effects: np.ndarray) -> jax.Array:
+    """Two numbers, linear in the mean of each 5 x 7 corner's first channel."""
+    corners = images[..., 0].reshape(-1, 2, 5, 2, 7).mean(axis=(2, 4))
+    return corners.reshape(-1, 4) @ effects
+
+
+def test_a_model_linear_in_the_segments_gets_its_coefficients() -> None:
+    """On every mask equally often, the lasso takes alpha / (1/4) off each coefficient."""
+    effects = np.array([[3.0, 1], [-2, 1], [0, 1], [0.5, 1]], np.float32)
+    masks = np.tile(list(itertools.product((False, True), repeat=4)), (10, 1))
+    images, segments = IMAGES[:1], SEGMENTS[:1]
+    weights = surrogates(
+        partial(effects_of_segments, effects=effects),
+        images,
+        segments,
+        masks[None],
+        form="matlab-linear",
+        hidden=0.5,
+        probabilities=unchanged,
+    )
+    corners = images[0, ..., 0].reshape(2, 5, 2, 7).mean(axis=(1, 3)).reshape(4, 1)
+    exact = effects * (corners - 0.5)
+    expected = np.sign(exact) * np.maximum(np.abs(exact) - 4 / len(masks), 0)
+    np.testing.assert_allclose(weights[0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_one_segment_alone_is_told_for_or_against(form: str) -> None:
+    def model(images: jax.Array) -> jax.Array:
+        brightness = images.mean(axis=(1, 2, 3))
+        return jnp.stack([brightness, -brightness], axis=1)
+
+    bright, segments = np.ones_like(IMAGES), np.zeros_like(SEGMENTS)
+    settings = {"segments": segments, "samples": 20, "form": form, "hidden": 0.0}
+    maps = np.array(lime(model, bright, np.array([0, 1, 0]), key=KEY, **settings))
+    np.testing.assert_array_equal(maps, np.broadcast_to(maps[:, :1, :1], maps.shape))
+    signs = [1, 1, 1] if form == "matlab" else [1, -1, 1]
+    np.testing.assert_array_equal(np.sign(maps[:, 0, 0]), signs)
+
+
+def test_draws_keep_half_of_the_segments() -> None:
+    masks = np.array(draw(KEY, samples=400, form="captum"))
+    assert masks.shape == (3, 400, COUNT)
+    assert masks.dtype == bool
+    assert stats.binomtest(int(masks.sum()), masks.size).pvalue > 0.001
+    of_pairs = np.corrcoef(masks.reshape(-1, COUNT).T) - np.eye(COUNT)
+    assert np.abs(of_pairs).max() < 0.12
+    assert stats.binomtest(int((masks[0] == masks[1]).sum()), masks[0].size).pvalue > 0.001
+
+
+def test_the_first_sample_of_some_forms_is_the_whole_image() -> None:
+    for form, row in FORMS.items():
+        masks = np.array(draw(KEY, form=form))
+        assert masks[:, 0].all() == row.whole_first
+        np.testing.assert_array_equal(masks[:, 1:], MASKS[:, 1:])
+
+
+def test_more_samples_and_more_segments_keep_the_earlier_draws() -> None:
+    np.testing.assert_array_equal(draw(KEY, samples=100)[:, :40], MASKS)
+    np.testing.assert_array_equal(draw(KEY, count=33)[..., :COUNT], MASKS)
+
+
+def test_with_a_key_per_image_neither_order_nor_batch_changes_a_draw() -> None:
+    order = np.array([2, 0])
+    np.testing.assert_array_equal(draw(KEYS[order], SEGMENTS[order]), draw(KEYS)[order])
+
+
+def test_one_key_stands_for_a_key_folded_with_each_images_place() -> None:
+    folded = jnp.stack([jax.random.fold_in(KEY, place) for place in range(3)])
+    np.testing.assert_array_equal(draw(folded), MASKS)
+    assert (draw(jax.random.key(1)) != MASKS).any()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_lime_explains_as_many_draws_as_the_form_has(form: str) -> None:
+    """The model is as cheap as can be: forms have up to 2048 samples."""
+
+    def model(images: jax.Array) -> jax.Array:
+        return images[:, :2, :3, 0].reshape(-1, 6) + images[:, -2:, -3:, 0].reshape(-1, 6)
+
+    @jax.jit
+    def explain() -> tuple[jax.Array, jax.Array]:
+        masks = lime_draws(KEY, SEGMENTS, FORMS[form].samples, form)
+        return (
+            lime(model, IMAGES, 2, segments=SEGMENTS, key=KEY, form=form),
+            lime_from_draws(model, IMAGES, 2, SEGMENTS, masks, form=form),
+        )
+
+    ours, expected = explain()
+    assert np.abs(expected).max() > 1e-3
+    np.testing.assert_allclose(ours, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_image_does_not_depend_on_the_others_nor_on_room_for_labels(
+    network: Model, form: str
+) -> None:
+    @partial(jax.jit, static_argnames="count")
+    def explain(images: jax.Array, segments: jax.Array, key: jax.Array, count: int) -> jax.Array:
+        settings = {"samples": 40, "form": form, "segment_count": count}
+        return lime(network, images, 2, segments=segments, key=key, **settings)
+
+    together = explain(IMAGES, SEGMENTS, KEYS, 20)
+    alone = explain(IMAGES[:1], SEGMENTS[:1], KEYS[:1], 4)
+    np.testing.assert_allclose(alone[0], together[0], atol=1e-5 * np.abs(together).max())
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_label_without_pixels_has_no_weight_and_no_influence(network: Model, form: str) -> None:
+    masks = MASKS[:1, :, :6]
+    fit = jax.jit(partial(surrogates, network, form=form))
+    gaps = np.array([1, 2, 5, 3])
+    weights = np.array(fit(IMAGES[:1], gaps[SEGMENTS[:1]], masks))
+    assert not weights[:, [0, 4]].any()
+    expected = fit(IMAGES[:1], SEGMENTS[:1], masks[..., gaps])
+    np.testing.assert_allclose(weights[:, gaps], expected, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 40, 90])
+def test_the_chunk_changes_nothing(explain: Callable[..., jax.Array], chunk: int) -> None:
+    chunked = explain(IMAGES, 1, SEGMENTS, MASKS, chunk=chunk)
+    np.testing.assert_allclose(chunked, explain(IMAGES, 1, SEGMENTS, MASKS), atol=1e-6)
+
+
+@pytest.mark.parametrize(("chunk", "calls"), [(None, 1), (40, 1), (16, 3), (7, 6)])
+def test_the_model_sees_each_sample_once_for_all_classes(
+    network: Model, chunk: int | None, calls: int
+) -> None:
+    spy = Spy(network)
+    weights = surrogates(spy, IMAGES, SEGMENTS, MASKS, chunk=chunk)
+    assert weights.shape == (3, COUNT, twins.CLASSES)
+    assert len(spy.seen) == calls
+    assert sum(map(len, spy.seen)) == 3 * 40
+
+
+def shown(network: Model, hidden: object, **settings: object) -> tuple[np.ndarray, np.ndarray]:
+    """What the model sees of each image, and where it is the image: [image, sample, ...]."""
+    spy = Spy(network)
+    lime_from_draws(spy, IMAGES, 0, SEGMENTS, MASKS, hidden=hidden, **settings)
+    kept = np.stack([MASKS[image][:, SEGMENTS[image]] for image in range(3)])
+    return np.array(spy.seen[0]).reshape(3, 40, 10, 14, 3), kept
+
+
+@pytest.mark.parametrize(
+    ("hidden", "form"),
+    [
+        ("image", "marcotcr"),
+        (None, "matlab"),
+        (0.3, "marcotcr"),
+        (None, "captum"),
+        (np.array([1.0, -2, 0.5]), "marcotcr"),
+        (twins.sample_images(3, seed=5), "matlab"),
+    ],
+    ids=str,
+)
+def test_hidden_segments_have_the_colour_that_was_asked_for(
+    network: Model, hidden: object, form: str
+) -> None:
+    points, kept = shown(network, hidden, form=form)
+    colours = {("matlab", True): "image", ("captum", True): 0.0}.get((form, hidden is None), hidden)
+    if isinstance(colours, str):
+        colours = IMAGES.mean(axis=(1, 2), keepdims=True)
+    colours = np.broadcast_to(colours, IMAGES.shape)
+    expected = np.where(kept[..., None], IMAGES[:, None], colours[:, None])
+    np.testing.assert_allclose(points, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("hidden", ["segment", None])
+def test_hidden_segments_have_their_own_mean(network: Model, hidden: str | None) -> None:
+    points, kept = shown(network, hidden)
+    for image, sample in itertools.product(range(3), (0, 1, 39)):
+        for label in range(SEGMENTS[image].max() + 1):
+            where = SEGMENTS[image] == label
+            inside, original = points[image, sample][where], IMAGES[image][where]
+            whole = kept[image, sample][where].all()
+            expected = original if whole else np.broadcast_to(original.mean(0), original.shape)
+            np.testing.assert_allclose(inside, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_weights_of_all_classes_paint_the_map_of_each(
+    network: Model, explain: Callable[..., jax.Array], form: str
+) -> None:
+    weights = jax.jit(partial(surrogates, network, form=form))(IMAGES, SEGMENTS, MASKS)
+    for label in range(twins.CLASSES):
+        maps = explain(IMAGES, label, SEGMENTS, MASKS, form=form)
+        painted = paint(weights[..., label], SEGMENTS)
+        np.testing.assert_allclose(painted, maps, atol=1e-5 * np.abs(maps).max())
+
+
+def test_a_contrast_is_the_difference_of_two_ridges(explain: Callable[..., jax.Array]) -> None:
+    classes = np.array([4, 0, 1])
+    contrast = explain(IMAGES, Contrast(classes, 3), SEGMENTS, MASKS)
+    one, other = (explain(IMAGES, target, SEGMENTS, MASKS) for target in (classes, 3))
+    np.testing.assert_allclose(contrast, one - other, atol=1e-6)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_all_forms_but_captums_explain_probabilities(network: Model, form: str) -> None:
+    """The sum of all probabilities never varies, so nothing speaks for or against it."""
+
+    def everything(values: jax.Array) -> jax.Array:
+        return values.sum(axis=1)
+
+    images = 3 * IMAGES
+    maps = lime_from_draws(network, images, everything, SEGMENTS, MASKS, form=form)
+    assert (np.abs(maps).max() > 0.01) == (form == "captum")
+
+
+def test_members_give_under_vmap_what_each_gives_alone(params: twins.Params) -> None:
+    others = [twins.params_of(twins.TorchNet(seed=seed)) for seed in (1, 2)]
+    members = jax.tree.map(lambda *leaves: jnp.stack(leaves), params, *others, params)
+
+    @jax.jit
+    def explain(params: twins.Params) -> jax.Array:
+        model = partial(twins.logits, params)
+        return lime_from_draws(model, IMAGES, 2, SEGMENTS, MASKS, chunk=15)
+
+    maps = jax.jit(jax.vmap(explain))(members)
+    for member, alone in enumerate([params, *others]):
+        np.testing.assert_allclose(maps[member], explain(alone), atol=1e-6)
+    np.testing.assert_allclose(maps[3], maps[0], atol=1e-7)
+    assert np.abs(maps[1] - maps[0]).max() > 1e-3
+
+
+def test_members_share_the_perturbed_images(params: twins.Params) -> None:
+    """Outside of `jit`, what `vmap` maps over is traced, and what all members share is not."""
+    members = jax.tree.map(lambda leaf: jnp.stack([leaf, 2 * leaf]), params)
+    traced = []
+
+    def explain(params: twins.Params) -> jax.Array:
+        def model(images: jax.Array) -> jax.Array:
+            traced.append(isinstance(images, jax.core.Tracer))
+            return twins.logits(params, images)
+
+        return lime_from_draws(model, IMAGES[:1], 2, SEGMENTS[:1], MASKS[:1, :6], chunk=2)
+
+    jax.vmap(explain)(members)
+    assert traced == [False, False, False]
+
+
+def test_each_member_can_have_its_own_images_too(explain: Callable[..., jax.Array]) -> None:
+    images = np.stack([IMAGES, IMAGES[::-1]])
+    together = jax.vmap(lambda images: explain(images, 2, SEGMENTS, MASKS, chunk=15))(images)
+    alone = [explain(some, 2, SEGMENTS, MASKS) for some in images]
+    np.testing.assert_allclose(together, jnp.stack(alone), atol=1e-6)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_member_that_diverged_has_nan_maps(form: str) -> None:
+    def diverged(images: jax.Array) -> jax.Array:
+        return jnp.full((len(images), 2), jnp.nan)
+
+    assert np.isnan(lime_from_draws(diverged, IMAGES, 1, SEGMENTS, MASKS, form=form)).all()
+
+
+def test_sums_over_images_in_bfloat16_are_exact_enough(network: Model) -> None:
+    """Only the images that the model sees are rounded."""
+    rounded = jnp.asarray(IMAGES, jnp.bfloat16)
+    ours = lime_from_draws(
+        lambda images: network(images.astype(jnp.float32)), rounded, 2, SEGMENTS, MASKS, hidden=0.0
+    )
+    exact = lime_from_draws(network, rounded.astype(jnp.float32), 2, SEGMENTS, MASKS, hidden=0.0)
+    np.testing.assert_allclose(ours, exact, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"form": "original"}, "unknown form 'original': choose from marcotcr, captum, matlab"),
+        ({"samples": 1}, "samples is 1: give at least 2"),
+        ({"hidden": "black"}, "unknown hidden 'black': choose segment, image, or give a colour"),
+        ({"hidden": np.zeros(4)}, r"hidden has shape \(4,\).*\(3, 10, 14, 3\)"),
+        ({"chunk": 0}, "chunk is 0: give at least 1"),
+        ({"segments": SEGMENTS[:2]}, r"segments has shape \(2, 10, 14\).*\(3, 10, 14\)"),
+        ({"segments": SEGMENTS - 1}, "segments has the label -1"),
+        ({"segments": SEGMENTS / 2}, "segments has type float32"),
+        ({"segment_count": 8}, "segments has the label 8, but room for 8"),
+        ({"key": KEYS[:2]}, r"key has shape \(2,\) for 3 images"),
+    ],
+)
+@pytest.mark.usefixtures("unchecked")
+def test_settings_that_make_no_sense_are_refused(
+    network: Model, settings: dict[str, object], message: str
+) -> None:
+    settings = {"key": KEY, "segments": SEGMENTS, "samples": 4} | settings
+    with pytest.raises(ValueError, match=message):
+        lime(network, IMAGES, 1, **settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("masks", [MASKS[:2], MASKS[0]])
+def test_masks_that_do_not_match_are_refused(network: Model, masks: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"masks has shape .* for 3 images"):
+        lime_from_draws(network, IMAGES, 1, SEGMENTS, masks)
+
+
+def test_traced_segments_need_a_count(network: Model) -> None:
+    explain = jax.jit(lambda segments: lime(network, IMAGES, 1, segments=segments, key=KEY))
+    with pytest.raises(ValueError, match=r"segments is traced.*give segment_count"):
+        explain(SEGMENTS)

@@ -1,0 +1,242 @@
+"""The explain command: what it chooses, what it writes, what it leaves out, how it refuses."""
+
+import hashlib
+import json
+import re
+import shutil
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+import jaxens
+from jaxens.data.opening import open_data
+from jaxens.errors import UserError
+from jaxens.evaluation.explainer import Explainer
+from jaxens.explain import explain
+from jaxens.run import Run
+from jaxens.viz.live import console
+
+FIGURES = ["centres.png", "members.png", "single-vs-ensemble.png"]
+QUICK = ["--images-at-once", "2"]  # one picture after another: one program for all tests
+
+
+def explained(*words):
+    with console.capture() as capture:
+        explain([*map(str, words), *QUICK])
+    return capture.get()
+
+
+def read(folder, method="grad_cam"):
+    provenance = json.loads((folder / method / "explanation.json").read_text())
+    return np.load(folder / method / "maps.npz"), provenance
+
+
+@pytest.fixture(scope="module")
+def source(run):
+    return open_data(Run.open(run.folder).config.data).test
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory):
+    file = tmp_path_factory.mktemp("photos") / "bird[bold]$1_$.png"  # no mark-up, no formula
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 32, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(file)
+    return file
+
+
+def test_a_file_is_explained_without_the_data_set(run, photo, tmp_path, monkeypatch):
+    moved = tmp_path / "run"
+    shutil.copytree(run.folder, moved)
+    monkeypatch.setattr("jaxens.explain.data_of", lambda *_: pytest.fail("opened the data set"))
+    printed = explained(moved, photo, "--methods", "grad_cam", "saliency")
+    (folder,) = moved.glob("explained-*")
+    assert folder.name == "explained-bird[bold]$1_$-species"
+    assert str(folder) in printed
+    assert photo.name in printed
+    for method in ("grad_cam", "saliency"):
+        assert sorted(f.name for f in (folder / method).iterdir()) == sorted(
+            [*FIGURES, "explanation.json"]
+        )
+        for name in FIGURES:
+            with Image.open(folder / method / name) as figure:
+                assert figure.width > 600
+                assert np.ptp(np.asarray(figure.convert("L"))) == 255
+
+
+def test_the_prediction_is_explained_and_printed_with_who_agrees(run, source, tmp_path):
+    ids = [source[row].id for row in (2, 7)]
+    printed = explained(
+        run.folder, "--task", "wing_pattern", "--ids", *ids, "--methods", "grad_cam",
+        "--save-maps", "--out", tmp_path,
+    )  # fmt: skip
+    maps, provenance = read(tmp_path)
+    ensemble = jaxens.load(run.folder)
+    images = jnp.asarray(np.stack([source[row].image for row in (2, 7)]))
+    logits = np.asarray(ensemble.logits(images, "wing_pattern"), np.float64)
+    each = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    answers = each.mean(axis=0).argmax(axis=-1)
+    agreeing = (each.argmax(axis=-1) == answers).sum(axis=0)
+    classes = next(t for t in ensemble.tasks if t.name == "wing_pattern").classes
+    assert maps["targets"].tolist() == answers.tolist()
+    assert maps["pictures"].tolist() == ids
+    assert maps["maps"].shape == (2, 2, 16, 16)
+    assert maps["maps"].dtype == np.float32
+    want = ensemble.attribute(images, answers, "grad_cam", "wing_pattern")
+    np.testing.assert_allclose(maps["maps"], want, atol=1e-5)
+    for i, said in enumerate(provenance["predictions"]):
+        assert said["class"] == classes[answers[i]]
+        assert said["probability"] == pytest.approx(each.mean(axis=0)[i, answers[i]], abs=1e-5)
+        assert said["agreeing"] == agreeing[i]
+        (line,) = [line for line in printed.splitlines() if ids[i] in line]
+        assert f"{agreeing[i]} of 2" in line
+        assert f"{each.mean(axis=0)[i, answers[i]]:.3f}" in line
+
+
+def test_a_contrast_is_the_difference_of_two_classes(run, source, tmp_path):
+    explained(run.folder, "--task", "wing_pattern", "--pictures", "2", "--target", "barred",
+              "--against", "0", "--methods", "input_x_gradient", "--save-maps",
+              "--out", tmp_path)  # fmt: skip
+    maps, provenance = read(tmp_path, "input_x_gradient")
+    ensemble = jaxens.load(run.folder)
+    classes = next(t for t in ensemble.tasks if t.name == "wing_pattern").classes
+    barred = classes.index("barred")
+    assert (maps["targets"] == barred).all()
+    assert maps["against"] == 0
+    assert provenance["explained"]["against"] == classes[0]
+    images = jnp.asarray(np.stack([source[row].image for row in (0, 11)]))
+    one, other = (
+        ensemble.attribute(images, k, "input_x_gradient", "wing_pattern") for k in (barred, 0)
+    )
+    np.testing.assert_allclose(maps["maps"], one - other, atol=1e-4)
+
+
+def test_maps_do_not_depend_on_the_pictures_beside(run, source, tmp_path):
+    """Also where draws are made: a picture's own, told by its row."""
+    ids = [source[row].id for row in (5, 1)]
+    words = ["--task", "wing_pattern", "--methods", "smooth_grad", "--noise-samples", "2",
+             "--save-maps"]  # fmt: skip
+    explained(run.folder, *words, "--ids", *ids, "--out", tmp_path / "both")
+    explained(run.folder, *words, "--ids", ids[1], "--out", tmp_path / "one")
+    both, one = read(tmp_path / "both", "smooth_grad")[0], read(tmp_path / "one", "smooth_grad")[0]
+    np.testing.assert_allclose(both["maps"][:, 1:], one["maps"], rtol=1e-3, atol=1e-5)
+
+
+def test_gradient_shap_takes_its_background_from_the_data_set(run, photo, tmp_path):
+    explained(run.folder, photo, "--methods", "gradient_shap", "--shap-samples", "2",
+              "--save-maps", "--out", tmp_path)  # fmt: skip
+    maps, provenance = read(tmp_path, "gradient_shap")
+    assert np.isfinite(maps["maps"]).all()
+    assert maps["maps"].any()
+    assert provenance["explained"]["settings"] == {"samples": 2}
+
+
+def test_provenance_tells_what_was_explained_and_with_what(run, photo, tmp_path):
+    explained(run.folder, photo, "--methods", "integrated_gradients", "--steps", "3", "--seed", "4",
+              "--target", "0", "--out", tmp_path)  # fmt: skip
+    told = json.loads((tmp_path / "integrated_gradients" / "explanation.json").read_text())
+    decided = told["explained"]
+    assert decided["settings"] == {"steps": 3}
+    assert decided["seed"] == 4
+    assert decided["run"] == "tiny"
+    assert decided["task"] == "species"
+    (picture,) = decided["pictures"]
+    assert picture["name"] == str(photo)
+    assert picture["sha256"] == hashlib.sha256(photo.read_bytes()).hexdigest()
+    assert picture["target"] == Run.open(run.folder).info.task("species").classes[0]
+    assert "jax" in told["versions"]
+
+
+def test_a_method_is_added_and_a_display_redrawn_but_another_question_refused(run, photo, tmp_path):
+    words = [run.folder, photo, "--out", tmp_path, "--methods"]
+    explained(*words, "grad_cam")
+    before = (tmp_path / "grad_cam" / "members.png").read_bytes()
+    explained(*words, "grad_cam", "saliency", "--colours", "heat")
+    assert (tmp_path / "grad_cam" / "members.png").read_bytes() != before
+    assert (tmp_path / "saliency" / "members.png").exists()
+    kept = (tmp_path / "grad_cam" / "members.png").read_bytes()
+    with pytest.raises(UserError, match="explains other pictures, or with other settings"):
+        explained(*words, "grad_cam", "--task", "wing_pattern")
+    assert (tmp_path / "grad_cam" / "members.png").read_bytes() == kept
+
+
+def test_more_pictures_than_fit_one_figure_take_several(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("jaxens.explain.ON_A_PAGE", 3)
+    explained(run.folder, "--pictures", "4", "--methods", "grad_cam", "--out", tmp_path)
+    names = {file.name for file in (tmp_path / "grad_cam").glob("*.png")}
+    assert names == {f"{name[:-4]}-{page}.png" for name in FIGURES for page in (1, 2)}
+
+
+def test_a_member_whose_map_is_not_finite_is_named(run, photo, tmp_path, monkeypatch, capsys):
+    maps = Explainer.maps
+    monkeypatch.setattr(Explainer, "maps", lambda *a: maps(*a).at[1, 0, 3, 3].set(jnp.nan))
+    explained(run.folder, photo, "--methods", "grad_cam", "--out", tmp_path)
+    told = capsys.readouterr().err
+    assert f"Grad-CAM of member 1 (0 to 1) is not finite for {photo}: left out of the mean" in told
+    assert (tmp_path / "grad_cam" / "members.png").exists()
+
+
+def test_a_broken_file_is_left_out_and_the_others_explained(run, photo, tmp_path, capsys):
+    (tmp_path / "broken.jpg").write_text("no picture")
+    explained(run.folder, tmp_path / "broken.jpg", photo, "--methods", "grad_cam",
+              "--save-maps", "--out", tmp_path / "out")  # fmt: skip
+    assert read(tmp_path / "out")[0]["pictures"].tolist() == [str(photo)]
+    assert "broken.jpg is no picture" in capsys.readouterr().err
+
+
+def test_a_multilabel_task_counts_the_members_that_find_the_label(run, source, tmp_path):
+    explained(run.folder, "--task", "marks", "--pictures", "3", "--methods", "grad_cam",
+              "--out", tmp_path)  # fmt: skip
+    told = json.loads((tmp_path / "grad_cam" / "explanation.json").read_text())["predictions"]
+    images = jnp.asarray(np.stack([source[row].image for row in (0, 5, 11)]))
+    logits = np.asarray(jaxens.load(run.folder).logits(images, "marks"), np.float64)
+    each = 1 / (1 + np.exp(-logits))
+    classes = Run.open(run.folder).info.task("marks").classes
+    for i, said in enumerate(told):
+        k = each[:, i].mean(axis=0).argmax()
+        assert said["class"] == classes[k]
+        assert said["agreeing"] == (each[:, i, k] > 0.5).sum()
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--task", "wing"], "no task 'wing': --task among species, family"),
+        (["--task", "wing_pattern", "--target", "bared"], "did you mean barred"),
+        (["--task", "wing_pattern", "--target", "17"], "choose from .*barred.* 0 to 5"),
+        (["--task", "wing_pattern", "--target", "0", "--against", "0"], "is --target"),
+        (["--methods", "gradcam"], "gradcam"),
+        (["--percentile", "101"], "at most 100"),
+        (["--ids", "nobody"], "has no picture 'nobody'"),
+        (["--ids", "nobody", "--pictures", "3"], "give one of them"),
+        (["nowhere.png"], "none of 1 files is a picture"),
+        (["nowhere.png", "--pictures", "3"], "name no files"),
+    ],
+)
+def test_a_mistake_is_one_line_and_nothing_is_written(run, tmp_path, words, named):
+    with pytest.raises(UserError, match=named) as caught:
+        explained(run.folder, "--out", tmp_path / "out", *words)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_the_ensemble_says_is_no_contrast_to_itself(run, photo, tmp_path):
+    explained(run.folder, photo, "--methods", "grad_cam", "--save-maps", "--out", tmp_path)
+    said = str(read(tmp_path)[0]["targets"][0])
+    with pytest.raises(UserError, match=re.escape(f"is what the ensemble says of {photo}")):
+        explained(run.folder, photo, "--against", said, "--out", tmp_path / "never")
+
+
+def test_a_folder_that_is_no_run_is_named(tmp_path):
+    with pytest.raises(UserError, match="is no run directory"):
+        explain([str(tmp_path)])
+
+
+def test_other_data_than_the_run_was_trained_on_are_refused(run, tmp_path):
+    moved = tmp_path / "run"
+    shutil.copytree(run.folder, moved)
+    provenance = json.loads((moved / "provenance.json").read_text())
+    (moved / "provenance.json").write_text(json.dumps(provenance | {"data": "0" * 16}))
+    with pytest.raises(UserError, match="was trained on other data"):
+        explained(moved, "--methods", "grad_cam")

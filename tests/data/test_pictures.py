@@ -1,0 +1,133 @@
+"""Reading pictures to explain: a user's own files as training would have cut them."""
+
+import hashlib
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxens.data import fieldmarks
+from jaxens.data.pictures import from_files, from_split, rows_of
+from jaxens.data.source import Source
+from jaxens.errors import UserError
+
+ORIENTATION = 0x0112
+SEEN = np.random.default_rng(0).integers(0, 256, (6, 10, 3), dtype=np.uint8)
+
+
+def held(pixels, orientation):
+    """The pixels that a camera stores, so that a viewer who turns them sees `pixels`."""
+    turned = {
+        1: pixels,
+        2: pixels[:, ::-1],
+        3: pixels[::-1, ::-1],
+        4: pixels[::-1],
+        5: pixels.swapaxes(0, 1),
+        6: np.rot90(pixels),
+        7: pixels[::-1, ::-1].swapaxes(0, 1),
+        8: np.rot90(pixels, -1),
+    }
+    return np.ascontiguousarray(turned[orientation])
+
+
+def saved(path, pixels, orientation=1):
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    Image.fromarray(pixels).save(path, exif=exif)
+    return path
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_picture_stands_as_its_viewer_sees_it(tmp_path, orientation):
+    file = saved(tmp_path / "a.png", held(SEEN, orientation), orientation)
+    np.testing.assert_array_equal(from_files([file], 6).images[0], SEEN[:, 2:8])
+
+
+def test_the_central_square_is_resized_once_by_lanczos(tmp_path):
+    file = saved(tmp_path / "a.png", SEEN)
+    want = Image.fromarray(SEEN).resize((4, 4), Image.Resampling.LANCZOS, box=(2, 0, 8, 6))
+    np.testing.assert_array_equal(from_files([file], 4).images[0], np.asarray(want))
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "1"])
+def test_any_colour_mode_becomes_rgb(tmp_path, mode):
+    path = tmp_path / ("a.tif" if mode == "CMYK" else "a.png")
+    Image.fromarray(SEEN).convert(mode).save(path)
+    want = Image.fromarray(SEEN).convert(mode).convert("RGB")
+    np.testing.assert_array_equal(from_files([path], 6).images[0], np.asarray(want)[:, 2:8])
+
+
+def test_files_that_cannot_be_read_are_named_counted_and_left_out(tmp_path, capsys):
+    good = saved(tmp_path / "good.png", SEEN)
+    (tmp_path / "words.jpg").write_text("no picture")
+    (tmp_path / "cut.png").write_bytes(good.read_bytes()[:80])
+    Image.fromarray(SEEN[..., 0].astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    names = ["good.png", "words.jpg", "cut.png", "deep.png", "absent.png"]
+    read = from_files([tmp_path / name for name in names], 6)
+    assert read.names == [str(good)]
+    told = capsys.readouterr().err
+    for name in names[1:]:
+        assert str(tmp_path / name) in told
+    assert "more than 8 bits" in told
+    assert "No such file" in told
+    assert "4 of 5 files left out" in told
+
+
+def test_no_picture_left_is_an_error(tmp_path):
+    (tmp_path / "words.jpg").write_text("no picture")
+    with pytest.raises(UserError, match="none of 1 files is a picture"):
+        from_files([tmp_path / "words.jpg"], 6)
+
+
+def test_a_folder_is_its_pictures_by_name_and_a_file_counts_once(tmp_path, capsys):
+    for name in ("b.png", "a.PNG", "c.webp"):
+        Image.fromarray(SEEN).save(tmp_path / name, format=name[2:].upper())
+    (tmp_path / "notes.txt").write_text("no picture")
+    read = from_files([tmp_path / "c.webp", tmp_path], 6)
+    assert [name.rsplit("/")[-1] for name in read.names] == ["c.webp", "a.PNG", "b.png"]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_folder_without_pictures_is_named(tmp_path):
+    (tmp_path / "notes.txt").write_text("no picture")
+    with pytest.raises(UserError, match="is a folder without pictures"):
+        from_files([tmp_path], 6)
+
+
+def test_place_and_sum_follow_from_the_content_alone(tmp_path):
+    one, other = saved(tmp_path / "one.png", SEEN), saved(tmp_path / "other.png", SEEN[::-1].copy())
+    (tmp_path / "copy.png").write_bytes(one.read_bytes())
+    both, alone = from_files([other, one], 6), from_files([tmp_path / "copy.png"], 6)
+    assert both.places[1] == alone.places[0] != both.places[0]
+    assert both.places.max() < 2**31
+    assert both.sha256[1] == hashlib.sha256(one.read_bytes()).hexdigest() == alone.sha256[0]
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    counts = {"train": 1, "val": 1, "test": 6}
+    return Source(fieldmarks.prepare(tmp_path_factory.mktemp("c"), 16, 0, counts), "test", 16)
+
+
+def test_pictures_of_a_split_are_those_of_training_at_their_rows(source):
+    some = from_split(source, np.array([4, 1]))
+    assert some.places.tolist() == [4, 1]
+    for row, name, image in zip([4, 1], some.names, some.images, strict=True):
+        assert name == source[row].id
+        np.testing.assert_array_equal(image, source[row].image)
+
+
+def test_a_stored_picture_read_as_a_file_is_the_same(source, tmp_path):
+    content = source.example(3).image
+    suffix = Image.open(io.BytesIO(content)).format.lower()
+    (tmp_path / f"a.{suffix}").write_bytes(content)
+    read = from_files([tmp_path / f"a.{suffix}"], 16)
+    np.testing.assert_array_equal(read.images[0], source[3].image)
+
+
+def test_ids_are_found_in_the_order_asked_for(source):
+    ids = [source[row].id for row in (5, 0)]
+    assert rows_of(source, [*ids, ids[0]]).tolist() == [5, 0]
+    with pytest.raises(UserError, match=f"has no picture 'x': its ids are like {source[0].id}"):
+        rows_of(source, ["x"])

@@ -1,0 +1,219 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from jaxens.metrics.perturbation import blur, deletion, insertion
+from tests.metrics.cases import BROKEN_VALUES, broken, random_map
+
+SIZE = HEIGHT, WIDTH = 6, 9
+RNG = np.random.default_rng(0)
+IMAGES = RNG.normal(size=(3, *SIZE, 2)).astype(np.float32)
+WEIGHTS = RNG.normal(size=(*SIZE, 2, 4)).astype(np.float32) / 4
+MAPS = random_map(SIZE, 3, signed=True)
+TARGETS = np.array([0, 3, 1])
+GAMES = [insertion, deletion]
+
+
+def network(images):
+    return jnp.tanh(jnp.einsum("nhwc,hwck->nk", images, WEIGHTS)) * 2
+
+
+def plain_game(start, finish, map, target, pixels_per_step):
+    """One image, as RISE's `CausalMetric.single_run`: a model call for every step."""
+    order = np.argsort(-map.ravel(), kind="stable")
+    current, probabilities = start.copy(), []
+    for first in range(0, map.size + 1, pixels_per_step):
+        logits = np.asarray(network(current[None]), np.float64)[0]
+        probabilities.append(np.exp(logits[target]) / np.exp(logits).sum())
+        rows, columns = np.divmod(order[first : first + pixels_per_step], WIDTH)
+        current[rows, columns] = finish[rows, columns]
+    scores = np.array(probabilities)
+    return scores, (scores.sum() - scores[0] / 2 - scores[-1] / 2) / (len(scores) - 1)
+
+
+@pytest.mark.parametrize("maps", [MAPS, np.round(MAPS)], ids=["distinct", "tied"])
+@pytest.mark.parametrize("pixels_per_step", [1, 6, 27])
+@pytest.mark.parametrize("game", GAMES)
+def test_the_curve_and_its_area_equal_a_loop_that_changes_pixels_one_step_at_a_time(
+    game, pixels_per_step, maps
+):
+    baselines = RNG.normal(size=IMAGES.shape).astype(np.float32)
+    steps = HEIGHT * WIDTH // pixels_per_step
+    ours = game(network, IMAGES, maps, TARGETS, baselines, steps=steps)
+    for image in range(3):
+        ends = [baselines[image], IMAGES[image]]
+        start, finish = ends if game is insertion else ends[::-1]
+        values, area = plain_game(start, finish, maps[image], TARGETS[image], pixels_per_step)
+        np.testing.assert_allclose(ours.values[image], values, rtol=1e-4)
+        np.testing.assert_allclose(ours.auc[image], area, rtol=1e-4)
+    np.testing.assert_allclose(ours.fractions, np.arange(steps + 1) / steps, rtol=1e-6)
+
+
+def test_insertion_starts_from_the_blurred_image_and_deletion_ends_at_zero():
+    probabilities = jax.nn.softmax(network(IMAGES))[:, 1]
+    inserted = insertion(network, IMAGES, MAPS, 1)
+    deleted = deletion(network, IMAGES, MAPS, 1)
+    np.testing.assert_allclose(inserted.values[:, -1], probabilities, rtol=1e-5)
+    np.testing.assert_allclose(deleted.values[:, 0], probabilities, rtol=1e-5)
+    blurred = jax.nn.softmax(network(blur(IMAGES)))[:, 1]
+    np.testing.assert_allclose(inserted.values[:, 0], blurred, rtol=1e-5)
+    np.testing.assert_allclose(deleted.values[:, -1], 0.25, rtol=1e-5)  # four equal logits
+
+
+@pytest.mark.parametrize("baselines", [0.5, np.float32([0.5, -1.0]), IMAGES[::-1]])
+@pytest.mark.parametrize("game", GAMES)
+def test_baselines_are_a_number_a_colour_or_images(game, baselines):
+    full = np.broadcast_to(np.float32(baselines), IMAGES.shape)
+    np.testing.assert_array_equal(
+        game(network, IMAGES, MAPS, 1, baselines).values,
+        game(network, IMAGES, MAPS, 1, full).values,
+    )
+
+
+def test_the_order_of_a_linear_models_contributions_is_the_best_there_is():
+    contributions = np.einsum("nhwc,hwc->nhw", IMAGES, WEIGHTS[..., 0])
+
+    def area(game, maps):
+        logit = lambda images: jnp.einsum("nhwc,hwck->nk", images, WEIGHTS)  # noqa: E731
+        return game(logit, IMAGES, maps, 0, 0.0, output=lambda logits: logits).auc
+
+    for other in [MAPS, -contributions, np.abs(contributions)]:
+        assert (area(insertion, contributions) > area(insertion, other)).all()
+        assert (area(deletion, contributions) < area(deletion, other)).all()
+
+
+def test_steps_that_do_not_divide_the_pixels_are_weighed_by_the_pixels_that_they_change():
+    ours = insertion(network, IMAGES, MAPS, TARGETS, 0.0, steps=5)
+    each = insertion(network, IMAGES, MAPS, TARGETS, 0.0, steps=54)
+    changed = [0, 10, 21, 32, 43, 54]
+    np.testing.assert_allclose(ours.fractions, np.array(changed) / 54, rtol=1e-6)
+    np.testing.assert_allclose(ours.values, each.values[:, changed], rtol=1e-5)
+    np.testing.assert_allclose(ours.auc, np.trapezoid(ours.values, ours.fractions), rtol=1e-5)
+
+
+def test_the_output_is_what_is_measured():
+    ours = deletion(network, IMAGES, MAPS, TARGETS, output=jax.nn.sigmoid)
+    np.testing.assert_allclose(
+        ours.values[:, 0], jax.nn.sigmoid(network(IMAGES))[np.arange(3), TARGETS], rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("chunk", [1, 4, 11, 100])
+def test_the_chunk_changes_how_often_the_model_is_called_and_nothing_else(chunk):
+    calls = []
+
+    def counted(images):
+        calls.append(len(images))
+        return network(images)
+
+    ours = insertion(counted, IMAGES, MAPS, TARGETS, steps=10, chunk=chunk)
+    expected = insertion(network, IMAGES, MAPS, TARGETS, steps=10)
+    np.testing.assert_allclose(ours.values, expected.values, rtol=1e-6)
+    assert len(calls) == -(-11 // chunk)
+    assert sum(calls) == 11 * len(IMAGES)
+
+
+def test_an_image_has_the_same_curve_alone_and_among_others():
+    together = insertion(network, IMAGES, MAPS, TARGETS)
+    alone = insertion(network, IMAGES[1:2], MAPS[1:2], 3)
+    np.testing.assert_allclose(together.values[1:2], alone.values, rtol=1e-5)
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_maps_without_an_order_have_no_curve(game):
+    map = MAPS[0]
+    maps = np.stack([map, np.zeros_like(map), *(broken(map, value) for value in BROKEN_VALUES)])
+    ours = game(network, np.repeat(IMAGES[:1], len(maps), axis=0), maps, 0)
+    assert not np.isnan(ours.values[0]).any()
+    assert np.isnan(ours.values[1:]).all()
+    assert list(np.isnan(ours.auc)) == [False, True, True, True, True]
+
+
+def test_a_model_that_gives_nan_for_an_image_has_no_area_there():
+    def diverged(images):
+        return network(images) + jnp.where(images[:, :1, 0, 0] == IMAGES[1, 0, 0, 0], jnp.nan, 0)
+
+    assert list(np.isnan(deletion(diverged, IMAGES, MAPS, 0).auc)) == [False, True, False]
+
+
+def test_members_and_maps_are_mapped_over_under_jit():
+    weights = np.stack([WEIGHTS, WEIGHTS[::-1]])
+    maps = random_map(SIZE, 2, 3)
+
+    def area(weights, maps):
+        def model(images):
+            return jnp.einsum("nhwc,hwck->nk", images, weights)
+
+        return insertion(model, IMAGES, maps, TARGETS, steps=9, chunk=4).auc
+
+    each = [[area(w, m) for m in maps] for w in weights]
+    pairs = jax.vmap(jax.vmap(area, in_axes=(None, 0)), in_axes=(0, None))
+    np.testing.assert_allclose(jax.jit(pairs)(weights, maps), each, rtol=1e-5)
+
+
+def test_a_traced_class_that_does_not_exist_has_no_curve():
+    areas = jax.jit(lambda targets: deletion(network, IMAGES, MAPS, targets).auc)
+    assert list(np.isnan(areas(np.array([0, 4, -1])))) == [False, True, True]
+
+
+def test_a_bfloat16_model_gets_bfloat16_images_and_is_measured_in_float32():
+    def model(images):
+        assert images.dtype == jnp.bfloat16
+        return network(images).astype(jnp.bfloat16)
+
+    ours = insertion(model, jnp.asarray(IMAGES, jnp.bfloat16), MAPS, 0)
+    assert ours.values.dtype == jnp.float32
+    np.testing.assert_allclose(ours.auc, insertion(network, IMAGES, MAPS, 0).auc, rtol=0.02)
+
+
+@pytest.mark.parametrize(("size", "sigma"), [(11, 5.0), (5, 1.0), (1, 3.0)])
+def test_the_blur_equals_scipy_with_the_weights_outside_left_out(size, sigma):
+    def gaussian(array):
+        return ndimage.gaussian_filter(
+            array, (sigma, sigma, 0), mode="constant", radius=(size // 2, size // 2, 0)
+        )
+
+    images = RNG.normal(size=(2, 20, 14, 3))
+    expected = [gaussian(image) / gaussian(np.ones_like(image)) for image in images]
+    np.testing.assert_allclose(blur(images.astype(np.float32), size, sigma), expected, atol=1e-5)
+
+
+def test_the_blur_of_a_constant_image_is_that_image():
+    constant = np.full((1, 16, 9, 1), 0.7, np.float32)
+    np.testing.assert_allclose(blur(constant), constant, rtol=1e-6)
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"images": IMAGES[0]}, r"images has shape \(6, 9, 2\).*\[image, height, width, channel\]"),
+        ({"images": IMAGES.astype(np.uint8)}, "type uint8: give the floating-point images"),
+        (
+            {"maps": IMAGES},
+            r"maps of shape \(3, 6, 9, 2\).*give one value per pixel, .*\(3, 6, 9\)",
+        ),
+        ({"maps": MAPS[:, :3, :3]}, "resize a coarse map"),
+        ({"targets": np.array([0, 1])}, r"targets has shape \(2,\) for 3 images"),
+        ({"targets": np.array([0, 4, 1])}, "class 4, but the model has 4: give 0 to 3"),
+        ({"targets": -1}, "class -1"),
+        ({"baselines": np.zeros(3)}, r"baselines has shape \(3,\): give a number, a colour \(2,\)"),
+        ({"steps": 0}, "steps is 0: give 1 to 54"),
+        ({"steps": 55}, "steps is 55: give 1 to 54"),
+        ({"chunk": 0}, "chunk is 0: give at least 1"),
+        ({"logits_fn": lambda images: network(images)[0]}, r"returned shape \(4,\) for 153 images"),
+    ],
+)
+@pytest.mark.parametrize("game", GAMES)
+def test_what_does_not_fit_is_refused_with_the_remedy(game, changed, message):
+    settings = {"logits_fn": network, "images": IMAGES, "maps": MAPS, "targets": TARGETS}
+    with pytest.raises(ValueError, match=message):
+        game(**settings | changed)
+
+
+@pytest.mark.parametrize(("size", "sigma"), [(4, 1.0), (0, 1.0), (5, 0.0)])
+def test_an_impossible_blur_is_refused(size, sigma):
+    with pytest.raises(ValueError, match="give an odd size and a positive sigma"):
+        blur(IMAGES, size, sigma)
