@@ -8,7 +8,6 @@ threshold) and every score (NPZ) into the run directory.
 """
 
 import argparse
-import dataclasses
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,14 +19,15 @@ from jaxens import metrics
 from jaxens.attribution import METHODS
 from jaxens.cli import Parser, main, positive
 from jaxens.compilation import use_cache
-from jaxens.data.opening import DataSet, open_data
+from jaxens.data.opening import DataSet
 from jaxens.data.source import Split, load
 from jaxens.ensemble.ensemble import Ensemble, mean_probabilities
 from jaxens.ensemble.quality import all_logits
 from jaxens.errors import UserError, notice
 from jaxens.evaluation import report, tables
 from jaxens.evaluation.augmented import augmented
-from jaxens.evaluation.explainer import Explainer, training_pictures
+from jaxens.evaluation.explainer import Explainer
+from jaxens.evaluation.material import data_of, training_pictures
 from jaxens.evaluation.questions import Question, questions
 from jaxens.evaluation.scoring import Answers, score_chance, score_question
 from jaxens.evaluation.settings import Settings, add_flags
@@ -52,7 +52,7 @@ def evaluate(arguments: Sequence[str] | None = None) -> None:
     use_cache()
     run = Run.open(asked.run)
     ensemble = best_ensemble(run)
-    data = _data(run, asked)
+    data = data_of(run, asked.data_dir, asked.cache_dir)
     test = _pictures(run, data, asked)
     asking = _questions(ensemble, test, asked)
     settings = Settings.from_flags(asked, run.config.data.image_size)
@@ -110,7 +110,7 @@ def _found(
     found = {}
     for method in asked.methods:
         bar.update(task, description=f"{question.name}: {METHODS[method].title}")
-        each = explainer.settings.passes(method)
+        each, began = explainer.settings.passes(method), time.monotonic()
         found[method] = score_question(
             explainer,
             baseline,
@@ -121,18 +121,10 @@ def _found(
             orders,
             lambda pictures, each=each: bar.advance(task, pictures * each),  # type: ignore[misc]
         )
+        if not console.is_terminal:  # which shows no bar
+            seconds = time.monotonic() - began
+            console.print(f"{question.name}: {METHODS[method].title}, {seconds:.0f} s")
     return found
-
-
-def _data(run: Run, asked: argparse.Namespace) -> DataSet:
-    """The run's data set, from where it lies now."""
-    config = run.config.data
-    config = dataclasses.replace(
-        config, dir=str(asked.data_dir or config.dir), cache=str(asked.cache_dir or config.cache)
-    )
-    data = open_data(config)
-    run.check_data(data.fingerprint)
-    return data
 
 
 def _pictures(run: Run, data: DataSet, asked: argparse.Namespace) -> Split:

@@ -24,8 +24,8 @@ from jaxens.data.pictures import Pictures, from_files, from_split, rows_of
 from jaxens.data.preparing import progress
 from jaxens.errors import UserError, notice
 from jaxens.evaluation import explanation
-from jaxens.evaluation.explainer import Explainer, training_pictures
-from jaxens.evaluation.material import data_of
+from jaxens.evaluation.explainer import Explainer
+from jaxens.evaluation.material import data_of, training_pictures
 from jaxens.evaluation.predictions import Subject, find_class, find_task, subject
 from jaxens.evaluation.settings import Settings, add_flags
 from jaxens.loading import best_ensemble
@@ -76,7 +76,11 @@ def explain(arguments: Sequence[str] | None = None) -> None:
 def _maps(
     explainer: Explainer, method: str, shown: Subject, advance: Callable[[], None]
 ) -> Float[np.ndarray, "member picture height width"]:
-    """All members' maps of all pictures; `advance` is called for each picture."""
+    """All members' maps of all pictures; `advance` is called for each picture.
+
+    NaN where a member gives NaN, though a gradient may have passed by what is broken in it: who
+    has no say in a prediction has none in its explanation.
+    """
 
     def some(rows: Int[np.ndarray, "some"]) -> Float[Array, "some member height width"]:
         pictures = shown.pictures
@@ -92,15 +96,16 @@ def _maps(
         return jnp.swapaxes(maps, 0, 1)
 
     at_once, _ = explainer.settings.chunks(method, explainer.ensemble.members)
-    return np.asarray(in_chunks(some, at_once, np.arange(len(shown.pictures)))).swapaxes(0, 1)
+    maps = np.asarray(in_chunks(some, at_once, np.arange(len(shown.pictures)))).swapaxes(0, 1)
+    return np.where(shown.predictions.sound[..., None, None], maps, np.nan)
 
 
 def _tell_broken(method: str, maps: np.ndarray, shown: Subject) -> None:
-    """Names the members whose maps are not finite; the means do without these maps."""
-    finite = np.isfinite(maps).all(axis=(-2, -1))
-    for member in np.flatnonzero(~finite.all(axis=1)):
-        names = [name for name, fine in zip(shown.pictures.names, finite[member], strict=True)
-                 if not fine]  # fmt: skip
+    """Names the members whose maps are not finite, though their answers are; the means do without
+    these maps."""
+    broken = shown.predictions.sound & ~np.isfinite(maps).all(axis=(-2, -1))
+    for member in np.flatnonzero(broken.any(axis=1)):
+        names = [shown.pictures.names[i] for i in np.flatnonzero(broken[member])]
         notice(
             f"{METHODS[method].title} of member {member} (0 to {len(maps) - 1}) is not finite for "
             f"{', '.join(names)}: left out of the mean"

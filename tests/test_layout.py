@@ -8,7 +8,7 @@ import pytest
 import jaxens
 
 ROOT = Path(jaxens.__file__).parent
-COMMANDS = {"jaxens.train", "jaxens.explain", "jaxens.evaluate", "jaxens.browse"}
+COMMANDS = {f"jaxens.{name}" for name in ("train", "explain", "evaluate", "browse", "bench")}
 
 
 def imports(file):

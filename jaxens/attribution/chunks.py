@@ -34,6 +34,8 @@ def in_chunks(
     if chunk is not None and chunk < 1:
         raise ValueError(f"chunk is {chunk}: give at least 1, or None for all at once")
     (images,) = sizes
+    if not images:
+        raise ValueError("the arguments have 0 images: give at least one")
     if chunk is None or chunk >= images:
         return jax.tree.map(jnp.asarray, function(*arguments))
     parts = []

@@ -1,18 +1,20 @@
 """Gradients of the explained logit, and the two methods that are no more than that.
 
 A model is any JAX function from images [image, height, width, channel] to logits
-[image, class] that treats each image on its own (no batch statistics).
+[image, class] that treats each image on its own (no batch statistics). It is shown images in
+the precision that they were given in; maps and sums are in float32 or better.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
+from jaxens.attribution.images import as_images, full
 from jaxens.attribution.targets import Targets, select
 
 Model = Callable[[Array], Array]
@@ -33,14 +35,14 @@ def input_x_gradient(
     Depends on where zero lies: for normalised images, zero is the mean colour.
     """
     images = as_images(images)
-    return images * image_gradients(logits_fn, images, targets)
+    return full(images) * image_gradients(logits_fn, images, targets)
 
 
 def image_gradients(
     logits_fn: Model, images: Float[Array, "image height width channel"], targets: Targets
 ) -> Float[Array, "image height width channel"]:
     """Gradient of the explained number at the images themselves."""
-    return gradients(logits_fn, images[:, None], targets)[:, 0]
+    return gradients(taking(images, logits_fn), full(images)[:, None], targets)[:, 0]
 
 
 def gradients(
@@ -70,44 +72,17 @@ def scores(
     """The explained number at each point, from one call of the model on all of them."""
     images, count = points.shape[:2]
     logits = as_logits(logits_fn(points.reshape(images * count, *points.shape[2:])), images * count)
-    by_point = logits.reshape(images, count, -1)
+    by_point = full(logits).reshape(images, count, logits.shape[1])
     return jax.vmap(lambda logits: select(logits, targets), in_axes=1, out_axes=1)(by_point)
 
 
-def sum_in_chunks(
-    part: Callable[[Array, slice], Array], images: Array, count: int, chunk: int | None
-) -> Array:
-    """Sum of `part(images, points)` over slices of `count` points, `chunk` of them at a time.
-
-    Unrolled, because XLA:CPU falls to slow convolutions inside its loops; in sequence,
-    because XLA would otherwise hold the activations of all chunks at once.
-    """
-    first, *rest = slices(count, chunk)
-    total = part(images, first)
-    for some in rest:
-        images = after(total, images)
-        total = total + part(images, some)
-    return total
+def taking(images: Float[Array, "..."], model: Model) -> Model:
+    """The model for points in any precision: it is shown them in the images'."""
+    return lambda points: model(points.astype(images.dtype))
 
 
-def slices(count: int, chunk: int | None) -> list[slice]:
-    """Slices of `chunk` (all, if None) out of `count`; the last one may be shorter."""
-    if chunk is not None and chunk < 1:
-        raise ValueError(f"chunk is {chunk}: give at least 1, or None for all at once")
-    size = chunk or count
-    return [slice(first, min(first + size, count)) for first in range(0, count, size)]
-
-
-def after(done: Float[Array, "*shape"], images: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """The images as they are, for what XLA shall not begin before `done` is computed."""
-    # Never true, but XLA does not see it, and so waits. It drops an `optimization_barrier`
-    # before it schedules, on CPU.
-    never = jnp.isnan(done) & (done > 0)
-    return jnp.where(never, 0, images)
-
-
-def as_logits(logits: object, images: int) -> Float[Array, "image label"]:
-    """What a model returned for a number of images; ValueError unless [image, class]."""
+def as_logits(logits: Any, images: int) -> Float[Array, "image label"]:
+    """What a model returned for a number of images; ValueError unless [image, class] floats."""
     shape = getattr(logits, "shape", None)
     if shape is None:
         raise ValueError(
@@ -119,36 +94,9 @@ def as_logits(logits: object, images: int) -> Float[Array, "image label"]:
             f"the model returned shape {shape} for {images} images: return logits "
             f"of shape ({images}, classes)"
         )
+    if not jnp.issubdtype(logits.dtype, jnp.floating) or not shape[1]:
+        raise ValueError(
+            f"the model returned type {logits.dtype}, shape {shape}: return the raw logits of at "
+            "least one class, as floating-point numbers"
+        )
     return jnp.asarray(logits)
-
-
-def as_images(images: ArrayLike) -> Float[Array, "image height width channel"]:
-    """The images as a JAX array; ValueError unless [image, height, width, channel] floats.
-
-    NaN and infinity are refused too, but not under `jit` or `vmap`, where no value is known.
-    """
-    array = jnp.asarray(images)
-    if array.ndim != 4:
-        raise ValueError(
-            f"images has shape {array.shape}: give [image, height, width, channel]; one image "
-            "alone is images[None]"
-        )
-    if not jnp.issubdtype(array.dtype, jnp.floating):
-        raise ValueError(
-            f"images has type {array.dtype}, which has no gradient: give the floating-point "
-            "images that the model takes"
-        )
-    if not isinstance(images, jax.core.Tracer):
-        _check_finite(images)
-    return array
-
-
-def _check_finite(images: ArrayLike) -> None:
-    with jax.ensure_compile_time_eval():  # a constant inside of `jit` has values too
-        finite = np.asarray(jnp.isfinite(images).all(axis=(1, 2, 3)))
-    if not finite.all():
-        wrong = np.flatnonzero(~finite)
-        raise ValueError(
-            f"image {wrong[0]} contains NaN or infinity ({len(wrong)} of {len(finite)} images "
-            "do): leave it out, or mend its preprocessing (a division by a deviation of 0?)"
-        )

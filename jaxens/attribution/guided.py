@@ -15,7 +15,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Bool, Float
 
 from jaxens.attribution.gradcam import grad_cam
-from jaxens.attribution.gradient import Model, as_images, image_gradients
+from jaxens.attribution.gradient import Model, image_gradients
+from jaxens.attribution.images import as_images
 from jaxens.attribution.relus import GUIDED, relus_of
 from jaxens.attribution.resize import resize
 from jaxens.attribution.targets import Targets
@@ -74,13 +75,13 @@ def guided_grad_cam(
     """
     images = as_images(images)
     guided = guided_backprop(guided_logits_fn, images, targets)
+    coarse = jnp.maximum(grad_cam(features_fn, head_fn, images, targets), 0)
     features = jax.eval_shape(features_fn, images)
     if relus_of(jax.make_jaxpr(head_fn)(features).jaxpr).guided:
         raise ValueError(
             "head_fn contains guided_relu, so that Grad-CAM would be guided too: give the halves "
             "of the ordinary model, and the guided one as guided_logits_fn alone"
         )
-    coarse = jnp.maximum(grad_cam(features_fn, head_fn, images, targets), 0)
     return guided * resize(coarse, (images.shape[1], images.shape[2]), interpolation)[..., None]
 
 
@@ -91,8 +92,12 @@ def check_guided(
 
     Otherwise the maps would be plain gradients, which look much alike, or half guided. The
     model is traced on the images' shape and not run: under `jit` this costs nothing at run
-    time. An ordinary ReLU is `jax.nn.relu` or `max(x, 0)`; one that is written otherwise, as
-    `where(x > 0, x, 0)`, is not found.
+    time.
+
+    An ordinary ReLU is `jax.nn.relu`, `max(x, 0)`, or one with a cap (`jax.nn.relu6`,
+    `clip(x, 0, cap)`), but for a clip of the images themselves, a hard sigmoid (a clip divided
+    by its cap), and a variance kept from being negative before its root. Not found are those
+    that are written without a maximum, as `where(x > 0, x, 0)` or `x * (x > 0)`.
     """
     images = as_images(images)
     shape = jax.ShapeDtypeStruct(images.shape, images.dtype)
@@ -108,5 +113,5 @@ def check_guided(
         raise ValueError(
             f"guided_logits_fn contains {len(found.ordinary)} ordinary ReLU beside guided_relu "
             f"(the first returns {first}), so that its maps would be guided in part: put "
-            "guided_relu in place of every jax.nn.relu and max(x, 0)"
+            "guided_relu in place of every jax.nn.relu, jax.nn.relu6 and max(x, 0)"
         )

@@ -1,13 +1,14 @@
 """Integrated gradients (Sundararajan et al. 2017), as Captum's `IntegratedGradients`."""
 
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float, Real
 
-from jaxens.attribution.gradient import Model, as_images, gradients, scores, sum_in_chunks
+from jaxens.attribution.gradient import Model, gradients, scores, taking
+from jaxens.attribution.images import as_images, broadcast_to_images, full
 from jaxens.attribution.quadrature import nodes_and_weights
+from jaxens.attribution.sequence import sum_in_chunks
 from jaxens.attribution.targets import Targets
 
 
@@ -26,12 +27,13 @@ def integrated_gradients(
     one image [height, width, channel], or one for each. The default 0 is the mean colour
     where images are normalised, not black. `steps` and `quadrature` choose the points on
     the line (see `quadrature`); `chunk` is how many of them go through the model at once
-    (all, if None), which bounds memory and leaves the result as it is.
+    (all, if None), which bounds memory and changes the result by no more than rounding.
 
     The attributions of an image sum to F(image) - F(baseline), but for the quadrature's
     error: see `convergence_delta`.
     """
     images = as_images(images)
+    model, images = taking(images, logits_fn), full(images)
     start = as_baselines(baselines, images)
     difference = images - start
     nodes, weights = (
@@ -41,7 +43,7 @@ def integrated_gradients(
 
     def part(difference: Array, some: slice) -> Array:
         points = start[:, None] + nodes[:, some] * difference[:, None]
-        return (weights[:, some] * gradients(logits_fn, points, targets)).sum(axis=1)
+        return (weights[:, some] * gradients(model, points, targets)).sum(axis=1)
 
     return difference * sum_in_chunks(part, difference, steps, chunk)
 
@@ -55,19 +57,14 @@ def convergence_delta(
 ) -> Float[Array, "image"]:
     """Sum of the attributions - (F(image) - F(baseline)), in logits: 0 where complete."""
     images = as_images(images)
+    model, images = taking(images, logits_fn), full(images)
     ends = jnp.stack([as_baselines(baselines, images), images], axis=1)
-    before, after = scores(logits_fn, ends, targets).T
+    before, after = scores(model, ends, targets).T
     return jnp.asarray(attributions).sum(axis=(1, 2, 3)) - (after - before)
 
 
 def as_baselines(
     baselines: ArrayLike, images: Float[Array, "image height width channel"]
 ) -> Float[Array, "image height width channel"]:
-    """One baseline for each image; ValueError if they do not broadcast to the images."""
-    try:
-        return jnp.broadcast_to(jnp.asarray(baselines, images.dtype), images.shape)
-    except ValueError:
-        raise ValueError(
-            f"baselines has shape {np.shape(baselines)}, which does not broadcast to the images' "
-            f"{images.shape}: give a number, a colour, one image, or one for each image"
-        ) from None
+    """One baseline for each image; ValueError if they are not finite or do not broadcast."""
+    return broadcast_to_images(baselines, images, "baselines")

@@ -11,8 +11,7 @@ Keys = PRNGKeyArray | Key[Array, "image"] | UInt32[Array, "image 2"]
 
 def keys_of_images(key: Keys, images: int) -> Key[Array, "image"]:
     """Each image's key: its own, or `jax.random.fold_in(key, i)` where one is given."""
-    if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
-        key = jax.random.wrap_key_data(key)
+    key = _as_typed(key)
     if key.shape == ():
         return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(images))
     if key.shape != (images,):
@@ -20,3 +19,16 @@ def keys_of_images(key: Keys, images: int) -> Key[Array, "image"]:
             f"key has shape {key.shape} for {images} images: give one key, or one for each"
         )
     return key
+
+
+def _as_typed(key: Keys) -> Key[Array, "..."]:
+    dtype = getattr(key, "dtype", None)
+    if dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key):
+        return key
+    try:
+        return jax.random.wrap_key_data(key)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"key is {key!r}, which is no random key: give jax.random.key(0), or one for each "
+            "image, jax.random.split(jax.random.key(0), images)"
+        ) from None

@@ -14,13 +14,14 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jax.custom_batching import custom_vmap
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Float, Integer
 
-from jaxens.attribution.gradient import Model, after, as_images, as_logits, slices
+from jaxens.attribution.gradient import Model, as_logits, taking
+from jaxens.attribution.images import as_images, full
 from jaxens.attribution.keys import Keys, keys_of_images
 from jaxens.attribution.lime_forms import (
+    FORMS,
     Hidden,
     form_named,
     hidden_images,
@@ -28,6 +29,7 @@ from jaxens.attribution.lime_forms import (
     sum_segments,
 )
 from jaxens.attribution.segments import as_segments, paint
+from jaxens.attribution.sequence import after, slices
 from jaxens.attribution.targets import Targets, select
 
 
@@ -41,7 +43,7 @@ def lime(
     samples: int | None = None,
     form: str = "marcotcr",
     hidden: Hidden | None = None,
-    probabilities: Model = jax.nn.softmax,
+    probabilities: Model | None = None,
     segment_count: int | None = None,
     chunk: int | None = None,
 ) -> Float[Array, "image height width"]:
@@ -53,14 +55,15 @@ def lime(
 
     `form` is one of `FORMS`. `hidden` None stands for the form's colour of what is hidden:
     "segment" for its mean, "image" for the image's mean, or a constant that broadcasts to the
-    images. A form that explains a probability explains `targets` of `probabilities(logits)`
-    (a softmax over all classes; give your own where the model has several tasks), the others
-    of the logits. Weights are signed, in the explained number's unit, but for the "matlab"
+    images. A form that explains a probability explains `targets` of `probabilities(logits)`,
+    the others of the logits. `probabilities` None stands for a softmax over all classes: give
+    your own where the model has several tasks; ValueError where the form explains logits.
+    Weights are signed, in the explained number's unit, but for the "matlab"
     form's importances, which are not negative.
 
     `chunk` is how many samples of an image go through the model at once (all, if None),
-    which bounds memory and leaves the result as it is. An image costs `samples` forward
-    passes and no backward pass.
+    which bounds memory and changes the result by no more than rounding. An image
+    costs `samples` forward passes and no backward pass.
     """
     images = as_images(images)
     if samples is None:
@@ -112,7 +115,7 @@ def lime_from_draws(
     *,
     form: str = "marcotcr",
     hidden: Hidden | None = None,
-    probabilities: Model = jax.nn.softmax,
+    probabilities: Model | None = None,
     chunk: int | None = None,
 ) -> Float[Array, "image height width"]:
     """LIME for given draws."""
@@ -135,7 +138,7 @@ def surrogates(
     *,
     form: str = "marcotcr",
     hidden: Hidden | None = None,
-    probabilities: Model = jax.nn.softmax,
+    probabilities: Model | None = None,
     chunk: int | None = None,
 ) -> Float[Array, "image segment label"]:
     """Each segment's weight for every class, from the forward passes that one class takes.
@@ -163,23 +166,27 @@ def _surrogates(
     explained: Callable[[Array], Array],
     name: str,
     hidden: Hidden | None,
-    probabilities: Model,
+    probabilities: Model | None,
     chunk: int | None,
 ) -> Float[Array, "image segment output"]:
     """Fits the outputs that `explained` makes of each sample's probabilities or logits."""
     images, masks, form = as_images(images), jnp.asarray(masks, bool), form_named(name)
-    if masks.ndim != 3 or len(masks) != len(images):
+    if probabilities is not None and form.explains != "probability":
+        raise ValueError(
+            f"the form {name!r} explains logits: leave probabilities out, or choose one of "
+            f"{', '.join(row.name for row in FORMS.values() if row.explains == 'probability')}"
+        )
+    if masks.ndim != 3 or len(masks) != len(images) or not masks.shape[1]:
         raise ValueError(
             f"masks has shape {masks.shape} for {len(images)} images: give [image, sample, segment]"
         )
     labels, count = as_segments(segments, images.shape[:3], masks.shape[2])
-    # Sums and regressions need more than the 8 bits of images in bfloat16.
-    exact = images.astype(jnp.promote_types(images.dtype, jnp.float32))
+    exact = full(images)
     start = hidden_images(form.hidden if hidden is None else hidden, exact, labels, count)
 
     def model(points: Array) -> Array:
-        logits = as_logits(logits_fn(points.astype(images.dtype)), len(points)).astype(exact.dtype)
-        return probabilities(logits) if form.explains == "probability" else logits
+        logits = as_logits(taking(images, logits_fn)(points), len(points)).astype(exact.dtype)
+        return logits if form.explains == "logit" else (probabilities or jax.nn.softmax)(logits)
 
     values = _values(model, exact, start, labels, masks, chunk)
     # A label without pixels must not count for the distance, nor for the regression.
@@ -205,25 +212,9 @@ def _values(
     parts: list[Array] = []
     for some in slices(masks.shape[1], chunk):
         if parts:
-            images = _after(parts[-1].sum(), images)
+            images = after(parts[-1], images)
         kept = by_pixel(masks[:, some], segments)
         points = jnp.where(kept[..., None], images[:, None], hidden[:, None])
         values = model(points.reshape(-1, *images.shape[1:]))
         parts.append(values.reshape(*kept.shape[:2], -1))
     return jnp.concatenate(parts, axis=1)
-
-
-def _wait(done: Float[Array, ""], images: ArrayLike) -> Array:
-    return after(jnp.full_like(images, done), jnp.asarray(images))
-
-
-_after = custom_vmap(_wait)
-
-
-@_after.def_vmap
-def _after_all(size: int, mapped: list[bool], done: Array, images: ArrayLike) -> tuple[Array, bool]:
-    """Images that members share wait for all members, and so are shared still."""
-    done_mapped, images_mapped = mapped
-    if not images_mapped:
-        return _after(done.sum(), images), False
-    return jax.vmap(_wait, (0 if done_mapped else None, 0))(done, images), True

@@ -20,11 +20,11 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float, Integer, Real
 
+from jaxens.attribution.images import broadcast_to_images
 from jaxens.attribution.regression import lasso, ridge
 from jaxens.attribution.tree import tree_importance
 
@@ -136,13 +136,7 @@ def hidden_images(
             take = jax.vmap(lambda means, labels: jnp.take(means, labels, axis=0, mode="clip"))
             return take(means, segments)
         raise ValueError(f"unknown hidden {hidden!r}: choose segment, image, or give a colour")
-    try:
-        return jnp.broadcast_to(jnp.asarray(hidden, images.dtype), images.shape)
-    except ValueError:
-        raise ValueError(
-            f"hidden has shape {np.shape(hidden)}, which does not broadcast to the images' "
-            f"{images.shape}: give segment, image, a number, or a colour"
-        ) from None
+    return broadcast_to_images(hidden, images, "hidden")
 
 
 def sample_weights(

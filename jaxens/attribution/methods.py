@@ -10,8 +10,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from jaxens.attribution.gradcam import grad_cam
-from jaxens.attribution.gradient import Model, as_images, input_x_gradient, saliency
+from jaxens.attribution.gradient import Model, input_x_gradient, saliency
 from jaxens.attribution.guided import guided_backprop, guided_grad_cam
+from jaxens.attribution.images import as_images
 from jaxens.attribution.integrated import integrated_gradients
 from jaxens.attribution.lime import lime
 from jaxens.attribution.reduce import REDUCTIONS
@@ -19,8 +20,6 @@ from jaxens.attribution.resize import resize
 from jaxens.attribution.shap import gradient_shap
 from jaxens.attribution.smooth import smooth_grad, var_grad
 from jaxens.attribution.targets import Targets
-
-MODEL = ("logits_fn", "features_fn", "head_fn", "guided_logits_fn")
 
 
 class Network(NamedTuple):
@@ -60,12 +59,12 @@ class Method:
     @property
     def needs(self) -> tuple[str, ...]:
         """The fields of `Network` that `function` takes, in its order."""
-        return tuple(name for name in self._arguments if name in MODEL)
+        return tuple(name for name in self._arguments if name in Network._fields)
 
     @property
     def settings(self) -> dict[str, Any]:
         """Each setting and its default; `inspect.Parameter.empty` where one has to be given."""
-        known = (*MODEL, "images", "targets")
+        known = (*Network._fields, "images", "targets")
         return {
             name: argument.default
             for name, argument in self._arguments.items()

@@ -24,7 +24,7 @@ def ridge(
 ) -> Float[Array, "feature output"]:
     """Least weighted squares plus `alpha` |coefficients|^2: scikit-learn's `Ridge`."""
     gram, moment = _normal_equations(features, values, weights)
-    return cho_solve(cho_factor(gram + alpha * jnp.eye(len(gram))), moment)
+    return cho_solve(cho_factor(gram + alpha * jnp.eye(len(gram), dtype=gram.dtype)), moment)
 
 
 def lasso(
@@ -69,8 +69,8 @@ def _normal_equations(
 ) -> tuple[Float[Array, "feature feature"], Float[Array, "feature output"]]:
     """X'WX and X'Wy for features and values less their weighted means (the intercept)."""
     share = weights / weights.sum()
-    features = features - jnp.dot(share, features, precision="highest")
-    values = values - jnp.dot(share, values, precision="highest")
+    features = features - jnp.dot(share[None], features, precision="highest")
+    values = values - jnp.dot(share[None], values, precision="highest")
     weighted = (weights[:, None] * features).T
     # GPUs would multiply with 10 bits otherwise.
     gram = jnp.dot(weighted, features, precision="highest")

@@ -10,20 +10,20 @@ from jax.extend.core import Jaxpr, JaxprEqn, Literal, jaxprs_in_params
 
 GUIDED = "guided_relu"  # the name that the guided activation gives its output
 
-# What hands a number on as it is, or with a constant added: behind `max(x, 0)` it may lead to
-# an operation that shows that this is no activation.
+# What hands a number on as it is, or changed by constants alone.
 PASSING = {"add", "broadcast_in_dim", "convert_element_type", "copy", "reshape", "squeeze"}
-# max(x, 0) is half of a clip where `min` follows, and a variance kept from being negative
-# (layer normalisation) where a root does.
-ACQUITTING = {"min", "pow", "rsqrt", "sqrt"}
+PREPARING = PASSING | {"div", "mul", "sub", "transpose"}
+# What a loop's body gets changes from round to round, so nothing is known of it.
+BRANCHING = {"cond", "scan", "while"}
 
 
 class _Value(NamedTuple):
     """What is known of an intermediate value."""
 
-    zero: bool = False
-    capped: bool = False  # comes from `min`
-    maxima: frozenset[int] = frozenset()  # the max(x, 0) that it is, by number
+    number: float | None = None  # a constant, the same in all places
+    image: bool = False  # the function's input, but for constants
+    cap: float | None = None  # nowhere more than this, by a `min`
+    maximum: int | None = None  # the max(x, 0) that it is, by number
 
 
 UNKNOWN = _Value()
@@ -31,21 +31,31 @@ UNKNOWN = _Value()
 
 @dataclass
 class Relus:
-    """The number of guided ReLUs, and the type of every ordinary one's output."""
+    """The number of guided ReLUs, and every max(x, 0) by number."""
 
     guided: int = 0
-    ordinary: dict[int, str] = field(default_factory=dict)
+    maxima: dict[int, str] = field(default_factory=dict)  # the type of each one's output
+    acquitted: set[int] = field(default_factory=set)  # has a use that shows it is no activation
+    used: set[int] = field(default_factory=set)  # has another use
     numbers: count = field(default_factory=count)
+
+    @property
+    def ordinary(self) -> dict[int, str]:
+        """The types of ordinary ReLUs: a maximum is none if every use of it acquits it."""
+        free = self.acquitted - self.used
+        return {number: type_ for number, type_ in self.maxima.items() if number not in free}
 
 
 def relus_of(jaxpr: Jaxpr) -> Relus:
-    """The ReLUs of a function, and of all functions that it calls.
+    """The ReLUs of a function of images, and of all functions that it calls.
 
-    An ordinary ReLU is `jax.nn.relu`, or a `max(x, 0)` that is no part of a clip, of a
-    normalisation, or of a function with a derivative of its own (softplus).
+    An ordinary ReLU is `jax.nn.relu`, or a `max(x, 0)`, with a cap or without, that is no clip of
+    the images, no hard sigmoid, and no part of a normalisation or of a function with a derivative
+    of its own (softplus).
     """
     found = Relus()
-    _read(jaxpr, [UNKNOWN] * len(jaxpr.invars), found)
+    for value in _read(jaxpr, [_Value(image=True)] * len(jaxpr.invars), found):
+        _use(value, found)
     return found
 
 
@@ -54,68 +64,107 @@ def _read(jaxpr: Jaxpr, inputs: list[_Value], found: Relus) -> list[_Value]:
 
     def value(atom: Any) -> _Value:
         if isinstance(atom, Literal):
-            return _Value(zero=not np.any(atom.val))
+            return _Value(number=float(atom.val)) if np.isrealobj(atom.val) else UNKNOWN
         return known.get(atom, UNKNOWN)
 
     for eqn in jaxpr.eqns:
-        results = _read_equation(eqn, [value(atom) for atom in eqn.invars], found)
+        operands = [value(atom) for atom in eqn.invars]
+        inner = list(jaxprs_in_params(eqn.params))
+        if inner:
+            results = _read_call(eqn, inner, operands, found)
+        else:
+            results = [_read_operation(eqn, operands, found)] * len(eqn.outvars)
         known.update(zip(eqn.outvars, results, strict=True))
     return [value(atom) for atom in jaxpr.outvars]
 
 
-def _read_equation(eqn: JaxprEqn, operands: list[_Value], found: Relus) -> list[_Value]:
-    inner = list(jaxprs_in_params(eqn.params))
-    if inner:
-        return _read_call(eqn, inner, operands, found)
+def _read_operation(eqn: JaxprEqn, operands: list[_Value], found: Relus) -> _Value:
+    name = eqn.primitive.name
+    varying = [operand for operand in operands if operand.number is None]
+    numbers = [operand.number for operand in operands if operand.number is not None]
+    if not varying and len(numbers) == 1 and name in PASSING:
+        return _Value(number=numbers[0])
+    if len(varying) == 1:
+        return _read_function(eqn, varying[0], numbers, found)
+    for operand in varying:
+        _use(operand, found)
+    return UNKNOWN
+
+
+def _read_function(eqn: JaxprEqn, value: _Value, numbers: list[float], found: Relus) -> _Value:
+    """An operation on one value, and constants."""
     name, result = eqn.primitive.name, UNKNOWN
-    if name in ACQUITTING:
-        for number in frozenset().union(*(operand.maxima for operand in operands)):
-            found.ordinary.pop(number, None)
-        result = _Value(capped=name == "min")
-    elif name == "max":
-        if _is_relu(eqn, operands):
-            number = next(found.numbers)
-            found.ordinary[number] = str(eqn.outvars[0].aval)
-            result = _Value(maxima=frozenset({number}))
-    elif name in PASSING:
-        rest = [
-            operand
-            for atom, operand in zip(eqn.invars, operands, strict=True)
-            if not isinstance(atom, Literal) or name != "add"
-        ]
-        result = rest[0] if len(rest) == 1 else UNKNOWN
-        if name == "add":
-            result = result._replace(zero=False)
-    return [result] * len(eqn.outvars)
-
-
-def _is_relu(eqn: JaxprEqn, operands: list[_Value]) -> bool:
-    zeros = sum(operand.zero for operand in operands)
     floats = jnp.issubdtype(eqn.outvars[0].aval.dtype, jnp.floating)  # type: ignore[attr-defined]
-    return zeros == 1 and floats and not any(operand.capped for operand in operands)
+    if name == "min" and numbers:
+        result = _clipped(value._replace(cap=numbers[0]), found)
+    elif name == "max" and numbers == [0] and floats:
+        result = _maximum(eqn, value, found)
+    elif name == "clamp" and numbers[:1] == [0] and len(numbers) == 2 and floats:
+        result = _maximum(eqn, value._replace(cap=numbers[1]), found)
+    elif name in PASSING:
+        result = value
+    elif _acquits(name, numbers, value):
+        if value.maximum is not None:
+            found.acquitted.add(value.maximum)
+    else:
+        _use(value, found)
+        result = _Value(image=value.image and name in PREPARING)
+    return result
+
+
+def _use(value: _Value, found: Relus) -> None:
+    if value.maximum is not None:
+        found.used.add(value.maximum)
+
+
+def _maximum(eqn: JaxprEqn, value: _Value, found: Relus) -> _Value:
+    _use(value, found)
+    number = next(found.numbers)
+    found.maxima[number] = str(eqn.outvars[0].aval)
+    return _clipped(value._replace(maximum=number), found)
+
+
+def _clipped(value: _Value, found: Relus) -> _Value:
+    """A ReLU with a cap; where it is one of the images, it prepares them and is no activation."""
+    if not value.image or value.maximum is None or value.cap is None:
+        return value
+    found.acquitted.add(value.maximum)
+    return _Value(image=True)
+
+
+def _acquits(name: str, numbers: list[float], value: _Value) -> bool:
+    """A root, of a variance kept from being negative; a cap's inverse makes a hard sigmoid."""
+    if name == "pow":
+        return len(numbers) == 1 and abs(numbers[0]) < 1
+    if name in ("div", "mul") and value.cap is not None:
+        return bool(np.isclose(numbers[0], value.cap if name == "div" else 1 / value.cap))
+    return name in ("rsqrt", "sqrt")
 
 
 def _read_call(
     eqn: JaxprEqn, inner: list[Jaxpr], operands: list[_Value], found: Relus
 ) -> list[_Value]:
     name = eqn.primitive.name
+    unknown = [UNKNOWN] * len(eqn.outvars)
     if name.startswith("custom_vjp") and any(_gives_guided_name(jaxpr) for jaxpr in inner):
         found.guided += 1
-        return [UNKNOWN] * len(eqn.outvars)
-    before = set(found.ordinary)
-    results = [UNKNOWN] * len(eqn.outvars)
-    for jaxpr in inner:
-        same = len(jaxpr.invars) == len(operands)
-        outputs = _read(jaxpr, operands if same else [UNKNOWN] * len(jaxpr.invars), found)
-        if len(inner) == 1 and len(outputs) == len(results):
-            results = outputs
+        return unknown
+    if name in BRANCHING or len(inner) > 1 or len(inner[0].invars) != len(operands):
+        for operand in operands:
+            _use(operand, found)
+        for jaxpr in inner:
+            for value in _read(jaxpr, [UNKNOWN] * len(jaxpr.invars), found):
+                _use(value, found)
+        return unknown
+    before = set(found.maxima)
+    results = _read(inner[0], operands, found)
     if name.startswith("custom_jvp"):
         # What is inside is not differentiated: it is a ReLU as a whole (`jax.nn.relu`) or none.
-        whole = frozenset().union(*(result.maxima for result in results))
-        for number in set(found.ordinary) - before - whole:
-            del found.ordinary[number]
-        results = [UNKNOWN] * len(eqn.outvars)
-    return results
+        whole = {result.maximum for result in results}
+        for number in set(found.maxima) - before - whole:
+            del found.maxima[number]
+        results = [result if result.cap is not None else UNKNOWN for result in results]
+    return results if len(results) == len(unknown) else unknown
 
 
 def _gives_guided_name(jaxpr: Jaxpr) -> bool:

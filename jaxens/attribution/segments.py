@@ -97,8 +97,10 @@ def as_segments(
     `count` None stands for the largest label and one more. Labels below 0 or from `count`
     on raise ValueError; where they are traced, and can't be looked at, they become `count`.
     """
-    if not jnp.issubdtype(jnp.result_type(segments), jnp.integer):
-        raise ValueError(f"segments has type {jnp.result_type(segments)}: give integer labels")
+    if not isinstance(segments, Array):
+        segments = np.asarray(segments)  # a list
+    if not jnp.issubdtype(segments.dtype, jnp.integer):
+        raise ValueError(f"segments has type {segments.dtype}: give integer labels")
     if np.ndim(segments) != 3 or shape not in (None, np.shape(segments)):
         wanted = shape or "[image, height, width]"
         raise ValueError(

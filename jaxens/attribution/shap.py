@@ -7,12 +7,15 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jaxens.attribution.gradient import Model, as_images, gradients, sum_in_chunks
+from jaxens.attribution.gradient import Model, gradients, taking
+from jaxens.attribution.images import as_images, check_finite, full
 from jaxens.attribution.keys import Keys, keys_of_images
+from jaxens.attribution.sequence import sum_in_chunks
 from jaxens.attribution.targets import Targets
 
 
@@ -45,14 +48,10 @@ def gradient_shap(
     unit) to the image, and takes one point on the line between the two. As Captum's
     `GradientShap`, for the same draws. `key` and the draws: see `shap_draws`. `chunk` is
     how many samples of an image go through the model at once (all, if None), which bounds
-    memory and leaves the result as it is.
+    memory and changes the result by no more than rounding.
     """
-    images, baselines = as_images(images), jnp.asarray(baselines, images.dtype)
-    if baselines.shape[1:] != images.shape[1:] or not len(baselines):
-        raise ValueError(
-            f"baselines has shape {baselines.shape}: give at least one image to draw from, shape "
-            f"[baseline, height, width, channel] with {images.shape[1:]} last"
-        )
+    images = as_images(images)
+    baselines = _as_baselines(baselines, images)
     draws = shap_draws(key, images, len(baselines), samples, stdev)
     return shap_from_draws(logits_fn, images, targets, baselines, draws, chunk)
 
@@ -70,7 +69,7 @@ def shap_draws(
     own. Sample s of an image depends on its key and on s alone: not on the other images,
     their order, or the number of samples (with JAX's default Threefry keys).
     """
-    images = as_images(images)
+    images = full(as_images(images))
     if samples < 1:
         raise ValueError(f"samples is {samples}: give at least 1")
     if stdev < 0:
@@ -104,7 +103,9 @@ def shap_from_draws(
 
     The factor before the gradient is the noised image less the baseline, as in Captum.
     """
-    images, baselines = as_images(images), jnp.asarray(baselines, images.dtype)
+    images = as_images(images)
+    baselines, draws = _as_baselines(baselines, images), _as_draws(draws, images)
+    model, images = taking(images, logits_fn), full(images)
     samples = draws.alpha.shape[1]
 
     def part(images: Array, some: slice) -> Array:
@@ -115,8 +116,42 @@ def shap_from_draws(
         return jnp.einsum(
             "nshwc,nshwc->nhwc",
             difference,
-            gradients(logits_fn, points, targets),
+            gradients(model, points, targets),
             precision=jax.lax.Precision.HIGHEST,
         )
 
     return sum_in_chunks(part, images, samples, chunk) / samples
+
+
+def _as_baselines(
+    baselines: ArrayLike, images: Float[Array, "image height width channel"]
+) -> Float[Array, "baseline height width channel"]:
+    shape = np.shape(baselines)
+    if shape[1:] != images.shape[1:] or not shape[0]:
+        raise ValueError(
+            f"baselines has shape {shape}: give at least one image to draw from, shape "
+            f"[baseline, height, width, channel] with {images.shape[1:]} last"
+        )
+    check_finite(baselines, "baselines")
+    return jnp.asarray(baselines, full(images).dtype)
+
+
+def _as_draws(draws: Draws, images: Float[Array, "image height width channel"]) -> Draws:
+    rows, of_noise = np.shape(draws.alpha), np.shape(draws.noise)
+    if len(rows) != 2 or rows[0] != len(images) or not rows[1]:
+        raise ValueError(
+            f"draws.alpha has shape {rows} for {len(images)} images: give [image, sample], at "
+            "least one sample for each"
+        )
+    if np.shape(draws.baseline) != rows:
+        raise ValueError(
+            f"draws.baseline has shape {np.shape(draws.baseline)}, and draws.alpha {rows}: give "
+            "both for each image and sample"
+        )
+    if of_noise not in ((*rows, *images.shape[1:]), (*rows, 1, 1, 1)):
+        raise ValueError(
+            f"draws.noise has shape {of_noise}: give {(*rows, *images.shape[1:])}, or "
+            f"{(*rows, 1, 1, 1)} where it is zero"
+        )
+    alpha, noise = (jnp.asarray(some, full(images).dtype) for some in draws[1:])
+    return Draws(jnp.asarray(draws.baseline), alpha, noise)

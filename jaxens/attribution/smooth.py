@@ -8,15 +8,19 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jaxens.attribution.gradient import Model, after, as_images, slices, sum_in_chunks
+from jaxens.attribution.gradient import Model
+from jaxens.attribution.images import as_images, full
 from jaxens.attribution.keys import Keys, keys_of_images
+from jaxens.attribution.sequence import after, slices, sum_in_chunks
 from jaxens.attribution.targets import Targets
 
-# From (model, images, targets) to attributions with the images' shape.
+# From (model, images, targets) to attributions. Grad-CAM is one with its features bound,
+# `partial(grad_cam, features_fn)`: its head stands for the model.
 GradientMethod = Callable[[Model, Array, Targets], Array]
 
 
@@ -85,7 +89,7 @@ def noise_draws(
     own. Sample s of an image depends on its key and on s alone: not on the other images,
     their order, or the number of samples (with JAX's default Threefry keys).
     """
-    images = as_images(images)
+    images = full(as_images(images))
     if samples < 1:
         raise ValueError(f"samples is {samples}: give at least 1")
     if stdev < 0:
@@ -105,9 +109,10 @@ def smooth_grad_from_draws(
     targets: Targets,
     draws: Float[ArrayLike, "image sample height width channel"],
     chunk: int | None = None,
-) -> Float[Array, "image height width channel"]:
+) -> Float[Array, "image *map"]:
     """SmoothGrad for given noise."""
-    images, draws = as_images(images), jnp.asarray(draws)
+    images = as_images(images)
+    draws = _as_draws(draws, images)
 
     def part(images: Array, some: slice) -> Array:
         return _maps(method, logits_fn, images, targets, draws[:, some]).sum(axis=1)
@@ -122,16 +127,19 @@ def var_grad_from_draws(
     targets: Targets,
     draws: Float[ArrayLike, "image sample height width channel"],
     chunk: int | None = None,
-) -> Float[Array, "image height width channel"]:
+) -> Float[Array, "image *map"]:
     """VarGrad for given noise.
 
     The chunks' variances are merged as by Chan et al. (1979): a difference of mean squares
     loses all digits where the maps hardly vary.
     """
-    images, draws = as_images(images), jnp.asarray(draws)
-    mean = squares = jnp.zeros_like(images)  # squares: the sum of squared deviations
+    images = as_images(images)
+    draws = _as_draws(draws, images)
     samples = draws.shape[1]
-    for some in slices(samples, chunk):
+    first, *rest = slices(samples, chunk)
+    maps = _maps(method, logits_fn, images, targets, draws[:, first])
+    mean, squares = maps.mean(axis=1), maps.shape[1] * maps.var(axis=1)  # of deviations: their sum
+    for some in rest:
         images = after(squares, images)
         maps = _maps(method, logits_fn, images, targets, draws[:, some])
         share = maps.shape[1] / some.stop  # of the samples up to here
@@ -141,14 +149,26 @@ def var_grad_from_draws(
     return squares / samples
 
 
+def _as_draws(
+    draws: ArrayLike, images: Float[Array, "image height width channel"]
+) -> Float[Array, "image sample height width channel"]:
+    shape = np.shape(draws)
+    if len(shape) != 5 or (shape[0], *shape[2:]) != images.shape or not shape[1]:
+        raise ValueError(
+            f"draws has shape {shape} for images of shape {images.shape}: give noise for each copy "
+            "of each image, [image, sample, height, width, channel], as of noise_draws"
+        )
+    return jnp.asarray(draws, full(images).dtype)
+
+
 def _maps(
     method: GradientMethod,
     logits_fn: Model,
     images: Float[Array, "image height width channel"],
     targets: Targets,
     draws: Float[Array, "image sample height width channel"],
-) -> Float[Array, "image sample height width channel"]:
+) -> Float[Array, "image sample *map"]:
     # A `vmap` over samples, so that the method sees the images in their number and order,
     # as targets for each image need.
     explain = jax.vmap(lambda noisy: method(logits_fn, noisy, targets), in_axes=1, out_axes=1)
-    return explain(images[:, None] + draws)
+    return full(explain((full(images)[:, None] + draws).astype(images.dtype)))

@@ -1,6 +1,6 @@
 """What is explained: one raw logit per image, or a function of an image's logits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float, Integer
 
 # One class for every image, or one for each.
-Classes = Integer[ArrayLike, ""] | Integer[ArrayLike, "image"]
+Classes = Integer[ArrayLike, ""] | Integer[ArrayLike, "image"] | Sequence[ArrayLike]
 
 
 class Contrast(NamedTuple):
@@ -21,8 +21,8 @@ class Contrast(NamedTuple):
     `vmap`.
     """
 
-    target: ArrayLike
-    against: ArrayLike
+    target: ArrayLike | Sequence[ArrayLike]
+    against: ArrayLike | Sequence[ArrayLike]
 
 
 # A callable maps logits [image, class] to one number per image.
@@ -41,9 +41,9 @@ def select(logits: Float[Array, "image label"], targets: Targets) -> Float[Array
         return target - _pick(logits, targets.against, "targets.against")
     if callable(targets):
         selected = targets(logits)
-        if selected.shape != logits.shape[:1]:
+        if np.shape(selected) != logits.shape[:1]:
             raise ValueError(
-                f"targets, as a function, returned shape {selected.shape} for logits of shape "
+                f"targets, as a function, returned shape {np.shape(selected)} for logits of shape "
                 f"{logits.shape}: return one number per image, shape {logits.shape[:1]}"
             )
         return selected
@@ -51,11 +51,15 @@ def select(logits: Float[Array, "image label"], targets: Targets) -> Float[Array
 
 
 def _pick(
-    logits: Float[Array, "image label"], classes: ArrayLike, name: str
+    logits: Float[Array, "image label"], classes: ArrayLike | Sequence[ArrayLike], name: str
 ) -> Float[Array, "image"]:
     images, count = logits.shape
-    if not jnp.issubdtype(jnp.result_type(classes), jnp.integer):
-        raise ValueError(f"{name} has type {jnp.result_type(classes)}: give integers")
+    if not isinstance(classes, Array):
+        # A list; `jit` has made tracers of its numbers.
+        traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(classes))
+        classes = jnp.asarray(classes) if traced else np.asarray(classes)
+    if not jnp.issubdtype(classes.dtype, jnp.integer):
+        raise ValueError(f"{name} has type {classes.dtype}: give integers")
     if np.shape(classes) not in ((), (images,)):
         raise ValueError(
             f"{name} has shape {np.shape(classes)} for {images} images: give one class, or one "

@@ -53,7 +53,8 @@ def _importance(
     root = jnp.full(samples, 0 if samples >= PARENT else room)
     start = (root, jnp.zeros(count, values.dtype), jnp.zeros((), int))
     _, importance, splits = lax.while_loop(lambda state: (state[0] < room).any(), level, start)
-    return jnp.where(jnp.isnan(variance), jnp.nan, importance / jnp.maximum(splits, 1))
+    mean = importance / jnp.maximum(splits, 1).astype(importance.dtype)
+    return jnp.where(jnp.isnan(variance), jnp.nan, mean)
 
 
 def _gains(

@@ -8,11 +8,10 @@ from jaxtyping import Float, Int, UInt8
 
 from jaxens import attribution
 from jaxens.attribution import METHODS
-from jaxens.data.opening import DataSet
-from jaxens.ensemble.ensemble import Classes, Ensemble
+from jaxens.ensemble.ensemble import Ensemble
+from jaxens.ensemble.inputs import Classes
 from jaxens.evaluation.settings import Settings
 
-BACKGROUND = 16  # training pictures that GradientSHAP starts from
 GRID = 7  # cells a side: as many as imageLIME has superpixels
 
 
@@ -46,7 +45,8 @@ class Explainer:
     ) -> Float[Array, "member image height width"]:
         """One map per member and picture; `places` tell one picture from another."""
         linear = self.settings.lime_form == "marcotcr"
-        if method == "lime" and (linear or not isinstance(targets, attribution.Contrast)):
+        contrast = isinstance(targets, attribution.Contrast)
+        if method == "lime" and not callable(targets) and (linear or not contrast):
             return self._painted(pictures, places, targets, task)
         settings = self.settings.of(method)
         if method == "lime":
@@ -77,9 +77,8 @@ class Explainer:
             this, other = (self._painted(pictures, places, np.asarray(t), task) for t in targets)
             return this - other
         maps = []
-        for picture, place, target in zip(
-            pictures, places.tolist(), np.broadcast_to(targets, len(pictures)), strict=True
-        ):
+        each = np.broadcast_to(np.asarray(targets), len(pictures))
+        for picture, place, target in zip(pictures, places.tolist(), each, strict=True):
             segments, weights = self._surrogate(picture, place)
             maps.append(weights[task][:, segments, target])
         return jnp.asarray(np.stack(maps, axis=1))
@@ -111,9 +110,3 @@ class Explainer:
     def _keys(self, places: np.ndarray) -> Array:
         key = jax.random.key(self.settings.seed)
         return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.asarray(places))
-
-
-def training_pictures(data: DataSet) -> UInt8[np.ndarray, "baseline height width 3"]:
-    """Training pictures, evenly spaced: what GradientSHAP starts from."""
-    places = np.linspace(0, len(data.train) - 1, min(BACKGROUND, len(data.train))).astype(int)
-    return np.stack([data.train[int(i)].image for i in places])

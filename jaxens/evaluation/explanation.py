@@ -12,7 +12,6 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from jaxens.ensemble.ensemble import Ensemble
 from jaxens.errors import UserError
 from jaxens.evaluation.explainer import Explainer
 from jaxens.evaluation.predictions import Subject
@@ -20,7 +19,7 @@ from jaxens.evaluation.settings import reduction
 from jaxens.run import Run, write, write_bytes
 
 PROVENANCE = "explanation.json"
-_PACKAGES = ("jaxens", "jax", "jaxlib", "flax", "numpy", "pillow")
+_PACKAGES = ("jaxens", "jax", "jaxlib", "flax", "numpy", "pillow", "scikit-image", "scipy")
 
 
 def provenance(run: Run, explainer: Explainer, method: str, subject: Subject) -> dict[str, Any]:
@@ -32,13 +31,14 @@ def provenance(run: Run, explainer: Explainer, method: str, subject: Subject) ->
         "explained": {
             "run": run.folder.resolve().name,
             "checkpoint": "best",
-            "weights_crc32": _crc32(explainer.ensemble),
+            "weights_crc32": _crc32(explainer.ensemble.variables),
             "members": explainer.ensemble.members,
             "task": subject.task.name,
             "against": None if subject.against is None else classes[subject.against],
             "method": method,
             "reduce": reduction(method, settings.reduce),
             "settings": own,
+            "baseline": _baseline(explainer, method),
             "seed": settings.seed,
             "pictures": [
                 {"name": name, "sha256": sum, "target": classes[target]}
@@ -48,8 +48,16 @@ def provenance(run: Run, explainer: Explainer, method: str, subject: Subject) ->
             ],
         },
         "predictions": [
-            {"name": name, "class": classes[k], "probability": float(p[k]), "agreeing": int(n)}
-            for name, k, p, n in zip(names, said.classes, said.mean, said.agreeing, strict=True)
+            {
+                "name": name,
+                "class": classes[k],
+                "probability": float(p[k]),
+                "agreeing": int(n),
+                "answering": np.flatnonzero(sound).tolist(),  # members whose mean it is
+            }
+            for name, k, p, n, sound in zip(
+                names, said.classes, said.mean, said.agreeing, said.sound.T, strict=True
+            )
         ],
         "versions": {
             "python": platform.python_version(),
@@ -78,14 +86,15 @@ def check_folder(folder: Path, made: dict[str, Any]) -> None:
 def write_provenance(folder: Path, made: dict[str, Any]) -> None:
     """Makes the folder, and writes how what lies in it was made."""
     folder.mkdir(parents=True, exist_ok=True)
-    write(folder / PROVENANCE, json.dumps(made, indent=2))
+    write(folder / PROVENANCE, json.dumps(made, indent=2, allow_nan=False))
 
 
 def write_maps(
     folder: Path, maps: Float[np.ndarray, "member picture height width"], subject: Subject
 ) -> None:
-    """Writes `maps.npz`: the raw `maps` as float32, and beside them `pictures` (names), `task`,
-    `targets` and, for a contrast, `against` (classes by number)."""
+    """Writes `maps.npz`: the raw `maps` as float32 (NaN where a member has no answer), and beside
+    them `pictures` (names), `task`, `targets` and, for a contrast, `against` (classes by number).
+    """
     arrays = {
         "maps": maps.astype(np.float32),
         "pictures": np.array(subject.pictures.names),
@@ -99,9 +108,19 @@ def write_maps(
     write_bytes(folder / "maps.npz", file.getvalue())
 
 
-def _crc32(ensemble: Ensemble) -> int:
-    """Tells one ensemble's variables from another's."""
+def _baseline(explainer: Explainer, method: str) -> str | dict[str, int] | None:
+    """What a method compares a picture with; None if with nothing."""
+    if method == "integrated_gradients":
+        return "mean colour"
+    if method == "gradient_shap" and explainer.background is not None:
+        background = explainer.background
+        return {"training_pictures": len(background), "crc32": _crc32(background)}
+    return None
+
+
+def _crc32(arrays: Any) -> int:
+    """Tells one tree of arrays from another."""
     sum = 0
-    for leaf in jax.tree.leaves(ensemble.variables):
+    for leaf in jax.tree.leaves(arrays):
         sum = zlib.crc32(np.asarray(leaf).tobytes(), sum)
     return sum

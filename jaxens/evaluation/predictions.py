@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 
 from jaxens.attribution import Contrast
 from jaxens.data.pictures import Pictures
 from jaxens.data.schema import Task
-from jaxens.ensemble.ensemble import Classes, Ensemble, probabilities
-from jaxens.errors import UserError
+from jaxens.ensemble.ensemble import Classes, Ensemble
+from jaxens.ensemble.explaining import probabilities
+from jaxens.errors import UserError, notice
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,13 @@ class Predictions:
     members: Float[np.ndarray, "member picture class"]
 
     @property
+    def sound(self) -> Bool[np.ndarray, "member picture"]:
+        """Who has an answer: a member that gives NaN has none, and no say in the ensemble's."""
+        return np.isfinite(self.members).all(axis=-1)
+
+    @property
     def mean(self) -> Float[np.ndarray, "picture class"]:
-        return self.members.mean(axis=0)
+        return self.members.mean(axis=0, where=self.sound[..., None])
 
     @property
     def classes(self) -> Int[np.ndarray, "picture"]:
@@ -38,7 +44,7 @@ class Predictions:
         if self.task.kind == "multilabel":
             said = np.take_along_axis(self.members, self.classes[None, :, None], axis=-1)[..., 0]
             return (said > 0.5).sum(axis=0)
-        return (self.members.argmax(axis=-1) == self.classes).sum(axis=0)
+        return (self.sound & (self.members.argmax(axis=-1) == self.classes)).sum(axis=0)
 
 
 def predict(
@@ -75,9 +81,10 @@ def subject(
     """The target is the ensemble's answer unless `target` names one; with `against`, why that
     rather than this.
 
-    Raises `UserError` where both are the same.
+    Raises `UserError` where both are the same, or no member has an answer.
     """
     predictions = predict(ensemble, task, pictures.images)
+    _tell_unsound(predictions, pictures)
     targets = predictions.classes if target is None else np.full(len(pictures), target)
     same = np.flatnonzero(targets == against)
     if same.size:
@@ -87,6 +94,29 @@ def subject(
             ": name another class, or another --target"
         )
     return Subject(pictures, predictions, targets, against)
+
+
+def _tell_unsound(predictions: Predictions, pictures: Pictures) -> None:
+    """Names the members that give NaN. Raises `UserError` if all do for some picture."""
+    sound = predictions.sound
+    lost = np.flatnonzero(~sound.any(axis=0))
+    if lost.size:
+        raise UserError(
+            f"every member gives NaN for {_named(lost, pictures)}: the training diverged, choose a "
+            "run that did not, or train anew with a lower --learning-rate"
+        )
+    for member in np.flatnonzero(~sound.all(axis=1)):
+        notice(
+            f"member {member} (0 to {len(sound) - 1}) gives NaN for "
+            f"{_named(np.flatnonzero(~sound[member]), pictures)}: left out of the predictions and "
+            "the mean maps"
+        )
+
+
+def _named(rows: Int[np.ndarray, "some"], pictures: Pictures) -> str:
+    if len(rows) == len(pictures):
+        return "every picture"
+    return ", ".join(pictures.names[row] for row in rows)
 
 
 def find_task(tasks: tuple[Task, ...], name: str | None) -> Task:

@@ -14,10 +14,10 @@ from jaxens.data.source import Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.errors import UserError
 from jaxens.evaluation import tables
+from jaxens.evaluation.curves import by_size, sizes_csv, thresholds_csv
 from jaxens.evaluation.questions import Explained, Question
-from jaxens.evaluation.scoring import Answers
+from jaxens.evaluation.scoring import GAUSSIAN, Answers
 from jaxens.evaluation.settings import Settings, reduction
-from jaxens.evaluation.sizes import by_size, sizes_csv
 from jaxens.metrics import METRICS, Protocol
 from jaxens.run import write as write_text
 from jaxens.run import write_bytes
@@ -93,6 +93,8 @@ def protocol_text(
         lines.append(f"Channels of each member's map: {reduced}.")
     if "grad_cam" in methods:
         lines.append("Grad-CAM is resized bilinearly.")
+    if "guided_grad_cam" in methods:
+        lines.append("Guided Grad-CAM: Grad-CAM's positive part, resized to the nearest cell.")
     lines += [
         f"Ind-Avg: {individual}. Ens-Avg: the score of the mean of the {ensemble.members} "
         "members' maps, averaged so, before anything below.",
@@ -112,8 +114,12 @@ def protocol_text(
 
 
 def summary(answers: Sequence[Answer]) -> str:
-    """How often the ensemble is better with p < 0.01, and where it is not."""
+    """How often the ensemble is better with p < 0.01, where it is not, and where it is no better
+    than a Gaussian in the middle of the picture."""
     judged = [r for a in answers for r in a.rows if not np.isnan(r.comparison.p)]
+    gaussian = {
+        (c.question, c.metric): c.mean for a in answers for c in a.chance if c.name == GAUSSIAN
+    }
     lines = []
     for metric in METRICS:
         # The parts of the IoU say little one by one: both grow with the region.
@@ -121,12 +127,21 @@ def summary(answers: Sequence[Answer]) -> str:
         if not rows:
             continue
         lost = [r for r in rows if not tables.won(r)]
-        names = "; ".join(f"{METHODS[r.method].title} on {r.question}" for r in lost)
         lines.append(
             f"{METRICS[metric].title}: Ens-Avg is better with p < 0.01 in {len(rows) - len(lost)} "
-            f"of {len(rows)} rows" + (f"; not by {names}" if names else "")
+            f"of {len(rows)} rows" + (f"; not by {_names(lost)}" if lost else "")
         )
+        up = 1 if METRICS[metric].higher_is_better else -1
+        idle = [
+            r for r in rows if up * (r.comparison.mean_ensemble - gaussian[r.question, metric]) <= 0
+        ]
+        if idle:
+            lines.append(f"  no better than a Gaussian in the middle: {_names(idle)}")
     return "\n".join(lines) or "nothing to test: too few pictures, or scores that do not vary"
+
+
+def _names(rows: Sequence[tables.Row]) -> str:
+    return "; ".join(f"{METHODS[r.method].title} on {r.question}" for r in rows)
 
 
 def settings_json(
@@ -170,14 +185,14 @@ def write(
 ) -> None:
     """Writes tables, figures, scores and, from `settings_json`, `settings.json`.
 
-    The tables are `tables.md` and `tables.csv`, with `chance.csv` and `sizes.csv`; the scores
-    `scores.npz`; the figures `sizes/QUESTION.png` and `thresholds/QUESTION.png`. Each is
-    written whole or not at all.
+    The tables are `tables.md` and `tables.csv`, with `chance.csv`, `sizes.csv` and
+    `thresholds.csv`; the scores `scores.npz`; the figures `sizes/QUESTION.png` and
+    `thresholds/QUESTION.png`. Each is written whole or not at all.
     """
     parts = [
         f"# Explanations of {run}",
         "\n".join(f"- {line}" for line in about.split("\n")),
-        "\n".join(f"- {line}" for line in summary(answers).split("\n")),
+        "\n".join(f"- {line.strip()}" for line in summary(answers).split("\n")),
         *(tables.markdown(answer.title(), answer.rows, answer.chance) for answer in answers),
     ]
     write_text(folder / "settings.json", asked)
@@ -188,6 +203,8 @@ def write(
     write_text(folder / "chance.csv", tables.as_csv(header, chance))
     sizes = {answer.question.name: by_size(answer.found) for answer in answers}
     write_text(folder / "sizes.csv", sizes_csv(sizes))
+    found = {answer.question.name: answer.found for answer in answers}
+    write_text(folder / "thresholds.csv", thresholds_csv(found))
     write_bytes(folder / "scores.npz", _npz(answers, split))
     for answer in answers:
         name = answer.question.name

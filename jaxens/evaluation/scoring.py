@@ -17,6 +17,9 @@ from jaxens.evaluation.explainer import Explainer
 from jaxens.evaluation.questions import Question
 
 SCORED_AT_ONCE = 16  # pictures whose maps of all members are held at once, or some more
+SCORED_BY_CHANCE = 128
+GAUSSIAN = "centred Gaussian"
+AT_THRESHOLDS = ("iou", "precision", "recall")
 
 
 @dataclass(frozen=True)
@@ -30,11 +33,16 @@ class Scores:
 
 @dataclass(frozen=True)
 class Answers:
-    """What a method gives on a question: each metric's scores, and IoU at every threshold."""
+    """What a method gives on a question: each metric's scores, and those at every threshold.
+
+    `thresholds` has precision, recall and iou where there are masks: of the individuals, their
+    mean, and of the ensemble.
+    """
 
     scores: Mapping[str, Scores]
-    iou_individual: Float[np.ndarray, "case threshold"] | None  # mean over the individuals
-    iou_ensemble: Float[np.ndarray, "case threshold"] | None
+    thresholds: Mapping[
+        str, tuple[Float[np.ndarray, "threshold case"], Float[np.ndarray, "threshold case"]]
+    ]
 
 
 def score_question(
@@ -78,7 +86,7 @@ def score_question(
 
     pictures, _ = explainer.settings.chunks(method, explainer.ensemble.members)
     at_once = pictures * max(1, SCORED_AT_ONCE // pictures)
-    # A short question is filled up, so that all share a compiled program.
+    # A short question is filled up, so that all share a compiled program; so for chance.
     rows = np.minimum(np.arange(max(at_once, len(question))), len(question) - 1)
     raw = in_chunks(some, at_once, rows)
     host = {
@@ -91,7 +99,11 @@ def score_question(
             for name in protocol.metrics
             if f"{name}/ensemble" in host
         },
-        *(host[key].T if key in host else None for key in ("iou_individual", "iou_ensemble")),
+        {
+            name: (host[f"{name}/thresholds/individual"], host[f"{name}/thresholds/ensemble"])
+            for name in AT_THRESHOLDS
+            if f"{name}/thresholds/ensemble" in host
+        },
     )
 
 
@@ -117,8 +129,11 @@ def _scores(
     if masks is not None:
         applied = metrics.apply_sign(together, protocol.sign) if signed else together
         still_signed = signed and protocol.sign == "signed"
-        iou = metrics.threshold_curves(applied, masks, signed=still_signed).iou
-        found["iou_individual"], found["iou_ensemble"] = jnp.nanmean(iou[:-1], axis=0), iou[-1]
+        curves = metrics.threshold_curves(applied, masks, signed=still_signed)
+        for name in AT_THRESHOLDS:
+            values = getattr(curves, name)
+            found[f"{name}/thresholds/individual"] = jnp.nanmean(values[:-1], axis=0)
+            found[f"{name}/thresholds/ensemble"] = values[-1]
     return found
 
 
@@ -127,20 +142,22 @@ def score_chance(
 ) -> dict[str, dict[str, Float[np.ndarray, "case"]]]:
     """The scores of maps that know nothing, by name and metric, on the question's pictures."""
     height, width = split.images.shape[1:3]
-    keys = jax.vmap(jax.random.fold_in, (None, 0))(
-        jax.random.key(seed), jnp.asarray(question.pictures)
-    )
-    gaussian = metrics.centred_gaussian(height, width)
-    maps = {
-        "centred Gaussian": jnp.broadcast_to(gaussian, (len(question), height, width)),
-        "random map": metrics.random_maps(keys, height, width),
-    }
-    return {
-        name: {
-            metric: np.asarray(scores, np.float64)
-            for metric, scores in metrics.score(
-                each, question.masks, question.points, protocol, signed=False
-            ).items()
+    key = jax.random.key(seed)
+
+    def some(rows: Int[np.ndarray, "case"]) -> dict[str, dict[str, Array]]:
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.asarray(question.pictures[rows]))
+        gaussian = metrics.centred_gaussian(height, width)
+        maps = {
+            GAUSSIAN: jnp.broadcast_to(gaussian, (len(rows), height, width)),
+            "random map": metrics.random_maps(keys, height, width),
         }
-        for name, each in maps.items()
-    }
+        masks = None if question.masks is None else question.masks[rows]
+        points = None if question.points is None else question.points[rows]
+        return {
+            name: metrics.score(each, masks, points, protocol, signed=False)
+            for name, each in maps.items()
+        }
+
+    rows = np.minimum(np.arange(max(SCORED_BY_CHANCE, len(question))), len(question) - 1)
+    scores = in_chunks(some, SCORED_BY_CHANCE, rows)
+    return jax.tree.map(lambda s: np.asarray(s, np.float64)[: len(question)], scores)

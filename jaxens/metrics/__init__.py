@@ -7,6 +7,7 @@ A score that means nothing is NaN: the map is constant or holds a value that is 
 the mask is empty, the key point is missing. Callers count the NaNs and leave them out.
 """
 
+from jaxens.metrics.blur import blur
 from jaxens.metrics.chance import centred_gaussian, random_maps
 from jaxens.metrics.classification import accuracy, auc, mean_auc
 from jaxens.metrics.correlation import area_average, correlation
@@ -14,7 +15,7 @@ from jaxens.metrics.mass import center_of_mass, center_of_mass_distance
 from jaxens.metrics.members import agreement, mean_map, mean_of_normalized, spread
 from jaxens.metrics.normalize import SIGNS, apply_sign, has_contrast, normalize
 from jaxens.metrics.overlap import intersection_union, iou
-from jaxens.metrics.perturbation import Perturbation, blur, deletion, insertion
+from jaxens.metrics.perturbation import Perturbation, deletion, insertion
 from jaxens.metrics.protocol import METRICS, PAPER, Metric, Protocol, score
 from jaxens.metrics.relevance import pointing_game, relevance_mass, relevance_rank
 from jaxens.metrics.sanity import Randomisation, parameter_randomisation, randomise, spearman

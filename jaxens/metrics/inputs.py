@@ -1,11 +1,13 @@
 """What the metrics take, and the checks and casts that they share."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Integer, Num
 
 ArrayLike = Array | np.ndarray
+Images = Float[ArrayLike, "image height width channel"]
 
 # An underscore tells jaxtyping not to compare the sizes: `paired` does, and says the remedy.
 Mask = (
@@ -16,7 +18,8 @@ Mask = (
 def as_float(map: Num[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
     """At least float32: sums over a bfloat16 map lose its last pixels."""
     map = jnp.asarray(map)
-    return map.astype(jnp.promote_types(map.dtype, jnp.float32))
+    # Not `promote_types`: JAX may have been told to promote nothing by itself.
+    return map.astype(jnp.float64 if map.dtype == jnp.float64 else jnp.float32)
 
 
 def paired(
@@ -47,3 +50,26 @@ def check_mask_dtype(dtype: np.dtype) -> None:
 def with_axes(array: Array, axes: int) -> Array:
     """Leading axes of length one, so that broadcasting promotes no rank behind our back."""
     return array.reshape((1,) * (axes - array.ndim) + array.shape)
+
+
+def as_images(images: Images) -> Float[Array, "image height width channel"]:
+    """The images that a model takes, as a JAX array.
+
+    **Raises:** `ValueError` unless they are floats [image, height, width, channel], at least one,
+    and finite; of traced ones no value is known.
+    """
+    array = jnp.asarray(images)
+    if array.ndim != 4 or not array.size or not jnp.issubdtype(array.dtype, jnp.floating):
+        raise ValueError(
+            f"images has shape {array.shape} and type {array.dtype}: give the floating-point "
+            "images that the model takes, [image, height, width, channel], at least one"
+        )
+    if not isinstance(images, jax.core.Tracer):
+        with jax.ensure_compile_time_eval():  # a constant inside of `jit` has values too
+            finite = np.asarray(jnp.isfinite(images).all(axis=(1, 2, 3)))
+        if not finite.all():
+            raise ValueError(
+                f"image {np.argmin(finite)} contains NaN or infinity ({np.sum(~finite)} of "
+                f"{len(finite)} images do): leave it out, or mend its preprocessing"
+            )
+    return array

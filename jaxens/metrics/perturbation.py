@@ -9,14 +9,14 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
+from jax import Array
 from jaxtyping import Float, Integer, Num
 
-from jaxens.metrics.inputs import ArrayLike, as_float
+from jaxens.metrics.blur import blur
+from jaxens.metrics.inputs import ArrayLike, Images, as_float, as_images
 from jaxens.metrics.normalize import has_contrast
 
 Model = Callable[[Array], Array]
-Images = Float[ArrayLike, "image height width channel"]
 Maps = Num[ArrayLike, "image height width"]
 Classes = int | np.integer | Integer[ArrayLike, ""] | Integer[ArrayLike, " image"]
 
@@ -58,10 +58,10 @@ def insertion(
 
     Petsiuk et al. 2018 (RISE).
 
-    **Raises:** `ValueError` if shapes do not fit, a class does not exist (a traced one gives
-    NaN), or steps or chunk are out of range.
+    **Raises:** `ValueError` if shapes do not fit, an image is not finite, targets are not whole
+    numbers, a class does not exist (a traced one gives NaN), or steps or chunk are out of range.
     """
-    images = _as_images(images)
+    images = as_images(images)
     start = blur(images) if baselines is None else _baselines(baselines, images)
     return _perturb(logits_fn, start, images, maps, targets, steps, output, chunk)
 
@@ -84,7 +84,7 @@ def deletion(
 
     Petsiuk et al. 2018 (RISE).
     """
-    images = _as_images(images)
+    images = as_images(images)
     finish = _baselines(baselines, images)
     return _perturb(logits_fn, images, finish, maps, targets, steps, output, chunk)
 
@@ -160,24 +160,6 @@ def _pick(
     return jnp.where((index >= 0) & (index < count), picked, jnp.nan)[..., 0]
 
 
-def _as_images(images: Images) -> Float[Array, "image height width channel"]:
-    images = jnp.asarray(images)
-    if images.ndim != 4 or not jnp.issubdtype(images.dtype, jnp.floating):
-        raise ValueError(
-            f"images has shape {images.shape} and type {images.dtype}: give the floating-point "
-            "images that the model takes, [image, height, width, channel]"
-        )
-    return images
-
-
-def _check_logits(logits: Array, images: int) -> None:
-    if logits.ndim != 2 or logits.shape[0] != images:
-        raise ValueError(
-            f"the model returned shape {logits.shape} for {images} images: return logits of shape "
-            f"({images}, classes)"
-        )
-
-
 def _check(start: Array, maps: Maps, targets: Classes, steps: int, chunk: int | None) -> None:
     images, height, width = start.shape[:3]
     if maps.shape != (images, height, width):
@@ -185,17 +167,39 @@ def _check(start: Array, maps: Maps, targets: Classes, steps: int, chunk: int | 
             f"maps of shape {maps.shape} do not fit images of shape {start.shape}: give one value "
             f"per pixel, shape {(images, height, width)}; resize a coarse map, reduce its channels"
         )
-    if np.shape(targets) not in ((), (images,)):
-        raise ValueError(
-            f"targets has shape {np.shape(targets)} for {images} images: give one class, or one "
-            f"for each image, shape ({images},)"
-        )
+    _check_targets(targets, images)
     if not 1 <= steps <= height * width:
         raise ValueError(
             f"steps is {steps}: give 1 to {height * width}, the number of pixels of an image"
         )
     if chunk is not None and chunk < 1:
         raise ValueError(f"chunk is {chunk}: give at least 1, or None for all at once")
+
+
+def _check_targets(targets: Classes, images: int) -> None:
+    """Before any cast, which takes 1.5 for class 1, and a contrast for an array of two classes."""
+    kind = getattr(targets, "dtype", type(targets))
+    whole = isinstance(targets, int | np.integer | np.ndarray | Array)
+    if not (whole and jnp.issubdtype(kind, jnp.integer)):
+        raise ValueError(
+            f"targets has type {getattr(kind, '__name__', kind)}: give one class, or one for each "
+            f"image, as an integer or an array of {images} integers"
+        )
+    if np.shape(targets) not in ((), (images,)):
+        raise ValueError(
+            f"targets has shape {np.shape(targets)} for {images} images: give one class, or one "
+            f"for each image, shape ({images},)"
+        )
+
+
+def _check_logits(logits: object, images: int) -> None:
+    shape = getattr(logits, "shape", None)
+    if shape is None or len(shape) != 2 or shape[0] != images:
+        returned = f"a {type(logits).__name__}" if shape is None else f"shape {shape}"
+        raise ValueError(
+            f"the model returned {returned} for {images} images: return logits of shape "
+            f"({images}, classes)"
+        )
 
 
 def _baselines(
@@ -209,36 +213,3 @@ def _baselines(
             f"baselines has shape {baselines.shape}: give a number, a colour "
             f"({images.shape[-1]},), or images of shape {images.shape}"
         ) from error
-
-
-def blur(
-    images: Images, size: int = 11, sigma: float = 5.0
-) -> Float[Array, "image height width channel"]:
-    """The images under a Gaussian of `size` x `size` pixels and a standard deviation of `sigma`.
-
-    Size and sigma are RISE's, for images of 224 pixels. At the edges the weights of the pixels
-    that exist are scaled to a sum of 1, so that a constant image stays as it is. RISE's own code
-    takes what lies outside for zeros, which paints a frame, and folds the tails of the Gaussian
-    back into its kernel, which flattens it.
-
-    **Raises:** `ValueError` for a size that is not odd and positive, or a sigma that is not
-    positive.
-    """
-    if size < 1 or size % 2 == 0 or not sigma > 0:
-        raise ValueError(
-            f"a blur of size {size} and sigma {sigma}: give an odd size and a positive sigma"
-        )
-    images = _as_images(images)
-    rows, columns = (_blur_weights(n, size, sigma) for n in images.shape[1:3])
-    # HIGHEST: a GPU or TPU would round the values to 10 or 8 bits.
-    blurred = jnp.einsum(
-        "yh,nhwc,xw->nyxc", rows, as_float(images), columns, precision=lax.Precision.HIGHEST
-    )
-    return blurred.astype(images.dtype)
-
-
-def _blur_weights(length: int, size: int, sigma: float) -> Float[np.ndarray, "{length} {length}"]:
-    """Row `i`: the weight of each pixel in pixel `i` of the result."""
-    distances = np.abs(np.subtract.outer(np.arange(length), np.arange(length)))
-    weights = np.exp(-((distances / sigma) ** 2) / 2) * (distances <= size // 2)
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -29,7 +29,11 @@ def member_orders(members: int, orders: int, seed: int = 0) -> Integer[np.ndarra
 
     They come in rotations of a permutation, so that after `members` orders each member has
     been first once, and so on for every place.
+
+    **Raises:** `ValueError` if members or orders are less than one.
     """
+    if members < 1:
+        raise ValueError(f"members is {members}: give at least 1")
     if orders < 1:
         raise ValueError(f"orders is {orders}: give at least 1")
     draw = np.random.default_rng(seed)
@@ -40,12 +44,11 @@ def member_orders(members: int, orders: int, seed: int = 0) -> Integer[np.ndarra
     return np.stack(turns[:orders])
 
 
-@partial(jax.jit, static_argnames=("protocol", "signed"))
 def scores_by_size(
     maps: Num[ArrayLike, "member *lead height width"],
     mask: Mask | None,
     point: Float[ArrayLike, "*#lead 2"] | None,
-    orders: Integer[ArrayLike, "order member"],
+    orders: Integer[ArrayLike, "order _member"],
     protocol: Protocol,
     signed: bool,
 ) -> dict[str, Float[Array, "order size *lead"]]:
@@ -54,7 +57,40 @@ def scores_by_size(
     The last size is the whole ensemble, alike in every order.
 
     Pazzani et al. 2022, Figure 5.
+
+    **Raises:** `ValueError` if an order does not hold each member once (the values of traced
+    orders are not known, and not looked at), and as `score` does.
     """
+    _check_orders(orders, maps.shape[0])
+    return _scores_by_size(maps, mask, point, orders, protocol, signed)
+
+
+def _check_orders(orders: ArrayLike, members: int) -> None:
+    if orders.ndim != 2 or not len(orders) or orders.shape[1] != members:
+        raise ValueError(
+            f"orders has shape {orders.shape} for {members} members: give one order or more, "
+            f"shape (orders, {members}), as member_orders({members}, orders) does"
+        )
+    if isinstance(orders, jax.core.Tracer):
+        return
+    orders = np.asarray(orders)
+    wrong = np.flatnonzero((np.sort(orders, axis=1) != np.arange(members)).any(axis=1))
+    if wrong.size:
+        raise ValueError(
+            f"order {wrong[0]} is {orders[wrong[0]].tolist()}: give each of the {members} members, "
+            f"0 to {members - 1}, once, as member_orders({members}, {len(orders)}) does"
+        )
+
+
+@partial(jax.jit, static_argnames=("protocol", "signed"))
+def _scores_by_size(
+    maps: Num[ArrayLike, "member *lead height width"],
+    mask: Mask | None,
+    point: Float[ArrayLike, "*#lead 2"] | None,
+    orders: Integer[ArrayLike, "order member"],
+    protocol: Protocol,
+    signed: bool,
+) -> dict[str, Float[Array, "order size *lead"]]:
     maps = as_float(maps)
     counts = jnp.arange(1, maps.shape[0] + 1, dtype=maps.dtype)
     counts = counts.reshape(-1, *(1,) * (maps.ndim - 1))

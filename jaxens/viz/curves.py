@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -46,32 +47,56 @@ def draw_sizes(sizes: Mapping[tuple[str, str], Any], question: str, path: Path) 
 
 
 def draw_thresholds(found: Mapping[str, Any], question: str, path: Path) -> Path | None:
-    """IoU against the threshold, a panel for each method; `found` are `Answers`.
+    """IoU, precision and recall against the threshold, a column for each method.
 
-    None, and no file, where no picture has a mask.
+    `found` are `Answers` by method. None, and no file, where no picture has a mask.
     """
-    drawn = {method: each for method, each in found.items() if each.iou_ensemble is not None}
+    drawn = {method: each.thresholds for method, each in found.items() if each.thresholds}
     if not drawn:
         return None
-    figure, panels = _grid(["IoU"], list(drawn))
-    for axes, each in zip(panels[0], drawn.values(), strict=True):
-        for scores, colour, label in (
-            (each.iou_ensemble, ENSEMBLE, "mean map"),
-            (each.iou_individual, INDIVIDUAL, "average individual"),
-        ):
-            scored = scores[np.isfinite(scores).all(axis=1)]
-            axes.plot(
-                THRESHOLDS, scored.sum(axis=0) / max(1, len(scored)), color=colour, label=label
-            )
-        axes.set_ylim(bottom=0)
-    panels[0][0].set_ylabel("IoU\n(higher is better)", fontsize=8)
-    title = f"{question}: IoU against the threshold of the normalised map"
+    shown = list(next(iter(drawn.values())))
+    figure, panels = _grid(shown, list(drawn))
+    for c, curves in enumerate(drawn.values()):
+        for r, name in enumerate(shown):
+            means = (mean_of_scored(scores) for scores in reversed(curves[name]))
+            axes = panels[r][c]
+            axes.plot(THRESHOLDS, next(means), color=ENSEMBLE, label="mean map")
+            axes.plot(THRESHOLDS, next(means), color=INDIVIDUAL, label="average individual")
+            axes.set_ylim(bottom=0)
+    for r, name in enumerate(shown):
+        label = METRICS[name].title if name in METRICS else name
+        panels[r][0].set_ylabel(f"{label}\n(higher is better)", fontsize=8)
+    title = f"{question}: region of the map against the threshold of its normalised range"
     return _finish(figure, panels, title, "threshold", path)
 
 
+def mean_of_scored(
+    scores: Float[np.ndarray, "threshold case"],
+) -> Float[np.ndarray, "threshold"]:
+    """The mean over the cases that have a score; NaN where none has."""
+    scored = np.isfinite(scores)
+    count = scored.sum(axis=1)
+    return np.where(count, np.where(scored, scores, 0).sum(axis=1) / np.maximum(count, 1), np.nan)
+
+
 def _grid(rows: Sequence[str], methods: Sequence[str]) -> tuple[Figure, Any]:
-    figure = Figure((1.0 + 1.55 * len(methods), 0.9 + 1.45 * len(rows)), dpi=130)
-    panels = figure.subplots(len(rows), len(methods), squeeze=False)
+    """Panels at places of our own: Matplotlib takes seconds to find some."""
+    above, below, left, cell = 0.75, 0.75, 0.85, (1.6, 1.45)  # inches
+    width, height = left + cell[0] * len(methods), above + below + cell[1] * len(rows)
+    figure = Figure((width, height), dpi=130)
+    panels = figure.subplots(
+        len(rows),
+        len(methods),
+        squeeze=False,
+        gridspec_kw={
+            "left": left / width,
+            "right": 1 - 0.1 / width,
+            "bottom": below / height,
+            "top": 1 - above / height,
+            "wspace": 0.4,
+            "hspace": 0.35,
+        },
+    )
     for c, method in enumerate(methods):
         panels[0][c].set_title(METHODS[method].title, fontsize=8)
     return figure, panels
@@ -85,8 +110,7 @@ def _finish(figure: Figure, panels: Any, title: str, below: str, path: Path) -> 
         axes.set_xlabel(below, fontsize=8)
     handles, labels = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="lower right", fontsize=7, frameon=False, ncols=2)
-    figure.suptitle(title, fontsize=9, x=0.01, ha="left", wrap=True)
-    figure.tight_layout(rect=(0, 0.06, 1, 0.97))
+    figure.suptitle(title, fontsize=9, x=0.01, ha="left", y=1 - 0.12 / figure.get_figheight())
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}")
     figure.savefig(beside, format="png")

@@ -28,7 +28,7 @@ def predictions_table(subject: Subject) -> Table:
             PurePath(name).name,
             task.classes[says],
             f"{said.mean[i, says]:.3f}",
-            f"{said.agreeing[i]} of {len(said.members)}",
+            f"{said.agreeing[i]} of {said.sound[:, i].sum()}",
             words,
         )
         table.add_row(*map(escape, cells))
@@ -44,7 +44,7 @@ def captions(subject: Subject) -> list[str]:
         if subject.against is not None:
             lines.append(f"rather than {classes[subject.against]}")
         if says == target:
-            lines.append(f"{said.agreeing[i]} of {len(said.members)} members agree")
+            lines.append(f"{said.agreeing[i]} of {said.sound[:, i].sum()} members agree")
         else:
             lines.append(f"predicted: {classes[says]}, {said.mean[i, says]:.2f}")
         told.append("\n".join(map(_shortened, lines)))

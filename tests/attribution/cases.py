@@ -1,12 +1,22 @@
-"""A network and settings with which every method of the table runs, and quickly."""
+"""A network and settings with which every method of the table runs, and quickly.
 
-from functools import partial
+What is compiled here is compiled once for all tests of a run.
+"""
+
+from collections.abc import Callable
+from functools import cache, partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxens import attribution as attr
 from tests.reference import twins
+
+IMAGES = twins.sample_images(3)
+TARGETS = np.array([2, 0, 4])
+KEYS = jax.random.split(jax.random.key(0), len(IMAGES))
+MEMBERS = [twins.params_of(twins.TorchNet(seed=seed)) for seed in range(3)]
 
 SEGMENTS = attr.grid(10, 14, 3)
 BACKGROUND = twins.sample_images(2, seed=1)
@@ -32,3 +42,37 @@ def settings(method: str, key: jax.Array, images: int) -> dict[str, object]:
     if method == "gradient_shap":
         given["baselines"] = BACKGROUND
     return {name: value for name, value in given.items() if name in attr.METHODS[method].settings}
+
+
+def explain(
+    method: str,
+    params: twins.Params,
+    images: np.ndarray = IMAGES,
+    targets: attr.Targets = TARGETS,
+    keys: jax.Array = KEYS,
+    **given: object,
+) -> jax.Array:
+    """The maps of one member."""
+    return _compiled(method, frozenset(given.items()))(params, images, targets, keys)
+
+
+def of_members(method: str, members: list[twins.Params]) -> jax.Array:
+    """The maps of an ensemble, by `vmap`: [member, image, height, width]."""
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
+    return _vmapped(method)(stacked)
+
+
+@cache
+def _compiled(method: str, given: frozenset[tuple[str, object]]) -> Callable[..., jax.Array]:
+    def one(
+        params: twins.Params, images: jax.Array, targets: attr.Targets, keys: jax.Array
+    ) -> jax.Array:
+        every = settings(method, keys, len(images)) | dict(given)
+        return attr.explain(method, network(params), images, targets, **every)
+
+    return jax.jit(one)
+
+
+@cache
+def _vmapped(method: str) -> Callable[[twins.Params], jax.Array]:
+    return jax.jit(jax.vmap(partial(explain, method)))

@@ -5,7 +5,7 @@ each method.
 """
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -15,26 +15,15 @@ import pytest
 from jaxens import attribution as attr
 from jaxens.attribution.gradient import Model
 from tests.attribution import cases
+from tests.attribution.cases import IMAGES, KEYS, MEMBERS, TARGETS, of_members
 from tests.reference import twins
 
-IMAGES = twins.sample_images(3)
-TARGETS = np.array([2, 0, 4])
-MEMBERS = [twins.params_of(twins.TorchNet(seed=seed)) for seed in range(3)]
 
-
-def explain(method: str, network: attr.Network, images: np.ndarray = IMAGES) -> jax.Array:
-    settings = cases.settings(method, jax.random.key(0), len(images))
-    return attr.explain(method, network, images, TARGETS, **settings)
-
-
-@cache
-def of_members(method: str) -> Callable[[twins.Params], jax.Array]:
-    """Maps of stacked members [member, image, height, width]."""
-    return jax.jit(jax.vmap(lambda params: explain(method, cases.network(params))))
-
-
-def stack(members: list[twins.Params]) -> twins.Params:
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
+def of_network(method: str, network: attr.Network) -> jax.Array:
+    """As `cases.explain`, for another network."""
+    settings = cases.settings(method, KEYS, len(IMAGES))
+    explain = partial(attr.explain, method, network, targets=TARGETS, **settings)
+    return jax.jit(explain)(images=IMAGES)
 
 
 def assert_same(maps: jax.Array, expected: jax.Array, tolerance: float = 1e-5) -> None:
@@ -59,15 +48,15 @@ every_method = methods_where(lambda row: True)
 
 @every_method
 def test_identical_members_have_equal_maps(method: str) -> None:
-    maps = np.asarray(of_members(method)(stack([MEMBERS[0]] * 3)))
+    maps = np.asarray(of_members(method, [MEMBERS[0]] * 3))
     assert np.ptp(maps, axis=0).max() <= 1e-6 * np.abs(maps).max()
 
 
 @every_method
 def test_permuted_members_have_permuted_maps(method: str) -> None:
     order = [2, 0, 1]
-    maps = of_members(method)(stack(MEMBERS))
-    permuted = of_members(method)(stack([MEMBERS[member] for member in order]))
+    maps = of_members(method, MEMBERS)
+    permuted = of_members(method, [MEMBERS[member] for member in order])
     assert_same(permuted, maps[np.array(order)], 1e-6)
     assert np.abs(maps[0] - maps[1]).max() > 0.01 * np.abs(maps).max()
 
@@ -75,9 +64,7 @@ def test_permuted_members_have_permuted_maps(method: str) -> None:
 @methods_where(lambda row: not guided(row))
 def test_models_that_are_the_same_function_have_the_same_maps(method: str) -> None:
     """Implementation invariance (Sundararajan et al. 2017)."""
-    one, other = cases.network(MEMBERS[0]), rewritten(MEMBERS[0])
-    both = jax.jit(lambda images: (explain(method, one, images), explain(method, other, images)))
-    assert_same(*both(IMAGES))
+    assert_same(of_network(method, rewritten(MEMBERS[0])), cases.explain(method, MEMBERS[0]))
 
 
 def rewritten(params: twins.Params) -> attr.Network:
@@ -123,7 +110,7 @@ def test_pixels_that_the_model_does_not_see_have_none(method: str) -> None:
         features_fn=masked(whole.features_fn),
         guided_logits_fn=masked(whole.guided_logits_fn),
     )
-    maps = jax.jit(partial(explain, method, blind))(IMAGES)
+    maps = of_network(method, blind)
     assert not maps[:, seen[..., 0] == 0].any()
     assert np.mean(maps[:, seen[..., 0] == 1] != 0) > 0.3
 
@@ -171,7 +158,9 @@ def test_a_trunk_that_members_share_is_computed_once(method: str, most: float) -
     trunk = MEMBERS[0]
 
     def one(kernel: jax.Array, images: jax.Array) -> jax.Array:
-        return explain(method, cases.network(trunk | {"kernel3": kernel}), images)
+        network = cases.network(trunk | {"kernel3": kernel})
+        settings = cases.settings(method, KEYS, len(IMAGES))
+        return attr.explain(method, network, images, TARGETS, **settings)
 
     def work(members: int) -> float:
         ensemble = jax.jit(jax.vmap(one, (0, None)))

@@ -37,5 +37,7 @@ def test_every_call_has_the_same_shape():
 def test_arguments_of_different_lengths_and_empty_chunks_are_refused():
     with pytest.raises(ValueError, match=r"have \[6, 7\] images"):
         attr.in_chunks(lambda *x: x, 2, IMAGES, IMAGES[:6])
+    with pytest.raises(ValueError, match="have 0 images: give at least one"):
+        attr.in_chunks(lambda *x: x, 2, IMAGES[:0])
     with pytest.raises(ValueError, match="chunk is 0"):
         attr.in_chunks(lambda *x: x, 0, IMAGES)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxens import attribution as attr
-from tests.reference import twins
+from jaxens.attribution.gradient import Model
 
 FEATURES = np.random.default_rng(0).normal(size=(2, 3, 4, 6)).astype(np.float32)
 WEIGHTS = np.random.default_rng(1).normal(size=(6, 5)).astype(np.float32)
@@ -49,6 +49,21 @@ def test_sums_keep_the_images_precision_where_features_are_bfloat16() -> None:
     np.testing.assert_allclose(maps, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_features_without_places_are_refused() -> None:
-    with pytest.raises(ValueError, match="Grad-CAM needs a feature map"):
-        attr.grad_cam(lambda images: images.mean(axis=(1, 2)), pooled, twins.sample_images(2), 0)
+@pytest.mark.parametrize(
+    ("features_fn", "message"),
+    [
+        (lambda x: x.mean(axis=(1, 2)), r"shape \(2, 6\), .* Grad-CAM needs a feature map"),
+        (lambda x: x.astype(int), "type int32: Grad-CAM needs a feature map of floats"),
+        (lambda x: x[:1], r"returned 1 feature maps for 2 images, shape \(1, 3, 4, 6\)"),
+        (lambda x: jnp.concatenate([x, x]), "returned 4 feature maps for 2 images"),
+        (
+            lambda x: (x, {}),
+            r"returned a tuple: return the array .* \(2, height, width, features\)",
+        ),
+        (lambda x: None, "returned a NoneType: return the array"),
+    ],
+)
+@pytest.mark.usefixtures("unchecked")
+def test_what_is_no_feature_map_for_each_image_is_refused(features_fn: Model, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        attr.grad_cam(features_fn, pooled, FEATURES, 0)

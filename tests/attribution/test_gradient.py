@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxens import attribution as attr
-from jaxens.attribution.gradient import Model, sum_in_chunks
+from jaxens.attribution.gradient import Model
 from tests.attribution import cases
 from tests.reference import twins
 
@@ -67,36 +67,3 @@ def test_images_that_are_none_are_refused(method: str, images: np.ndarray, messa
 def test_a_model_that_gives_no_logits_is_refused(model: Model, shape: str) -> None:
     with pytest.raises(ValueError, match=f"shape {shape}.* return logits of shape"):
         attr.saliency(model, IMAGES, 0)
-
-
-@pytest.mark.parametrize("chunk", [1, 3, 5, 7, 100, None])
-def test_a_sum_in_chunks_takes_every_point_once(chunk: int | None) -> None:
-    images, points = jnp.asarray(IMAGES), jnp.arange(7.0)
-    total = sum_in_chunks(lambda images, some: images * points[some].sum(), images, 7, chunk)
-    np.testing.assert_allclose(total, IMAGES * 21, rtol=1e-6)
-
-
-@pytest.mark.parametrize("chunk", [0, -2])
-def test_a_chunk_of_nothing_is_refused(chunk: int) -> None:
-    with pytest.raises(ValueError, match=f"chunk is {chunk}: give at least 1"):
-        attr.integrated_gradients(linear, IMAGES, 0, chunk=chunk)
-
-
-def test_chunks_bound_memory() -> None:
-    images = np.zeros((4, 32, 32, 3), np.float32)
-    kernel = np.ones((3, 3, 3, 8), np.float32)
-
-    def network(images: jax.Array) -> jax.Array:
-        layout = ("NHWC", "HWIO", "NHWC")
-        hidden = jax.lax.conv_general_dilated(
-            images, kernel, (1, 1), "SAME", dimension_numbers=layout
-        )
-        return jnp.tanh(hidden).sum(axis=(1, 2))
-
-    def memory(chunk: int | None) -> int:
-        explain = jax.jit(
-            lambda images: attr.integrated_gradients(network, images, 0, steps=16, chunk=chunk)
-        )
-        return explain.lower(images).compile().memory_analysis().temp_size_in_bytes
-
-    assert memory(2) < memory(None) / 4

@@ -208,12 +208,29 @@ def test_under_vmap_over_members_each_is_checked_and_explained(method: str) -> N
         jax.vmap(partial(explain, act=jax.nn.relu))(stacked)
 
 
+def used_twice(also: Model) -> Model:
+    def act(x: jax.Array) -> jax.Array:
+        positive = jnp.maximum(x, 0)
+        return positive + also(positive)
+
+    return act
+
+
 ORDINARY = {
     "jax.nn.relu": jax.nn.relu,
     "max(x, 0)": lambda x: jnp.maximum(x, 0),
     "max(0, x)": lambda x: jnp.maximum(jnp.zeros_like(x), x),
     "clip without a top": lambda x: jnp.clip(x, 0),
     "a ReLU that is clipped": lambda x: jnp.minimum(jax.nn.relu(x), 6),
+    "relu6": jax.nn.relu6,
+    "relu6, scaled": lambda x: jax.nn.relu6(x) * 0.5,
+    "clip": lambda x: jnp.clip(x, 0, 4),
+    "min, then max": lambda x: jnp.maximum(jnp.minimum(x, 1), 0),
+    "max, then min": lambda x: jnp.minimum(jnp.maximum(x, 0), 1),
+    "clamp": lambda x: jax.lax.clamp(0.0, x, 6.0),
+    "max(x, 0), and that with a cap": used_twice(lambda x: jnp.minimum(x, 6)),
+    "max(x, 0), and its root": used_twice(lambda x: jnp.sqrt(x + 1)),
+    "square": lambda x: jnp.maximum(x, 0) ** 2.0,
 }
 
 
@@ -228,13 +245,12 @@ def test_an_ordinary_relu_beside_it_is_refused(act: Model) -> None:
 
 
 OTHER = {
-    "clip": lambda x: jnp.clip(x, 0, 1),
-    "min, then max": lambda x: jnp.maximum(jnp.minimum(x, 1), 0),
-    "relu6": jax.nn.relu6,
+    "clip to both signs": lambda x: jnp.clip(x, -1, 1),
     "softplus": jax.nn.softplus,
     "gelu": jax.nn.gelu,
     "swish": jax.nn.swish,
     "hard swish": jax.nn.hard_swish,
+    "hard sigmoid": lambda x: jnp.clip(0.2 * x + 0.5, 0, 1) / 1.0,
     "softmax": jax.nn.softmax,
     "leaky": jax.nn.leaky_relu,
     "max of two": lambda x: jnp.maximum(x, 1 - x),
@@ -249,7 +265,23 @@ OTHER = {
 
 @pytest.mark.parametrize("other", OTHER.values(), ids=OTHER)
 def test_what_is_no_relu_is_left_alone(other: Model) -> None:
-    attr.check_guided(lambda images: attr.guided_relu(other(pixels(images))), IMAGES)
+    def hidden(images: jax.Array) -> jax.Array:
+        return attr.guided_relu(pixels(images)) - 1
+
+    attr.check_guided(lambda images: attr.guided_relu(other(hidden(images))), IMAGES)
+
+
+PREPARED = {
+    "clip": lambda images: jnp.clip(images / 2 + 0.5, 0, 1),
+    "min, then max": lambda images: jnp.maximum(jnp.minimum(images, 1), 0),
+    "relu6": jax.nn.relu6,
+    "channels first": lambda images: jnp.clip(jnp.moveaxis(images, -1, 1), 0, 255) - 128,
+}
+
+
+@pytest.mark.parametrize("prepare", PREPARED.values(), ids=PREPARED)
+def test_the_images_may_be_clipped_before_they_go_in(prepare: Model) -> None:
+    attr.check_guided(lambda images: attr.guided_relu(pixels(prepare(images))), IMAGES)
 
 
 def test_the_check_traces_and_runs_nothing() -> None:

@@ -139,3 +139,10 @@ def test_baselines_broadcast_to_the_images(baselines: jax.Array, same: np.ndarra
 def test_baselines_that_do_not_fit_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"baselines has shape .* does not broadcast"):
         attr.integrated_gradients(quadratic, IMAGES, 1, np.zeros(shape))
+
+
+@pytest.mark.parametrize("baselines", [np.nan, np.inf, [0.0, np.nan, 0.0]])
+@pytest.mark.usefixtures("unchecked")
+def test_baselines_that_are_not_finite_are_refused(baselines: object) -> None:
+    with pytest.raises(ValueError, match="baselines contains NaN or infinity: give finite numbers"):
+        attr.integrated_gradients(quadratic, IMAGES, 1, baselines)

@@ -131,7 +131,7 @@ def test_a_traced_label_without_a_weight_is_nan_in_the_map() -> None:
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (np.zeros((2, 3, 4)), "segments has type float32: give integer labels"),
+        (np.zeros((2, 3, 4)), "segments has type float64: give integer labels"),
         (np.full((2, 3, 4), -1), "segments has the label -1: give labels from 0 on"),
         (np.full((2, 3, 4), 5), "segments has the label 5, but room for 5"),
         (np.zeros((3, 4), int), r"shape \(3, 4\).*np.broadcast_to"),

@@ -148,6 +148,7 @@ def test_given_draws_of_a_baseline_that_does_not_exist_give_nan() -> None:
         ({"baselines": BASELINES[:0]}, "give at least one image to draw from"),
         ({"baselines": BASELINES[:, :5]}, r"baselines has shape \(3, 5, 14, 3\)"),
         ({"baselines": BASELINES[0]}, r"baselines has shape \(10, 14, 3\)"),
+        ({"baselines": np.full_like(BASELINES, np.nan)}, "baselines contains NaN or infinity"),
         ({"key": KEYS[:3]}, r"key has shape \(3,\) for 4 images: give one key, or one for each"),
     ],
 )
@@ -156,3 +157,34 @@ def test_settings_that_make_no_sense_are_refused(settings: dict[str, object], me
     settings = {"key": KEY, "baselines": BASELINES} | settings
     with pytest.raises(ValueError, match=message):
         attr.gradient_shap(linear, IMAGES, 1, **settings)  # type: ignore[arg-type]
+
+
+DRAWS = attr.Draws(np.zeros((4, 2), int), np.ones((4, 2)), np.zeros((4, 2, 1, 1, 1)))
+
+
+@pytest.mark.parametrize(
+    ("draws", "message"),
+    [
+        (DRAWS._replace(alpha=np.ones((3, 2))), r"draws\.alpha has shape \(3, 2\) for 4 images"),
+        (DRAWS._replace(alpha=np.ones((4, 0))), r"at least one sample for each"),
+        (DRAWS._replace(alpha=np.ones(4)), r"draws\.alpha has shape \(4,\)"),
+        (DRAWS._replace(baseline=np.zeros((4, 3), int)), r"draws\.baseline has shape \(4, 3\)"),
+        (
+            DRAWS._replace(noise=np.zeros((4, 2))),
+            r"draws\.noise has shape \(4, 2\): give \(4, 2, 10",
+        ),
+        (
+            DRAWS._replace(noise=np.zeros((4, 1, 10, 14, 3))),
+            r"or \(4, 2, 1, 1, 1\) where it is zero",
+        ),
+    ],
+)
+def test_draws_that_do_not_fit_the_images_are_refused(draws: attr.Draws, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        attr.shap_from_draws(linear, IMAGES, 1, BASELINES, draws)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_given_baselines_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"baselines has shape \(3, 5, 14, 3\)"):
+        attr.shap_from_draws(linear, IMAGES, 1, BASELINES[:, :5], DRAWS)

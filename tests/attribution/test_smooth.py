@@ -1,5 +1,6 @@
+import re
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -38,10 +39,22 @@ def explain(
     images: np.ndarray = IMAGES,
     chunk: int | None = None,
 ) -> jax.Array:
-    def from_draws(images: jax.Array, noise: jax.Array) -> jax.Array:
-        return FROM_DRAWS[name](method, model, images, targets, noise, chunk)
+    if callable(targets):
+        return compiled(name, method, model, chunk, targets)(images, noise)
+    return compiled(name, method, model, chunk)(images, noise, targets=targets)
 
-    return jax.jit(from_draws)(images, noise)
+
+@cache
+def compiled(
+    name: str, method: Callable[..., jax.Array], model: Model, chunk: int | None, *function: Model
+) -> Callable[..., jax.Array]:
+    def from_draws(
+        images: jax.Array, noise: jax.Array, targets: attr.Targets | None = None
+    ) -> jax.Array:
+        explained = function[0] if function else targets
+        return FROM_DRAWS[name](method, model, images, explained, noise, chunk)
+
+    return jax.jit(from_draws)
 
 
 def squares(images: jax.Array) -> jax.Array:
@@ -130,7 +143,32 @@ def test_any_gradient_method_may_be_wrapped(network: Model, params: twins.Params
 
 
 @both
-@pytest.mark.parametrize("chunk", [1, 4, 6, 9])
+@pytest.mark.parametrize("chunk", [None, 4])
+def test_a_method_may_have_maps_of_another_size(
+    name: str, chunk: int | None, params: twins.Params
+) -> None:
+    grad_cam = partial(attr.grad_cam, partial(twins.features, params))
+    head = partial(twins.head, params)
+    maps = explain(name, grad_cam, head, TARGETS, chunk=chunk)
+    plain = jax.jit(lambda images: grad_cam(head, images, TARGETS))
+    copies = [plain(IMAGES + NOISE[:, sample]) for sample in range(6)]
+    expected = {"smooth": np.mean, "var": np.var}[name](copies, axis=0)
+    assert maps.shape == (4, 3, 4)
+    np.testing.assert_allclose(maps, expected, atol=1e-5 * np.abs(expected).max())
+
+
+@both
+@pytest.mark.parametrize(
+    "shape", [(3, 6, 10, 14, 3), (4, 6, 14, 10, 3), (4, 10, 14, 3), (4, 0, 10, 14, 3), (1,) * 5]
+)
+@pytest.mark.usefixtures("unchecked")
+def test_noise_that_does_not_fit_the_images_is_refused(name: str, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=rf"draws has shape {re.escape(str(shape))} .*noise_draws"):
+        FROM_DRAWS[name](attr.saliency, squares, IMAGES, 1, np.zeros(shape, np.float32))
+
+
+@both
+@pytest.mark.parametrize("chunk", [1, 4, 9])
 def test_the_chunk_changes_nothing(chunk: int, name: str, network: Model) -> None:
     parts = explain(name, attr.saliency, network, TARGETS, chunk=chunk)
     whole = explain(name, attr.saliency, network, TARGETS)
@@ -147,7 +185,7 @@ def test_the_model_is_called_once_for_each_chunk(name: str, network: Model) -> N
 
     for chunk, count in ((None, 1), (4, 2), (1, 6)):
         calls.clear()
-        explain(name, attr.saliency, watched, 1, chunk=chunk)
+        jax.eval_shape(compiled(name, attr.saliency, watched, chunk), IMAGES, NOISE, 1)
         assert calls == [IMAGES.shape] * count
 
 

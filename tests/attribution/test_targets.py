@@ -1,5 +1,4 @@
-from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -8,11 +7,9 @@ import pytest
 
 from jaxens import attribution as attr
 from tests.attribution import cases
+from tests.attribution.cases import IMAGES, KEYS, MEMBERS, explain
 from tests.reference import twins
 
-IMAGES = twins.sample_images(3)
-PARAMS = twins.params_of(twins.TorchNet())
-KEY = jax.random.key(0)
 LOGITS = jnp.array([[1.0, 2.0, 4.0], [8.0, 16.0, 32.0]])
 
 
@@ -23,6 +20,8 @@ LOGITS = jnp.array([[1.0, 2.0, 4.0], [8.0, 16.0, 32.0]])
         (np.int64(2), [4, 32]),
         (np.array([2, 0], np.uint8), [4, 8]),
         (jnp.array([0, 1]), [1, 16]),
+        ([0, 1], [1, 16]),
+        (attr.Contrast([0, 2], 1), [-1, 16]),
         (attr.Contrast(2, 0), [3, 24]),
         (attr.Contrast(np.array([0, 2]), 1), [-1, 16]),
         (lambda logits: logits[:, 1:].sum(axis=1), [6, 48]),
@@ -48,6 +47,9 @@ def test_one_number_per_image_is_explained(targets: attr.Targets, selected: list
         (np.array([0.0, 1.0]), "has type float.*: give integers"),
         (1.0, "has type float.*: give integers"),
         (True, "has type bool: give integers"),
+        (None, "has type object: give integers"),
+        ([0, 1, 2], r"shape \(3,\) for 2 images"),
+        ([0, 3], r"targets names class 3 \(image 1\)"),
         (lambda logits: logits, r"returned shape \(2, 3\).* one number per image, shape \(2,\)"),
     ],
 )
@@ -66,18 +68,21 @@ linear_methods = pytest.mark.parametrize(
 
 @every_method
 def test_a_class_that_does_not_exist_is_refused_by_every_method(method: str) -> None:
+    settings, network = cases.settings(method, KEYS, 3), cases.network(MEMBERS[0])
     for targets in (twins.CLASSES, np.array([0, 1, twins.CLASSES])):
         with pytest.raises(ValueError, match=r"names class 5.*, but the model has 5"):
-            jax.eval_shape(lambda images: explain(method, images, targets, KEY), IMAGES)  # noqa: B023
+            jax.eval_shape(
+                partial(attr.explain, method, network, targets=targets, **settings), images=IMAGES
+            )
 
 
 @every_method
 def test_a_traced_class_that_does_not_exist_gives_nan_and_not_another_classs_map(
     method: str,
 ) -> None:
-    maps = compiled(method)(IMAGES, np.array([-1, 1, twins.CLASSES]), KEY)
+    maps = explain(method, MEMBERS[0], targets=np.array([-1, 1, twins.CLASSES]))
     assert np.isnan(maps[::2]).all()
-    right = compiled(method)(IMAGES, np.array([0, 1, 2]), KEY)
+    right = explain(method, MEMBERS[0], targets=np.array([0, 1, 2]))
     np.testing.assert_allclose(maps[1], right[1], atol=1e-6)
     assert np.isfinite(right).all()
 
@@ -85,28 +90,16 @@ def test_a_traced_class_that_does_not_exist_gives_nan_and_not_another_classs_map
 @linear_methods
 def test_a_contrast_is_the_difference_of_two_maps_where_the_method_is_linear(method: str) -> None:
     target, against = np.array([3, 0, 2]), np.array([1, 1, 4])
-    maps = compiled(method)(IMAGES, attr.Contrast(target, against), KEY)
-    difference = compiled(method)(IMAGES, target, KEY) - compiled(method)(IMAGES, against, KEY)
-    np.testing.assert_allclose(maps, difference, atol=1e-6)
+    maps = explain(method, MEMBERS[0], targets=attr.Contrast(target, against))
+    one, other = (explain(method, MEMBERS[0], targets=targets) for targets in (target, against))
+    np.testing.assert_allclose(maps, one - other, atol=1e-6)
 
 
 def test_a_contrast_passes_through_vmap() -> None:
     others = jnp.array([0, 1, 4])
     contrasts = attr.Contrast(jnp.array([2, 2, 2]), others)
-    maps = jax.jit(jax.vmap(compiled("saliency"), (None, attr.Contrast(None, 0), None)))(
-        IMAGES, contrasts, KEY
-    )
+    of_contrast = partial(explain, "saliency", MEMBERS[0], IMAGES)
+    maps = jax.jit(jax.vmap(of_contrast, (attr.Contrast(None, 0),)))(contrasts)
     for against in range(3):
         contrast = attr.Contrast(np.array([2, 2, 2]), np.repeat(others[against], 3))
-        one = compiled("saliency")(IMAGES, contrast, KEY)
-        np.testing.assert_allclose(maps[against], one, atol=1e-6)
-
-
-def explain(method: str, images: jax.Array, targets: attr.Targets, key: jax.Array) -> jax.Array:
-    settings = cases.settings(method, key, len(images))
-    return attr.explain(method, cases.network(PARAMS), images, targets, **settings)
-
-
-@cache
-def compiled(method: str) -> Callable[..., jax.Array]:
-    return jax.jit(partial(explain, method))
+        np.testing.assert_allclose(maps[against], of_contrast(contrast), atol=1e-6)

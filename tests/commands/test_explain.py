@@ -1,10 +1,13 @@
 """The explain command: what it chooses, what it writes, what it leaves out, how it refuses."""
 
+import dataclasses
 import hashlib
 import json
 import re
 import shutil
+import zlib
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from jaxens.data.opening import open_data
 from jaxens.errors import UserError
 from jaxens.evaluation.explainer import Explainer
 from jaxens.explain import explain
+from jaxens.loading import best_ensemble
 from jaxens.run import Run
 from jaxens.viz.live import console
 
@@ -28,9 +32,16 @@ def explained(*words):
     return capture.get()
 
 
+def told_of(folder, method="grad_cam"):
+    def no_json(constant):
+        pytest.fail(f"{constant} is no JSON")
+
+    text = (folder / method / "explanation.json").read_text()
+    return json.loads(text, parse_constant=no_json)
+
+
 def read(folder, method="grad_cam"):
-    provenance = json.loads((folder / method / "explanation.json").read_text())
-    return np.load(folder / method / "maps.npz"), provenance
+    return np.load(folder / method / "maps.npz"), told_of(folder, method)
 
 
 @pytest.fixture(scope="module")
@@ -130,14 +141,20 @@ def test_gradient_shap_takes_its_background_from_the_data_set(run, photo, tmp_pa
     assert np.isfinite(maps["maps"]).all()
     assert maps["maps"].any()
     assert provenance["explained"]["settings"] == {"samples": 2}
+    train = open_data(Run.open(run.folder).config.data).train
+    rows = np.linspace(0, len(train) - 1, 16).astype(int)
+    pixels = b"".join(train[int(row)].image.tobytes() for row in rows)
+    baseline = {"training_pictures": 16, "crc32": zlib.crc32(pixels)}
+    assert provenance["explained"]["baseline"] == baseline
 
 
 def test_provenance_tells_what_was_explained_and_with_what(run, photo, tmp_path):
     explained(run.folder, photo, "--methods", "integrated_gradients", "--steps", "3", "--seed", "4",
               "--target", "0", "--out", tmp_path)  # fmt: skip
-    told = json.loads((tmp_path / "integrated_gradients" / "explanation.json").read_text())
+    told = told_of(tmp_path, "integrated_gradients")
     decided = told["explained"]
     assert decided["settings"] == {"steps": 3}
+    assert decided["baseline"] == "mean colour"
     assert decided["seed"] == 4
     assert decided["run"] == "tiny"
     assert decided["task"] == "species"
@@ -145,7 +162,7 @@ def test_provenance_tells_what_was_explained_and_with_what(run, photo, tmp_path)
     assert picture["name"] == str(photo)
     assert picture["sha256"] == hashlib.sha256(photo.read_bytes()).hexdigest()
     assert picture["target"] == Run.open(run.folder).info.task("species").classes[0]
-    assert "jax" in told["versions"]
+    assert {"jax", "scikit-image", "scipy"} <= told["versions"].keys()
 
 
 def test_a_method_is_added_and_a_display_redrawn_but_another_question_refused(run, photo, tmp_path):
@@ -177,6 +194,77 @@ def test_a_member_whose_map_is_not_finite_is_named(run, photo, tmp_path, monkeyp
     assert (tmp_path / "grad_cam" / "members.png").exists()
 
 
+def spoil(monkeypatch, where, *members):
+    """NaN in what `where` names of the weights of some members."""
+
+    def spoilt(run):
+        ensemble = best_ensemble(run)
+        variables = jax.tree_util.tree_map_with_path(
+            lambda path, leaf: where(jax.tree_util.keystr(path), leaf, np.array(members)),
+            ensemble.variables,
+        )
+        return dataclasses.replace(ensemble, variables=variables)
+
+    monkeypatch.setattr("jaxens.explain.best_ensemble", spoilt)
+
+
+def all_of_it(_, leaf, members):
+    return leaf.at[members].set(jnp.nan)
+
+
+def the_last_bias(path, leaf, members):
+    """One class's alone: no other class's logit, nor its gradient, passes by it."""
+    return leaf.at[members, -1].set(jnp.nan) if "wing_pattern']['bias" in path else leaf
+
+
+@pytest.mark.parametrize("where", [all_of_it, the_last_bias])
+@pytest.mark.parametrize("method", ["grad_cam", "saliency"])
+def test_a_member_that_diverged_is_named_and_has_no_say(
+    run, source, tmp_path, monkeypatch, capsys, where, method
+):
+    spoil(monkeypatch, where, 0)
+    ids = [source[row].id for row in (2, 7)]
+    printed = explained(run.folder, "--task", "wing_pattern", "--ids", *ids, "--target", "0",
+                        "--methods", method, "--save-maps", "--out", tmp_path)  # fmt: skip
+    told = capsys.readouterr().err
+    assert "member 0 (0 to 1) gives NaN for every picture: left out of the predictions" in told
+    assert told.count("member 0") == 1
+    ensemble = jaxens.load(run.folder)
+    images = np.stack([source[row].image for row in (2, 7)])
+    logits = np.asarray(ensemble.logits(images, "wing_pattern"), np.float64)[1]
+    alone = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    maps, provenance = read(tmp_path, method)
+    classes = Run.open(run.folder).info.task("wing_pattern").classes
+    for i, said in enumerate(provenance["predictions"]):
+        assert said["class"] == classes[alone[i].argmax()]
+        assert said["probability"] == pytest.approx(alone[i].max(), abs=1e-5)
+        assert (said["agreeing"], said["answering"]) == (1, [1])
+        assert f"{alone[i].max():.3f}" in next(
+            line for line in printed.splitlines() if ids[i] in line
+        )
+    want = ensemble.attribute(images, 0, method, "wing_pattern")
+    np.testing.assert_allclose(maps["maps"][1], want[1], atol=1e-5)
+    assert np.isnan(maps["maps"][0]).all()
+    assert (tmp_path / method / "members.png").exists()
+
+
+def test_of_a_multilabel_task_a_member_that_diverged_finds_no_label(
+    run, photo, tmp_path, monkeypatch, capsys
+):
+    spoil(monkeypatch, all_of_it, 1)
+    explained(run.folder, photo, "--task", "marks", "--methods", "grad_cam", "--out", tmp_path)
+    assert "member 1 (0 to 1) gives NaN" in capsys.readouterr().err
+    (said,) = told_of(tmp_path)["predictions"]
+    assert said["agreeing"] == (said["probability"] > 0.5)
+
+
+def test_where_all_members_diverged_nothing_is_explained(run, photo, tmp_path, monkeypatch):
+    spoil(monkeypatch, all_of_it, 0, 1)
+    with pytest.raises(UserError, match=r"every member gives NaN for every picture: .*diverged"):
+        explained(run.folder, photo, "--out", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_broken_file_is_left_out_and_the_others_explained(run, photo, tmp_path, capsys):
     (tmp_path / "broken.jpg").write_text("no picture")
     explained(run.folder, tmp_path / "broken.jpg", photo, "--methods", "grad_cam",
@@ -188,7 +276,7 @@ def test_a_broken_file_is_left_out_and_the_others_explained(run, photo, tmp_path
 def test_a_multilabel_task_counts_the_members_that_find_the_label(run, source, tmp_path):
     explained(run.folder, "--task", "marks", "--pictures", "3", "--methods", "grad_cam",
               "--out", tmp_path)  # fmt: skip
-    told = json.loads((tmp_path / "grad_cam" / "explanation.json").read_text())["predictions"]
+    told = told_of(tmp_path)["predictions"]
     images = jnp.asarray(np.stack([source[row].image for row in (0, 5, 11)]))
     logits = np.asarray(jaxens.load(run.folder).logits(images, "marks"), np.float64)
     each = 1 / (1 + np.exp(-logits))

@@ -133,6 +133,58 @@ def test_identical_members_agree_and_the_order_of_members_is_that_of_maps(ensemb
     np.testing.assert_allclose(metrics.agreement(maps(same)), 1, atol=1e-5)
 
 
+def test_a_function_of_a_tasks_logits_is_a_target(ensemble, images):
+    def rather(logits):
+        return logits[:, 2] - logits[:, 0]
+
+    maps = ensemble.attribute(images, rather, "input_x_gradient", "species")
+    contrast = attribution.Contrast(2, 0)
+    want = ensemble.attribute(images, contrast, "input_x_gradient", "species")
+    np.testing.assert_allclose(maps, want, atol=1e-6)
+
+
+def test_raw_keys_and_lists_serve_as_well(ensemble, images):
+    raw = jax.random.split(jax.random.PRNGKey(5), 2)  # [image, 2], and as many members as numbers
+    typed = jax.random.wrap_key_data(raw)
+    given = settings("gradient_shap", images)
+    maps = [
+        ensemble.attribute(images, targets, "gradient_shap", "species", **given | {"key": key})
+        for targets, key in ((np.array([2, 0]), typed), ([2, 0], raw))
+    ]
+    np.testing.assert_array_equal(*maps)
+    black = ensemble.attribute(
+        images, 0, "integrated_gradients", "species", baselines=[0.0, 0.0, 0.0], steps=4
+    )
+    want = ensemble.attribute(images, 0, "integrated_gradients", "species", steps=jnp.int32(4))
+    np.testing.assert_allclose(black, want, atol=1e-6)
+
+
+def test_mistakes_are_named(ensemble, images):
+    broken = np.array(normalized(images / 255))
+    broken[1, 3, 3] = np.nan
+    segments = np.stack([SEGMENTS, SEGMENTS])
+
+    def refused(match, images=images, targets=0, method="saliency", **given):
+        with pytest.raises(ValueError, match=match):
+            ensemble.attribute(images, targets, method, "species", **given)
+
+    refused("image 1 contains NaN", broken)
+    refused("targets have type float64", targets=1.7)
+    refused("baselines holds NaN", method="integrated_gradients", baselines=np.full(3, np.nan))
+    refused("baselines has shape", method="integrated_gradients", baselines=np.zeros((5, 5)))
+    refused("key is 0: give jax.random.key", method="smooth_grad", key=0)
+    lime = {"method": "lime", "key": KEY}
+    refused("label -1", **lime, segments=segments - 1)
+    refused("segments has shape", **lime, segments=segments[:, 1:])
+    for given, match in (
+        ({"segments": segments - 1}, "label -1"),
+        ({"segments": segments, "form": "x"}, "unknown form 'x'"),
+        ({"segments": segments, "samples": 0}, "samples is 0"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            ensemble.surrogates(images, key=KEY, **given)
+
+
 def test_surrogates_give_the_maps_of_every_class_of_every_task(ensemble, images):
     given = {"key": KEY, "segments": np.stack([SEGMENTS, SEGMENTS % 5]), "samples": 12}
     weights = ensemble.surrogates(images, **given, chunk=5)

@@ -2,9 +2,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import ndimage
 
-from jaxens.metrics.perturbation import blur, deletion, insertion
+from jaxens.attribution import Contrast
+from jaxens.metrics import blur, deletion, insertion
 from tests.metrics.cases import BROKEN_VALUES, broken, random_map
 
 SIZE = HEIGHT, WIDTH = 6, 9
@@ -13,6 +13,7 @@ IMAGES = RNG.normal(size=(3, *SIZE, 2)).astype(np.float32)
 WEIGHTS = RNG.normal(size=(*SIZE, 2, 4)).astype(np.float32) / 4
 MAPS = random_map(SIZE, 3, signed=True)
 TARGETS = np.array([0, 3, 1])
+ONE_BROKEN = IMAGES * np.where(np.arange(3) == 1, np.nan, 1).astype(np.float32)[:, None, None, None]
 GAMES = [insertion, deletion]
 
 
@@ -168,28 +169,15 @@ def test_a_bfloat16_model_gets_bfloat16_images_and_is_measured_in_float32():
     np.testing.assert_allclose(ours.auc, insertion(network, IMAGES, MAPS, 0).auc, rtol=0.02)
 
 
-@pytest.mark.parametrize(("size", "sigma"), [(11, 5.0), (5, 1.0), (1, 3.0)])
-def test_the_blur_equals_scipy_with_the_weights_outside_left_out(size, sigma):
-    def gaussian(array):
-        return ndimage.gaussian_filter(
-            array, (sigma, sigma, 0), mode="constant", radius=(size // 2, size // 2, 0)
-        )
-
-    images = RNG.normal(size=(2, 20, 14, 3))
-    expected = [gaussian(image) / gaussian(np.ones_like(image)) for image in images]
-    np.testing.assert_allclose(blur(images.astype(np.float32), size, sigma), expected, atol=1e-5)
-
-
-def test_the_blur_of_a_constant_image_is_that_image():
-    constant = np.full((1, 16, 9, 1), 0.7, np.float32)
-    np.testing.assert_allclose(blur(constant), constant, rtol=1e-6)
-
-
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
         ({"images": IMAGES[0]}, r"images has shape \(6, 9, 2\).*\[image, height, width, channel\]"),
+        ({"images": IMAGES[:0], "maps": MAPS[:0], "targets": 0}, r"shape \(0, 6, .*at least one"),
+        ({"images": IMAGES * np.float32(np.inf)}, r"image 0 contains NaN or infinity \(3 of 3"),
+        ({"images": ONE_BROKEN}, r"image 1 contains NaN or infinity \(1 of 3 images do\): leave"),
+        ({"images": jnp.asarray(ONE_BROKEN)}, "image 1 contains NaN"),
         ({"images": IMAGES.astype(np.uint8)}, "type uint8: give the floating-point images"),
         (
             {"maps": IMAGES},
@@ -199,10 +187,17 @@ def test_the_blur_of_a_constant_image_is_that_image():
         ({"targets": np.array([0, 1])}, r"targets has shape \(2,\) for 3 images"),
         ({"targets": np.array([0, 4, 1])}, "class 4, but the model has 4: give 0 to 3"),
         ({"targets": -1}, "class -1"),
+        ({"targets": Contrast(2, 1)}, "targets has type Contrast: give one class, or one for each"),
+        ({"targets": lambda logits: logits[:, 0]}, "targets has type function"),
+        ({"targets": 1.5}, "targets has type float"),
+        ({"targets": True}, "targets has type bool"),
+        ({"targets": TARGETS + 0.5}, "targets has type float64: .* an array of 3 integers"),
+        ({"targets": jnp.float32(1)}, "targets has type float32"),
         ({"baselines": np.zeros(3)}, r"baselines has shape \(3,\): give a number, a colour \(2,\)"),
         ({"steps": 0}, "steps is 0: give 1 to 54"),
         ({"steps": 55}, "steps is 55: give 1 to 54"),
         ({"chunk": 0}, "chunk is 0: give at least 1"),
+        ({"logits_fn": lambda images: {"a": network(images)}}, "returned a dict for 153 images"),
         ({"logits_fn": lambda images: network(images)[0]}, r"returned shape \(4,\) for 153 images"),
     ],
 )
@@ -211,9 +206,3 @@ def test_what_does_not_fit_is_refused_with_the_remedy(game, changed, message):
     settings = {"logits_fn": network, "images": IMAGES, "maps": MAPS, "targets": TARGETS}
     with pytest.raises(ValueError, match=message):
         game(**settings | changed)
-
-
-@pytest.mark.parametrize(("size", "sigma"), [(4, 1.0), (0, 1.0), (5, 0.0)])
-def test_an_impossible_blur_is_refused(size, sigma):
-    with pytest.raises(ValueError, match="give an odd size and a positive sigma"):
-        blur(IMAGES, size, sigma)

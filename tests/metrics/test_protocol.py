@@ -102,10 +102,12 @@ def test_a_missing_truth_takes_only_the_scores_that_need_it():
     assert list(np.isnan(scores["distance"][0])) == [False, False, True, False]
 
 
-def test_scores_work_where_jax_forbids_silent_promotion():
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.int32])
+def test_scores_work_where_jax_forbids_silent_promotion(dtype):
+    maps = jnp.asarray(10 * MAPS).astype(dtype)
     with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"):
-        strict = metrics.score(MAPS, MASKS, POINTS, Protocol(threshold=0.31), True)
-    loose = metrics.score(MAPS, MASKS, POINTS, Protocol(threshold=0.31), True)
+        strict = metrics.score(maps, MASKS, POINTS, Protocol(threshold=0.31), True)
+    loose = metrics.score(maps, MASKS, POINTS, Protocol(threshold=0.31), True)
     for name, values in strict.items():
         np.testing.assert_array_equal(values, loose[name])
 

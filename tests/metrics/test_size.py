@@ -1,3 +1,4 @@
+import jax
 import numpy as np
 import pytest
 
@@ -44,9 +45,39 @@ def test_orders_are_permutations_and_every_place_is_shared_evenly(orders):
     np.testing.assert_array_equal(found, metrics.member_orders(4, orders, seed=3))
 
 
-def test_no_orders_are_refused():
-    with pytest.raises(ValueError, match="orders is 0"):
-        metrics.member_orders(4, 0)
+@pytest.mark.parametrize(
+    ("members", "orders", "message"), [(4, 0, "orders is 0"), (0, 4, "members is 0")]
+)
+def test_no_orders_and_no_members_are_refused(members, orders, message):
+    with pytest.raises(ValueError, match=f"{message}: give at least 1"):
+        metrics.member_orders(members, orders)
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("as_given", [np.array, jax.numpy.array], ids=["numpy", "jax"])
+@pytest.mark.parametrize(
+    ("orders", "message"),
+    [
+        ([[0, 1, 2, 3], [0, 1, 2, 4]], r"order 1 is \[0, 1, 2, 4\]: give each of the 4 members"),
+        ([[0, 1, 2, -1]], "order 0 is .*0 to 3, once"),
+        ([[0, 1, 1, 3]], r"order 0 is \[0, 1, 1, 3\]"),
+        ([[0, 1, 2]], r"orders has shape \(1, 3\) for 4 members: give .* \(orders, 4\)"),
+        ([0, 1, 2, 3], r"orders has shape \(4,\)"),
+        (np.zeros((0, 4), int), r"orders has shape \(0, 4\)"),
+    ],
+)
+def test_an_order_that_does_not_hold_each_member_once_is_refused(orders, message, as_given):
+    with pytest.raises(ValueError, match=message):
+        metrics.scores_by_size(MAPS, MASKS, POINTS, as_given(orders), PROTOCOL, True)
+
+
+def test_scores_by_size_are_alike_under_jit_where_the_orders_are_traced():
+    orders = metrics.member_orders(4, 2)
+
+    def scores(orders):
+        return metrics.scores_by_size(MAPS, MASKS, None, orders, PROTOCOL, True)["iou"]
+
+    np.testing.assert_allclose(jax.jit(scores)(orders), scores(orders), rtol=1e-5)
 
 
 def test_a_band_holds_the_mean_and_is_as_wide_as_sampling_makes_it():

@@ -1,7 +1,7 @@
 """A plain CNN, a residual network and a VGG, small, in PyTorch and in plain JAX.
 
 Every ReLU is a module of its own in PyTorch, used once and not in place, as Captum's guided
-backpropagation needs. For images of 10 x 14 pixels.
+backpropagation needs. For images of 10 x 14 pixels, the ResNet for others too.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """Attributions equal Captum's on the same network, for the same draws."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -21,22 +21,26 @@ TARGETS = {
     "one class": 2,
     "a class for each image": np.array([4, 0, 1]),
     "a contrast": attr.Contrast(3, 1),
+    "a function": lambda logits: logits[:, 0] * logits[:, 3],
 }
 
 
 class Case:
     """A network on both sides, images for it, and what to explain."""
 
-    def __init__(self, network: str, channels: int, targets: str) -> None:
+    def __init__(
+        self, network: str, channels: int, targets: str, size: tuple[int, int] = (10, 14)
+    ) -> None:
         self.pair = networks.network(network, channels)
-        self.images = twins.sample_images(3, channels)
+        self.images = twins.sample_images(3, channels, size=size)
+        self.baselines = twins.sample_images(4, channels, seed=1, size=size)
         self.torch_images = twins.to_torch(self.images)
         self.targets = TARGETS[targets]
         self.logits_fn = self.pair.logits_fn()
         self.forward = self.pair.net
         self.torch_target = self.targets
-        if isinstance(self.targets, attr.Contrast):
-            self.forward, self.torch_target = Difference(self.pair.net, *self.targets), 0
+        if isinstance(self.targets, attr.Contrast) or callable(self.targets):
+            self.forward, self.torch_target = Explained(self.pair.net, self.targets), 0
         self.torch_target = torch.as_tensor(self.torch_target)
 
     def ours(self, method: Callable[..., jax.Array], **settings: object) -> jax.Array:
@@ -47,36 +51,36 @@ class Case:
         return explain(self.torch_images, target=self.torch_target, **settings)
 
 
-class Difference(torch.nn.Module):
-    """A contrast as the only logit."""
+class Explained(torch.nn.Module):
+    """A contrast, or a function of the logits, as the only logit."""
 
-    def __init__(self, net: torch.nn.Module, target: int, against: int) -> None:
+    def __init__(self, net: torch.nn.Module, targets: object) -> None:
         super().__init__()
-        self.net, self.target, self.against = net, target, against
+        self.net, self.targets = net, targets
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         logits = self.net(images)
-        return (logits[:, self.target] - logits[:, self.against])[:, None]
+        if isinstance(self.targets, attr.Contrast):
+            return (logits[:, self.targets.target] - logits[:, self.targets.against])[:, None]
+        return self.targets(logits)[:, None]
 
 
-CASES = [(network, 3, targets) for network in networks.NETWORKS for targets in TARGETS]
-CASES += [("plain CNN", channels, "a class for each image") for channels in (1, 4)]
+CASES = [
+    ("plain CNN", 3, "one class"),
+    ("plain CNN", 3, "a contrast"),
+    ("plain CNN", 1, "a class for each image"),
+    ("plain CNN", 4, "a function"),
+    ("ResNet", 3, "one class"),
+    ("ResNet", 3, "a contrast"),
+    ("ResNet", 3, "a function", (13, 9)),
+    ("VGG", 3, "a class for each image"),
+    ("VGG", 3, "a contrast"),
+]
 
 
-@pytest.fixture(
-    params=CASES, ids=lambda case: f"{case[0]}, {case[1]} channels, {case[2]}", scope="module"
-)
+@pytest.fixture(params=CASES, ids=lambda case: ", ".join(map(str, case)), scope="module")
 def case(request: pytest.FixtureRequest) -> Case:
     return Case(*request.param)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """The networks are so small that PyTorch's threads would spend their time on waiting."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def assert_equal(ours: jax.Array, captums: torch.Tensor) -> None:
@@ -140,22 +144,24 @@ def test_quadratures_are_captums_with_weights_that_sum_to_one(quadrature: str, s
     np.testing.assert_allclose(weights * too_small, their_weights(steps), rtol=1e-12)
 
 
-def test_gradient_shap(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    baselines = twins.sample_images(4, case.images.shape[-1], seed=1)
+@pytest.mark.parametrize("stdev", [0.0, 0.3])
+def test_gradient_shap(case: Case, stdev: float, monkeypatch: pytest.MonkeyPatch) -> None:
     generator, rows = np.random.default_rng(2), (len(case.images), 5)
+    noise = generator.normal(0, stdev, rows + case.images.shape[1:]).astype(np.float32)
     draws = attr.Draws(
-        baseline=generator.integers(0, len(baselines), rows),
+        baseline=generator.integers(0, len(case.baselines), rows),
         alpha=generator.uniform(size=rows).astype(np.float32),
-        noise=generator.normal(0, 0.3, rows + case.images.shape[1:]).astype(np.float32),
+        noise=noise if stdev else noise[..., :1, :1, :1],  # as `shap_draws` has it
     )
-    inject(draws, monkeypatch)
+    inject_choices(draws, monkeypatch)
+    inject_noise(noise, monkeypatch)
     theirs = case.theirs(
-        captum.GradientShap, baselines=twins.to_torch(baselines), n_samples=5, stdevs=0.3
+        captum.GradientShap, baselines=twins.to_torch(case.baselines), n_samples=5, stdevs=stdev
     )
-    assert_equal(case.ours(attr.shap_from_draws, baselines=baselines, draws=draws), theirs)
+    assert_equal(case.ours(attr.shap_from_draws, baselines=case.baselines, draws=draws), theirs)
 
 
-def inject(draws: attr.Draws, monkeypatch: pytest.MonkeyPatch) -> None:
+def inject_choices(draws: attr.Draws, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets Captum's generators return our draws; both sides go sample by sample, image by image."""
 
     def choice(count: int, size: int) -> np.ndarray:
@@ -169,7 +175,6 @@ def inject(draws: attr.Draws, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(np.random, "choice", choice)
     monkeypatch.setattr(np.random, "uniform", uniform)
-    inject_noise(draws.noise, monkeypatch)
 
 
 def inject_noise(noise: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from jaxens.attribution.lime import lime_from_draws
 from jaxens.attribution.lime_forms import FORMS
 from jaxens.attribution.segments import grid
 from jaxens.attribution.targets import Contrast
-from tests.reference import twins
+from tests.reference import networks, twins
 
 IMAGES = 2
 TARGETS = {
@@ -24,19 +24,28 @@ TARGETS = {
     "a class for each image": np.array([4, 1]),
     "a contrast": Contrast(3, 1),
 }
-CASES = [(3, name) for name in TARGETS] + [(1, "one class"), (4, "one class")]
+CASES = [
+    ("plain CNN", 3, "one class"),
+    ("plain CNN", 1, "a class for each image"),
+    ("plain CNN", 4, "a contrast"),
+    ("ResNet", 3, "a class for each image", (13, 9)),
+    ("ResNet", 3, "a contrast"),
+    ("VGG", 3, "one class"),
+    ("VGG", 3, "a contrast"),
+]
 
 
 class Pair:
     """The network on both sides, images and segments for it, and what to explain."""
 
-    def __init__(self, channels: int, targets: object) -> None:
-        # Strong enough that the lasso leaves some coefficients.
-        self.images = 4 * twins.sample_images(IMAGES, channels)
-        self.segments = np.stack([grid(10, 14, 3), grid(10, 14, 3)[::-1]])
-        self.targets = targets
-        self.net = twins.TorchNet(channels).eval()
-        self.logits_fn = partial(twins.logits, twins.params_of(self.net))
+    def __init__(
+        self, network: str, channels: int, targets: str, size: tuple[int, int] = (10, 14)
+    ) -> None:
+        self.images = twins.sample_images(IMAGES, channels, size=size)
+        self.segments = np.stack([grid(*size, 3), grid(*size, 3)[::-1]])
+        self.targets = TARGETS[targets]
+        pair = networks.network(network, channels)
+        self.net, self.logits_fn = pair.net, pair.logits_fn()
 
     def ours(self, form: str, masks: np.ndarray, **settings: object) -> np.ndarray:
         explain = partial(lime_from_draws, self.logits_fn, form=form, **settings)
@@ -51,10 +60,9 @@ class Pair:
         return chosen[:, None]
 
 
-@pytest.fixture(params=CASES, ids=lambda case: f"{case[0]} channels, {case[1]}", scope="module")
+@pytest.fixture(params=CASES, ids=lambda case: ", ".join(map(str, case)), scope="module")
 def pair(request: pytest.FixtureRequest) -> Pair:
-    channels, targets = request.param
-    return Pair(channels, TARGETS[targets])
+    return Pair(*request.param)
 
 
 def random_masks(samples: int) -> np.ndarray:

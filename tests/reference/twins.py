@@ -70,10 +70,12 @@ def _conv(images: Array, kernel: Array, stride: int) -> Array:
     )
 
 
-def sample_images(count: int, channels: int = 3, seed: int = 0) -> np.ndarray:
+def sample_images(
+    count: int, channels: int = 3, seed: int = 0, size: tuple[int, int] = (10, 14)
+) -> np.ndarray:
     """Normal noise: images of both signs, no two pixels alike."""
     generator = np.random.default_rng(seed)
-    return generator.normal(size=(count, 10, 14, channels)).astype(np.float32)
+    return generator.normal(size=(count, *size, channels)).astype(np.float32)
 
 
 def to_torch(images: np.ndarray | Array) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Scores against the ensemble's size, per method and metric (the paper's Figure 5)."""
+"""Scores against the ensemble's size (the paper's Figure 5) and against the threshold."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from jaxtyping import Float
 from jaxens import metrics
 from jaxens.evaluation.scoring import Answers
 from jaxens.evaluation.tables import as_csv
+from jaxens.viz.curves import mean_of_scored
 
 SHOWN = ("iou", "correlation", "distance")
 
@@ -52,6 +53,21 @@ def sizes_csv(sizes: Mapping[str, Mapping[tuple[str, str], BySize]]) -> str:
         for (method, metric), each in curves.items()
         for size, (mean, low, high) in enumerate(
             zip(each.curve.mean, each.curve.low, each.curve.high, strict=True), start=1
+        )
+    ]
+    return as_csv(header, lines)
+
+
+def thresholds_csv(found: Mapping[str, Mapping[str, Answers]]) -> str:
+    """The mean IoU, precision and recall at every threshold, by question and method."""
+    header = ["question", "metric", "method", "threshold", "individual", "ensemble"]
+    lines = [
+        [question, name, method, f"{threshold:.2f}", *values]
+        for question, by_method in found.items()
+        for method, answers in by_method.items()
+        for name, both in answers.thresholds.items()
+        for threshold, *values in zip(
+            metrics.THRESHOLDS, *(mean_of_scored(scores) for scores in both), strict=True
         )
     ]
     return as_csv(header, lines)

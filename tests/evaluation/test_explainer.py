@@ -1,0 +1,90 @@
+"""The explainer gives each method what it needs, and the maps that the ensemble itself gives."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxens import attribution as attr
+from jaxens.data.schema import Task
+from jaxens.ensemble import Ensemble
+from jaxens.evaluation.explainer import Explainer
+from jaxens.evaluation.settings import Settings
+from jaxens.models import build
+
+TASKS = (Task.multiclass("species", ("a", "b", "c")), Task.multilabel("marks", {"ring": "eye"}))
+PICTURES = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), dtype=np.uint8)
+PLACES = np.array([7, 100_000, 3])
+
+
+@pytest.fixture(scope="module")
+def ensemble():
+    model = build("small", [("species", 3), ("marks", 1)])
+    keys = jax.random.split(jax.random.key(0), 2)
+    variables = jax.jit(jax.vmap(model.init, (0, None)))(keys, jnp.zeros((1, 16, 16, 3)))
+    return Ensemble(model, variables, TASKS)
+
+
+def explainer(ensemble, **changed):
+    few = {"steps": 2, "shap_samples": 2, "noise_samples": 2, "lime_samples": 30}
+    settings = Settings(images_at_once=8, superpixels="grid", **few, **changed)
+    return Explainer(ensemble, PICTURES[:2], settings)
+
+
+@pytest.mark.parametrize("method", ["integrated_gradients", "gradient_shap", "lime", "smooth_grad"])
+def test_a_map_depends_on_its_picture_and_place_alone(ensemble, method):
+    targets = np.array([2, 0, 1])
+    together = explainer(ensemble).maps(method, PICTURES, PLACES, targets, "species")
+    assert together.shape == (2, 3, 16, 16)
+    turned = [2, 0, 1]
+    other = explainer(ensemble, seed=0).maps(
+        method, PICTURES[turned], PLACES[turned], targets[turned], "species"
+    )
+    np.testing.assert_allclose(other, together[:, turned], atol=1e-5)
+    if "key" in attr.METHODS[method].settings:
+        elsewhere = explainer(ensemble).maps(method, PICTURES, PLACES + 1, targets, "species")
+        assert not np.allclose(elsewhere, together, atol=1e-5)
+
+
+@pytest.mark.parametrize("form", ["marcotcr", "captum"])
+def test_lime_by_surrogates_is_lime_by_target(ensemble, form):
+    """A contrast too: a ridge is linear, and a lasso is fitted to the difference itself."""
+    ours = explainer(ensemble, lime_form=form)
+    segments = np.broadcast_to(attr.grid(16, 16, 7), (3, 16, 16))
+    key = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(0), PLACES)
+    given = {"segments": segments, "key": key, "samples": 30, "form": form}
+    for targets in (np.array([2, 0, 1]), attr.Contrast(np.array([2, 0, 1]), np.array([0, 1, 0]))):
+        own = ensemble.attribute(PICTURES, targets, "lime", "species", **given)
+        maps = ours.maps("lime", PICTURES, PLACES, targets, "species")
+        np.testing.assert_allclose(maps, own, atol=1e-5)
+
+
+def test_one_pass_of_lime_serves_every_class_and_task(ensemble, monkeypatch):
+    passes = []
+    surrogates = Ensemble.surrogates
+    monkeypatch.setattr(
+        Ensemble, "surrogates", lambda *a, **k: passes.append(1) or surrogates(*a, **k)
+    )
+    ours = explainer(ensemble)
+    for task in TASKS:
+        for target in range(len(task.classes)):
+            ours.maps("lime", PICTURES, PLACES, target, task.name)
+    assert len(passes) == len(PICTURES)
+
+
+def test_the_reduction_reaches_methods_that_have_channels(ensemble):
+    for method in ("saliency", "grad_cam"):
+        usual = explainer(ensemble).maps(method, PICTURES, PLACES, 0, "species")
+        other = explainer(ensemble, reduce="sum_abs").maps(method, PICTURES, PLACES, 0, "species")
+        assert np.allclose(usual, other) == (method == "grad_cam")
+
+
+@pytest.mark.parametrize("method", ["saliency", "integrated_gradients", "smooth_grad", "lime"])
+@pytest.mark.parametrize("at_once", [1, 11, 256, 8192])
+def test_no_call_of_the_model_holds_more_than_it_may(method, at_once):
+    settings = Settings(images_at_once=at_once)
+    pictures, chunk = settings.chunks(method, members=11)
+    assert pictures >= 1
+    assert chunk >= 1
+    bound = max(11, at_once) * (4 if method == "lime" else 1)
+    assert pictures * min(chunk, settings.passes(method)) * 11 <= bound or pictures * chunk == 1
