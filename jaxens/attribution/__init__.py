@@ -2,7 +2,8 @@
 
 Pure functions of a model, images and targets. They explain raw logits, work with any JAX
 function from images [image, height, width, channel] to logits [image, class], and may be
-`jit`ted, and `vmap`ped over the members of an ensemble.
+`jit`ted, and `vmap`ped over the members of an ensemble. The model is shown images in their own
+type; maps are in float32 or better.
 """
 
 from jaxens.attribution.check import check_model

@@ -48,7 +48,7 @@ def smooth_grad(method: GradientMethod) -> Callable[..., Array]:
         samples: int = 25,
         stdev: float | int = 0.15,
         chunk: int | None = None,
-    ) -> Float[Array, "image height width channel"]:
+    ) -> Float[Array, "image *map"]:
         draws = noise_draws(key, images, samples, stdev)
         return smooth_grad_from_draws(method, logits_fn, images, targets, draws, chunk)
 
@@ -70,7 +70,7 @@ def var_grad(method: GradientMethod) -> Callable[..., Array]:
         samples: int = 25,
         stdev: float | int = 0.15,
         chunk: int | None = None,
-    ) -> Float[Array, "image height width channel"]:
+    ) -> Float[Array, "image *map"]:
         draws = noise_draws(key, images, samples, stdev)
         return var_grad_from_draws(method, logits_fn, images, targets, draws, chunk)
 

@@ -153,7 +153,8 @@ def test_a_method_may_have_maps_of_another_size(
     plain = jax.jit(lambda images: grad_cam(head, images, TARGETS))
     copies = [plain(IMAGES + NOISE[:, sample]) for sample in range(6)]
     expected = {"smooth": np.mean, "var": np.var}[name](copies, axis=0)
-    assert maps.shape == (4, 3, 4)
+    wrapped = partial(WRAPPERS[name](grad_cam), head, key=KEY, samples=6, chunk=chunk)
+    assert maps.shape == jax.eval_shape(wrapped, IMAGES, TARGETS).shape == (4, 3, 4)
     np.testing.assert_allclose(maps, expected, atol=1e-5 * np.abs(expected).max())
 
 
