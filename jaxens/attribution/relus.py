@@ -136,8 +136,9 @@ def _acquits(name: str, numbers: list[float], value: _Value) -> bool:
     """A root, of a variance kept from being negative; a cap's inverse makes a hard sigmoid."""
     if name == "pow":
         return len(numbers) == 1 and abs(numbers[0]) < 1
-    if name in ("div", "mul") and value.cap is not None:
-        return bool(np.isclose(numbers[0], value.cap if name == "div" else 1 / value.cap))
+    if name in ("div", "mul") and value.cap is not None and numbers:
+        (by,) = numbers
+        return bool(np.isclose(by, value.cap) if name == "div" else np.isclose(by * value.cap, 1))
     return name in ("rsqrt", "sqrt")
 
 

@@ -34,8 +34,8 @@ def smooth_grad(method: GradientMethod) -> Callable[..., Array]:
     to the mean map of `samples` noisy copies of each image, as Captum's `NoiseTunnel` for the
     same draws. `stdev` is in the images' unit, as Captum's; Smilkov et al. suggest 0.1 to 0.2
     of their range. `key` and the draws: see `noise_draws`. `chunk` is how many copies of an
-    image go through the model at once (all, if None), which bounds memory and leaves the
-    result as it is. Settings of the method are bound to it before:
+    image go through the model at once (all, if None), which bounds memory and changes
+    the result by no more than rounding. Settings of the method are bound to it before:
     `smooth_grad(partial(integrated_gradients, steps=20))`.
     """
 

@@ -246,6 +246,7 @@ def test_an_ordinary_relu_beside_it_is_refused(act: Model) -> None:
 
 OTHER = {
     "clip to both signs": lambda x: jnp.clip(x, -1, 1),
+    "negative part, scaled": lambda x: 0.1 * jnp.minimum(x, 0),
     "softplus": jax.nn.softplus,
     "gelu": jax.nn.gelu,
     "swish": jax.nn.swish,
