@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from jaxens import metrics
@@ -146,6 +147,7 @@ def _questions(ensemble: Ensemble, test: Split, asked: argparse.Namespace) -> li
             raise UserError(f"{asked.run} has no task {name!r}: --tasks among {', '.join(names)}")
     tasks = tuple(task for task in ensemble.tasks if task.name in (asked.tasks or names))
     logits = all_logits(ensemble, test)
+    _check_sound({task.name: np.asarray(logits[task.name]) for task in tasks}, asked.run)
     predicted = {
         task.name: np.asarray(mean_probabilities(task, logits[task.name])) for task in tasks
     }
@@ -160,6 +162,18 @@ def _questions(ensemble: Ensemble, test: Split, asked: argparse.Namespace) -> li
             out = ", ".join(f"{n} with {why}" for why, n in question.left_out.items() if n)
             notice(f"{question.name}: no picture to explain ({out or 'none has it'})")
     return [question for question in asking if len(question)]
+
+
+def _check_sound(logits: dict[str, Float[np.ndarray, "member image _"]], run: Path) -> None:
+    """Raises `UserError` for a member that gives NaN: no mean map of its pictures has a score."""
+    sound = [np.isfinite(each).all(axis=-1) for each in logits.values()]
+    lost = (~np.logical_and.reduce(sound)).sum(axis=1)
+    for member in np.flatnonzero(lost):
+        raise UserError(
+            f"member {member} (0 to {len(lost) - 1}) of {run} gives NaN for {lost[member]} of "
+            f"{sound[0].shape[1]} pictures, so that the mean maps would have no score: train anew "
+            "with a lower --learning-rate"
+        )
 
 
 def _work(asking: list[Question], methods: list[str], settings: Settings) -> int:

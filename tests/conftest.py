@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
 
 # Before JAX starts: small programs run once, so what XLA saves by not optimising them is more
 # than what they lose. Numbers are compared with references, not with optimised ones.
@@ -21,3 +23,31 @@ def _programs_of_one_module_at_a_time() -> Iterator[None]:
     """A thousand compiled programs take gigabytes, and Python's collector minutes to walk them."""
     yield
     jax.clear_caches()
+
+
+class TinyRun(NamedTuple):
+    """A finished run of a tiny ensemble on a tiny data set, made once."""
+
+    folder: Path
+    flags: list[str]
+    printed: str
+
+
+@pytest.fixture(scope="session")
+def flags(tmp_path_factory) -> list[str]:
+    """Flags of a run that takes seconds."""
+    cache = tmp_path_factory.mktemp("cache")
+    pictures = ["--train-pictures", "24", "--val-pictures", "6", "--test-pictures", "12"]
+    run = ["--members", "2", "--epochs", "2", "--batch-size", "8", "--image-size", "16"]
+    return [*pictures, *run, "--cache-dir", str(cache)]
+
+
+@pytest.fixture(scope="session")
+def run(flags, tmp_path_factory) -> TinyRun:
+    from jaxens.train import train
+    from jaxens.viz.live import console
+
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    with console.capture() as capture:
+        train([*flags, "--out", str(folder)])
+    return TinyRun(folder, flags, capture.get())

@@ -15,7 +15,7 @@ from jaxens.attribution.integrated import convergence_delta, integrated_gradient
 from jaxens.attribution.keys import Keys, keys_of_images
 from jaxens.attribution.lime import lime, lime_draws, lime_from_draws, surrogates
 from jaxens.attribution.lime_forms import FORMS, Form
-from jaxens.attribution.methods import METHODS, Method, Network, explain, find
+from jaxens.attribution.methods import METHODS, Method, Network, explain, method_named
 from jaxens.attribution.quadrature import QUADRATURES
 from jaxens.attribution.reduce import REDUCTIONS, max_abs, sum_abs, sum_channels
 from jaxens.attribution.resize import resize
@@ -46,7 +46,6 @@ __all__ = [
     "check_model",
     "convergence_delta",
     "explain",
-    "find",
     "grad_cam",
     "gradient_shap",
     "grid",
@@ -61,6 +60,7 @@ __all__ = [
     "lime_draws",
     "lime_from_draws",
     "max_abs",
+    "method_named",
     "noise_draws",
     "paint",
     "resize",

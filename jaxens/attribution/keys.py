@@ -1,4 +1,4 @@
-"""One random key for each image, so that no image's draws depend on another's."""
+"""Random keys for each image and sample, so that no image's draws depend on another's."""
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,20 @@ def keys_of_images(key: Keys, images: int) -> Key[Array, "image"]:
             f"key has shape {key.shape} for {images} images: give one key, or one for each"
         )
     return key
+
+
+def keys_of_samples(key: Keys, images: int, samples: int) -> Key[Array, "image sample"]:
+    """`jax.random.fold_in(image's key, s)` for sample s; see `keys_of_images` for the image's."""
+    fold = jax.vmap(jax.vmap(jax.random.fold_in, (None, 0)), (0, None))
+    return fold(keys_of_images(key, images), jnp.arange(samples))
+
+
+def check_noise(samples: int, stdev: float | int) -> None:
+    """ValueError unless there are samples, and noise has a standard deviation."""
+    if samples < 1:
+        raise ValueError(f"samples is {samples}: give at least 1")
+    if stdev < 0:
+        raise ValueError(f"stdev is {stdev}: give 0 or more")
 
 
 def _as_typed(key: Keys) -> Key[Array, "..."]:

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float, Integer
 
 from jaxens.attribution.gradient import Model, as_logits, taking
 from jaxens.attribution.images import as_images, full
-from jaxens.attribution.keys import Keys, keys_of_images
+from jaxens.attribution.keys import Keys, keys_of_samples
 from jaxens.attribution.lime_forms import (
     FORMS,
     Hidden,
@@ -100,8 +100,7 @@ def lime_draws(
     if samples < 2:
         raise ValueError(f"samples is {samples}: give at least 2, or there is nothing to compare")
     labels, count = as_segments(segments, None, segment_count)
-    fold = jax.vmap(jax.vmap(jax.random.fold_in, (None, 0)), (0, None))
-    keys = fold(keys_of_images(key, len(labels)), jnp.arange(samples))
+    keys = keys_of_samples(key, len(labels), samples)
     masks = jax.vmap(jax.vmap(lambda key: jax.random.bernoulli(key, 0.5, (count,))))(keys)
     return masks.at[:, 0].set(True) if form_named(form).whole_first else masks
 
@@ -120,12 +119,20 @@ def lime_from_draws(
 ) -> Float[Array, "image height width"]:
     """LIME for given draws."""
 
-    def explained(values: Array) -> Array:
+    def target_alone(values: Array) -> Array:
         by_sample = jax.vmap(lambda values: select(values, targets), in_axes=1, out_axes=1)
         return by_sample(values)[..., None]
 
-    weights = _surrogates(
-        logits_fn, images, segments, masks, explained, form, hidden, probabilities, chunk
+    weights = surrogates(
+        logits_fn,
+        images,
+        segments,
+        masks,
+        form=form,
+        hidden=hidden,
+        probabilities=probabilities,
+        outputs=target_alone,
+        chunk=chunk,
     )
     return paint(weights[..., 0], segments)
 
@@ -139,42 +146,20 @@ def surrogates(
     form: str = "marcotcr",
     hidden: Hidden | None = None,
     probabilities: Model | None = None,
+    outputs: Callable[[Array], Array] = lambda values: values,
     chunk: int | None = None,
-) -> Float[Array, "image segment label"]:
+) -> Float[Array, "image segment output"]:
     """Each segment's weight for every class, from the forward passes that one class takes.
 
-    `paint(weights[..., label], segments)` is `lime_from_draws`' map for that class.
+    `paint(weights[..., label], segments)` is `lime_from_draws`' map for that class. `outputs`
+    makes of the probabilities or logits [image, sample, class] what is explained
+    [image, sample, output]: all classes, unless told otherwise.
     """
-    return _surrogates(
-        logits_fn,
-        images,
-        segments,
-        masks,
-        lambda values: values,
-        form,
-        hidden,
-        probabilities,
-        chunk,
-    )
-
-
-def _surrogates(
-    logits_fn: Model,
-    images: ArrayLike,
-    segments: ArrayLike,
-    masks: ArrayLike,
-    explained: Callable[[Array], Array],
-    name: str,
-    hidden: Hidden | None,
-    probabilities: Model | None,
-    chunk: int | None,
-) -> Float[Array, "image segment output"]:
-    """Fits the outputs that `explained` makes of each sample's probabilities or logits."""
-    images, masks, form = as_images(images), jnp.asarray(masks, bool), form_named(name)
-    if probabilities is not None and form.explains != "probability":
+    images, masks, row = as_images(images), jnp.asarray(masks, bool), form_named(form)
+    if probabilities is not None and row.explains != "probability":
         raise ValueError(
-            f"the form {name!r} explains logits: leave probabilities out, or choose one of "
-            f"{', '.join(row.name for row in FORMS.values() if row.explains == 'probability')}"
+            f"the form {form!r} explains logits: leave probabilities out, or choose one of "
+            f"{', '.join(f.name for f in FORMS.values() if f.explains == 'probability')}"
         )
     if masks.ndim != 3 or len(masks) != len(images) or not masks.shape[1]:
         raise ValueError(
@@ -182,18 +167,18 @@ def _surrogates(
         )
     labels, count = as_segments(segments, images.shape[:3], masks.shape[2])
     exact = full(images)
-    start = hidden_images(form.hidden if hidden is None else hidden, exact, labels, count)
+    start = hidden_images(row.hidden if hidden is None else hidden, exact, labels, count)
 
     def model(points: Array) -> Array:
         logits = as_logits(taking(images, logits_fn)(points), len(points)).astype(exact.dtype)
-        return logits if form.explains == "logit" else (probabilities or jax.nn.softmax)(logits)
+        return logits if row.explains == "logit" else (probabilities or jax.nn.softmax)(logits)
 
     values = _values(model, exact, start, labels, masks, chunk)
     # A label without pixels must not count for the distance, nor for the regression.
     present = sum_segments(jnp.ones_like(exact[..., 0]), labels, count) > 0
     features = (masks & present[:, None]).astype(exact.dtype)
-    weights = sample_weights(form, exact, start, labels, features)
-    return jax.vmap(form.fit)(features, explained(values), weights)
+    weights = sample_weights(row, exact, start, labels, features)
+    return jax.vmap(row.fit)(features, outputs(values), weights)
 
 
 def _values(

@@ -41,10 +41,10 @@ class Method:
 
     `signed` maps speak for and against the target; others are not negative. (The sign of a
     gradient by itself says whether a pixel should be brighter or darker, not whether it speaks
-    for the target; those maps are magnitudes.) A map is of
-    whole `regions`, or of single pixels. `reduce` names the reduction of channels that is
-    usual for the method; None where its map has none. What it needs of a model, and its
-    settings with their defaults, are the arguments of `function`.
+    for the target; those maps are magnitudes.) A map is of whole `regions`, or of single
+    pixels. `reduce` names the reduction of channels that is usual for the method; None where
+    its map has none. What it needs of a model, and its settings with their defaults, are the
+    arguments of `function`.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Method:
         return {
             name: argument.default
             for name, argument in self._arguments.items()
-            if name not in known and argument.kind is not argument.VAR_KEYWORD
+            if name not in known
         }
 
     @property
@@ -79,75 +79,100 @@ class Method:
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
-        Method("saliency", saliency, "Saliency", "Simonyan et al. 2013", False, False, "max_abs"),
         Method(
-            "input_x_gradient",
-            input_x_gradient,
-            "Input x Gradient",
-            "Shrikumar et al. 2016",
-            True,
-            False,
-            "sum",
+            name="saliency",
+            function=saliency,
+            title="Saliency",
+            source="Simonyan et al. 2013",
+            signed=False,
+            regions=False,
+            reduce="max_abs",
         ),
         Method(
-            "integrated_gradients",
-            integrated_gradients,
-            "Integrated Gradients",
-            "Sundararajan et al. 2017",
-            True,
-            False,
-            "sum",
-            ("baselines",),
+            name="input_x_gradient",
+            function=input_x_gradient,
+            title="Input x Gradient",
+            source="Shrikumar et al. 2016",
+            signed=True,
+            regions=False,
+            reduce="sum",
         ),
         Method(
-            "gradient_shap",
-            gradient_shap,
-            "GradientSHAP",
-            "Lundberg and Lee 2017",
-            True,
-            False,
-            "sum",
-            ("key",),
-        ),
-        Method("grad_cam", grad_cam, "Grad-CAM", "Selvaraju et al. 2017", True, True, None),
-        Method(
-            "guided_backprop",
-            guided_backprop,
-            "Guided Backprop",
-            "Springenberg et al. 2015",
-            False,
-            False,
-            "max_abs",
+            name="integrated_gradients",
+            function=integrated_gradients,
+            title="Integrated Gradients",
+            source="Sundararajan et al. 2017",
+            signed=True,
+            regions=False,
+            reduce="sum",
+            per_image=("baselines",),
         ),
         Method(
-            "guided_grad_cam",
-            guided_grad_cam,
-            "Guided Grad-CAM",
-            "Selvaraju et al. 2017",
-            False,
-            False,
-            "max_abs",
-        ),
-        Method("lime", lime, "LIME", "Ribeiro et al. 2016", True, True, None, ("key", "segments")),
-        Method(
-            "smooth_grad",
-            smooth_grad(saliency),
-            "SmoothGrad",
-            "Smilkov et al. 2017",
-            False,
-            False,
-            "max_abs",
-            ("key",),
+            name="gradient_shap",
+            function=gradient_shap,
+            title="GradientSHAP",
+            source="Lundberg and Lee 2017",
+            signed=True,
+            regions=False,
+            reduce="sum",
+            per_image=("key",),
         ),
         Method(
-            "var_grad",
-            var_grad(saliency),
-            "VarGrad",
-            "Adebayo et al. 2018",
-            False,
-            False,
-            "max_abs",
-            ("key",),
+            name="grad_cam",
+            function=grad_cam,
+            title="Grad-CAM",
+            source="Selvaraju et al. 2017",
+            signed=True,
+            regions=True,
+            reduce=None,
+        ),
+        Method(
+            name="guided_backprop",
+            function=guided_backprop,
+            title="Guided Backprop",
+            source="Springenberg et al. 2015",
+            signed=False,
+            regions=False,
+            reduce="max_abs",
+        ),
+        Method(
+            name="guided_grad_cam",
+            function=guided_grad_cam,
+            title="Guided Grad-CAM",
+            source="Selvaraju et al. 2017",
+            signed=False,
+            regions=False,
+            reduce="max_abs",
+        ),
+        Method(
+            name="lime",
+            function=lime,
+            title="LIME",
+            source="Ribeiro et al. 2016",
+            signed=True,
+            regions=True,
+            reduce=None,
+            per_image=("key", "segments"),
+        ),
+        Method(
+            name="smooth_grad",
+            function=smooth_grad(saliency),
+            title="SmoothGrad",
+            source="Smilkov et al. 2017",
+            signed=False,
+            regions=False,
+            reduce="max_abs",
+            per_image=("key",),
+        ),
+        Method(
+            name="var_grad",
+            function=var_grad(saliency),
+            title="VarGrad",
+            source="Adebayo et al. 2018",
+            signed=False,
+            regions=False,
+            reduce="max_abs",
+            per_image=("key",),
         ),
     )
 }
@@ -170,7 +195,7 @@ def explain(
 
     Raises `ValueError` for an unknown method, setting or reduction, and for one that is missing.
     """
-    row = find(method)
+    row = method_named(method)
     _check(row, network, reduce, settings)
     images = as_images(images)
     model = [getattr(network, name) for name in row.needs]
@@ -180,7 +205,7 @@ def explain(
     return resize(maps, (images.shape[1], images.shape[2]))
 
 
-def find(method: str) -> Method:
+def method_named(method: str) -> Method:
     """The method of this name; ValueError for an unknown one."""
     if method not in METHODS:
         raise ValueError(f"unknown method {method!r}: choose from {', '.join(METHODS)}")

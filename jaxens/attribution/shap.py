@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from jaxens.attribution.gradient import Model, gradients, taking
 from jaxens.attribution.images import as_images, check_finite, full
-from jaxens.attribution.keys import Keys, keys_of_images
+from jaxens.attribution.keys import Keys, check_noise, keys_of_samples
 from jaxens.attribution.sequence import sum_in_chunks
 from jaxens.attribution.targets import Targets
 
@@ -70,10 +70,7 @@ def shap_draws(
     their order, or the number of samples (with JAX's default Threefry keys).
     """
     images = full(as_images(images))
-    if samples < 1:
-        raise ValueError(f"samples is {samples}: give at least 1")
-    if stdev < 0:
-        raise ValueError(f"stdev is {stdev}: give 0 or more")
+    check_noise(samples, stdev)
 
     def draw(key: Array) -> Draws:
         which, where, how = jax.random.split(key, 3)
@@ -86,9 +83,7 @@ def shap_draws(
             else jnp.zeros((1, 1, 1), images.dtype),
         )
 
-    fold = jax.vmap(jax.vmap(jax.random.fold_in, (None, 0)), (0, None))
-    keys = fold(keys_of_images(key, len(images)), jnp.arange(samples))
-    return jax.vmap(jax.vmap(draw))(keys)
+    return jax.vmap(jax.vmap(draw))(keys_of_samples(key, len(images), samples))
 
 
 def shap_from_draws(

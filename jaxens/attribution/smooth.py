@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from jaxens.attribution.gradient import Model
 from jaxens.attribution.images import as_images, full
-from jaxens.attribution.keys import Keys, keys_of_images
+from jaxens.attribution.keys import Keys, check_noise, keys_of_samples
 from jaxens.attribution.sequence import after, slices, sum_in_chunks
 from jaxens.attribution.targets import Targets
 
@@ -39,20 +39,7 @@ def smooth_grad(method: GradientMethod) -> Callable[..., Array]:
     `smooth_grad(partial(integrated_gradients, steps=20))`.
     """
 
-    def smoothed(
-        logits_fn: Model,
-        images: Float[ArrayLike, "image height width channel"],
-        targets: Targets,
-        *,
-        key: Keys,
-        samples: int = 25,
-        stdev: float | int = 0.15,
-        chunk: int | None = None,
-    ) -> Float[Array, "image *map"]:
-        draws = noise_draws(key, images, samples, stdev)
-        return smooth_grad_from_draws(method, logits_fn, images, targets, draws, chunk)
-
-    return smoothed
+    return _of_noisy_copies(method, smooth_grad_from_draws)
 
 
 def var_grad(method: GradientMethod) -> Callable[..., Array]:
@@ -61,7 +48,13 @@ def var_grad(method: GradientMethod) -> Callable[..., Array]:
     It divides by the number of samples, as Captum, and is not negative.
     """
 
-    def varied(
+    return _of_noisy_copies(method, var_grad_from_draws)
+
+
+def _of_noisy_copies(
+    method: GradientMethod, from_draws: Callable[..., Array]
+) -> Callable[..., Array]:
+    def explain(
         logits_fn: Model,
         images: Float[ArrayLike, "image height width channel"],
         targets: Targets,
@@ -72,9 +65,9 @@ def var_grad(method: GradientMethod) -> Callable[..., Array]:
         chunk: int | None = None,
     ) -> Float[Array, "image *map"]:
         draws = noise_draws(key, images, samples, stdev)
-        return var_grad_from_draws(method, logits_fn, images, targets, draws, chunk)
+        return from_draws(method, logits_fn, images, targets, draws, chunk)
 
-    return varied
+    return explain
 
 
 def noise_draws(
@@ -90,16 +83,12 @@ def noise_draws(
     their order, or the number of samples (with JAX's default Threefry keys).
     """
     images = full(as_images(images))
-    if samples < 1:
-        raise ValueError(f"samples is {samples}: give at least 1")
-    if stdev < 0:
-        raise ValueError(f"stdev is {stdev}: give 0 or more")
+    check_noise(samples, stdev)
 
     def draw(key: Array) -> Array:
         return stdev * jax.random.normal(key, images.shape[1:], images.dtype)
 
-    fold = jax.vmap(jax.vmap(jax.random.fold_in, (None, 0)), (0, None))
-    return jax.vmap(jax.vmap(draw))(fold(keys_of_images(key, len(images)), jnp.arange(samples)))
+    return jax.vmap(jax.vmap(draw))(keys_of_samples(key, len(images), samples))
 
 
 def smooth_grad_from_draws(

@@ -85,7 +85,7 @@ def surrogates(
 
 def _takes_probabilities(method: str, settings: dict[str, Any]) -> bool:
     """Whether the method explains a probability, which is each task's own."""
-    known = attribution.find(method).settings
+    known = attribution.method_named(method).settings
     if "probabilities" not in known or "probabilities" in settings:
         return False
     form = settings.get("form", known["form"])

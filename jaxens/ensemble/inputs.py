@@ -37,7 +37,7 @@ def arrange(
     method: str, settings: dict[str, Any], images: Float[Array, "image ..."], members: int
 ) -> Settings:
     """Sorts settings; ValueError, by name, for one that does not fit the images."""
-    by_image_names = attribution.find(method).per_image
+    by_image_names = attribution.method_named(method).per_image
     static: dict[str, Any] = {}
     shared, by_image = {}, {}
     keys = None

@@ -9,7 +9,6 @@ from jaxtyping import Float
 from jaxens import metrics
 from jaxens.evaluation.scoring import Answers
 from jaxens.evaluation.tables import as_csv
-from jaxens.viz.curves import mean_of_scored
 
 SHOWN = ("iou", "correlation", "distance")
 
@@ -58,16 +57,41 @@ def sizes_csv(sizes: Mapping[str, Mapping[tuple[str, str], BySize]]) -> str:
     return as_csv(header, lines)
 
 
-def thresholds_csv(found: Mapping[str, Mapping[str, Answers]]) -> str:
-    """The mean IoU, precision and recall at every threshold, by question and method."""
+@dataclass(frozen=True)
+class ByThreshold:
+    """Mean IoU, precision or recall at each of `metrics.THRESHOLDS`."""
+
+    individual: Float[np.ndarray, "threshold"]
+    ensemble: Float[np.ndarray, "threshold"]
+
+
+def by_threshold(found: Mapping[str, Answers]) -> dict[tuple[str, str], ByThreshold]:
+    """By (method, "iou" or "precision" or "recall"); empty where no picture has a mask."""
+    return {
+        (method, name): ByThreshold(*map(_mean_of_scored, both))
+        for method, answers in found.items()
+        for name, both in answers.thresholds.items()
+    }
+
+
+def _mean_of_scored(
+    scores: Float[np.ndarray, "threshold case"],
+) -> Float[np.ndarray, "threshold"]:
+    """The mean over the cases that have a score; NaN where none has."""
+    scored = np.isfinite(scores)
+    count = scored.sum(axis=1)
+    return np.where(count, np.where(scored, scores, 0).sum(axis=1) / np.maximum(count, 1), np.nan)
+
+
+def thresholds_csv(thresholds: Mapping[str, Mapping[tuple[str, str], ByThreshold]]) -> str:
+    """Every point of every curve with all digits, by question."""
     header = ["question", "metric", "method", "threshold", "individual", "ensemble"]
     lines = [
-        [question, name, method, f"{threshold:.2f}", *values]
-        for question, by_method in found.items()
-        for method, answers in by_method.items()
-        for name, both in answers.thresholds.items()
-        for threshold, *values in zip(
-            metrics.THRESHOLDS, *(mean_of_scored(scores) for scores in both), strict=True
+        [question, name, method, f"{threshold:.2f}", individual, ensemble]
+        for question, curves in thresholds.items()
+        for (method, name), each in curves.items()
+        for threshold, individual, ensemble in zip(
+            metrics.THRESHOLDS, each.individual, each.ensemble, strict=True
         )
     ]
     return as_csv(header, lines)

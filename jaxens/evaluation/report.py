@@ -14,7 +14,7 @@ from jaxens.data.source import Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.errors import UserError
 from jaxens.evaluation import tables
-from jaxens.evaluation.curves import by_size, sizes_csv, thresholds_csv
+from jaxens.evaluation.curves import by_size, by_threshold, sizes_csv, thresholds_csv
 from jaxens.evaluation.questions import Explained, Question
 from jaxens.evaluation.scoring import GAUSSIAN, Answers
 from jaxens.evaluation.settings import Settings, reduction
@@ -203,14 +203,15 @@ def write(
     write_text(folder / "chance.csv", tables.as_csv(header, chance))
     sizes = {answer.question.name: by_size(answer.found) for answer in answers}
     write_text(folder / "sizes.csv", sizes_csv(sizes))
-    found = {answer.question.name: answer.found for answer in answers}
-    write_text(folder / "thresholds.csv", thresholds_csv(found))
+    thresholds = {answer.question.name: by_threshold(answer.found) for answer in answers}
+    write_text(folder / "thresholds.csv", thresholds_csv(thresholds))
     write_bytes(folder / "scores.npz", _npz(answers, split))
     for answer in answers:
         name = answer.question.name
         file = f"{name.replace(': ', '-').replace(' ', '_')}.png"
         curves.draw_sizes(sizes[name], name, folder / "sizes" / file)
-        curves.draw_thresholds(answer.found, name, folder / "thresholds" / file)
+        if thresholds[name]:
+            curves.draw_thresholds(thresholds[name], name, folder / "thresholds" / file)
 
 
 def _npz(answers: Sequence[Answer], split: Split) -> bytes:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -46,37 +45,21 @@ def draw_sizes(sizes: Mapping[tuple[str, str], Any], question: str, path: Path) 
     )
 
 
-def draw_thresholds(found: Mapping[str, Any], question: str, path: Path) -> Path | None:
-    """IoU, precision and recall against the threshold, a column for each method.
-
-    `found` are `Answers` by method. None, and no file, where no picture has a mask.
-    """
-    drawn = {method: each.thresholds for method, each in found.items() if each.thresholds}
-    if not drawn:
-        return None
-    shown = list(next(iter(drawn.values())))
-    figure, panels = _grid(shown, list(drawn))
-    for c, curves in enumerate(drawn.values()):
-        for r, name in enumerate(shown):
-            means = (mean_of_scored(scores) for scores in reversed(curves[name]))
-            axes = panels[r][c]
-            axes.plot(THRESHOLDS, next(means), color=ENSEMBLE, label="mean map")
-            axes.plot(THRESHOLDS, next(means), color=INDIVIDUAL, label="average individual")
-            axes.set_ylim(bottom=0)
+def draw_thresholds(thresholds: Mapping[tuple[str, str], Any], question: str, path: Path) -> Path:
+    """IoU, precision and recall against the threshold; `thresholds` by (method, name)."""
+    methods = list(dict.fromkeys(method for method, _ in thresholds))
+    shown = list(dict.fromkeys(name for _, name in thresholds))
+    figure, panels = _grid(shown, methods)
     for r, name in enumerate(shown):
+        for c, method in enumerate(methods):
+            axes, drawn = panels[r][c], thresholds[method, name]
+            axes.plot(THRESHOLDS, drawn.ensemble, color=ENSEMBLE, label="mean map")
+            axes.plot(THRESHOLDS, drawn.individual, color=INDIVIDUAL, label="average individual")
+            axes.set_ylim(bottom=0)
         label = METRICS[name].title if name in METRICS else name
         panels[r][0].set_ylabel(f"{label}\n(higher is better)", fontsize=8)
     title = f"{question}: region of the map against the threshold of its normalised range"
     return _finish(figure, panels, title, "threshold", path)
-
-
-def mean_of_scored(
-    scores: Float[np.ndarray, "threshold case"],
-) -> Float[np.ndarray, "threshold"]:
-    """The mean over the cases that have a score; NaN where none has."""
-    scored = np.isfinite(scores)
-    count = scored.sum(axis=1)
-    return np.where(count, np.where(scored, scores, 0).sum(axis=1) / np.maximum(count, 1), np.nan)
 
 
 def _grid(rows: Sequence[str], methods: Sequence[str]) -> tuple[Figure, Any]:

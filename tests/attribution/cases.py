@@ -21,6 +21,8 @@ MEMBERS = [twins.params_of(twins.TorchNet(seed=seed)) for seed in range(3)]
 SEGMENTS = attr.grid(10, 14, 3)
 BACKGROUND = twins.sample_images(2, seed=1)
 
+LARGE = np.zeros((4, 32, 32, 3), np.float32)  # enough for memory to be that of activations
+
 
 def network(params: twins.Params) -> attr.Network:
     return attr.Network(
@@ -76,3 +78,11 @@ def _compiled(method: str, given: frozenset[tuple[str, object]]) -> Callable[...
 @cache
 def _vmapped(method: str) -> Callable[[twins.Params], jax.Array]:
     return jax.jit(jax.vmap(partial(explain, method)))
+
+
+def wide(images: jax.Array) -> jax.Array:
+    """Logits of a network that is all activations."""
+    kernel = jnp.ones((3, 3, 3, 8))
+    layout = ("NHWC", "HWIO", "NHWC")
+    hidden = jax.lax.conv_general_dilated(images, kernel, (1, 1), "SAME", dimension_numbers=layout)
+    return jnp.tanh(hidden).sum(axis=(1, 2))

@@ -6,37 +6,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import stats
 
 from jaxens.attribution.gradient import Model
-from jaxens.attribution.keys import Keys
 from jaxens.attribution.lime import lime, lime_draws, lime_from_draws, surrogates
 from jaxens.attribution.lime_forms import FORMS
-from jaxens.attribution.segments import grid, paint
+from jaxens.attribution.segments import paint
 from jaxens.attribution.targets import Contrast
+from tests.attribution.lime_cases import COUNT, IMAGES, KEY, KEYS, MASKS, SEGMENTS
 from tests.reference import twins
-
-# Strong enough that a lasso leaves some coefficients.
-IMAGES = 6 * twins.sample_images(3)
-SEGMENTS = np.stack([grid(10, 14, cells) for cells in (2, 3, 1)])
-COUNT = 9
-KEY = jax.random.key(0)
-KEYS = jax.random.split(KEY, len(IMAGES))
-
-
-@partial(jax.jit, static_argnames=("samples", "form", "count"))
-def draw(
-    key: Keys,
-    segments: np.ndarray = SEGMENTS,
-    *,
-    samples: int = 40,
-    form: str = "marcotcr",
-    count: int = COUNT,
-) -> jax.Array:
-    return lime_draws(key, segments, samples, form, count)
-
-
-MASKS = np.array(draw(KEY))
 
 
 @pytest.fixture(scope="session")
@@ -104,39 +81,6 @@ def test_one_segment_alone_is_told_for_or_against(form: str) -> None:
     np.testing.assert_array_equal(maps, np.broadcast_to(maps[:, :1, :1], maps.shape))
     signs = [1, 1, 1] if form == "matlab" else [1, -1, 1]
     np.testing.assert_array_equal(np.sign(maps[:, 0, 0]), signs)
-
-
-def test_draws_keep_half_of_the_segments() -> None:
-    masks = np.array(draw(KEY, samples=400, form="captum"))
-    assert masks.shape == (3, 400, COUNT)
-    assert masks.dtype == bool
-    assert stats.binomtest(int(masks.sum()), masks.size).pvalue > 0.001
-    of_pairs = np.corrcoef(masks.reshape(-1, COUNT).T) - np.eye(COUNT)
-    assert np.abs(of_pairs).max() < 0.12
-    assert stats.binomtest(int((masks[0] == masks[1]).sum()), masks[0].size).pvalue > 0.001
-
-
-def test_the_first_sample_of_some_forms_is_the_whole_image() -> None:
-    for form, row in FORMS.items():
-        masks = np.array(draw(KEY, form=form))
-        assert masks[:, 0].all() == row.whole_first
-        np.testing.assert_array_equal(masks[:, 1:], MASKS[:, 1:])
-
-
-def test_more_samples_and_more_segments_keep_the_earlier_draws() -> None:
-    np.testing.assert_array_equal(draw(KEY, samples=100)[:, :40], MASKS)
-    np.testing.assert_array_equal(draw(KEY, count=33)[..., :COUNT], MASKS)
-
-
-def test_with_a_key_per_image_neither_order_nor_batch_changes_a_draw() -> None:
-    order = np.array([2, 0])
-    np.testing.assert_array_equal(draw(KEYS[order], SEGMENTS[order]), draw(KEYS)[order])
-
-
-def test_one_key_stands_for_a_key_folded_with_each_images_place() -> None:
-    folded = jnp.stack([jax.random.fold_in(KEY, place) for place in range(3)])
-    np.testing.assert_array_equal(draw(folded), MASKS)
-    assert (draw(jax.random.key(1)) != MASKS).any()
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -5,6 +5,7 @@ import pytest
 
 from jaxens import attribution as attr
 from jaxens.attribution.sequence import after, sum_in_chunks
+from tests.attribution import cases
 from tests.reference import twins
 
 IMAGES = twins.sample_images(3, 2)
@@ -24,21 +25,11 @@ def test_a_chunk_of_nothing_is_refused(chunk: int) -> None:
 
 
 def test_chunks_bound_memory() -> None:
-    images = np.zeros((4, 32, 32, 3), np.float32)
-    kernel = np.ones((3, 3, 3, 8), np.float32)
-
-    def network(images: jax.Array) -> jax.Array:
-        layout = ("NHWC", "HWIO", "NHWC")
-        hidden = jax.lax.conv_general_dilated(
-            images, kernel, (1, 1), "SAME", dimension_numbers=layout
-        )
-        return jnp.tanh(hidden).sum(axis=(1, 2))
-
     def memory(chunk: int | None) -> int:
         explain = jax.jit(
-            lambda images: attr.integrated_gradients(network, images, 0, steps=16, chunk=chunk)
+            lambda images: attr.integrated_gradients(cases.wide, images, 0, steps=16, chunk=chunk)
         )
-        return explain.lower(images).compile().memory_analysis().temp_size_in_bytes
+        return explain.lower(cases.LARGE).compile().memory_analysis().temp_size_in_bytes
 
     assert memory(2) < memory(None) / 4
 

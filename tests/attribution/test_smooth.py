@@ -10,6 +10,7 @@ from scipy import stats
 
 from jaxens import attribution as attr
 from jaxens.attribution.gradient import Model
+from tests.attribution import cases
 from tests.reference import twins
 
 IMAGES = twins.sample_images(4)
@@ -192,20 +193,10 @@ def test_the_model_is_called_once_for_each_chunk(name: str, network: Model) -> N
 
 @both
 def test_chunks_bound_memory(name: str) -> None:
-    images = np.zeros((4, 32, 32, 3), np.float32)
-    kernel = np.ones((3, 3, 3, 8), np.float32)
-
-    def network(images: jax.Array) -> jax.Array:
-        layout = ("NHWC", "HWIO", "NHWC")
-        hidden = jax.lax.conv_general_dilated(
-            images, kernel, (1, 1), "SAME", dimension_numbers=layout
-        )
-        return jnp.tanh(hidden).sum(axis=(1, 2))
-
     def memory(chunk: int | None) -> int:
-        from_draws = partial(FROM_DRAWS[name], attr.saliency, network, targets=0, chunk=chunk)
-        noise = jax.ShapeDtypeStruct((4, 16, *images.shape[1:]), jnp.float32)
-        compiled = jax.jit(from_draws).lower(images=images, draws=noise).compile()
+        from_draws = partial(FROM_DRAWS[name], attr.saliency, cases.wide, targets=0, chunk=chunk)
+        noise = jax.ShapeDtypeStruct((4, 16, *cases.LARGE.shape[1:]), jnp.float32)
+        compiled = jax.jit(from_draws).lower(images=cases.LARGE, draws=noise).compile()
         return compiled.memory_analysis().temp_size_in_bytes
 
     assert memory(2) < memory(None) / 4

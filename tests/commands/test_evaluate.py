@@ -1,8 +1,10 @@
 """The evaluation command: its tables, its scores, what it leaves out, how it refuses."""
 
 import csv
+import dataclasses
 import io
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ from jaxens.evaluation import report
 from jaxens.evaluation.augmented import augmented
 from jaxens.evaluation.questions import Question
 from jaxens.evaluation.scoring import Answers, Scores
+from jaxens.loading import best_ensemble
 from jaxens.run import Run
 from jaxens.viz.live import console
 
@@ -313,6 +316,17 @@ def test_a_mistake_is_one_line(run, words, named):
     with pytest.raises(UserError, match=named) as caught:
         evaluated(run.folder, *words)
     assert "\n" not in str(caught.value)
+
+
+def test_a_member_that_gives_nan_is_named_before_anything_is_explained(run, monkeypatch):
+    def broken(opened):
+        ensemble = best_ensemble(opened)
+        spoilt = jax.tree.map(lambda leaf: leaf.at[1].set(jnp.nan), ensemble.variables)
+        return dataclasses.replace(ensemble, variables=spoilt)
+
+    monkeypatch.setattr("jaxens.evaluate.best_ensemble", broken)
+    with pytest.raises(UserError, match=r"member 1 \(0 to 1\).* gives NaN for 12 of 12 pictures"):
+        evaluated(run.folder, "--methods", "saliency")
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path):

@@ -20,7 +20,7 @@ from jaxens.evaluate import evaluate
 from jaxens.explain import explain
 from jaxens.viz.live import console
 from tests.attribution import cases
-from tests.commands.conftest import TinyRun
+from tests.conftest import TinyRun
 from tests.reference import twins
 
 ROOT = Path(__file__).parents[2]
