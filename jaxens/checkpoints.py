@@ -53,7 +53,7 @@ class Checkpoints:
         if epoch in self._manager.all_steps():
             self._manager.delete(epoch)
         items = ocp.args.Composite(
-            state=ocp.args.StandardSave(state), sums=ocp.args.JsonSave(_sums(state))
+            state=ocp.args.StandardSave(_fields(state)), sums=ocp.args.JsonSave(_sums(state))
         )
         with self._told_when_full(), _interrupted_after():
             self._manager.save(epoch, args=items, metrics={"score": score}, force=True)
@@ -115,14 +115,15 @@ class Checkpoints:
         return None
 
     def _read(self, epoch: int, like: Any) -> Any:
-        shapes = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
+        shapes = jax.tree.map(ocp.utils.to_shape_dtype_struct, _fields(like))
         items = ocp.args.Composite(
             state=ocp.args.StandardRestore(shapes), sums=ocp.args.JsonRestore()
         )
         read = self._manager.restore(epoch, args=items)
-        if read["sums"] != _sums(read["state"]):
+        state = type(like)(**read["state"])
+        if read["sums"] != _sums(state):
             raise ValueError("its checksums differ")
-        return read["state"]
+        return state
 
 
 @contextlib.contextmanager
@@ -139,6 +140,15 @@ def _interrupted_after() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
     if came and callable(before):
         before(*came[0])
+
+
+def _fields(state: Any) -> dict[str, Any]:
+    """A state (a named tuple or a dict) by field, without fields that hold nothing.
+
+    So a run without a frozen trunk has no word of one in its checkpoints.
+    """
+    fields = state if isinstance(state, dict) else state._asdict()
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _score(metrics: dict[str, float]) -> float:

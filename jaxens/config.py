@@ -57,6 +57,11 @@ class Model:
     dtype: Literal["auto", "float32", "bfloat16"] = _field(
         "auto", "compute type (auto: float32 on CPU, bfloat16 elsewhere)"
     )
+    weights: str = _field(
+        "",
+        "starting weights below the heads: a file of torchvision's tensors (.npz, .safetensors), "
+        "or a run directory, for its first member's (default: random)",
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,8 +73,10 @@ class Ensemble:
         "random-weights",
         "what differs between members; the last two add a member trained on all data",
     )
-    base: Literal["own", "shared"] = _field(
-        "own", "starting weights below the heads: each member's own, or one base shared by all"
+    base: Literal["own", "shared", "frozen"] = _field(
+        "own",
+        "the trunk below the heads: each member's own, one to start from shared by all, or that "
+        "of --weights for all, which is not trained",
     )
 
 
@@ -199,6 +206,11 @@ def _consistent(config: Config) -> Config:
             )
     if config.ensemble.diversity == "leave-one-out" and config.ensemble.members < 2:
         raise UserError("--diversity leave-one-out needs --members 2 or more: one has no data")
+    if config.ensemble.base == "frozen" and not config.model.weights:
+        raise UserError(
+            "--base frozen needs a trunk: add --weights FILE (torchvision's tensors, .npz or "
+            ".safetensors) or --weights RUN (a run directory, from --members 1 say)"
+        )
     weights, tasks = config.optim.task_weights, config.data.tasks
     if len(set(tasks)) < len(tasks):
         raise UserError(f"--tasks names a task twice ({', '.join(tasks)}): name each once")

@@ -31,7 +31,7 @@ from jaxens.evaluation.explainer import Explainer
 from jaxens.evaluation.material import data_of, training_pictures
 from jaxens.evaluation.questions import Question, questions
 from jaxens.evaluation.scoring import Answers, score_chance, score_question
-from jaxens.evaluation.settings import Settings, add_flags
+from jaxens.evaluation.settings import Settings, add_flags, together
 from jaxens.loading import best_ensemble
 from jaxens.metrics import METRICS, Protocol
 from jaxens.run import Run
@@ -56,7 +56,7 @@ def evaluate(arguments: Sequence[str] | None = None) -> None:
     data = data_of(run, asked.data_dir, asked.cache_dir)
     test = _pictures(run, data, asked)
     asking = _questions(ensemble, test, asked)
-    settings = Settings.from_flags(asked, run.config.data.image_size)
+    settings = Settings.from_flags(asked, ensemble, run.config.data.image_size)
     folder = asked.out or run.folder / _folder_name(asked)
     decided = report.settings_json(
         asked.methods,
@@ -108,24 +108,25 @@ def _found(
     (task,) = bar.task_ids
     explainer, baseline = explainers[0], explainers[1] if explainers[1:] else None
     orders = metrics.member_orders(explainer.ensemble.members, asked.orders, asked.seed)
-    found = {}
-    for method in asked.methods:
-        bar.update(task, description=f"{question.name}: {METHODS[method].title}")
-        each, began = explainer.settings.passes(method), time.monotonic()
-        found[method] = score_question(
+    found: dict[str, Answers] = {}
+    for methods in together(asked.methods):
+        named = f"{question.name}: {', '.join(METHODS[method].title for method in methods)}"
+        few = named if len(methods) == 1 else f"{question.name}: {len(methods)} methods"
+        bar.update(task, description=few)
+        each, began = sum(map(explainer.settings.passes, methods)), time.monotonic()
+        found |= score_question(
             explainer,
             baseline,
             test,
             question,
-            method,
+            methods,
             protocol,
             orders,
             lambda pictures, each=each: bar.advance(task, pictures * each),  # type: ignore[misc]
         )
         if not console.is_terminal:  # which shows no bar
-            seconds = time.monotonic() - began
-            console.print(f"{question.name}: {METHODS[method].title}, {seconds:.0f} s")
-    return found
+            console.print(f"{named}, {time.monotonic() - began:.0f} s", soft_wrap=True)
+    return {method: found[method] for method in asked.methods}
 
 
 def _pictures(run: Run, data: DataSet, asked: argparse.Namespace) -> Split:

@@ -16,7 +16,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Int
 
-from jaxens.attribution import METHODS, in_chunks
+from jaxens.attribution import METHODS
 from jaxens.cli import Parser, above_zero, main, positive
 from jaxens.compilation import use_cache
 from jaxens.data.opening import DataSet
@@ -27,7 +27,8 @@ from jaxens.evaluation import explanation
 from jaxens.evaluation.explainer import Explainer
 from jaxens.evaluation.material import data_of, training_pictures
 from jaxens.evaluation.predictions import Subject, find_class, find_task, subject
-from jaxens.evaluation.settings import Settings, add_flags
+from jaxens.evaluation.settings import Settings, add_flags, together
+from jaxens.evaluation.streaming import streamed
 from jaxens.loading import best_ensemble
 from jaxens.run import Run
 from jaxens.viz.display import Display
@@ -56,48 +57,54 @@ def explain(arguments: Sequence[str] | None = None) -> None:
     shown = subject(ensemble, task, _pictures(run, data, asked), target, against)
     console.print(whole(predictions_table(shown), 200, console), soft_wrap=True)
 
-    settings = Settings.from_flags(asked, run.config.data.image_size)
+    settings = Settings.from_flags(asked, ensemble, run.config.data.image_size)
     explainer = Explainer(ensemble, training_pictures(data) if data and shap else None, settings)
     folder = asked.out or run.folder / _folder_name(asked, shown)
     made = {m: explanation.provenance(run, explainer, m, shown) for m in asked.methods}
     for method, told in made.items():
         explanation.check_folder(folder / method, told)
     with progress("explaining", len(shown.targets) * len(made)) as advance:
-        for method, told in made.items():
-            maps = _maps(explainer, method, shown, advance)
-            _tell_broken(method, maps, shown)
-            explanation.write_provenance(folder / method, told)
-            if asked.save_maps:
-                explanation.write_maps(folder / method, maps, shown)
-            _draw(folder / method, method, maps, shown, asked)
+        for methods in together(list(made)):
+            for method, maps in _maps(explainer, methods, shown, advance).items():
+                _tell_broken(method, maps, shown)
+                explanation.write_provenance(folder / method, made[method])
+                if asked.save_maps:
+                    explanation.write_maps(folder / method, maps, shown)
+                _draw(folder / method, method, maps, shown, asked)
     console.print(f"figures: {folder}", soft_wrap=True, markup=False)
 
 
 def _maps(
-    explainer: Explainer, method: str, shown: Subject, advance: Callable[[], None]
-) -> Float[np.ndarray, "member picture height width"]:
-    """All members' maps of all pictures; `advance` is called for each picture.
+    explainer: Explainer, methods: list[str], shown: Subject, advance: Callable[[], None]
+) -> dict[str, Float[np.ndarray, "member picture height width"]]:
+    """All members' maps of all pictures by each method; `advance` is called for each of both.
 
     NaN where a member gives NaN, though a gradient may have passed by what is broken in it: who
     has no say in a prediction has none in its explanation.
     """
+    pictures = shown.pictures
 
-    def some(rows: Int[np.ndarray, "some"]) -> Float[Array, "some member height width"]:
-        pictures = shown.pictures
+    def some(rows: Int[np.ndarray, "some"]) -> dict[str, Float[Array, "some member height width"]]:
         maps = explainer.maps(
-            method,
+            methods,
             pictures.images[rows],
             pictures.places[rows],
             shown.classes(rows),
             shown.task.name,
         )
-        for _ in np.unique(rows):
-            advance()
-        return jnp.swapaxes(maps, 0, 1)
+        return {method: jnp.swapaxes(of_method, 0, 1) for method, of_method in maps.items()}
 
-    at_once, _ = explainer.settings.chunks(method, explainer.ensemble.members)
-    maps = np.asarray(in_chunks(some, at_once, np.arange(len(shown.pictures)))).swapaxes(0, 1)
-    return np.where(shown.predictions.sound[..., None, None], maps, np.nan)
+    def done(count: int) -> None:
+        for _ in range(count * len(methods)):
+            advance()
+
+    at_once, _ = explainer.settings.chunks(methods, explainer.ensemble.members)
+    maps = streamed(some, len(pictures), min(at_once, len(pictures)), done)
+    sound = shown.predictions.sound[..., None, None]
+    return {
+        method: np.where(sound, of_method.swapaxes(0, 1), np.nan)
+        for method, of_method in maps.items()
+    }
 
 
 def _tell_broken(method: str, maps: np.ndarray, shown: Subject) -> None:

@@ -1,6 +1,7 @@
 """From a run directory back to an ensemble."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from jaxens.config import Config
 from jaxens.data.opening import chosen_tasks
 from jaxens.data.schema import Info, Task
 from jaxens.ensemble.ensemble import Ensemble
-from jaxens.ensemble.state import State, build_model, build_optimizer, init
+from jaxens.ensemble.state import State, below_heads, build_model, build_optimizer, init
 from jaxens.errors import UserError
 from jaxens.run import Run
 
@@ -42,12 +43,12 @@ def as_ensemble(config: Config, tasks: tuple[Task, ...], state: State) -> Ensemb
     def part(rows: slice) -> Any:
         return jax.tree.map(lambda leaf: leaf[rows], state.variables)
 
-    has_baseline = jax.tree.leaves(state.params)[0].shape[0] > members
     return Ensemble(
         build_model(config, tasks),
         part(slice(0, members)),
         tasks,
-        part(slice(members, None)) if has_baseline else None,
+        part(slice(members, None)) if state.members > members else None,
+        state.trunk,
     )
 
 
@@ -66,4 +67,5 @@ def abstract_state(config: Config, info: Info) -> State:
     model = build_model(config, chosen_tasks(config.data, info))
     # The schedule's length is no part of the state's shape.
     optimizer = build_optimizer(config.optim, steps=2)
-    return jax.eval_shape(lambda: init(config, model, optimizer, jax.random.key(0)))
+    weights = below_heads(config.model.name) if config.model.weights else None
+    return jax.eval_shape(partial(init, config, model, optimizer), jax.random.key(0), weights)

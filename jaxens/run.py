@@ -2,7 +2,7 @@
 
 config.toml       all of the config
 info.json         the tasks and parts of the data set
-provenance.json   versions, device, seed, git revision, fingerprint of the data
+provenance.json   versions, device, seed, git revision, fingerprints of data and weights
 metrics.jsonl     a line per epoch, and a last one for the held-out pictures
 checkpoints/      the last two and the best
 """
@@ -40,15 +40,20 @@ class Run:
         self.checkpoints = Checkpoints(folder / "checkpoints")
 
     @classmethod
-    def create(cls, folder: Path, config: Config, info: Info, fingerprint: str) -> Self:
-        """Makes the directory. `check_absent` should have been asked before long work."""
+    def create(
+        cls, folder: Path, config: Config, info: Info, fingerprint: str, weights: str | None = None
+    ) -> Self:
+        """Makes the directory. `check_absent` should have been asked before long work.
+
+        `fingerprint` tells the data, `weights` the starting weights, if any.
+        """
         check_absent(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         try:
             beside.chmod(0o777 & ~_umask())
             write(beside / "info.json", info.to_json())
-            provenance = json.dumps(_provenance(config, fingerprint), indent=2)
+            provenance = json.dumps(_provenance(config, fingerprint, weights), indent=2)
             write(beside / "provenance.json", provenance)
             write(beside / "config.toml", config.to_toml())
             beside.replace(folder)  # whole or not at all; an empty folder may be there
@@ -92,6 +97,17 @@ class Run:
             raise UserError(
                 f"{self.folder} was trained on other data (fingerprint {began}, now "
                 f"{fingerprint}): bring back those data, or train anew into another --out"
+            )
+
+    def check_weights(self, fingerprint: str) -> None:
+        """Raises `UserError` if these are not the weights that the run began with."""
+        provenance = json.loads((self.folder / "provenance.json").read_text())
+        began = (provenance.get("weights") or {}).get("fingerprint")
+        if began != fingerprint:
+            raise UserError(
+                f"{self.config.model.weights} holds other weights than {self.folder} began with "
+                f"(fingerprint {began}, now {fingerprint}): bring back those, or train anew into "
+                "another --out"
             )
 
     def log(self, **numbers: Any) -> None:
@@ -182,8 +198,9 @@ def _umask() -> int:
     return mask
 
 
-def _provenance(config: Config, fingerprint: str) -> dict[str, Any]:
+def _provenance(config: Config, fingerprint: str, weights: str | None) -> dict[str, Any]:
     devices = jax.devices()
+    began_with = {"from": config.model.weights, "fingerprint": weights} if weights else None
     return {
         "versions": {
             "python": platform.python_version(),
@@ -197,6 +214,7 @@ def _provenance(config: Config, fingerprint: str) -> dict[str, Any]:
         "seed": config.optim.seed,
         "git": _git_revision(),
         "data": fingerprint,
+        "weights": began_with,
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "began": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }

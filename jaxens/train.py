@@ -25,47 +25,55 @@ from jaxens.ensemble.ensemble import Ensemble
 from jaxens.ensemble.quality import Quality, quality
 from jaxens.ensemble.trainer import Trainer
 from jaxens.errors import notice
-from jaxens.loading import as_ensemble, best_ensemble, check_model
+from jaxens.loading import abstract_state, as_ensemble, best_ensemble, check_model
 from jaxens.run import Run, check_absent, check_present, check_same
 from jaxens.viz.live import Live, console
 from jaxens.viz.look import first_look
 from jaxens.viz.tables import quality_table, whole
+from jaxens.weights import Weights, read_weights, read_weights_again
 
 
 def train(arguments: Sequence[str] | None = None) -> None:
     began = time.monotonic()
     config, folder, resuming = _asked(arguments)
     use_cache()
+    weights = None if resuming else read_weights(config.model)
     data = open_data(config.data)
     trainer = Trainer(config, data.train, chosen_tasks(config.data, data.info))
     check_model(config, data.info)
     if resuming:
         run = Run.resume(folder, config, data.fingerprint)
     else:
-        run = Run.create(folder, config, data.info, data.fingerprint)
+        told = weights.fingerprint if weights else None
+        run = Run.create(folder, config, data.info, data.fingerprint, told)
     try:
-        fit(run, trainer, load(data.val, "reading validation pictures"))
+        fit(run, trainer, load(data.val, "reading validation pictures"), weights)
         report(run, best_ensemble(run), data, began)
     finally:
         run.close()  # waits for a checkpoint that is being written, also when interrupted
 
 
-def fit(run: Run, trainer: Trainer, val: Split) -> None:
-    """Trains the epochs that a run still lacks; after each, validates, logs and saves."""
+def fit(run: Run, trainer: Trainer, val: Split, weights: Weights | None) -> None:
+    """Trains the epochs that a run still lacks; after each, validates, logs and saves.
+
+    A run that has a checkpoint needs its starting weights no more.
+    """
     config, epochs = run.config, run.config.optim.epochs
     tasks = chosen_tasks(config.data, run.info)
-    state, done = trainer.init(), 0
-    if found := run.checkpoints.latest(state):
+    if found := run.checkpoints.latest(abstract_state(config, run.info)):
         done, state = found
         notice(f"{run.folder}: going on after epoch {done} of {epochs}")
+    else:
+        weights = weights or read_weights_again(run)
+        done, state = 0, trainer.init(weights and weights.variables)
     run.forget_after(done)
     if done == epochs:
         return
-    advance = trainer.feed(done)
+    feed = trainer.feed(state, done)
     with Live(trainer.steps, done * trainer.steps_per_epoch, epochs) as live:
         for epoch in range(done + 1, epochs + 1):
             on_step = partial(live.step, epoch)
-            state, losses, speed = trainer.epoch(state, advance, epoch, on_step)
+            state, losses, speed = trainer.epoch(state, feed, epoch, on_step)
             scores = quality(as_ensemble(config, tasks, state), val)
             live.epoch(epoch, losses, speed, scores)
             run.log(

@@ -3,6 +3,7 @@
 import errno
 import shutil
 import signal
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -103,6 +104,24 @@ def test_a_disk_without_room_is_told_before_anything_is_written(tmp_path, monkey
         checkpoints.save(1, state(1), 0.5)
     assert caught.value.errno == errno.ENOSPC
     assert list(tmp_path.iterdir()) == []
+
+
+class Two(NamedTuple):
+    weights: jax.Array
+    trunk: jax.Array | None = None
+
+
+def test_a_field_that_holds_nothing_is_not_asked_for(tmp_path):
+    """So a checkpoint from before there was such a field can still be read."""
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(1, {"weights": jnp.arange(3.0)}, 0.5)
+    checkpoints.save(2, Two(jnp.arange(4.0)), 0.4)
+    checkpoints.wait()
+    assert checkpoints.latest(Two(jnp.zeros(4)))[1].trunk is None
+    epoch, found = checkpoints.best(Two(jnp.zeros(3)))
+    assert epoch == 1
+    np.testing.assert_array_equal(found.weights, np.arange(3))
+    checkpoints.close()
 
 
 def test_a_new_folder_has_none(tmp_path):

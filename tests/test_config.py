@@ -66,6 +66,7 @@ def test_a_config_survives_being_written_and_read(tmp_path):
         (["--tasks", "a", "--task-weights", "-1"], r"--task-weights must be 0 or more"),
         (["--seed", str(2**64)], r"--seed must be below"),
         (["--diversity", "leave-one-out", "--members", "1"], r"--members 2 or more"),
+        (["--base", "frozen"], r"--base frozen needs a trunk: add --weights FILE"),
     ],
 )
 def test_an_impossible_flag_is_named_with_its_remedy(words, message):

@@ -15,7 +15,7 @@ from jaxens.attribution.integrated import convergence_delta, integrated_gradient
 from jaxens.attribution.keys import Keys, keys_of_images
 from jaxens.attribution.lime import lime, lime_draws, lime_from_draws, surrogates
 from jaxens.attribution.lime_forms import FORMS, Form
-from jaxens.attribution.methods import METHODS, Method, Network, explain, method_named
+from jaxens.attribution.methods import METHODS, Method, Network, attribute, explain, method_named
 from jaxens.attribution.quadrature import QUADRATURES
 from jaxens.attribution.reduce import REDUCTIONS, max_abs, sum_abs, sum_channels
 from jaxens.attribution.resize import resize
@@ -42,6 +42,7 @@ __all__ = [
     "Method",
     "Network",
     "Targets",
+    "attribute",
     "check_guided",
     "check_model",
     "convergence_delta",

@@ -1,4 +1,4 @@
-"""The methods in one table, and one way to get a map [image, height, width] from each."""
+"""The methods in one table, and one way to get maps [image, height, width] from any of them."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -178,7 +178,7 @@ METHODS: dict[str, Method] = {
 }
 
 
-def explain(
+def attribute(
     method: str,
     network: Network,
     images: Float[ArrayLike, "image height width channel"],
@@ -203,6 +203,27 @@ def explain(
     if row.reduce:
         maps = REDUCTIONS[reduce or row.reduce](maps)
     return resize(maps, (images.shape[1], images.shape[2]))
+
+
+def explain(
+    methods: Mapping[str, Mapping[str, Any]],
+    network: Network,
+    images: Float[ArrayLike, "image height width channel"],
+    targets: Targets,
+) -> dict[str, Float[Array, "image height width"]]:
+    """One map per image by each of several methods: `attribute`'s, by the method's name.
+
+    `methods` has what `attribute` takes beside (settings, and `reduce`) for each method:
+    `{"saliency": {}, "integrated_gradients": {"steps": 50}}`.
+
+    Under `jit`, XLA finds what methods have in common and computes it once: Saliency and
+    Input x Gradient are one gradient, Guided Backprop and Guided Grad-CAM another, and all of
+    these share the forward pass with Grad-CAM.
+    """
+    return {
+        method: attribute(method, network, images, targets, **settings)
+        for method, settings in methods.items()
+    }
 
 
 def method_named(method: str) -> Method:

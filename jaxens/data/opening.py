@@ -57,10 +57,9 @@ def chosen_tasks(config: Data, info: Info) -> tuple[Task, ...]:
     return tuple(info.task(name) for name in config.tasks or names)
 
 
-def fits_on_device(config: Data, source: Source) -> bool:
-    """Whether the training pictures are to lie on the device whole, as uint8."""
+def fits_on_device(config: Data, nbytes: int) -> bool:
+    """Whether what all training pictures come to, `nbytes`, is to lie on the device whole."""
     if config.resident != "auto":
         return config.resident == "yes"
     stats = jax.local_devices()[0].memory_stats() or {}  # none on CPU
-    limit = stats.get("bytes_limit", 4 << 30) // 4
-    return len(source) * config.image_size**2 * 3 <= limit
+    return nbytes <= stats.get("bytes_limit", 4 << 30) // 4

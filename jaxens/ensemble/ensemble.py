@@ -1,5 +1,6 @@
 """A trained ensemble: its logits, and its explanations, member by member."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -24,6 +25,7 @@ from jaxens.ensemble.inputs import (
     outputs,
     with_room,
 )
+from jaxens.ensemble.state import with_trunk
 from jaxens.models import Classifier
 
 
@@ -32,7 +34,8 @@ class Ensemble:
     """Members of one architecture with stacked variables.
 
     `baseline` is the one member trained on all data, of leave-one-out and bagging ensembles,
-    as a stack of one; it is no member of the ensemble.
+    as a stack of one; it is no member of the ensemble. `trunk` holds the variables that all of
+    them share, where the trunk is frozen: not stacked, so that its features are computed once.
 
     Images are uint8 pictures, or floats already normalised by `jaxens.ensemble.normalized`;
     a float of zero is the mean colour, not black.
@@ -42,6 +45,7 @@ class Ensemble:
     variables: Any
     tasks: tuple[Task, ...]
     baseline: Any = None
+    trunk: Any = None
 
     @property
     def params(self) -> Any:
@@ -56,7 +60,11 @@ class Ensemble:
         """The baseline as an ensemble of one."""
         if self.baseline is None:
             raise ValueError("an ensemble of random weights has no baseline")
-        return Ensemble(self.model, self.baseline, self.tasks)
+        return Ensemble(self.model, self.baseline, self.tasks, trunk=self.trunk)
+
+    def member(self, k: int) -> dict[str, Any]:
+        """All variables of a member, as `model.apply` takes them."""
+        return with_trunk(jax.tree.map(lambda leaf: leaf[k], self.variables), self.trunk)
 
     def logits(self, images: Images, task: str | None = None) -> Float[Array, "member image class"]:
         """Every member's logits for a task, which may be left unnamed where there is one."""
@@ -64,7 +72,7 @@ class Ensemble:
 
     def all_logits(self, images: Images) -> dict[str, Float[Array, "member image _"]]:
         """Every member's logits for each task."""
-        return _logits(self.model, self.variables, floats(images))
+        return _logits(self.model, self.variables, self.trunk, floats(images))
 
     def attribute(
         self,
@@ -73,16 +81,40 @@ class Ensemble:
         method: str,
         task: str | None = None,
         *,
-        reduce: str | None = None,
         images_at_once: int | None = None,
         members_at_once: int | None = None,
         **settings: Any,
     ) -> Float[Array, "member image height width"]:
-        """One map per member and image, channels reduced, by a method of `METHODS`.
+        """One map per member and image by a method of `METHODS`: `explain` for one."""
+        maps = self.explain(
+            images,
+            targets,
+            {method: settings},
+            task,
+            images_at_once=images_at_once,
+            members_at_once=members_at_once,
+        )
+        return maps[method]
+
+    def explain(
+        self,
+        images: Images,
+        targets: Classes,
+        methods: Mapping[str, Mapping[str, Any]],
+        task: str | None = None,
+        *,
+        images_at_once: int | None = None,
+        members_at_once: int | None = None,
+    ) -> dict[str, Float[Array, "member image height width"]]:
+        """One map per member and image, channels reduced, by each of some methods of `METHODS`.
+
+        The methods are one compiled program, in which what they have in common is computed once
+        (see `jaxens.attribution.explain`).
 
         `targets` are classes of `task`: one, one per image, or a contrast; or a function of the
-        task's logits [image, class]. `settings` are the method's own (see
-        `METHODS[method].settings`); pictures among them are taken as `images` are. Members
+        task's logits [image, class]. `methods` has each one's settings by its name, its own (see
+        `METHODS[method].settings`) and `reduce`: `{"saliency": {}, "integrated_gradients":
+        {"steps": 50}}`; pictures among them are taken as `images` are. Members
         share all of these, so that they differ by their weights alone; a `key` of shape
         [member, image] gives each its own draws. Another number or name is compiled anew, other
         arrays are not.
@@ -91,30 +123,30 @@ class Ensemble:
         the steps or samples, see `chunk`), which bounds memory: no map depends on it.
 
         Raises `ValueError` for an unknown task or a class that it lacks, for what is not finite,
-        and as `jaxens.attribution.explain` does.
+        and as `jaxens.attribution.attribute` does.
         """
         images = checked(images)
-        given = arrange(method, settings, images, self.members)
+        given = arrange(methods, images, self.members)
         asked = outputs(targets, self._task(task), self.tasks)
         explain = partial(
             explaining.maps,
             model=self.model,
             tasks=self.tasks,
-            method=method,
-            reduce=reduce,
-            settings=given.static,
+            methods=given.static,
             function=asked if callable(asked) else None,
         )
 
-        def some_members(variables: Any, keys: Array | None) -> Array:
-            def some_images(images: Array, classes: Any, by_image: Any, keys: Any) -> Array:
-                return explain(variables, images, classes, given.shared | by_image, keys)
+        def some_members(variables: Any, keys: dict[str, Array]) -> dict[str, Array]:
+            def some_images(images: Array, classes: Any, by_image: Any, keys: Any) -> Any:
+                arrays = {method: given.shared[method] | by_image[method] for method in methods}
+                return explain(variables, self.trunk, images, classes, arrays, keys)
 
-            keys = None if keys is None else jnp.swapaxes(keys, 0, 1)
-            chunks = (images, None if callable(asked) else asked, given.by_image, keys)
-            return jnp.swapaxes(in_chunks(some_images, images_at_once, *chunks), 0, 1)
+            classes = None if callable(asked) else asked
+            chunks = (images, classes, given.by_image, explaining.turned(keys))
+            return explaining.turned(in_chunks(some_images, images_at_once, *chunks))
 
-        return in_chunks(some_members, members_at_once, self.variables, given.keys)
+        maps = in_chunks(some_members, members_at_once, self.variables, given.keys)
+        return {method: maps[method] for method in methods}  # in their order
 
     def surrogates(
         self,
@@ -135,8 +167,9 @@ class Ensemble:
         labels, room = with_room(segments, images)
         if form not in attribution.FORMS:
             raise ValueError(f"unknown form {form!r}: choose from {', '.join(attribution.FORMS)}")
-        weights = explaining.surrogates(
+        return explaining.surrogates(
             self.variables,
+            self.trunk,
             images,
             labels,
             as_key(key),
@@ -147,8 +180,6 @@ class Ensemble:
             samples=attribution.FORMS[form].samples if samples is None else samples,
             chunk=chunk,
         )
-        parts = explaining.split(self.tasks, weights)
-        return {task.name: part for task, part in zip(self.tasks, parts, strict=True)}
 
     def _task(self, name: str | None) -> Task:
         names = [task.name for task in self.tasks]
@@ -167,5 +198,8 @@ def mean_probabilities(
 
 
 @partial(jax.jit, static_argnums=0)
-def _logits(model: Classifier, variables: Any, images: Array) -> dict[str, Array]:
-    return jax.vmap(model.apply, in_axes=(0, None))(variables, images)
+def _logits(model: Classifier, variables: Any, trunk: Any, images: Array) -> dict[str, Array]:
+    def of_one(own: Any) -> dict[str, Array]:
+        return model.apply(with_trunk(own, trunk), images)
+
+    return explaining.for_members(of_one, together=trunk is not None)(variables)

@@ -1,5 +1,6 @@
-"""The compiled programs of an ensemble's explanations: a method, `vmap`ped over members."""
+"""The compiled programs of an ensemble's explanations: methods, for all members."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,47 +12,57 @@ from jaxtyping import Float
 
 from jaxens import attribution
 from jaxens.data.schema import Task
+from jaxens.ensemble.inputs import Static
+from jaxens.ensemble.state import with_trunk
 from jaxens.models import Classifier
+from jaxens.ops import over_members
 
 
-@partial(jax.jit, static_argnames=("model", "tasks", "method", "reduce", "settings", "function"))
+@partial(jax.jit, static_argnames=("model", "tasks", "methods", "function"))
 def maps(
     variables: Any,
+    trunk: Any,
     images: Array,
     classes: Any,
-    arrays: dict[str, Array],
-    keys: Array | None,
+    arrays: dict[str, dict[str, Array]],
+    keys: dict[str, Array],
     *,
     model: Classifier,
     tasks: tuple[Task, ...],
-    method: str,
-    reduce: str | None,
-    settings: tuple[tuple[str, Any], ...],
+    methods: tuple[tuple[str, Static], ...],
     function: Any,
-) -> Float[Array, "image member height width"]:
-    """Maps of all members; `function` is the target where it is no class."""
+) -> dict[str, Float[Array, "image member height width"]]:
+    """Maps of all members by each method; `function` is the target where it is no class."""
 
-    def of_one(variables: Any, key: Array | None) -> Array:
-        own: dict[str, Any] = {} if key is None else {"key": key}
-        if _takes_probabilities(method, dict(settings)):
-            own["probabilities"] = partial(_probabilities, tasks)
+    def explained(
+        variables: Any, keys: Any, images: Array, classes: Any, arrays: Any
+    ) -> dict[str, Array]:
+        def settings(method: str, static: Static) -> dict[str, Any]:
+            own: dict[str, Any] = {"key": keys[method]} if method in keys else {}
+            if _takes_probabilities(method, dict(static)):
+                own["probabilities"] = partial(_probabilities, tasks)
+            return dict(static) | arrays[method] | own
+
         return attribution.explain(
-            method,
-            _network(model, variables),
+            {method: settings(method, static) for method, static in methods},
+            _network(model, with_trunk(variables, trunk)),
             images,
             classes if function is None else function,
-            reduce=reduce,
-            **dict(settings),
-            **arrays,
-            **own,
         )
 
-    return jax.vmap(of_one, in_axes=(0, 1), out_axes=1)(variables, keys)
+    def of_one(*own: Any) -> dict[str, Array]:
+        # In a loop over members, XLA moves what is the same for all out of it, a copy for each
+        # method, and then no longer sees that methods compute alike.
+        return explained(*jax.lax.optimization_barrier((*own, images, classes, arrays)))
+
+    together = trunk is not None or "lime" in dict(methods)
+    return turned(for_members(of_one, together=together)(variables, turned(keys)))
 
 
 @partial(jax.jit, static_argnames=("model", "tasks", "segment_count", "form", "samples", "chunk"))
 def surrogates(
     variables: Any,
+    trunk: Any,
     images: Array,
     segments: Array,
     key: Array,
@@ -62,25 +73,52 @@ def surrogates(
     form: str,
     samples: int,
     chunk: int | None,
-) -> Float[Array, "member image segment class"]:
-    """LIME's weights of all members, for the classes of all tasks one after another."""
+) -> dict[str, Float[Array, "member image segment class"]]:
+    """LIME's weights of all members, for the classes of each task.
+
+    To LIME they are one model with the classes of all members: perturbed images are made, and
+    the regression's matrix is factored, once for all of them.
+    """
     masks = attribution.lime_draws(key, segments, samples, form, segment_count=segment_count)
+    members = jax.tree.leaves(variables)[0].shape[0]
+
+    def logits(images: Array) -> Float[Array, "image member_label"]:
+        def of_one(variables: Any) -> Float[Array, "image label"]:
+            return _joined(model, model.apply(with_trunk(variables, trunk), images))
+
+        each = for_members(of_one, together=trunk is not None)(variables)
+        return jnp.moveaxis(each, 0, 1).reshape(len(images), -1)
+
+    def apart(joined: Float[Array, "*_ member_label"]) -> Float[Array, "*_ member label"]:
+        return joined.reshape(*joined.shape[:-1], members, -1)
+
     own: dict[str, Any] = {}
     if _takes_probabilities("lime", {"form": form}):
-        own["probabilities"] = partial(_probabilities, tasks)
-
-    def of_one(variables: Any) -> Array:
-        return attribution.surrogates(
-            lambda images: _joined(model, model.apply(variables, images)),
-            images,
-            segments,
-            masks,
-            form=form,
-            chunk=chunk,
-            **own,
+        own["probabilities"] = lambda logits: _probabilities(tasks, apart(logits)).reshape(
+            logits.shape
         )
+    weights = attribution.surrogates(logits, images, segments, masks, form=form, chunk=chunk, **own)
+    parts = split(tasks, jnp.moveaxis(apart(weights), -2, 0))
+    return {task.name: part for task, part in zip(tasks, parts, strict=True)}
 
-    return jax.vmap(of_one)(variables)
+
+def for_members(one: Callable[..., Any], *, together: bool) -> Callable[..., Any]:
+    """A function of one member's variables (and other arrays), for all members.
+
+    `together` where it computes what is the same for all of them, to do so once: the features of
+    a shared trunk, LIME's perturbed images. Else in the order that suits the device.
+    """
+
+    def of_all(*arguments: Any) -> Any:
+        over = jax.vmap if together else over_members
+        return over(one, (0,) * len(arguments))(*arguments)
+
+    return of_all
+
+
+def turned(arrays: dict[str, Array]) -> dict[str, Array]:
+    """Members and images, the first two axes, in the other order."""
+    return {name: jnp.swapaxes(array, 0, 1) for name, array in arrays.items()}
 
 
 def _takes_probabilities(method: str, settings: dict[str, Any]) -> bool:

@@ -1,6 +1,6 @@
 """What an ensemble's explanations are asked for, checked on the host and made ready for `jit`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -24,19 +24,40 @@ Images = Num[Array | np.ndarray, "image height width 3"]
 Classes = int | Int[np.ndarray, "image"] | attribution.Contrast | Callable[[Array], Array]
 
 
-class Settings(NamedTuple):
-    """A method's settings, by what becomes of them."""
+Static = tuple[tuple[str, Any], ...]  # settings that are compiled in
 
-    static: tuple[tuple[str, Any], ...]  # compiled in
-    shared: dict[str, Array]  # by all images and members
-    by_image: dict[str, Array]  # with an image axis first
-    keys: Key[Array, "member image"] | None  # where each member draws for itself
+
+class Settings(NamedTuple):
+    """The settings of some methods, by what becomes of them, then by method and name."""
+
+    static: tuple[tuple[str, Static], ...]
+    shared: dict[str, dict[str, Array]]  # by all images and members
+    by_image: dict[str, dict[str, Array]]  # with an image axis first
+    keys: dict[str, Key[Array, "member image"]]  # where each member draws for itself
 
 
 def arrange(
-    method: str, settings: dict[str, Any], images: Float[Array, "image ..."], members: int
+    methods: Mapping[str, Mapping[str, Any]], images: Float[Array, "image ..."], members: int
 ) -> Settings:
     """Sorts settings; ValueError, by name, for one that does not fit the images."""
+    static: list[tuple[str, Static]] = []
+    shared: dict[str, dict[str, Array]] = {}
+    by_image: dict[str, dict[str, Array]] = {}
+    keys: dict[str, Array] = {}
+    for method, settings in methods.items():
+        compiled_in, shared[method], by_image[method], key = _arranged(
+            method, settings, images, members
+        )
+        static.append((method, tuple(sorted(compiled_in.items()))))
+        if key is not None:
+            keys[method] = key
+    return Settings(tuple(static), shared, by_image, keys)
+
+
+def _arranged(
+    method: str, settings: Mapping[str, Any], images: Float[Array, "image ..."], members: int
+) -> tuple[dict[str, Any], dict[str, Array], dict[str, Array], Array | None]:
+    """One method's, in the order of `Settings`."""
     by_image_names = attribution.method_named(method).per_image
     static: dict[str, Any] = {}
     shared, by_image = {}, {}
@@ -56,10 +77,10 @@ def arrange(
         elif np.ndim(value) == 0:
             static[name] = np.asarray(value).item()
         elif name == "baselines" and name in by_image_names:
-            by_image[name] = as_baselines(_finite(name, floats(value)), images)
+            by_image[name] = as_baselines(_finite(name, value), images)
         else:
-            shared[name] = _finite(name, floats(value))
-    return Settings(tuple(sorted(static.items())), shared, by_image, keys)
+            shared[name] = _finite(name, value)
+    return static, shared, by_image, keys
 
 
 def as_key(key: Any) -> Key[Array, "..."]:
@@ -88,21 +109,32 @@ def with_room(
     return labels, -(-count // SEGMENTS) * SEGMENTS
 
 
-def _finite(name: str, values: Array) -> Array:
-    if not np.isfinite(values).all():
+def _finite(name: str, pictures: Any) -> Array:
+    """Pictures as the model takes them; ValueError, by name, for NaN or infinity."""
+    taken = floats(pictures)
+    if not _of_bytes(pictures) and not np.isfinite(taken).all():
         raise ValueError(f"{name} holds NaN or infinity: give finite numbers")
-    return values
+    return taken
 
 
 def floats(images: Any) -> Array:
     """Pictures as the model takes them; floats are normalised already."""
     images = jnp.asarray(images)
-    return normalized(images / 255) if images.dtype == jnp.uint8 else images
+    return normalized(images / 255) if _of_bytes(images) else images
 
 
 def checked(images: Images) -> Float[Array, "image height width 3"]:
     """The images as the model takes them; ValueError for a wrong shape, NaN or infinity."""
-    return as_images(floats(images))
+    taken = floats(images)
+    if not _of_bytes(images):
+        return as_images(taken)
+    jax.eval_shape(as_images, taken)  # a look at the values would wait for the device
+    return taken
+
+
+def _of_bytes(images: Any) -> bool:
+    """Whether they are uint8 pictures, which are finite."""
+    return getattr(images, "dtype", None) == np.uint8
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,28 @@ from jaxens.ops import conv_general_dilated
 
 
 class State(NamedTuple):
-    """Parameters, batch statistics and optimiser state of all members."""
+    """Parameters, batch statistics and optimiser state of all members.
+
+    `trunk` holds the variables of a frozen trunk: once for all members, no optimiser's
+    business, None where each member trains its own.
+    """
 
     params: Any
     batch_stats: Any
     opt_state: Any
+    trunk: Any = None
 
     @property
     def variables(self) -> dict[str, Any]:
+        """The members' own, stacked."""
         return {"params": self.params, "batch_stats": self.batch_stats}
+
+    @property
+    def members(self) -> int:
+        return jax.tree.leaves(self.params)[0].shape[0]
+
+
+MEMBER_AXES = State(0, 0, 0, None)  # of a state, for `vmap`
 
 
 def trained_members(config: Config) -> int:
@@ -73,24 +86,68 @@ def init(
     model: Classifier,
     optimizer: optax.GradientTransformation,
     key: Key[Array, ""],
+    weights: Any = None,
 ) -> State:
     """Fresh members, each from `fold_in(key, member)`.
 
-    With `base = "shared"` all start from the trunk of the first, and differ in their heads
-    (the paper's "one base, N heads").
+    Where there are `weights`, one member's variables below the heads, all members start from
+    them. With `base = "shared"` all start from the trunk of the first, and differ in their
+    heads (the paper's "one base, N heads"). With `base = "frozen"` the trunk of `weights`
+    (which that needs) is no part of a member at all: members are what lies above it.
     """
+    frozen = config.ensemble.base == "frozen"
     size = config.data.image_size
     images = jnp.zeros((1, size, size, 3))
+    trunk = {name: {"trunk": p["trunk"]} for name, p in weights.items()} if frozen else None
 
-    def one(member: Array) -> State:
-        variables = model.init(jax.random.fold_in(key, member), images)
-        return State(variables["params"], variables.get("batch_stats", {}), ())
+    def all_members(members: Array, trunk: Any, weights: Any) -> State:
+        def one(member: Array) -> State:
+            own = jax.random.fold_in(key, member)
+            if frozen:
+                embedding = model.apply(trunk, images, method="embed")
+                variables = model.init(own, embedding, method="answer")
+            else:
+                variables = model.init(own, images)
+            variables = _starting_from(weights or {}, variables)
+            return State(variables["params"], variables.get("batch_stats", {}), ())
 
-    def all_members(members: Array) -> State:
         state = jax.vmap(one)(members)
         if config.ensemble.base == "shared":
-            trunk = jax.tree.map(lambda x: jnp.broadcast_to(x[:1], x.shape), state.params["trunk"])
-            state = state._replace(params={**state.params, "trunk": trunk})
-        return state._replace(opt_state=jax.vmap(optimizer.init)(state.params))
+            shared = jax.tree.map(lambda x: jnp.broadcast_to(x[:1], x.shape), state.params["trunk"])
+            state = state._replace(params={**state.params, "trunk": shared})
+        opt_state = jax.vmap(optimizer.init)(state.params)
+        # Copies, since a training step reuses its state's buffers.
+        return state._replace(opt_state=opt_state, trunk=jax.tree.map(jnp.copy, trunk))
 
-    return jax.jit(all_members)(jnp.arange(trained_members(config)))
+    return jax.jit(all_members)(jnp.arange(trained_members(config)), trunk, weights)
+
+
+def with_trunk(own: Any, trunk: Any) -> dict[str, Any]:
+    """A member's own variables and the frozen trunk's, if any, as the model takes them."""
+    names = own if trunk is None else {**own, **trunk}
+    return {name: {**(trunk or {}).get(name, {}), **own.get(name, {})} for name in names}
+
+
+def below_heads(name: str) -> dict[str, Any]:
+    """Shapes and types of what weights hold: one member's variables, without its heads."""
+    # No part of a trunk depends on the size of the pictures.
+    images = jax.ShapeDtypeStruct((1, 224, 224, 3), jnp.float32)
+    variables = jax.eval_shape(build(name, [("any", 1)]).init, jax.random.key(0), images)
+    return without_heads(variables)
+
+
+def without_heads(variables: Any) -> dict[str, Any]:
+    """Variables without the parts that depend on the tasks."""
+    return {
+        name: {part: own for part, own in parts.items() if part != "heads"}
+        for name, parts in variables.items()
+        if parts
+    }
+
+
+def _starting_from(weights: Any, variables: Any) -> Any:
+    """One member's variables with those of `weights` in place of the parts that both have."""
+    return {
+        name: {part: weights.get(name, {}).get(part, own) for part, own in parts.items()}
+        for name, parts in variables.items()
+    }

@@ -1,6 +1,7 @@
-"""One training step of all members: a pure function of one, under `vmap` and `jit`."""
+"""One training step of all members: a pure function of one, for all of them under `jit`."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -13,13 +14,16 @@ from jaxens.config import Augment
 from jaxens.data import augment
 from jaxens.data.schema import Task
 from jaxens.ensemble.loss import Labels, multitask_loss
-from jaxens.ensemble.state import State
+from jaxens.ensemble.state import MEMBER_AXES, State
 from jaxens.models import Classifier
+from jaxens.ops import over_members
 
 # ImageNet's colours, as torchvision's models expect them.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
-Batch = Mapping[str, Any]  # images uint8 [(member) image height width 3], labels by task
+# Images uint8 [(member) image height width 3], labels by task; or, in place of the images,
+# what a frozen trunk makes of them.
+Batch = Mapping[str, Any]
 
 
 def normalized(unit: Float[Array, "*lead height width 3"]) -> Float[Array, "*lead height width 3"]:
@@ -27,67 +31,128 @@ def normalized(unit: Float[Array, "*lead height width 3"]) -> Float[Array, "*lea
     return (unit - jnp.array(MEAN)) / jnp.array(STD)
 
 
+def embed(
+    model: Classifier, trunk: Any, images: Float[Array, "*lead height width 3"]
+) -> Float[Array, "*lead channel"]:
+    """What a frozen trunk makes of images: each once, whatever the number of members."""
+    *lead, height, width, channels = images.shape
+    folded = images.reshape(-1, height, width, channels)
+    return model.apply(trunk, folded, method="embed").reshape(*lead, -1)
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One member's training step, in two parts: `(state, inputs, labels, key) -> (state, loss)`.
+
+    A gradient takes the work, and an update the memory: see `of_all`.
+    """
+
+    gradient: Callable[..., tuple[Array, Any, Any]]  # params, batch_stats, inputs, labels, key
+    update: Callable[[State, Any, Any], State]  # state, batch_stats, gradient
+
+    def __call__(
+        self, state: State, inputs: Float[Array, "image ..."], labels: Labels, key: Key[Array, ""]
+    ) -> tuple[State, Float[Array, ""]]:
+        loss, *moved = self.gradient(state.params, state.batch_stats, inputs, labels, key)
+        return self.update(state, *moved), loss
+
+    def of_all(
+        self,
+        state: State,
+        inputs: Float[Array, "... image height width channel"] | Float[Array, "... image channel"],
+        labels: Labels,
+        keys: Key[Array, "member"],
+        shared: bool,
+    ) -> tuple[State, Float[Array, "member"]]:
+        """The step of all members, on `shared` inputs or on each one's own.
+
+        Updates are `vmap`ped also where gradients are taken member by member: the stacked
+        state is then changed in place, instead of being copied into and out of a loop.
+        """
+        axis = None if shared else 0
+        gradients = over_members(self.gradient, (0, 0, axis, axis, 0))
+        losses, *moved = gradients(state.params, state.batch_stats, inputs, labels, keys)
+        axes = (MEMBER_AXES, 0, 0)
+        return jax.vmap(self.update, axes, out_axes=MEMBER_AXES)(state, *moved), losses
+
+
 def train_one(
     model: Classifier,
     optimizer: optax.GradientTransformation,
     tasks: Sequence[Task],
     weights: Sequence[float],
-) -> Callable[..., tuple[State, Float[Array, ""]]]:
-    """The step of one member: `(state, images, labels, key) -> (state, loss)`."""
+    frozen: bool = False,
+) -> Step:
+    """The step of one member.
+
+    With a `frozen` trunk it takes what `embed` makes of the images in their place.
+    """
 
     def loss_of(
-        params: Any, batch_stats: Any, images: Array, labels: Labels, key: Key[Array, ""]
+        params: Any, batch_stats: Any, inputs: Array, labels: Labels, key: Key[Array, ""]
     ) -> tuple[Array, Any]:
         logits, updated = model.apply(
             {"params": params, "batch_stats": batch_stats},
-            images,
+            inputs,
             train=True,
             mutable=["batch_stats"],
             rngs={"dropout": key},
+            method="answer" if frozen else "__call__",
         )
         return multitask_loss(tasks, weights, logits, labels), updated.get("batch_stats", {})
 
-    def step(
-        state: State,
-        images: Float[Array, "image height width 3"],
-        labels: Labels,
-        key: Key[Array, ""],
-    ) -> tuple[State, Float[Array, ""]]:
-        (loss, batch_stats), gradient = jax.value_and_grad(loss_of, has_aux=True)(
-            state.params, state.batch_stats, images, labels, key
-        )
-        updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
-        return State(optax.apply_updates(state.params, updates), batch_stats, opt_state), loss
+    def gradient(*arguments: Any) -> tuple[Array, Any, Any]:
+        (loss, batch_stats), slope = jax.value_and_grad(loss_of, has_aux=True)(*arguments)
+        return loss, batch_stats, slope
 
-    return step
+    def update(state: State, batch_stats: Any, slope: Any) -> State:
+        updates, opt_state = optimizer.update(slope, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        return State(params, batch_stats, opt_state, state.trunk)
+
+    return Step(gradient, update)
 
 
 def train_all(
-    one: Callable[..., tuple[State, Array]], changes: Augment, key: Key[Array, ""], shared: bool
+    one: Step,
+    changes: Augment,
+    key: Key[Array, ""],
+    shared: bool,
+    frozen: Classifier | None = None,
 ) -> Callable[[State, Batch, Int[Array, ""]], tuple[State, Float[Array, "member"]]]:
     """The step of all members: `(state, batch, number of the step) -> (state, losses)`.
 
     What members share is done once: with `shared` batches, augmentation and the first
-    convolution's view of the images. Randomness depends on the key, the step and the member.
+    convolution's view of the images; with a trunk of the model `frozen`, all of the trunk.
+    Randomness depends on the key, the step and the member.
     """
 
     def augmented(key: Key[Array, ""], pictures: UInt8[Array, "image height width 3"]) -> Array:
+        if is_off(changes):
+            return normalized(pictures / 255)
         change = augment.draw(
             key, len(pictures), flip=changes.flip, zoom=changes.zoom, colour=changes.colour
         )
         return normalized(augment.images(change, pictures))
 
     def step(state: State, batch: Batch, number: Int[Array, ""]) -> tuple[State, Array]:
-        members = jnp.arange(jax.tree.leaves(state.params)[0].shape[0])
+        members = jnp.arange(state.members)
         look, drop = jax.random.split(jax.random.fold_in(key, number))
         own = jax.vmap(jax.random.fold_in, (None, 0))
-        if shared:
-            images = augmented(look, batch["images"])
+        if "embeddings" in batch:
+            inputs = batch["embeddings"]
         else:
-            images = jax.vmap(augmented)(own(look, members), batch["images"])
-        axis = None if shared else 0
-        return jax.vmap(one, in_axes=(0, axis, axis, 0))(
-            state, images, batch["labels"], own(drop, members)
-        )
+            if shared:
+                inputs = augmented(look, batch["images"])
+            else:
+                inputs = jax.vmap(augmented)(own(look, members), batch["images"])
+            if frozen is not None:
+                inputs = embed(frozen, state.trunk, inputs)
+        return one.of_all(state, inputs, batch["labels"], own(drop, members), shared)
 
     return step
+
+
+def is_off(changes: Augment) -> bool:
+    """Whether training pictures stay as they are."""
+    return not (changes.flip or changes.zoom or changes.colour)

@@ -31,7 +31,7 @@ def provenance(run: Run, explainer: Explainer, method: str, subject: Subject) ->
         "explained": {
             "run": run.folder.resolve().name,
             "checkpoint": "best",
-            "weights_crc32": _crc32(explainer.ensemble.variables),
+            "weights_crc32": _crc32((explainer.ensemble.variables, explainer.ensemble.trunk)),
             "members": explainer.ensemble.members,
             "task": subject.task.name,
             "against": None if subject.against is None else classes[subject.against],

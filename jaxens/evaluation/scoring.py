@@ -1,6 +1,6 @@
 """Explains the pictures of a question and scores the maps, without maps leaving the device."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,10 +11,11 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from jaxens import metrics
-from jaxens.attribution import METHODS, in_chunks
+from jaxens.attribution import METHODS
 from jaxens.data.source import Split
 from jaxens.evaluation.explainer import Explainer
 from jaxens.evaluation.questions import Question
+from jaxens.evaluation.streaming import streamed
 
 SCORED_AT_ONCE = 16  # pictures whose maps of all members are held at once, or some more
 SCORED_BY_CHANCE = 128
@@ -50,49 +51,53 @@ def score_question(
     baseline: Explainer | None,
     split: Split,
     question: Question,
-    method: str,
+    methods: Sequence[str],
     protocol: metrics.Protocol,
     orders: Int[np.ndarray, "order member"],
     advance: Callable[[int], None],
-) -> Answers:
-    """Scores every picture of a question by one method, for every metric that it allows.
+) -> dict[str, Answers]:
+    """Scores every picture of a question by each method, for every metric that it allows.
 
     `baseline` explains by the one member trained on all data, where there is one. `orders`
     are those in which members join for the scores by size. `advance` is told how many
     pictures are done.
     """
 
-    def some(rows: Int[np.ndarray, "case"]) -> dict[str, Array]:
+    def some(rows: Int[np.ndarray, "case"]) -> dict[str, dict[str, Array]]:
         pictures = question.pictures[rows]
         maps = partial(
             Explainer.maps,
-            method=method,
+            methods=methods,
             pictures=split.images[pictures],
             places=pictures,
             targets=question.targets[rows],
             task=question.task.name,
         )
-        done = _scores(
-            maps(explainer),
-            None if baseline is None else maps(baseline),
-            None if question.masks is None else jnp.asarray(question.masks[rows]),
-            None if question.points is None else jnp.asarray(question.points[rows]),
-            jnp.asarray(orders),
-            protocol,
-            METHODS[method].signed,
-        )
-        advance(len(np.unique(rows)))
-        return done
+        by_members, by_baseline = maps(explainer), {} if baseline is None else maps(baseline)
+        masks = None if question.masks is None else jnp.asarray(question.masks[rows])
+        points = None if question.points is None else jnp.asarray(question.points[rows])
+        return {
+            method: _scores(
+                by_members[method],
+                by_baseline.get(method),
+                masks,
+                points,
+                jnp.asarray(orders),
+                protocol,
+                METHODS[method].signed,
+            )
+            for method in methods
+        }
 
-    pictures, _ = explainer.settings.chunks(method, explainer.ensemble.members)
+    pictures, _ = explainer.settings.chunks(methods, explainer.ensemble.members)
     at_once = pictures * max(1, SCORED_AT_ONCE // pictures)
-    # A short question is filled up, so that all share a compiled program; so for chance.
-    rows = np.minimum(np.arange(max(at_once, len(question))), len(question) - 1)
-    raw = in_chunks(some, at_once, rows)
-    host = {
-        name: np.moveaxis(np.asarray(array, np.float64)[: len(question)], 0, -1)
-        for name, array in raw.items()
-    }
+    raw = streamed(some, len(question), at_once, advance)
+    return {method: _answers(raw[method], protocol) for method in methods}
+
+
+def _answers(raw: Mapping[str, np.ndarray], protocol: metrics.Protocol) -> Answers:
+    """A method's scores, by name with the case axis first, by metric with the case axis last."""
+    host = {name: np.moveaxis(np.asarray(each, np.float64), 0, -1) for name, each in raw.items()}
     return Answers(
         {
             name: Scores(*(host[f"{name}/{part}"] for part in Scores.__dataclass_fields__))
@@ -158,6 +163,5 @@ def score_chance(
             for name, each in maps.items()
         }
 
-    rows = np.minimum(np.arange(max(SCORED_BY_CHANCE, len(question))), len(question) - 1)
-    scores = in_chunks(some, SCORED_BY_CHANCE, rows)
-    return jax.tree.map(lambda s: np.asarray(s, np.float64)[: len(question)], scores)
+    scores = streamed(some, len(question), SCORED_BY_CHANCE, lambda _: None)
+    return jax.tree.map(lambda each: np.asarray(each, np.float64), scores)

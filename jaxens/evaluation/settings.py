@@ -1,15 +1,17 @@
 """How methods are run: what their settings are, and how much goes through the model at once."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from jaxens.attribution import FORMS, METHODS, REDUCTIONS
 from jaxens.cli import Parser, above_zero, natural, positive
-from jaxens.ensemble.quality import images_at_once as fitting
+from jaxens.ensemble.ensemble import Ensemble
+from jaxens.ensemble.memory import images_at_once
 
 SUPERPIXELS = ("slic", "quickshift", "felzenszwalb", "grid")
-FORWARD_ONLY = 4  # times as many images go through at once where no gradient is taken
+FORWARD_ONLY = 2  # times as many images go through at once where no gradient is taken
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,11 @@ class Settings:
     seed: int = 0
 
     @classmethod
-    def from_flags(cls, asked: argparse.Namespace, image_size: int) -> Self:
+    def from_flags(cls, asked: argparse.Namespace, ensemble: Ensemble, image_size: int) -> Self:
         given = {field.name: getattr(asked, field.name) for field in fields(cls)}
-        given["images_at_once"] = asked.images_at_once or fitting(image_size)
+        given["images_at_once"] = asked.images_at_once or images_at_once(
+            ensemble.model, image_size, ensemble.members
+        )
         return cls(**given)
 
     def of(self, method: str) -> dict[str, Any]:
@@ -54,15 +58,16 @@ class Settings:
         own = self.of(method)
         return own.get("steps") or own.get("samples") or 1
 
-    def chunks(self, method: str, members: int) -> tuple[int, int]:
-        """Pictures at once, and steps or samples of each at once.
+    def chunks(self, methods: Sequence[str], members: int) -> tuple[int, int]:
+        """Pictures at once, and steps or samples of each at once, for methods that go together.
 
         A few pictures with some of their steps keep a CPU busier than one with all of them.
         """
         each = max(1, self.images_at_once // members)
-        if method == "lime":
+        if "lime" in methods:
             return 1, each * FORWARD_ONLY
-        pictures = min(each, max(4, each // self.passes(method)))
+        passes = max(map(self.passes, methods))
+        pictures = min(each, max(4, each // passes))
         return pictures, max(1, each // pictures)
 
     def describe(self, background: int) -> dict[str, str]:
@@ -119,8 +124,14 @@ def add_flags(parser: Parser) -> None:
         "--images-at-once",
         type=positive,
         help="members times images in one model call: lower it to save memory "
-        "(default: 256 on CPU, 8192 elsewhere, at 64 px; fewer of larger pictures)",
+        "(default: by the model's activations and the device's memory, or a CPU's caches)",
     )
+
+
+def together(methods: Sequence[str]) -> list[list[str]]:
+    """The methods in groups that run as one program: those by gradients, then LIME."""
+    by_gradients = [method for method in methods if method != "lime"]
+    return [group for group in (by_gradients, ["lime"] * ("lime" in methods)) if group]
 
 
 def reduction(method: str, reduce: str | None) -> str | None:

@@ -34,9 +34,11 @@ class Classifier(nn.Module):
 
     The two halves are methods, so that an explanation may read the features between them:
     `model.apply(variables, images, method="features")`, then `method="head"`. Together they
-    are the model. Parameters lie in `trunk` and `heads` (VGG16's full classifier adds
-    `neck`). With `train=True` batch normalisation uses the batch's statistics (pass
-    `mutable=["batch_stats"]`) and dropout draws from the `dropout` key.
+    are the model. So are `method="embed"`, all that a trunk alone decides (its features, pooled
+    without parameters), and `method="answer"`, all that lies above it. Parameters lie in
+    `trunk` and `heads` (VGG16's full classifier adds `neck`). With `train=True` batch
+    normalisation uses the batch's statistics (pass `mutable=["batch_stats"]`) and dropout draws
+    from the `dropout` key.
 
     A subclass sets `self.trunk` in `setup`. Running variances are the batch's biased ones,
     as Flax keeps them; PyTorch's are larger by n / (n - 1), n being the values per channel.
@@ -78,11 +80,21 @@ class Classifier(nn.Module):
         self, features: Float[Array, "batch h w channel"], train: bool = False
     ) -> dict[str, Float[Array, "batch _"]]:
         """The logits of each task."""
-        return self.heads(self.pool(features, train))
+        return self.answer(self.pool(features), train)
 
-    def pool(
-        self, features: Float[Array, "batch h w channel"], train: bool
+    def embed(
+        self, images: Float[Array, "batch height width 3"], train: bool = False
     ) -> Float[Array, "batch channel"]:
+        """Pooled features, for normalised images: no parameters but the trunk's."""
+        return self.pool(self.features(images, train))
+
+    def answer(
+        self, embedding: Float[Array, "batch channel"], train: bool = False
+    ) -> dict[str, Float[Array, "batch _"]]:
+        """The logits of each task, from pooled features: every parameter but the trunk's."""
+        return self.heads(embedding)
+
+    def pool(self, features: Float[Array, "batch h w channel"]) -> Float[Array, "batch channel"]:
         """Global average pooling, summed in float32."""
         return jnp.mean(features, axis=(1, 2), dtype=jnp.float32)
 

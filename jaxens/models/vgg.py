@@ -58,12 +58,8 @@ class VGGNeck(nn.Module):
 
     @nn.compact
     def __call__(
-        self, features: Float[Array, "batch h w channel"], train: bool
+        self, x: Float[Array, "batch channel"], train: bool
     ) -> Float[Array, "batch {self.hidden}"]:
-        x = max_pool(features, 2, 2)
-        x = adaptive_average_pool(x, 7)
-        # Channel-major, as PyTorch's images are, so that its weights fit.
-        x = x.transpose(0, 3, 1, 2).reshape(x.shape[0], -1)
         for name in ("fc6", "fc7"):
             x = nn.Dense(self.hidden, dtype=self.dtype, kernel_init=HIDDEN_INIT, name=name)(x)
             x = nn.Dropout(0.5, deterministic=not train)(self.act(x))
@@ -102,10 +98,18 @@ class VGG(Classifier):
         if self.full:
             self.neck = VGGNeck(self.hidden, self.act, self.dtype)
 
-    def pool(
-        self, features: Float[Array, "batch h w channel"], train: bool
-    ) -> Float[Array, "batch channel"]:
-        return self.neck(features, train) if self.full else super().pool(features, train)
+    def pool(self, features: Float[Array, "batch h w channel"]) -> Float[Array, "batch channel"]:
+        """Global average pooling; for the full classifier 7x7 cells, as one vector."""
+        if not self.full:
+            return super().pool(features)
+        cells = adaptive_average_pool(max_pool(features, 2, 2), 7)
+        # Channel-major, as PyTorch's images are, so that its weights fit.
+        return cells.transpose(0, 3, 1, 2).reshape(cells.shape[0], -1)
+
+    def answer(
+        self, embedding: Float[Array, "batch channel"], train: bool = False
+    ) -> dict[str, Float[Array, "batch _"]]:
+        return super().answer(self.neck(embedding, train) if self.full else embedding)
 
 
 def adaptive_average_pool(

@@ -1,6 +1,7 @@
-"""Operations that are fast under `vmap` over members, and under a gradient."""
+"""Operations that are fast over members, and under a gradient."""
 
 from jaxens.ops.conv import conv_general_dilated
+from jaxens.ops.members import over_members
 from jaxens.ops.pool import max_pool
 
-__all__ = ["conv_general_dilated", "max_pool"]
+__all__ = ["conv_general_dilated", "max_pool", "over_members"]

@@ -70,7 +70,7 @@ def _compiled(method: str, given: frozenset[tuple[str, object]]) -> Callable[...
         params: twins.Params, images: jax.Array, targets: attr.Targets, keys: jax.Array
     ) -> jax.Array:
         every = settings(method, keys, len(images)) | dict(given)
-        return attr.explain(method, network(params), images, targets, **every)
+        return attr.attribute(method, network(params), images, targets, **every)
 
     return jax.jit(one)
 

@@ -22,7 +22,7 @@ from tests.reference import twins
 def of_network(method: str, network: attr.Network) -> jax.Array:
     """As `cases.explain`, for another network."""
     settings = cases.settings(method, KEYS, len(IMAGES))
-    explain = partial(attr.explain, method, network, targets=TARGETS, **settings)
+    explain = partial(attr.attribute, method, network, targets=TARGETS, **settings)
     return jax.jit(explain)(images=IMAGES)
 
 
@@ -160,7 +160,7 @@ def test_a_trunk_that_members_share_is_computed_once(method: str, most: float) -
     def one(kernel: jax.Array, images: jax.Array) -> jax.Array:
         network = cases.network(trunk | {"kernel3": kernel})
         settings = cases.settings(method, KEYS, len(IMAGES))
-        return attr.explain(method, network, images, TARGETS, **settings)
+        return attr.attribute(method, network, images, TARGETS, **settings)
 
     def work(members: int) -> float:
         ensemble = jax.jit(jax.vmap(one, (0, None)))

@@ -57,7 +57,7 @@ def test_a_model_that_gives_nan_for_an_image_gives_it_a_map_of_nan() -> None:
 def test_images_that_are_none_are_refused(method: str, images: np.ndarray, message: str) -> None:
     settings = cases.settings(method, jax.random.key(0), 1)
     with pytest.raises(ValueError, match=message):
-        attr.explain(method, attr.Network(*(linear,) * 4), images, 0, **settings)
+        attr.attribute(method, attr.Network(*(linear,) * 4), images, 0, **settings)
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from flax import nnx
 from jaxens import attribution as attr
 from jaxens import models
 from jaxens.attribution.gradient import Model
+from jaxens.benchmarks.torch_models import ResNet18 as TorchResNet18
 from tests.models.material import pictures, shapes_of
 from tests.reference import networks, twins
-from tests.reference.torch_models import ResNet18 as TorchResNet18
-from tests.reference.torch_models import randomise
+from tests.reference.randomised import randomise
 
 IMAGES = twins.sample_images(3)
 TASKS = (("species", 5),)

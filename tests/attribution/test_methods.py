@@ -110,7 +110,7 @@ def test_of_images_in_bfloat16_only_what_the_model_sees_is_rounded(method: str) 
     @partial(jax.jit, static_argnames="chunk")
     def explain(images: jax.Array, chunk: int | None = None) -> jax.Array:
         given = settings | ({"chunk": chunk} if chunk else {})
-        return attr.explain(method, rounded(cases.network(MEMBERS[0])), images, TARGETS, **given)
+        return attr.attribute(method, rounded(cases.network(MEMBERS[0])), images, TARGETS, **given)
 
     exact = explain(coarse.astype(jnp.float32))
     maps = explain(coarse, chunk=3 if "chunk" in attr.METHODS[method].settings else None)
@@ -143,7 +143,7 @@ def test_methods_promote_nothing_by_themselves(
         jax.numpy_dtype_promotion("strict"),
         jax.numpy_rank_promotion("raise"),
     ):
-        maps = jax.eval_shape(lambda: attr.explain(method, network, IMAGES, TARGETS, **settings))
+        maps = jax.eval_shape(lambda: attr.attribute(method, network, IMAGES, TARGETS, **settings))
     assert maps.dtype == jnp.float32
 
 
@@ -152,7 +152,7 @@ def test_methods_promote_nothing_by_themselves(
 def test_no_image_is_an_error(method: str) -> None:
     settings = cases.settings(method, KEYS[:0], 0)
     with pytest.raises(ValueError, match=r"images has shape \(0, 10, 14, 3\).*at least one image"):
-        attr.explain(method, cases.network(MEMBERS[0]), IMAGES[:0], 1, **settings)
+        attr.attribute(method, cases.network(MEMBERS[0]), IMAGES[:0], 1, **settings)
 
 
 @pytest.mark.parametrize("method", ["saliency", "lime"])
@@ -165,7 +165,7 @@ def test_lists_are_taken_for_arrays(method: str) -> None:
     def explain(of_lists: bool) -> jax.Array:
         images, targets = (IMAGES.tolist(), TARGETS.tolist()) if of_lists else (IMAGES, TARGETS)
         given = settings | (lists if of_lists else {})
-        return attr.explain(method, cases.network(MEMBERS[0]), images, targets, **given)
+        return attr.attribute(method, cases.network(MEMBERS[0]), images, targets, **given)
 
     np.testing.assert_array_equal(explain(True), explain(False))
 
@@ -176,7 +176,7 @@ def test_lists_are_taken_for_arrays(method: str) -> None:
 def test_what_is_no_random_key_is_refused(method: str, key: object) -> None:
     settings = cases.settings(method, KEYS, len(IMAGES)) | {"key": key}
     with pytest.raises(ValueError, match=r"no random key: give jax\.random\.key\(0\)"):
-        attr.explain(method, cases.network(MEMBERS[0]), IMAGES, 1, **settings)
+        attr.attribute(method, cases.network(MEMBERS[0]), IMAGES, 1, **settings)
 
 
 def test_settings_reach_their_method() -> None:
@@ -210,7 +210,7 @@ def test_mistakes_are_named_with_their_remedy() -> None:
 
     def refused(match: str, method: str, network: attr.Network = network, **given: object) -> None:
         with pytest.raises(ValueError, match=match):
-            attr.explain(method, network, IMAGES, TARGETS, **given)
+            attr.attribute(method, network, IMAGES, TARGETS, **given)
 
     refused("unknown method 'lrp': choose from saliency, input_x", "lrp")
     refused("gradient_shap needs key and baselines", "gradient_shap")

@@ -72,7 +72,7 @@ def test_a_class_that_does_not_exist_is_refused_by_every_method(method: str) -> 
     for targets in (twins.CLASSES, np.array([0, 1, twins.CLASSES])):
         with pytest.raises(ValueError, match=r"names class 5.*, but the model has 5"):
             jax.eval_shape(
-                partial(attr.explain, method, network, targets=targets, **settings), images=IMAGES
+                partial(attr.attribute, method, network, targets=targets, **settings), images=IMAGES
             )
 
 

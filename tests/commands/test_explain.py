@@ -187,7 +187,11 @@ def test_more_pictures_than_fit_one_figure_take_several(run, tmp_path, monkeypat
 
 def test_a_member_whose_map_is_not_finite_is_named(run, photo, tmp_path, monkeypatch, capsys):
     maps = Explainer.maps
-    monkeypatch.setattr(Explainer, "maps", lambda *a: maps(*a).at[1, 0, 3, 3].set(jnp.nan))
+
+    def spoilt(*asked):
+        return {m: each.at[1, 0, 3, 3].set(jnp.nan) for m, each in maps(*asked).items()}
+
+    monkeypatch.setattr(Explainer, "maps", spoilt)
     explained(run.folder, photo, "--methods", "grad_cam", "--out", tmp_path)
     told = capsys.readouterr().err
     assert f"Grad-CAM of member 1 (0 to 1) is not finite for {photo}: left out of the mean" in told

@@ -197,7 +197,7 @@ def test_a_method_costs_what_its_row_says(method: str) -> None:
         guided_logits_fn=marked(network.guided_logits_fn, "model"),
     )
     settings = cases.settings(method, jax.random.key(0), 3)
-    traced = jax.make_jaxpr(lambda: attr.explain(method, counted, images, 2, **settings))()
+    traced = jax.make_jaxpr(lambda: attr.attribute(method, counted, images, 2, **settings))()
     passes = marks(traced.jaxpr)
 
     def cost(cell: str) -> int:

@@ -8,7 +8,7 @@ import pytest
 from jaxens import attribution, metrics
 from jaxens.attribution import METHODS
 from jaxens.data.schema import Task
-from jaxens.ensemble import Ensemble, mean_probabilities, normalized
+from jaxens.ensemble import Ensemble, explaining, mean_probabilities, normalized
 from jaxens.ensemble.quality import task_quality
 from jaxens.models import build
 from jaxens.ops import conv_general_dilated
@@ -76,7 +76,7 @@ def test_maps_are_those_of_the_task_and_the_member_alone(ensemble, images, metho
     if method == "lime":
         given |= {"probabilities": jax.nn.sigmoid}  # of a multilabel task
     for k in range(MEMBERS):
-        own = attribution.explain(method, network(ensemble, k, "marks"), floats, targets, **given)
+        own = attribution.attribute(method, network(ensemble, k, "marks"), floats, targets, **given)
         np.testing.assert_allclose(maps[k], own, rtol=1e-4, atol=2e-5 * np.abs(own).max())
 
 
@@ -99,6 +99,53 @@ def test_no_map_depends_on_what_is_at_once(ensemble, images, method):
     for at_once in ({"images_at_once": 1}, {"members_at_once": 2}, {"chunk": 2}):
         maps = ensemble.attribute(images, targets, method, "species", **given, **at_once)
         np.testing.assert_allclose(maps, together, atol=1e-6 * np.abs(together).max())
+
+
+def test_several_methods_in_one_program_give_each_ones_maps(ensemble, images):
+    own = jax.random.split(jax.random.key(6), (MEMBERS, 2))
+    methods = {
+        "smooth_grad": settings("smooth_grad", images, key=own),
+        "saliency": {"reduce": "sum_abs"},
+        "gradient_shap": settings("gradient_shap", images),
+        "lime": settings("lime", images),
+        "integrated_gradients": settings("integrated_gradients", images, baselines=images[::-1]),
+    }
+    targets = np.array([1, 0])
+    alone = {
+        method: ensemble.attribute(images, targets, method, "marks", **given)
+        for method, given in methods.items()
+    }
+    for at_once in ({}, {"images_at_once": 1, "members_at_once": 2}):
+        maps = ensemble.explain(images, targets, methods, "marks", **at_once)
+        assert list(maps) == list(methods)
+        for method, want in alone.items():
+            np.testing.assert_allclose(maps[method], want, atol=1e-5 * np.abs(want).max())
+
+
+@pytest.mark.parametrize("function", [None, lambda logits: logits[:, 2] - logits[:, 0]])
+def test_what_methods_have_in_common_is_computed_once(ensemble, images, function):
+    def work(*methods):
+        """Convolutions and matrix products, by whatever name XLA calls them."""
+        program = explaining.maps.lower(
+            ensemble.variables,
+            ensemble.trunk,
+            normalized(images / 255),
+            np.int32(0) if function is None else None,
+            {method: {} for method in methods},
+            {},
+            model=ensemble.model,
+            tasks=ensemble.tasks,
+            methods=tuple((method, ()) for method in methods),
+            function=function,
+        )
+        text = program.compile().as_text()
+        return sum(text.count(f" {name}(") for name in ("convolution", "dot", "custom-call"))
+
+    one_gradient, one_guided = work("saliency"), work("guided_backprop")
+    together = work(
+        "saliency", "input_x_gradient", "grad_cam", "guided_backprop", "guided_grad_cam"
+    )
+    assert together < one_gradient + one_guided  # whose forward passes are one, too
 
 
 def test_each_member_and_image_may_have_a_key_of_its_own(ensemble, images):

@@ -1,11 +1,12 @@
 """One vmapped step of M members is M single steps; a seed decides all; members differ."""
 
 import jax
+import jax.extend
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxens.config import Augment, Config, Data, Optim
+from jaxens.config import Augment, Config, Data, Model, Optim
 from jaxens.config import Ensemble as EnsembleConfig
 from jaxens.data.schema import Task
 from jaxens.ensemble import step as steps
@@ -19,9 +20,10 @@ TASKS = (
 )
 
 
-def config(diversity="random-weights", base="own", seed=0):
+def config(diversity="random-weights", base="own", seed=0, dtype="auto"):
     return Config(
         data=Data(image_size=SIZE),
+        model=Model(dtype=dtype),
         ensemble=EnsembleConfig(MEMBERS, diversity, base),
         optim=Optim(batch_size=6, seed=seed),
         augment=Augment(),
@@ -90,8 +92,8 @@ def test_a_step_of_all_members_equals_single_steps(diversity):
         "marks": jnp.asarray(rng.integers(0, 2, (*shape, 6, 2))),
     }
     keys = jax.random.split(jax.random.key(1), count)
-    together, losses = jax.jit(jax.vmap(training.one, (0, axis, axis, 0)))(
-        state, images, labels, keys
+    together, losses = jax.jit(training.one.of_all, static_argnames="shared")(
+        state, images, labels, keys, shared=training.plan.shared
     )
     single = jax.jit(training.one)
     for k in range(count):
@@ -108,7 +110,7 @@ def test_a_step_of_all_members_equals_single_steps(diversity):
 @pytest.mark.parametrize("diversity", ["random-weights", "bagging"])
 def test_the_shipped_step_is_single_steps_on_what_each_member_is_due(diversity):
     """Augmentation and randomness by member and step, as `train_all` wires them."""
-    training = Training(config(diversity), one=probe)
+    training = Training(config(diversity), one=PROBE)
     count = MEMBERS + (diversity != "random-weights")
     seen = []
     for number in (0, 1):
@@ -123,9 +125,12 @@ def test_the_shipped_step_is_single_steps_on_what_each_member_is_due(diversity):
     assert len(np.unique(looks)) == (2 if shared else looks.size)
 
 
-def probe(state, images, labels, key):
-    """In place of a training step: what a member was given."""
-    return state, {"look": jnp.sum(images), "drop": jax.random.uniform(key)}
+def given(params, batch_stats, images, labels, key):
+    """In place of a loss: what a member was given."""
+    return {"look": jnp.sum(images), "drop": jax.random.uniform(key)}, batch_stats, params
+
+
+PROBE = steps.Step(given, update=lambda state, batch_stats, gradient: state)
 
 
 def test_the_same_seed_gives_bitwise_the_same_run_and_another_seed_another():
@@ -160,6 +165,34 @@ def test_a_left_out_bucket_leaves_no_trace_in_its_member():
     assert not differs(member(state, 1), member(changed, 1))
     for k in (0, 2, MEMBERS):  # the last is the baseline on all data
         assert differs(member(state.batch_stats, k), member(changed.batch_stats, k))
+
+
+def test_bfloat16_is_for_computing_and_all_that_is_kept_is_float32():
+    rough, exact = (Training(config(dtype=dtype)) for dtype in ("bfloat16", "float32"))
+    (state, losses), (_, wanted) = (training.after(2, pictures()) for training in (rough, exact))
+    kept = [leaf.dtype for leaf in jax.tree.leaves((state, losses))]
+    assert {dtype for dtype in kept if jnp.issubdtype(dtype, jnp.floating)} == {np.dtype("float32")}
+    assert 0 < np.abs(losses - wanted).max() < 0.03 * np.abs(wanted).max()
+
+
+def test_batch_statistics_of_bfloat16_are_summed_in_float32():
+    model = build_model(config(dtype="bfloat16"), TASKS)
+    images = jnp.zeros((4, SIZE, SIZE, 3))
+    variables = jax.eval_shape(model.init, jax.random.key(0), images)
+
+    def forward(variables, images):
+        return model.apply(variables, images, True, mutable=["batch_stats"])
+
+    def added_up(jaxpr):
+        for eqn in jaxpr.eqns:
+            if eqn.primitive.name == "reduce_sum":
+                yield eqn.invars[0].aval.dtype
+            for inner in jax.extend.core.jaxprs_in_params(eqn.params):
+                yield from added_up(inner)
+
+    dtypes = list(added_up(jax.make_jaxpr(forward)(variables, images).jaxpr))
+    assert len(dtypes) > len(jax.tree.leaves(variables["batch_stats"]))  # these, and the pooling
+    assert set(dtypes) == {jnp.dtype(jnp.float32)}
 
 
 def test_training_learns():

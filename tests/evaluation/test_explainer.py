@@ -31,18 +31,22 @@ def explainer(ensemble, **changed):
     return Explainer(ensemble, PICTURES[:2], settings)
 
 
+def maps(explainer, method, targets, rows=slice(None), places=PLACES):
+    found = explainer.maps([method], PICTURES[rows], places[rows], targets, "species")
+    assert list(found) == [method]
+    return found[method]
+
+
 @pytest.mark.parametrize("method", ["integrated_gradients", "gradient_shap", "lime", "smooth_grad"])
 def test_a_map_depends_on_its_picture_and_place_alone(ensemble, method):
     targets = np.array([2, 0, 1])
-    together = explainer(ensemble).maps(method, PICTURES, PLACES, targets, "species")
+    together = maps(explainer(ensemble), method, targets)
     assert together.shape == (2, 3, 16, 16)
     turned = [2, 0, 1]
-    other = explainer(ensemble, seed=0).maps(
-        method, PICTURES[turned], PLACES[turned], targets[turned], "species"
-    )
+    other = maps(explainer(ensemble, seed=0), method, targets[turned], turned)
     np.testing.assert_allclose(other, together[:, turned], atol=1e-5)
     if "key" in attr.METHODS[method].settings:
-        elsewhere = explainer(ensemble).maps(method, PICTURES, PLACES + 1, targets, "species")
+        elsewhere = maps(explainer(ensemble), method, targets, places=PLACES + 1)
         assert not np.allclose(elsewhere, together, atol=1e-5)
 
 
@@ -55,8 +59,26 @@ def test_lime_by_surrogates_is_lime_by_target(ensemble, form):
     given = {"segments": segments, "key": key, "samples": 30, "form": form}
     for targets in (np.array([2, 0, 1]), attr.Contrast(np.array([2, 0, 1]), np.array([0, 1, 0]))):
         own = ensemble.attribute(PICTURES, targets, "lime", "species", **given)
-        maps = ours.maps("lime", PICTURES, PLACES, targets, "species")
-        np.testing.assert_allclose(maps, own, atol=1e-5)
+        np.testing.assert_allclose(maps(ours, "lime", targets), own, atol=1e-5)
+
+
+def test_methods_go_together_and_each_gives_its_own_maps(ensemble, monkeypatch):
+    programs = []
+    explain = Ensemble.explain
+
+    def counted(self, images, targets, methods, *task, **chunks):
+        programs.append(list(methods))
+        return explain(self, images, targets, methods, *task, **chunks)
+
+    monkeypatch.setattr(Ensemble, "explain", counted)
+    methods = ["saliency", "lime", "gradient_shap", "grad_cam"]
+    targets = np.array([2, 0, 1])
+    found = explainer(ensemble).maps(methods, PICTURES, PLACES, targets, "species")
+    assert programs == [["saliency", "gradient_shap", "grad_cam"]]
+    assert found.keys() == set(methods)
+    for method in methods:
+        alone = maps(explainer(ensemble), method, targets)
+        np.testing.assert_allclose(found[method], alone, atol=1e-5 * np.abs(alone).max())
 
 
 def test_one_pass_of_lime_serves_every_class_and_task(ensemble, monkeypatch):
@@ -68,23 +90,29 @@ def test_one_pass_of_lime_serves_every_class_and_task(ensemble, monkeypatch):
     ours = explainer(ensemble)
     for task in TASKS:
         for target in range(len(task.classes)):
-            ours.maps("lime", PICTURES, PLACES, target, task.name)
+            ours.maps(["lime"], PICTURES, PLACES, target, task.name)
     assert len(passes) == len(PICTURES)
 
 
 def test_the_reduction_reaches_methods_that_have_channels(ensemble):
     for method in ("saliency", "grad_cam"):
-        usual = explainer(ensemble).maps(method, PICTURES, PLACES, 0, "species")
-        other = explainer(ensemble, reduce="sum_abs").maps(method, PICTURES, PLACES, 0, "species")
+        usual = maps(explainer(ensemble), method, 0)
+        other = maps(explainer(ensemble, reduce="sum_abs"), method, 0)
         assert np.allclose(usual, other) == (method == "grad_cam")
 
 
-@pytest.mark.parametrize("method", ["saliency", "integrated_gradients", "smooth_grad", "lime"])
+@pytest.mark.parametrize(
+    "methods",
+    [["saliency"], ["integrated_gradients"], ["saliency", "smooth_grad"], ["lime"]],
+    ids=str,
+)
 @pytest.mark.parametrize("at_once", [1, 11, 256, 8192])
-def test_no_call_of_the_model_holds_more_than_it_may(method, at_once):
+def test_no_call_of_the_model_holds_more_than_it_may(methods, at_once):
     settings = Settings(images_at_once=at_once)
-    pictures, chunk = settings.chunks(method, members=11)
+    pictures, chunk = settings.chunks(methods, members=11)
     assert pictures >= 1
     assert chunk >= 1
-    bound = max(11, at_once) * (4 if method == "lime" else 1)
-    assert pictures * min(chunk, settings.passes(method)) * 11 <= bound or pictures * chunk == 1
+    bound = max(11, at_once) * (2 if methods == ["lime"] else 1)
+    for method in methods:
+        calls = pictures * min(chunk, settings.passes(method))
+        assert calls * 11 <= bound or calls == 1

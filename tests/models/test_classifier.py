@@ -68,6 +68,16 @@ def test_features_and_head_compose_to_the_model(model: Classifier, variables: di
         assert np.ptp(whole[task], axis=0).min() > 0  # the images matter
 
 
+def test_the_trunk_alone_embeds_and_all_else_answers(model: Classifier, variables: dict) -> None:
+    trunk = {name: {"trunk": parts["trunk"]} for name, parts in variables.items()}
+    above = {k: part for k, part in variables["params"].items() if k != "trunk"}
+    embedding = model.apply(trunk, images(), method="embed")
+    logits = model.apply({"params": above}, embedding, method="answer")
+    assert embedding.ndim == 2
+    whole = model.apply(variables, images())
+    jax.tree.map(np.testing.assert_array_equal, logits, whole)
+
+
 def test_each_task_has_a_head_of_its_own(model: Classifier, variables: dict) -> None:
     heads = dict(variables["params"]["heads"])
     heads["bill"] = jax.tree.map(lambda leaf: leaf + 1, heads["bill"])

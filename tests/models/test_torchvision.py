@@ -4,11 +4,11 @@ import jax
 import numpy as np
 import pytest
 
+from jaxens.benchmarks.torch_models import VGG16 as TorchVGG16
+from jaxens.benchmarks.torch_models import ResNet18 as TorchResNet18
 from jaxens.models import VGG, ResNet18, SmallResNet, from_torchvision
 from tests.models.material import variables_of
-from tests.reference.torch_models import VGG16 as TorchVGG16
-from tests.reference.torch_models import ResNet18 as TorchResNet18
-from tests.reference.torch_models import randomise
+from tests.reference.randomised import randomise
 
 ONE = (("species", 7),)
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from jaxens.benchmarks.torch_models import VGG16 as TorchVGG16
 from jaxens.models import VGG, from_torchvision
 from jaxens.models.vgg import adaptive_average_pool
 from tests.models.material import pictures, relative_error, shapes_of, to_torch
-from tests.reference.torch_models import VGG16 as TorchVGG16
-from tests.reference.torch_models import randomise
+from tests.reference.randomised import randomise
 
 TASKS = (("species", 5),)
 HIDDEN = 64

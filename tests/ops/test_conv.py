@@ -1,12 +1,15 @@
 """The member-batched convolution equals `lax.conv_general_dilated`, member by member."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from jax.sharding import PartitionSpec as P
 
-from jaxens.ops import conv_general_dilated
+from jaxens.ops import conv_general_dilated, cpu
 
 MEMBERS, NUMBERS = 3, ("NHWC", "HWIO", "NHWC")
 # kernel, strides, padding, lhs dilation, rhs dilation, groups
@@ -74,10 +77,93 @@ def test_two_mapped_axes_equal_a_loop_over_both():
             np.testing.assert_allclose(out[member, step], want, rtol=1e-5, atol=1e-5)
 
 
-def test_no_grouped_convolution_is_left_after_vmap():
+@pytest.mark.parametrize("windows", [0, cpu.WINDOWS], ids=["convolutions", "products"])
+def test_no_grouped_convolution_is_left_after_vmap(windows, monkeypatch):
+    monkeypatch.setattr(cpu, "COLOURS", 0)
+    monkeypatch.setattr(cpu, "WINDOWS", windows)
     geometry = GEOMETRIES["3x3"]
     x, w = operands(3, 1)
     text = jax.jit(jax.vmap(loss(conv_general_dilated, geometry))).lower(x, w).as_text()
-    assert "stablehlo.convolution" in text
+    assert ("stablehlo.convolution" in text) == (windows == 0)
+    assert ("stablehlo.dot_general" in text) == (windows > 0)
     assert f"feature_group_count = {MEMBERS}" not in text
     assert f"batch_group_count = {MEMBERS}" not in text
+
+
+# images, height, width, kernel, strides, padding: those of ResNet-18, VGG16 and the small ones,
+# and some that leave a remainder
+SHAPES = {
+    "3x3": (4, 8, 8, (3, 3), (1, 1), ((1, 1), (1, 1))),
+    "3x3 strided": (4, 8, 8, (3, 3), (2, 2), ((1, 1), (1, 1))),
+    "3x3 strided, odd": (4, 7, 9, (3, 3), (2, 2), ((1, 1), (1, 1))),
+    "7x7 strided": (4, 12, 12, (7, 7), (2, 2), ((3, 3), (3, 3))),
+    "4x4 strided": (4, 8, 8, (4, 4), (2, 2), ((1, 1), (1, 1))),
+    "1x1": (4, 5, 5, (1, 1), (1, 1), ((0, 0), (0, 0))),
+    "1x1 strided": (4, 5, 6, (1, 1), (2, 2), ((0, 0), (0, 0))),
+    "1x1 strided, remainder": (4, 8, 8, (1, 1), (3, 3), ((0, 0), (0, 0))),
+    "no padding": (4, 8, 8, (3, 3), (1, 1), ((0, 0), (0, 0))),
+    "more padding than window": (4, 5, 5, (2, 2), (1, 1), ((3, 2), (3, 2))),
+    "uneven": (6, 8, 5, (3, 2), (1, 2), ((2, 0), (0, 1))),
+    "2x2 maps": (4, 2, 2, (3, 3), (1, 1), ((1, 1), (1, 1))),
+    "1x1 maps": (4, 1, 1, (3, 3), (1, 1), ((1, 1), (1, 1))),
+    "window wider than stride's step": (3, 9, 9, (2, 2), (3, 3), ((0, 0), (0, 0))),
+}
+# What decides between a CPU's forms: room for windows, and the row that is long enough.
+FORMS = {
+    "products": {"WINDOWS": 2**40},
+    "products of some images": {"WINDOWS": 7000},
+    "direct": {"WINDOWS": 0, "ROW": 0},
+    "folded": {"WINDOWS": 0, "ROW": 20},
+    "all images in one row": {"WINDOWS": 0, "ROW": 2**20},
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", SHAPES)
+def test_each_form_of_a_cpu_equals_lax(name, form, monkeypatch):
+    monkeypatch.setattr(cpu, "COLOURS", 0)
+    monkeypatch.setattr(cpu, "FEW_PIXELS", 0)
+    for constant, value in FORMS[form].items():
+        monkeypatch.setattr(cpu, constant, value)
+    n, height, width, window, strides, padding = SHAPES[name]
+    rng = np.random.default_rng(1)
+    x = jnp.asarray(rng.normal(size=(n, height, width, 3)), jnp.float32)
+    w = jnp.asarray(rng.normal(size=(*window, 3, 5)), jnp.float32)
+
+    def parts(conv):
+        at = partial(conv, window_strides=strides, padding=padding, dimension_numbers=NUMBERS)
+        out, pull = jax.vjp(at, x, w)
+        return out, pull(jnp.cos(jnp.arange(out.size, dtype=jnp.float32)).reshape(out.shape))
+
+    both = [
+        jax.jit(parts, static_argnums=0)(conv)
+        for conv in (conv_general_dilated, lax.conv_general_dilated)
+    ]
+    jax.tree.map(
+        lambda ours, want: np.testing.assert_allclose(ours, want, rtol=1e-5, atol=2e-5), *both
+    )
+
+
+def test_it_works_in_shard_map():
+    x, w = operands(3, 1)
+    mesh = jax.make_mesh((1,), ("member",), axis_types=(jax.sharding.AxisType.Auto,))
+    of_all = jax.vmap(loss(conv_general_dilated, GEOMETRIES["3x3"]))
+    split = jax.shard_map(of_all, mesh=mesh, in_specs=P("member"), out_specs=P("member"))
+    jax.tree.map(
+        lambda ours, want: np.testing.assert_allclose(ours, want, rtol=1e-6, atol=1e-6),
+        jax.jit(split)(x, w),
+        jax.jit(of_all)(x, w),
+    )
+
+
+def test_forward_mode_is_refused_and_says_so():
+    x, w = operands(3, 1)
+    conv = partial(
+        conv_general_dilated,
+        rhs=w[0],
+        window_strides=(1, 1),
+        padding="SAME",
+        dimension_numbers=NUMBERS,
+    )
+    with pytest.raises(TypeError, match="forward-mode"):
+        jax.jvp(conv, (x[0],), (x[0],))

@@ -1,0 +1,215 @@
+"""The three parts of a plain convolution on a CPU, each in the form that is fastest there.
+
+Measured on two cores of 1 MiB L2 each (XLA:CPU of JAX 0.10.2, float32, 16 images; the matrix
+product's ceiling is 400 GFLOP/s). "Direct" is XLA's convolution, "matmul" the product of all
+windows (im2col) with the kernel, "folded" the direct one with several images side by side.
+
+| forward, GFLOP/s              | direct | matmul | folded |
+| ----------------------------- | -----: | -----: | -----: |
+| 3x3,  64 ->  64, 32x32        |    184 |    100 |    318 |
+| 3x3,  64 ->  64, 16x16        |    192 |    150 |    288 |
+| 3x3,  64 ->  64, 8x8          |    184 |    241 |    207 |
+| 3x3, 128 -> 128, 16x16        |    370 |    155 |        |
+| 3x3, 256 -> 256, 4x4          |    287 |    336 |        |
+| 3x3, 512 -> 512, 2x2          |      3 |    239 |        |
+
+- Windows cost memory: while they stay in the caches, or serve many channels, the product wins.
+- Windows of the pictures themselves are larger than those, but often all members' own: taken
+  out of a loop over members, they are made once (7x7, 3 -> 64, 64 px: 1.2 ms for 1.9).
+- XLA splits a direct convolution over cores only if its rows are long or its kernel is large
+  (`SPLIT`): folding makes rows long.
+- Every convolution here has channels last, in each part. XLA:CPU brings others into that form
+  only outside of loops, and runs them a hundred times slower inside (weight gradient of the
+  second row: 1 GFLOP/s; as below, 135).
+"""
+
+import itertools
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from jaxens.ops.geometry import Geometry, transposed
+
+WINDOWS = 5 * 2**20  # bytes of windows at once, for up to `OUTPUTS` channels made of them
+OUTPUTS = 128
+WINDOWS_OF_PICTURES = 16 * 2**20  # the same, of at most `COLOURS` channels
+COLOURS = 4
+FEW_PIXELS = 4  # of a result, for which a direct convolution is no choice
+SPLIT = 2**19  # bytes of a kernel that XLA divides between cores by itself
+ROW = 256  # pixels of a row that it does
+
+
+def forward(geometry: Geometry, images: Array, kernel: Array) -> Array:
+    if _fit(geometry, images, kernel.shape):
+        windows = _windows(geometry, images, kernel.shape)
+        return jnp.matmul(
+            windows, kernel.reshape(-1, kernel.shape[-1]), precision=geometry.precision
+        ).reshape(*_out(geometry, images, kernel.shape), kernel.shape[-1])
+    return _direct(geometry, images, kernel)
+
+
+def input_gradient(
+    geometry: Geometry, shape: tuple[int, ...], cotangent: Array, kernel: Array
+) -> Array:
+    images = jax.ShapeDtypeStruct(shape, cotangent.dtype)
+    # What lies apart makes a direct convolution slow (4x4 from 2x2: 4 GFLOP/s; so, 404).
+    if _fit(geometry, images, kernel.shape, part=1 if max(geometry.strides) == 1 else 12):
+        windows = jnp.matmul(
+            cotangent.reshape(-1, cotangent.shape[-1]),
+            kernel.reshape(-1, kernel.shape[-1]).T,
+            precision=geometry.precision,
+        )
+        # The transpose of taking windows adds them where they came from.
+        return transposed(lambda x: _windows(geometry, x, kernel.shape), shape, windows)
+    padding = tuple(
+        _padding_back(size, k, stride, low, out)
+        for size, k, stride, (low, _), out in zip(
+            shape[1:3],
+            kernel.shape[:2],
+            geometry.strides,
+            geometry.padding,
+            cotangent.shape[1:3],
+            strict=True,
+        )
+    )
+    back = geometry._replace(strides=(1, 1), padding=padding, lhs_dilation=geometry.strides)
+    return _direct(back, cotangent, kernel[::-1, ::-1].swapaxes(2, 3))
+
+
+def _padding_back(size: int, window: int, stride: int, low: int, out: int) -> tuple[int, int]:
+    """What is put around a cotangent, whose pixels lie `stride` apart, to get `size` pixels."""
+    before = window - 1 - low
+    return before, size + window - 1 - ((out - 1) * stride + 1) - before
+
+
+def weight_gradient(
+    geometry: Geometry, shape: tuple[int, ...], images: Array, cotangent: Array
+) -> Array:
+    some = _images_at_once(geometry, images, shape)
+    if not some:
+        return _direct_weight_gradient(geometry, shape, images, cotangent)
+
+    def of_some(images: Array, cotangent: Array) -> Array:
+        windows = _windows(geometry, images, shape)
+        flat = cotangent.reshape(-1, shape[-1])
+        return jnp.matmul(windows.T, flat, precision=geometry.precision)
+
+    def add(total: Array, chunk: tuple[Array, ...]) -> tuple[Array, None]:
+        return total + of_some(*chunk), None
+
+    if some == len(images):
+        return of_some(images, cotangent).reshape(shape)
+    chunks = tuple(x.reshape(-1, some, *x.shape[1:]) for x in (images, cotangent))
+    zero = jnp.zeros((math.prod(shape[:3]), shape[3]), cotangent.dtype)
+    return lax.scan(add, zero, chunks)[0].reshape(shape)
+
+
+def _direct_weight_gradient(
+    geometry: Geometry, shape: tuple[int, ...], images: Array, cotangent: Array
+) -> Array:
+    """A convolution of the images with the cotangent: images' channels are its batch."""
+    padding = tuple(
+        (low, (out - 1) * stride + k - size - low)
+        for size, k, stride, (low, _), out in zip(
+            images.shape[1:3],
+            shape[:2],
+            geometry.strides,
+            geometry.padding,
+            cotangent.shape[1:3],
+            strict=True,
+        )
+    )
+    across = geometry._replace(strides=(1, 1), padding=padding, rhs_dilation=geometry.strides)
+    gradient = across.dense(images.transpose(3, 1, 2, 0), cotangent.transpose(1, 2, 0, 3))
+    return gradient.transpose(1, 2, 0, 3)
+
+
+def _direct(geometry: Geometry, images: Array, kernel: Array) -> Array:
+    """XLA's convolution, of several images side by side where that fills the cores."""
+    width, window, stride = images.shape[2], kernel.shape[1], geometry.strides[1]
+    low = geometry.padding[1][0]
+    unusual = geometry.lhs_dilation != (1, 1) or min(geometry.padding[1]) < 0
+    if unusual or kernel.size * kernel.dtype.itemsize >= SPLIT or len(images) == 1:
+        return geometry.dense(images, kernel)
+    columns = _out(geometry, images, kernel.shape)[2]
+    # A multiple of the stride, so that each image's windows begin where the image does.
+    room = -(-max(width + low, (columns - 1) * stride + window) // stride) * stride
+    if room >= ROW:
+        return geometry.dense(images, kernel)
+    side = min(n for n in _divisors(len(images)) if n * room >= ROW or n == len(images))
+    padded = jnp.pad(images, [(0, 0), (0, 0), (low, room - width - low), (0, 0)])
+    rows = _side_by_side(padded, side)
+    across = (0, max(0, window - stride))
+    out = geometry._replace(padding=(geometry.padding[0], across)).dense(rows, kernel)
+    return _apart(out, side)[:, :, :columns]
+
+
+def _side_by_side(images: Array, side: int) -> Array:
+    """[image, height, width, channel] -> [image / side, height, side * width, channel]."""
+    n, height, width, channels = images.shape
+    groups = images.reshape(n // side, side, height, width, channels).swapaxes(1, 2)
+    return groups.reshape(n // side, height, side * width, channels)
+
+
+def _apart(rows: Array, side: int) -> Array:
+    n, height, width, channels = rows.shape
+    groups = rows.reshape(n, height, side, width // side, channels).swapaxes(1, 2)
+    return groups.reshape(n * side, height, width // side, channels)
+
+
+def _windows(geometry: Geometry, images: Array, kernel: tuple[int, ...]) -> Array:
+    """Every window as a row, [image * h * w, window height * window width * channel]."""
+    n, rows, columns = _out(geometry, images, kernel)
+    sides = []
+    for size, k, stride, (low, _), out in zip(
+        images.shape[1:3], kernel[:2], geometry.strides, geometry.padding, (rows, columns),
+        strict=True,
+    ):  # fmt: skip
+        sides.append((low, max(0, (out - 1) * stride + k - size - low)))
+    padded = jnp.pad(images, [(0, 0), *sides, (0, 0)])
+    (down, across), (height, width) = geometry.strides, kernel[:2]
+    taps = [
+        padded[:, i : i + (rows - 1) * down + 1 : down, j : j + (columns - 1) * across + 1 : across]
+        for i, j in itertools.product(range(height), range(width))
+    ]
+    return jnp.concatenate(taps, axis=-1).reshape(n * rows * columns, -1)
+
+
+def _out(geometry: Geometry, images: Any, kernel: tuple[int, ...]) -> tuple[int, int, int]:
+    """Images, and the result's height and width."""
+    height, width = (
+        (size + low + high - k) // stride + 1
+        for size, k, stride, (low, high) in zip(
+            images.shape[1:3], kernel[:2], geometry.strides, geometry.padding, strict=True
+        )
+    )
+    return images.shape[0], height, width
+
+
+def _bytes_of_windows(geometry: Geometry, images: Any, kernel: tuple[int, ...]) -> int:
+    each = math.prod(kernel[:3]) * images.dtype.itemsize
+    return math.prod(_out(geometry, images, kernel)) * each
+
+
+def _fit(geometry: Geometry, images: Any, kernel: tuple[int, ...], part: int = 1) -> bool:
+    """Whether the windows of one of so many parts of the images are to be taken."""
+    _, rows, columns = _out(geometry, images, kernel)
+    *window, channels, out = kernel
+    if math.prod(window) == 1 or rows * columns <= FEW_PIXELS:  # the first are no copy
+        return True
+    room = WINDOWS_OF_PICTURES if channels <= COLOURS else WINDOWS * max(1, out / OUTPUTS)
+    return _bytes_of_windows(geometry, images, kernel) <= part * room
+
+
+def _images_at_once(geometry: Geometry, images: Array, kernel: tuple[int, ...]) -> int:
+    """The largest equal part of the images whose windows fit; 0 where one image's do not."""
+    parts = _divisors(len(images))
+    fitting = (len(images) // n for n in parts if _fit(geometry, images, kernel, part=n))
+    return next(fitting, 0)
+
+
+def _divisors(n: int) -> list[int]:
+    return [d for d in range(1, n + 1) if n % d == 0]
