@@ -1,53 +1,117 @@
 """Measures speed: ratios of things that run in turn in one process.
 
-    python -m jaxens.bench lime
+    python -m jaxens.bench train --model resnet18 --against torch
 
-explains one picture by LIME for all members at once, and by marcotcr/lime once per member.
+times a training step of 11 members beside a loop over members in PyTorch, and tells the share
+of the matmul rate that the same run measured.
 """
 
-from collections.abc import Sequence
+import inspect
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
-from rich import box
-from rich.table import Table
-
-from jaxens.benchmarks.lime import OURS, lime
+from jaxens.benchmarks.compiling import compiling
+from jaxens.benchmarks.explain import METHODS, explain
+from jaxens.benchmarks.frozen import frozen
+from jaxens.benchmarks.lime import lime
+from jaxens.benchmarks.machine import Machine, measure, peak_memory
+from jaxens.benchmarks.members import members
+from jaxens.benchmarks.pipeline import pipeline
+from jaxens.benchmarks.results import Results, as_json, explained, markdown, table
+from jaxens.benchmarks.scores import scores
+from jaxens.benchmarks.train import train
 from jaxens.cli import Parser, main, positive
-from jaxens.models import MODELS
+from jaxens.run import write
 from jaxens.viz.live import console
 from jaxens.viz.tables import whole
 
+BENCHMARKS: dict[str, Callable[..., list[Results]]] = {
+    "train": train,
+    "explain": explain,
+    "lime": lime,
+    "members": members,
+    "frozen": frozen,
+    "scores": scores,
+    "input": pipeline,
+    "compile": compiling,
+}
+MODELS = ("small", "small-vgg", "resnet18", "vgg16")
+# A benchmark's flags are its arguments, and so are their defaults.
+FLAGS: dict[str, dict[str, Any]] = {
+    "model": {"choices": MODELS, "help": "the members' architecture"},
+    "members": {"type": positive, "help": "networks in the ensemble"},
+    "sizes": {"type": positive, "nargs": "+", "help": "numbers of members"},
+    "methods": {"choices": METHODS, "nargs": "+", "help": "explanation methods"},
+    "image_size": {"type": positive, "help": "side of a picture, pixels"},
+    "batch_size": {"type": positive, "help": "pictures per member and step"},
+    "pictures": {"type": positive, "help": "photographs that are decoded"},
+    "images": {"type": positive, "help": "pictures that are explained"},
+    "maps": {"type": positive, "help": "maps of members that are scored, some more or fewer"},
+    "samples": {"type": positive, "help": "samples of LIME"},
+    "rounds": {"type": positive, "help": "times that all sides are measured"},
+    "dtype": {
+        "choices": ("auto", "float32", "bfloat16"),
+        "help": "type of the computation (auto: float32 on CPU, bfloat16 elsewhere)",
+    },
+    "against": {"choices": ("torch",), "help": "the same work in PyTorch and Captum beside"},
+}
+
 
 def bench(arguments: Sequence[str] | None = None) -> None:
-    asked = _parser().parse_args(arguments)
-    for shared in (False, True):
-        times = lime(
-            asked.model, asked.members, asked.image_size, asked.samples, asked.rounds, shared
-        )
-        kind = "heads on one trunk" if shared else "separate networks"
-        title = (
-            f"LIME of one picture of {asked.image_size} px, {asked.samples} samples, "
-            f"{asked.members} {asked.model}, {kind}; medians of {asked.rounds} rounds"
-        )
-        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-        table.add_column("by")
-        for column in ("seconds", "first call", "times ours"):
-            table.add_column(column, justify="right")
-        for name, timed in times.items():
-            ratio = timed.median / times[OURS].median
-            table.add_row(name, f"{timed.median:.2f}", f"{timed.first:.1f}", f"{ratio:.1f}")
-        console.print(whole(table, 200, console), soft_wrap=True)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    measured, settings, folder = _asked(given)
+    machine = measure()
+    console.print(machine.describe(), soft_wrap=True)
+    results = measured(**settings)
+    for each in results:
+        console.print(whole(table(each, machine), 240, console), soft_wrap=True)
+        for note in explained(each):
+            console.print(f"{note}.", soft_wrap=True)
+    console.print(_peak(), soft_wrap=True)
+    if folder:
+        _keep(folder, machine, results, ["python", "-m", "jaxens.bench", *given])
 
 
-def _parser() -> Parser:
-    parser = Parser("bench", __doc__)
-    add = parser.add_argument
-    add("what", choices=("lime",), help="what is measured")
-    add("--model", choices=tuple(MODELS), default="small", help="default: small")
-    add("--members", type=positive, default=11, help="default: 11")
-    add("--image-size", type=positive, default=64, help="default: 64")
-    add("--samples", type=positive, default=1000, help="default: 1000")
-    add("--rounds", type=positive, default=5, help="default: 5")
-    return parser
+def _asked(given: list[str]) -> tuple[Callable[..., list[Results]], dict[str, Any], Path | None]:
+    """What is measured, with what settings, and where the results go."""
+    first = Parser("bench", __doc__, "python -m jaxens.bench WHAT --help lists what it can be told")
+    first.add_argument("what", choices=tuple(BENCHMARKS), help="what is measured")
+    what = first.parse_args(given[:1]).what
+    measured = BENCHMARKS[what]
+    parser = Parser(f"bench {what}", inspect.getdoc(measured) or "")
+    for name, argument in inspect.signature(measured).parameters.items():
+        flag = dict(FLAGS[name])
+        if argument.default is not None:
+            text = argument.default
+            text = " ".join(map(str, text)) if isinstance(text, tuple) else text
+            flag["help"] += f" (default: {text})"
+        parser.add_argument(f"--{name.replace('_', '-')}", default=argument.default, **flag)
+    parser.add_argument("--out", type=Path, help="folder for bench.json and bench.md")
+    settings = vars(parser.parse_args(given[1:]))
+    folder = settings.pop("out")
+    return measured, settings, folder
+
+
+def _peak() -> str:
+    peak, whose = peak_memory()
+    return f"Peak memory of {whose}: {peak / 2**30:.2f} GiB."
+
+
+def _keep(folder: Path, machine: Machine, results: list[Results], command: list[str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    line = " ".join(command)
+    kept = {
+        "command": line,
+        "machine": vars(machine),
+        "peak_memory": peak_memory()[0],
+        "results": [as_json(each, machine) for each in results],
+    }
+    write(folder / "bench.json", json.dumps(kept, indent=2, allow_nan=False) + "\n")
+    tables = "\n".join(markdown(each, machine) for each in results)
+    write(folder / "bench.md", f"`{line}`\n\n{machine.describe()}\n\n{tables}\n{_peak()}\n")
 
 
 if __name__ == "__main__":

@@ -11,23 +11,35 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxens import attribution as attr
-from jaxens.benchmarks.rounds import Timed, in_turn
-from jaxens.errors import UserError
+from jaxens.benchmarks.machine import require
+from jaxens.benchmarks.results import JAXENS, Results, Row, fastest, times_as_fast
+from jaxens.benchmarks.rounds import in_turn
 from jaxens.models import build
 from jaxens.ops import conv_general_dilated
 
 CLASSES, TARGET = 18, 3
 BATCHES = (10, 100)  # of marcotcr/lime: its default, and one that suits it better
-OURS = "jaxens, all members at once"
 
 
 def lime(
+    model: str = "small",
+    members: int = 11,
+    image_size: int = 64,
+    samples: int = 1000,
+    rounds: int = 5,
+) -> list[Results]:
+    """LIME of one picture for all members at once, and by marcotcr/lime once per member."""
+    require("lime")
+    return [_lime(model, members, image_size, samples, rounds, shared) for shared in (False, True)]
+
+
+def _lime(
     model: str, members: int, size: int, samples: int, rounds: int, shared_trunk: bool
-) -> dict[str, Timed]:
-    """Seconds for all members' maps of one picture, by name of who makes them.
+) -> Results:
+    """Of separate networks; with `shared_trunk`, of members that differ by their heads alone.
 
     Both sides have the same superpixels, number of samples and jitted network, whose weights
-    are random. With `shared_trunk`, members differ by their heads alone.
+    are random.
     """
     network = build(model, (("species", CLASSES),), conv_general_dilated=conv_general_dilated)
     picture = _picture(size)
@@ -61,21 +73,36 @@ def lime(
         for m in range(members)
     ]
     theirs = {
-        f"marcotcr/lime, a member after another, batches of {batch}": partial(
+        f"marcotcr/lime, batches of {batch}": partial(
             _marcotcr, forward, each, np.asarray(image[0]), segments[0], samples, batch
         )
         for batch in BATCHES
     }
-    return in_turn({OURS: lambda: ours(variables, image)} | theirs, rounds)
+    timed = in_turn({JAXENS: lambda: ours(variables, image)} | theirs, rounds)
+    kind = "heads on one trunk" if shared_trunk else "separate networks"
+    return Results(
+        f"LIME of one picture of {size} px, {samples} samples, {members} {model}, {kind}",
+        "perturbed member-images",
+        f"how many times as fast as {fastest(timed)}",
+        [
+            Row(
+                "LIME",
+                by,
+                each,
+                items=members * samples,
+                compiling=each.compiling if by == JAXENS else None,
+                ratio=times_as_fast(timed, by),
+            )
+            for by, each in timed.items()
+        ],
+    )
 
 
 def _marcotcr(
     forward: Any, members: list, image: np.ndarray, segments: np.ndarray, samples: int, batch: int
 ) -> None:
-    try:
-        from lime.lime_image import LimeImageExplainer
-    except ImportError:
-        raise UserError("the comparison needs marcotcr's lime: pip install lime") from None
+    from lime.lime_image import LimeImageExplainer
+
     for variables in members:
         with contextlib.redirect_stderr(io.StringIO()):  # its progress bar
             LimeImageExplainer(random_state=0).explain_instance(

@@ -71,10 +71,14 @@ def area_average(
             f"resize it to its picture first, or ask for a size of at most {min(height, width)}"
         )
     map = as_float(map)
-    rows = _area_weights(height, size).astype(map.dtype)
-    columns = _area_weights(width, size).astype(map.dtype)
     # HIGHEST: a GPU or TPU would round the values to 10 or 8 bits.
-    return jnp.einsum("ih,...hw,jw->...ij", rows, map, columns, precision=lax.Precision.HIGHEST)
+    product = partial(jnp.einsum, precision=lax.Precision.HIGHEST)
+    if height % size == 0:  # a sum takes a third of a matrix product's time on a CPU
+        rows = height // size
+        cells = jnp.sum((map / rows).reshape(*map.shape[:-2], size, rows, width), axis=-2)
+    else:
+        cells = product("ih,...hw->...iw", _area_weights(height, size).astype(map.dtype), map)
+    return product("...iw,jw->...ij", cells, _area_weights(width, size).astype(map.dtype))
 
 
 def _area_weights(length: int, size: int) -> Float[np.ndarray, "{size} {length}"]:

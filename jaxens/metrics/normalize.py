@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Num
 
-from jaxens.metrics.inputs import ArrayLike, as_float
+from jaxens.metrics.inputs import ArrayLike, as_float, count
 
 # What becomes of evidence against the target. The names are those of Captum's visualisations,
 # but for "signed", which is Captum's "all".
@@ -51,8 +51,9 @@ def has_contrast(map: Num[ArrayLike, "*lead height width"]) -> Bool[Array, "*lea
     deviation would not do: that of a constant 0.1 in float32 is 1e-9.
     """
     map = as_float(map)
-    spread = jnp.max(map, axis=(-2, -1)) - jnp.min(map, axis=(-2, -1))
-    return jnp.all(jnp.abs(map) < LARGEST, axis=(-2, -1)) & (spread > 1 / LARGEST)
+    low, high = (found[..., 0, 0] for found in extremes(map))
+    unscorable = count(~(jnp.abs(map) < LARGEST))  # NaN is not below
+    return (unscorable == 0) & (high - low > 1 / LARGEST)
 
 
 @partial(jax.jit, static_argnames="signed")
@@ -66,10 +67,17 @@ def normalize(
     evidence either way, stays zero. A map without contrast becomes NaN.
     """
     map = as_float(map)
-    if signed:
-        scaled = map / jnp.max(jnp.abs(map), axis=(-2, -1), keepdims=True)
-    else:
-        low = jnp.min(map, axis=(-2, -1), keepdims=True)
-        high = jnp.max(map, axis=(-2, -1), keepdims=True)
-        scaled = (map - low) / (high - low)
+    low, high = extremes(map)
+    scaled = map / jnp.maximum(-low, high) if signed else (map - low) / (high - low)
     return jnp.where(has_contrast(map)[..., None, None], scaled, jnp.nan)
+
+
+def extremes(
+    map: Float[Array, "*lead height width"],
+) -> tuple[Float[Array, "*lead 1 1"], Float[Array, "*lead 1 1"]]:
+    """The smallest and the largest value: all that scores need of a range, in two passes.
+
+    XLA finds them once for all that ask, and may pass over NaN (see `has_contrast`).
+    """
+    pixels = (-2, -1)
+    return jnp.min(map, axis=pixels, keepdims=True), jnp.max(map, axis=pixels, keepdims=True)

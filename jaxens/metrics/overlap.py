@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Num
 
-from jaxens.metrics.inputs import ArrayLike, Mask, paired
+from jaxens.metrics.inputs import ArrayLike, Mask, count, paired
 from jaxens.metrics.normalize import has_contrast, normalize
 
 
@@ -35,9 +35,9 @@ def intersection_union(
     """
     map, mask = paired(map, mask)
     region = normalize(map, signed) >= threshold
-    scored = has_contrast(map) & jnp.any(mask, axis=(-2, -1))
-    intersection = jnp.sum(region & mask, axis=(-2, -1)).astype(jnp.float32)
-    union = jnp.sum(region | mask, axis=(-2, -1)).astype(jnp.float32)
+    marked, intersection = count(mask), count(region & mask)
+    union = count(region) + marked - intersection
+    scored = has_contrast(map) & (marked > 0)
     return jnp.where(scored, intersection, jnp.nan), jnp.where(scored, union, jnp.nan)
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Float, Num
 
 from jaxens.metrics.correlation import correlation
 from jaxens.metrics.inputs import ArrayLike, Mask
+from jaxens.metrics.loops import image_by_image
 from jaxens.metrics.mass import center_of_mass_distance
 from jaxens.metrics.normalize import apply_sign, check_sign
 from jaxens.metrics.overlap import intersection_union
@@ -131,16 +132,20 @@ def score(
     """
     if mask is None and point is None:
         raise ValueError("nothing to score maps against: give a mask, a key point or both")
-    if signed:
-        maps = apply_sign(maps, protocol.sign)
     still_signed = signed and protocol.sign == "signed"
-    scores = {}
-    if mask is not None:
-        overlap = intersection_union(maps, mask, protocol.threshold, still_signed)
-        scores = _against_mask(maps, mask, overlap, protocol)
-    if point is not None and "distance" in protocol.metrics:
-        scores["distance"] = center_of_mass_distance(maps, point)
-    return scores
+
+    def of_images(maps: ArrayLike, mask: Mask | None, point: ArrayLike | None) -> dict[str, Array]:
+        if signed:
+            maps = apply_sign(maps, protocol.sign)
+        scores = {}
+        if mask is not None:
+            overlap = intersection_union(maps, mask, protocol.threshold, still_signed)
+            scores = _against_mask(maps, mask, overlap, protocol)
+        if point is not None and "distance" in protocol.metrics:
+            scores["distance"] = center_of_mass_distance(maps, point)
+        return scores
+
+    return image_by_image(of_images, maps, mask, point)
 
 
 def _against_mask(

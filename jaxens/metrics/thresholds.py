@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Num
 
-from jaxens.metrics.inputs import ArrayLike, Mask, as_float, paired
+from jaxens.metrics.inputs import ArrayLike, Mask, as_float, count, paired
 from jaxens.metrics.normalize import has_contrast, normalize
 
 # 0.05 to 0.95; `iou`'s default, 0.3, is the sixth.
@@ -47,13 +47,14 @@ def threshold_curves(
             f"thresholds has shape {thresholds.shape}: give a row of numbers, such as [0.3, 0.5]"
         )
     map, mask = paired(map, mask)
-    scored = has_contrast(map) & jnp.any(mask, axis=(-2, -1))
+    marked = count(mask)
+    scored = has_contrast(map) & (marked > 0)
     values = normalize(map, signed)
 
     def at(threshold: Array) -> tuple[Array, Array, Array]:
         region = values >= threshold
-        hits = _count(region & mask)
-        return hits / _count(region), hits / _count(mask), hits / _count(region | mask)
+        found, hits = count(region), count(region & mask)
+        return hits / found, hits / marked, hits / (found + marked - hits)
 
     # One after the other: the regions of all thresholds would take 19 times a map's memory.
     curves = jax.lax.map(at, thresholds)
@@ -61,10 +62,6 @@ def threshold_curves(
         jnp.where(scored[..., None], jnp.moveaxis(curve, 0, -1), jnp.nan) for curve in curves
     )
     return ThresholdCurves(thresholds, precision, recall, iou)
-
-
-def _count(pixels: Bool[Array, "*lead height width"]) -> Float[Array, "*lead"]:
-    return jnp.sum(pixels, axis=(-2, -1)).astype(jnp.float32)
 
 
 @jax.jit

@@ -1,26 +1,131 @@
-"""The benchmark runs; what it measures is not asserted."""
+"""Every benchmark runs; no time is asserted."""
 
-import numpy as np
+import builtins
+import json
+from pathlib import Path
+from typing import Any
 
-from jaxens.bench import bench
-from jaxens.benchmarks.rounds import in_turn
+import pytest
+
+from jaxens.bench import BENCHMARKS, bench
+from jaxens.benchmarks import machine, rounds
+from jaxens.errors import UserError
 from jaxens.viz.live import console
 
+NETWORKS = ["--model", "small", "--image-size", "16", "--rounds", "1"]
+TINY: dict[str, list[str]] = {
+    "train": [*NETWORKS, "--members", "2", "--batch-size", "4", "--against", "torch"],
+    "explain": [
+        *(*NETWORKS, "--members", "2", "--images", "2", "--against", "torch"),
+        *("--methods", "saliency", "grad_cam"),
+    ],
+    "lime": [*NETWORKS, "--members", "2", "--samples", "12"],
+    "members": [*NETWORKS, "--sizes", "1", "2", "--batch-size", "4"],
+    "frozen": [*NETWORKS, "--members", "2", "--batch-size", "4"],
+    "scores": ["--maps", "6", "--members", "2", "--image-size", "28", "--rounds", "1"],
+    "input": [*NETWORKS, "--members", "2", "--batch-size", "2", "--pictures", "4"],
+    "compile": [*NETWORKS, "--members", "1", "--batch-size", "2"],
+}
+# What each row is, and by whom.
+ROWS = {
+    "train": {("training step", by) for by in ("jaxens", "PyTorch", "PyTorch, channels_last")},
+    "explain": {
+        *((m, "jaxens") for m in ("saliency", "grad_cam", "together")),
+        *((m, by) for m in ("saliency", "grad_cam") for by in ("Captum", "Captum, channels_last")),
+        ("together", "Captum, method by method, the faster way of each"),
+    },
+    "lime": {
+        ("LIME", by)
+        for by in ("jaxens", "marcotcr/lime, batches of 10", "marcotcr/lime, batches of 100")
+    },
+    "members": {
+        (what, by)
+        for what in ("1 member", "2 members")
+        for by in ("a step of all", "as many single steps")
+    },
+    "frozen": {
+        ("training step", by)
+        for by in ("full training", "trunk once per step", "trunk once per run")
+    },
+    "scores": {
+        ("scores", by)
+        for by in (
+            *("jaxens", "NumPy and SciPy, a map after another"),
+            "NumPy, all maps at once",
+        )
+    },
+    "input": {
+        ("pictures", by)
+        for by in (
+            *("jaxens, one by one", "jaxens, loaded", "jaxens, streamed"),
+            "Pillow: decode, cut, resize",
+        )
+    },
+    "compile": {("step", "from nothing"), ("step", "from the cache of a run before")},
+}
 
-def test_sides_run_in_turn_after_a_first_call():
-    order = []
-    sides = {name: lambda name=name: order.append(name) for name in "ab"}
-    timed = in_turn(sides, rounds=3)
-    assert order == ["a", "b"] * 4
-    assert all(len(each.rounds) == 3 and each.first >= 0 for each in timed.values())
-    assert timed["a"].median == np.median(timed["a"].rounds)
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "LEAST", 0.0)
+    monkeypatch.setattr(machine, "REPEATS", 1)
+    monkeypatch.setattr(machine, "_CPU", {"matrix": 256, "bytes": 1 << 20})
 
 
-def test_lime_is_measured_for_separate_networks_and_for_heads_on_one_trunk():
+@pytest.mark.parametrize("what", BENCHMARKS)
+def test_a_benchmark_prints_its_rows_and_keeps_them(what: str, tmp_path: Path) -> None:
+    arguments = [what, *TINY[what], "--out", str(tmp_path / "out")]
     with console.capture() as capture:
-        bench(["lime", "--members", "2", "--image-size", "16", "--samples", "12", "--rounds", "1"])
+        bench(arguments)
     printed = capture.get()
-    assert "separate networks" in printed
-    assert "heads on one trunk" in printed
-    assert printed.count("marcotcr/lime, a member after another, batches of 10") == 4
-    assert printed.count("1.0\n") + printed.count("1.0 ") >= 2
+    kept = json.loads((tmp_path / "out" / "bench.json").read_text())
+    assert kept["command"] == " ".join(["python -m jaxens.bench", *arguments])
+    assert kept["machine"]["matmul"]["float32"] > 0
+    rows = [row for results in kept["results"] for row in results["rows"]]
+    found = {(row["what"], row["by"]) for row in rows}
+    assert found - {("pictures", "OpenCV: decode, cut, resize")} == ROWS[what]
+    assert all(len(row["timed"]["rounds"]) == 1 and row["seconds"] > 0 for row in rows)
+    assert any(row["ratio"] for row in rows)
+    table = (tmp_path / "out" / "bench.md").read_text()
+    for row in rows:
+        assert row["by"] in printed
+        assert f"| {row['what']} | {row['by']} |" in table
+    assert kept["machine"]["device"] in printed
+    assert "Peak memory of" in printed
+    assert "Peak memory of" in table
+
+
+def test_lime_is_measured_for_separate_networks_and_for_heads_on_one_trunk() -> None:
+    with console.capture() as capture:
+        bench(["lime", *TINY["lime"]])
+    assert "separate networks" in capture.get()
+    assert "heads on one trunk" in capture.get()
+
+
+def test_without_a_comparison_there_is_no_ratio(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def refuse(name: str, *rest: Any) -> Any:
+        assert not name.startswith(("torch", "captum"))
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    with console.capture() as capture:
+        bench(["train", *TINY["train"][:-2]])
+    assert "ratio" not in capture.get()
+
+
+def test_a_missing_package_is_told_before_anything_is_built(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(machine.importlib.util, "find_spec", lambda name: None)
+    for what, remedy in (("train", "torch"), ("explain", "torch captum"), ("lime", "lime")):
+        with console.capture(), pytest.raises(UserError, match=f"pip install {remedy}$"):
+            bench([what, *TINY[what]])
+
+
+def test_a_flag_of_another_benchmark_is_refused() -> None:
+    with pytest.raises(UserError, match=r"--samples.*python -m jaxens\.bench train --help"):
+        bench(["train", "--samples", "3"])
+    with pytest.raises(UserError, match=r"invalid choice: 'walk'"):
+        bench(["walk"])

@@ -16,7 +16,7 @@ from torch import nn
 
 from jaxens.attribution.gradient import Model
 from tests.reference import twins
-from tests.reference.torch_models import randomise
+from tests.reference.randomised import randomise
 
 Params = dict[str, Array]
 Act = Callable[[Array], Array]

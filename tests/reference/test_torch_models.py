@@ -2,7 +2,7 @@
 
 import torch
 
-from tests.reference.torch_models import VGG16, ResNet18
+from jaxens.benchmarks.torch_models import VGG16, ResNet18
 
 
 def shapes(model: torch.nn.Module) -> dict[str, tuple[int, ...]]:

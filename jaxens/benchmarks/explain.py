@@ -1,0 +1,125 @@
+"""Explanations by gradient methods, all members at once, beside Captum's of one after another."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from jaxens import attribution
+from jaxens.benchmarks.flops import Work
+from jaxens.benchmarks.machine import require
+from jaxens.benchmarks.results import JAXENS, Results, Row, fastest, times_as_fast
+from jaxens.benchmarks.rounds import Timed, in_turn
+from jaxens.benchmarks.subject import TASK, Dtype, Subject
+from jaxens.ensemble.memory import images_at_once
+from jaxens.evaluation.explainer import Explainer
+from jaxens.evaluation.settings import Settings
+
+METHODS = (
+    "saliency",
+    "input_x_gradient",
+    "integrated_gradients",
+    "gradient_shap",
+    "grad_cam",
+    "guided_backprop",
+    "guided_grad_cam",
+)
+Sides = dict[tuple[str, str], Callable[[], object]]  # by the names of the method and the way
+TOGETHER, ONE_BY_ONE = "together", "Captum, method by method, the faster way of each"
+FORMULA = (
+    "FLOP: 2 per multiply-add of convolutions and dense layers; a gradient by the image counts the "
+    "forward pass twice, Grad-CAM once"
+)
+
+
+def explain(
+    model: str = "resnet18",
+    members: int = 11,
+    image_size: int = 64,
+    images: int = 16,
+    methods: Sequence[str] = METHODS[:5],
+    rounds: int = 5,
+    dtype: Dtype = "auto",
+    against: str | None = None,
+) -> list[Results]:
+    """Maps of all members by each method; `against` names what it is compared with."""
+    if against:
+        require("torch", "captum")
+    subject = Subject.make(model, members, image_size, images, dtype)
+    sides = ours(subject, methods)
+    if against:
+        from jaxens.benchmarks.captum_side import explaining_sides
+
+        sides |= explaining_sides(subject, methods)
+    timed = in_turn(sides, rounds)
+    return [_results(subject, methods, timed)]
+
+
+def ours(subject: Subject, methods: Sequence[str]) -> Sides:
+    """All members' maps by each method, and by all in one program, as an evaluation has them."""
+    at_once = images_at_once(subject.model, subject.config.data.image_size, subject.members)
+    explainer = Explainer(subject.ensemble(), np.asarray(subject.images), Settings(at_once))
+    pictures: Any = subject.images  # on the device already, as they are on the other side
+    maps = partial(
+        explainer.maps,
+        pictures=pictures,
+        places=np.arange(len(subject.images)),
+        targets=np.asarray(subject.labels),
+        task=TASK.name,
+    )
+    sides: Sides = {(method, JAXENS): partial(maps, [method]) for method in methods}
+    return sides | {(TOGETHER, JAXENS): partial(maps, methods)}
+
+
+def _results(
+    subject: Subject, methods: Sequence[str], timed: dict[tuple[str, str], Timed]
+) -> Results:
+    by_method = {
+        name: {by: each for (what, by), each in timed.items() if what == name}
+        for name in (*methods, TOGETHER)
+    }
+    others = [sides[best] for m in methods if (best := fastest(sides := by_method[m]))]
+    if others:
+        by_method[TOGETHER][ONE_BY_ONE] = _sum(others)
+    maps = subject.members * len(subject.images)
+
+    def row(what: str, by: str) -> Row:
+        sides = by_method[what]
+        return Row(
+            what,
+            by,
+            sides[by],
+            items=maps * (len(methods) if what == TOGETHER else 1),
+            flop=None if what == TOGETHER else maps * _flop(what, subject.work),
+            dtype=subject.dtype,
+            compiling=sides[by].compiling if by == JAXENS else None,
+            ratio=times_as_fast(sides, by),
+        )
+
+    return Results(
+        f"Explanations, {subject.describe()}",
+        "maps",
+        "how many times as fast as Captum's faster way",
+        [row(what, by) for what, sides in by_method.items() for by in sides],
+        (FORMULA,),
+    )
+
+
+def _sum(methods: Sequence[Timed]) -> Timed:
+    """The time of methods one after another, round by round."""
+    rounds = zip(*(each.rounds for each in methods), strict=True)
+    return Timed(sum(each.first for each in methods), tuple(map(sum, rounds)))
+
+
+def _flop(method: str, work: Work) -> float:
+    """Of one map."""
+    settings = attribution.METHODS[method].settings
+    passes = {
+        "integrated_gradients": settings.get("steps"),
+        "gradient_shap": settings.get("samples"),
+    }
+    if method == "grad_cam":
+        return work.forward
+    own = passes.get(method) or 1
+    return own * work.input_gradient + (work.forward if method == "guided_grad_cam" else 0)

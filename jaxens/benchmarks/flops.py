@@ -1,0 +1,72 @@
+"""How much arithmetic a model is, counted from its layers.
+
+XLA's own count (`cost_analysis`) depends on how convolutions were rewritten; what a Winograd
+or an unrolled convolution saves or adds is no work done. So the multiply-adds of one member's
+convolutions and dense layers are counted, twice for FLOP.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import jax
+from jax.extend.core import ClosedJaxpr, Jaxpr
+
+from jaxens.models import build
+
+FORMULA = (
+    "FLOP: 2 per multiply-add of convolutions and dense layers; a training step counts the "
+    "forward pass three times (two gradients), less the first layer's input gradient"
+)
+
+
+class Work(NamedTuple):
+    """FLOP of one image in one member: a forward pass, and the first layer's part of it."""
+
+    forward: float
+    first: float
+
+    @property
+    def training(self) -> float:
+        """Forward, and the gradients by every layer's weights and (but the first's) input."""
+        return 3 * self.forward - self.first
+
+    @property
+    def input_gradient(self) -> float:
+        """Forward, and the gradient by every layer's input."""
+        return 2 * self.forward
+
+
+def work_of(model: str, classes: int, image_size: int) -> Work:
+    """The arithmetic of a model of one task; `model` is out of `jaxens.models.MODELS`."""
+    network = build(model, (("task", classes),))
+    images = jax.ShapeDtypeStruct((1, image_size, image_size, 3), "float32")
+    variables = jax.eval_shape(network.init, jax.random.key(0), images)
+    counts = list(_multiply_adds(jax.make_jaxpr(network.apply)(variables, images).jaxpr))
+    return Work(2.0 * sum(counts), 2.0 * counts[0])
+
+
+def _multiply_adds(jaxpr: Jaxpr) -> Iterator[int]:
+    """Of each convolution and matrix product, in their order."""
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "conv_general_dilated":
+            kernel, out = _shape(equation.invars[1]), _shape(equation.outvars[0])
+            channels_out = kernel[equation.params["dimension_numbers"].rhs_spec[0]]
+            yield math.prod(out) * math.prod(kernel) // channels_out
+        elif equation.primitive.name == "dot_general":
+            (contracted, _), _ = equation.params["dimension_numbers"]
+            left, out = _shape(equation.invars[0]), _shape(equation.outvars[0])
+            yield math.prod(out) * math.prod(left[axis] for axis in contracted)
+        for inner in map(_inner, equation.params.values()):
+            if inner is not None:
+                yield from _multiply_adds(inner)
+
+
+def _shape(variable: Any) -> tuple[int, ...]:
+    return variable.aval.shape
+
+
+def _inner(parameter: Any) -> Jaxpr | None:
+    if isinstance(parameter, ClosedJaxpr):
+        return parameter.jaxpr
+    return parameter if isinstance(parameter, Jaxpr) else None

@@ -1,0 +1,141 @@
+"""What is measured on: the device, its matmul ceiling, its memory bandwidth."""
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxens.errors import UserError
+
+PACKAGES = ("jaxens", "jax", "jaxlib", "flax", "optax", "numpy", "torch", "captum", "lime")
+REPEATS = 20
+_ACCELERATED = {"matrix": 8192, "bytes": 1 << 30}
+_CPU = {"matrix": 2048, "bytes": 1 << 28}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The device, and how fast it multiplies matrices, by type, and copies memory."""
+
+    device: str
+    cores: int
+    matmul: dict[str, float]  # FLOP per second
+    bandwidth: float  # bytes per second, read and written
+    versions: dict[str, str]
+
+    def describe(self) -> str:
+        versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        ceilings = ", ".join(f"{r / 1e9:,.0f} GFLOP/s {name}" for name, r in self.matmul.items())
+        return (
+            f"{self.device}, {self.cores} cores; {versions}\n"
+            f"measured in this run: matmul {ceilings}; memory {self.bandwidth / 1e9:,.0f} GB/s"
+        )
+
+
+def require(*packages: str) -> None:
+    """Raises `UserError` for a package that a comparison needs and that is not installed."""
+    absent = [name for name in packages if importlib.util.find_spec(name) is None]
+    if absent:
+        names = " ".join(absent)
+        raise UserError(f"the comparison needs {' and '.join(absent)}: pip install {names}")
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def measure() -> Machine:
+    """The machine that JAX computes on; takes some seconds."""
+    sizes = _CPU if on_cpu() else _ACCELERATED
+    types = ("float32",) if on_cpu() else ("float32", "bfloat16")
+    device = jax.local_devices()[0]
+    return Machine(
+        device=_processor() if on_cpu() else device.device_kind,
+        cores=cores(),
+        matmul={name: _matmul(sizes["matrix"], name) for name in types},
+        bandwidth=_copy(sizes["bytes"]),
+        versions={"python": platform.python_version(), **_versions()},
+    )
+
+
+def on_cpu() -> bool:
+    return jax.default_backend() == "cpu"
+
+
+def peak_memory() -> tuple[int, str]:
+    """Bytes in use at most since the process began, and whose they are.
+
+    The device's; a CPU doesn't tell, so the process's, PyTorch and all.
+    """
+    stats = jax.local_devices()[0].memory_stats() or {}
+    if "peak_bytes_in_use" in stats:
+        return stats["peak_bytes_in_use"], "the device"
+    import resource  # not on Windows, where JAX has no accelerator's build either
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, "the process"
+
+
+def program_memory(compiled: Any) -> int:
+    """Bytes of a compiled program's arguments, results and whatever lies between."""
+    found = compiled.memory_analysis()
+    shared = found.alias_size_in_bytes  # donated
+    both = found.argument_size_in_bytes + found.output_size_in_bytes - shared
+    return both + found.temp_size_in_bytes
+
+
+def _matmul(n: int, dtype: str) -> float:
+    matrix = jax.random.normal(jax.random.key(0), (n, n), dtype)
+    product = jax.jit(lambda a: a @ a)
+    return 2 * n**3 / _best(lambda: product(matrix))
+
+
+def _copy(size: int) -> float:
+    array = jnp.zeros(size // 4, jnp.float32)
+    # In place: a CPU takes longer to find new pages than to fill them.
+    in_place = jax.jit(lambda a: a + 1, donate_argnums=0)
+
+    def copy() -> jax.Array:
+        nonlocal array
+        array = in_place(array)
+        return array
+
+    return 2 * size / _best(copy)
+
+
+def _best(call: Callable[[], jax.Array]) -> float:
+    call().block_until_ready()
+    took = []
+    for _ in range(REPEATS):
+        began = time.perf_counter()
+        call().block_until_ready()
+        took.append(time.perf_counter() - began)
+    return min(took)
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo") as lines:
+            names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+        return names[0]
+    except (OSError, IndexError):
+        return platform.processor() or platform.machine()
+
+
+def _versions() -> dict[str, str]:
+    installed = {}
+    for name in PACKAGES:
+        try:
+            installed[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return installed

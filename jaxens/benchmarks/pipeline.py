@@ -1,0 +1,115 @@
+"""Pictures decoded per second and core, beside Pillow's and OpenCV's own decoding."""
+
+import importlib.util
+import io
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int32, UInt8
+from PIL import Image
+
+from jaxens.benchmarks import photos
+from jaxens.benchmarks.machine import cores
+from jaxens.benchmarks.results import Results, Row
+from jaxens.benchmarks.rounds import in_turn
+from jaxens.benchmarks.subject import Subject
+from jaxens.benchmarks.training import together
+from jaxens.data.source import Source, load
+from jaxens.data.stream import batches
+
+PILLOW, OPENCV = "Pillow: decode, cut, resize", "OpenCV: decode, cut, resize"
+ONE, LOADED, STREAMED = "jaxens, one by one", "jaxens, loaded", "jaxens, streamed"
+STEP = "training step"
+
+
+@dataclass(frozen=True)
+class _InOrder:
+    """A plan that goes through the pictures once."""
+
+    batch: int
+
+    def __call__(self, step: int) -> Int32[np.ndarray, "batch"]:
+        return np.arange(step * self.batch, (step + 1) * self.batch, dtype=np.int32)
+
+
+def pipeline(
+    image_size: int = 224,
+    pictures: int = 128,
+    model: str = "small",
+    members: int = 11,
+    batch_size: int = 16,
+    rounds: int = 5,
+) -> list[Results]:
+    """Photographs of 500 x 375 pixels, decoded; and how many a training step asks for."""
+    count = max(1, pictures // batch_size) * batch_size
+    subject = Subject.make(model, members, image_size, batch_size, "auto")
+    with tempfile.TemporaryDirectory() as folder:
+        source = Source(photos.prepare(Path(folder), count), "train", image_size)
+        encoded = [source.example(i).image for i in range(count)]
+        training = together(subject)
+        all_cores = {
+            LOADED: lambda: load(source, ""),
+            STREAMED: lambda: list(batches(source, _InOrder(batch_size), 0, count // batch_size)),
+        }
+        one_core: dict[str, Callable[[], object]] = {
+            ONE: lambda: [source[i] for i in range(count)],
+            PILLOW: partial(_each, by_pillow, encoded, image_size),
+        }
+        if importlib.util.find_spec("cv2"):
+            one_core[OPENCV] = partial(_each, by_opencv, encoded, image_size)
+        timed = in_turn(one_core | all_cores | {STEP: training.call}, rounds)
+    step = timed.pop(STEP).part(training.steps).median
+    given = count / timed[STREAMED].median
+
+    def row(by: str) -> Row:
+        used = cores() if by in all_cores else 1
+        pillow, ours = timed[PILLOW].median, timed[by].median * used
+        ratio = pillow / ours if by.startswith("jaxens") else None
+        return Row("pictures", by, timed[by], items=count / used, ratio=ratio)
+
+    absent = () if OPENCV in timed else ("OpenCV: not installed",)
+    return [
+        Results(
+            f"Decoding {count} photographs of {photos.WIDTH} x {photos.HEIGHT} px to {image_size}",
+            "pictures a core",
+            "how many times as fast as Pillow, by core",
+            [row(by) for by in timed],
+            (
+                *absent,
+                f"Loading and streaming use all {cores()} cores, the others one",
+                f"A training step of {subject.describe()} takes {step:.3g} s and asks for "
+                f"{batch_size / step:,.0f} pictures/s; the stream gives {given:,.0f}",
+            ),
+        )
+    ]
+
+
+def _each(
+    decode: Callable[[bytes, int], np.ndarray], encoded: Sequence[bytes], size: int
+) -> list[np.ndarray]:
+    return [decode(picture, size) for picture in encoded]
+
+
+def by_pillow(encoded: bytes, size: int) -> UInt8[np.ndarray, "size size 3"]:
+    """The central square, as `jaxens.data.geometry.square` cuts and resizes it."""
+    picture = Image.open(io.BytesIO(encoded)).convert("RGB")
+    side = min(picture.size)
+    left, top = (picture.width - side) / 2, (picture.height - side) / 2
+    box = (left, top, left + side, top + side)
+    return np.asarray(picture.resize((size, size), Image.Resampling.LANCZOS, box=box))
+
+
+def by_opencv(encoded: bytes, size: int) -> UInt8[np.ndarray, "size size 3"]:
+    """The central square, averaged over areas, OpenCV's way to shrink."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR_RGB)
+    side = min(picture.shape[:2])
+    top, left = (picture.shape[0] - side) // 2, (picture.shape[1] - side) // 2
+    square = picture[top : top + side, left : left + side]
+    return cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA)

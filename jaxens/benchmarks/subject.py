@@ -1,0 +1,126 @@
+"""The ensemble that is measured: made as a run makes it, on pictures of noise."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+from jaxtyping import Float, Int
+
+from jaxens.benchmarks.flops import Work, work_of
+from jaxens.config import Config
+from jaxens.data.schema import Task
+from jaxens.ensemble import Ensemble, State
+from jaxens.ensemble.state import (
+    build_model,
+    build_optimizer,
+    compute_dtype,
+    init,
+    without_heads,
+)
+from jaxens.ensemble.step import Step, train_one
+from jaxens.models import Classifier
+
+Dtype = Literal["auto", "float32", "bfloat16"]
+
+CLASSES = 18  # as many as FieldMarks has species
+TASK = Task.multiclass("species", tuple(str(k) for k in range(CLASSES)))
+# Small and constant, so that noise under random labels does not diverge.
+LEARNING_RATE, WEIGHT_DECAY = 1e-4, 1e-4
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An ensemble's config, model and optimiser, and the pictures that it is given.
+
+    Images are normalised floats already, so that both sides of a comparison start from the
+    same numbers; augmentation is left out.
+    """
+
+    config: Config
+    model: Classifier
+    optimizer: optax.GradientTransformation
+    images: Float[Array, "image height width 3"]
+    labels: Int[Array, "image"]
+
+    @classmethod
+    def make(
+        cls,
+        model: str,
+        members: int,
+        image_size: int,
+        batch_size: int,
+        dtype: Dtype,
+        base: Literal["own", "frozen"] = "own",
+    ) -> "Subject":
+        usual = Config()
+        config = replace(
+            usual,
+            data=replace(usual.data, image_size=image_size),
+            model=replace(usual.model, name=model, dtype=dtype),
+            ensemble=replace(usual.ensemble, members=members, base=base),
+            optim=replace(
+                usual.optim,
+                batch_size=batch_size,
+                learning_rate=LEARNING_RATE,
+                schedule="constant",
+                warmup=0.0,
+                weight_decay=WEIGHT_DECAY,
+            ),
+        )
+        rng = np.random.default_rng(0)
+        images = rng.normal(0, 1, (batch_size, image_size, image_size, 3)).astype(np.float32)
+        return cls(
+            config,
+            build_model(config, (TASK,)),
+            build_optimizer(config.optim, steps=2),
+            jnp.asarray(images),
+            jnp.asarray(rng.integers(0, CLASSES, batch_size), jnp.int32),
+        )
+
+    @property
+    def members(self) -> int:
+        return self.config.ensemble.members
+
+    @property
+    def dtype(self) -> str:
+        """Of the computation."""
+        return jnp.dtype(compute_dtype(self.config.model.dtype)).name
+
+    @property
+    def work(self) -> Work:
+        """The arithmetic of one image in one member."""
+        return work_of(self.config.model.name, CLASSES, self.config.data.image_size)
+
+    def state(self) -> State:
+        """Fresh members, ready to be trained."""
+        weights = None
+        if self._frozen:
+            weights = without_heads(self.model.init(jax.random.key(1), self.images[:1]))
+        return init(self.config, self.model, self.optimizer, jax.random.key(0), weights)
+
+    def ensemble(self) -> Ensemble:
+        return Ensemble(self.model, self.state().variables, (TASK,))
+
+    def step(self) -> Step:
+        """One member's step; above the trunk, where that is frozen."""
+        return train_one(self.model, self.optimizer, (TASK,), (1.0,), self._frozen)
+
+    @property
+    def _frozen(self) -> bool:
+        return self.config.ensemble.base == "frozen"
+
+    def describe(self) -> str:
+        config = self.config
+        return (
+            f"{config.ensemble.members} {config.model.name}, {config.optim.batch_size} images of "
+            f"{config.data.image_size} px, {self.dtype}"
+        )
+
+
+def member(variables: Any, k: int) -> Any:
+    """One member of a stacked tree."""
+    return jax.tree.map(lambda leaf: leaf[k], variables)

@@ -1,0 +1,143 @@
+"""Our models in PyTorch: the references of the tests, and the other side of the benchmarks.
+
+ResNet-18 and VGG16 have torchvision's names of parameters; they are written from its
+`models/resnet.py` and `models/vgg.py` (BSD-3-Clause), which need not be installed. They take
+[image, channel, height, width] and return logits.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+from torch import nn
+
+from jaxens.models.vgg import SMALL_STAGES, STAGES
+
+
+class BasicBlock(nn.Module):
+    def __init__(self, inplanes: int, planes: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inplanes, planes, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(planes)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(planes, planes, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(planes)
+        self.downsample = None
+        if stride != 1 or inplanes != planes:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(inplanes, planes, 1, stride, bias=False), nn.BatchNorm2d(planes)
+            )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        identity = x if self.downsample is None else self.downsample(x)
+        out = self.relu(self.bn1(self.conv1(x)))
+        return self.relu(self.bn2(self.conv2(out)) + identity)
+
+
+class ResNet18(nn.Module):
+    def __init__(self, num_classes: int = 1000, width: int = 64) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.layer1 = self._layer(width, width, 1)
+        self.layer2 = self._layer(width, 2 * width, 2)
+        self.layer3 = self._layer(2 * width, 4 * width, 2)
+        self.layer4 = self._layer(4 * width, 8 * width, 2)
+        self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
+        self.fc = nn.Linear(8 * width, num_classes)
+
+    @staticmethod
+    def _layer(inplanes: int, planes: int, stride: int) -> nn.Sequential:
+        return nn.Sequential(BasicBlock(inplanes, planes, stride), BasicBlock(planes, planes, 1))
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(torch.flatten(self.avgpool(self.features(x)), 1))
+
+
+def vgg_layers(stages: Sequence[tuple[int, int]], batch_norm: bool) -> list[nn.Module]:
+    """The convolutions with a max pool between two stages, as `jaxens.models.vgg.VGGTrunk`."""
+    layers: list[nn.Module] = []
+    inputs = 3
+    for channels, convolutions in stages:
+        if layers:
+            layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
+        for _ in range(convolutions):
+            layers.append(nn.Conv2d(inputs, channels, 3, padding=1, bias=not batch_norm))
+            layers += [nn.BatchNorm2d(channels)] if batch_norm else []
+            layers.append(nn.ReLU(inplace=True))
+            inputs = channels
+    return layers
+
+
+class VGG16(nn.Module):
+    def __init__(self, num_classes: int = 1000, hidden: int = 4096) -> None:
+        super().__init__()
+        last_pool = nn.MaxPool2d(kernel_size=2, stride=2)
+        self.features = nn.Sequential(*vgg_layers(STAGES, batch_norm=False), last_pool)
+        self.avgpool = nn.AdaptiveAvgPool2d((7, 7))
+        self.classifier = nn.Sequential(
+            nn.Linear(512 * 7 * 7, hidden),
+            nn.ReLU(True),
+            nn.Dropout(0.5),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(True),
+            nn.Dropout(0.5),
+            nn.Linear(hidden, num_classes),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.classifier(torch.flatten(self.avgpool(self.features(x)), 1))
+
+
+class LightVGG(nn.Module):
+    """A VGG with a global average pool and one dense layer for its head."""
+
+    def __init__(
+        self, num_classes: int, stages: Sequence[tuple[int, int]], batch_norm: bool
+    ) -> None:
+        super().__init__()
+        self.features = nn.Sequential(*vgg_layers(stages, batch_norm))
+        self.fc = nn.Linear(stages[-1][0], num_classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.features(x).mean((2, 3)))
+
+
+class SmallResNet(nn.Module):
+    """`jaxens.models.SmallResNet` as it is by default."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.down0 = nn.Conv2d(3, 16, 4, stride=2, padding=1, bias=False)
+        self.down1 = nn.Conv2d(16, 32, 3, stride=2, padding=1, bias=False)
+        self.down2 = nn.Conv2d(32, 64, 3, stride=2, padding=1, bias=False)
+        self.bn0, self.bn1, self.bn2 = (nn.BatchNorm2d(width) for width in (16, 32, 64))
+        self.relu = nn.ReLU(inplace=True)
+        self.stage2_0 = BasicBlock(64, 64, 1)
+        self.fc = nn.Linear(64, num_classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.relu(self.bn0(self.down0(x)))
+        x = self.relu(self.bn1(self.down1(x)))
+        x = self.relu(self.bn2(self.down2(x)))
+        return self.fc(self.stage2_0(x).mean((2, 3)))
+
+
+def last_layer(model: nn.Module) -> nn.Module:
+    """The layer whose output are the features that Grad-CAM weighs."""
+    named = {ResNet18: "layer4", SmallResNet: "stage2_0"}.get(type(model), "features")
+    return model.get_submodule(named)
+
+
+TWINS: dict[str, Callable[[int], nn.Module]] = {
+    "small": SmallResNet,
+    "small-vgg": partial(LightVGG, stages=SMALL_STAGES, batch_norm=True),
+    "resnet18": ResNet18,
+    "vgg16": partial(LightVGG, stages=STAGES, batch_norm=False),
+}

@@ -1,0 +1,115 @@
+"""The same members in PyTorch, one after another, as somebody would train them."""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from jaxens.benchmarks.machine import cores
+from jaxens.benchmarks.subject import CLASSES, LEARNING_RATE, WEIGHT_DECAY, Subject, member
+from jaxens.benchmarks.torch_models import TWINS
+from jaxens.benchmarks.torch_weights import state_dict
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to run PyTorch."""
+
+    name: str
+    memory_format: torch.memory_format
+    compiled: bool = False
+
+
+def variants(cuda: bool) -> list[Variant]:
+    """Those worth a try: the fastest is what we compare with."""
+    found = [
+        Variant("PyTorch", torch.contiguous_format),
+        Variant("PyTorch, channels_last", torch.channels_last),
+    ]
+    if cuda:
+        found.append(
+            Variant("PyTorch, channels_last, torch.compile", torch.channels_last, compiled=True)
+        )
+    return found
+
+
+def training_sides(subject: Subject) -> dict[str, Callable[[], "Pending"]]:
+    """A training step of all members by each variant."""
+    tried = variants(torch.cuda.is_available())
+    return {variant.name: Members(subject, variant).training() for variant in tried}
+
+
+@dataclass(frozen=True)
+class Pending:
+    """What a loop over members gave; on CUDA it may not be there yet."""
+
+    of_members: list[torch.Tensor]
+
+    def block_until_ready(self) -> None:
+        if self.of_members[0].is_cuda:
+            torch.cuda.synchronize()
+
+    def numpy(self) -> np.ndarray:
+        return torch.stack(self.of_members).float().cpu().numpy()
+
+
+class Members:
+    """An ensemble's networks in PyTorch, with its weights, on its device.
+
+    On CUDA, bfloat16 is autocast, float32 may use TF32 (as XLA does), and cuDNN looks for its
+    fastest algorithms; on a CPU all cores are used.
+    """
+
+    def __init__(self, subject: Subject, variant: Variant):
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        torch.set_num_threads(cores())
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.benchmark = True
+        name, variables = subject.config.model.name, subject.state().variables
+        self.nets = []
+        for k in range(subject.members):
+            net = TWINS[name](CLASSES)
+            net.load_state_dict(state_dict(name, member(variables, k)), strict=False)
+            self.nets.append(self._placed(net, variant))
+        images = torch.from_numpy(np.array(subject.images)).permute(0, 3, 1, 2)
+        self.images = self._placed(images, variant)
+        self.labels = torch.from_numpy(np.array(subject.labels)).long().to(self.device)
+        self.autocast: Callable[[], Any] = contextlib.nullcontext
+        if subject.dtype == "bfloat16":
+            self.autocast = partial(torch.autocast, self.device.type, torch.bfloat16)
+        self.variant = variant
+
+    def _placed(self, thing: Any, variant: Variant) -> Any:
+        return thing.to(self.device, memory_format=variant.memory_format)
+
+    def training(self) -> Callable[[], Pending]:
+        """A step of every member: what `jaxens` does with AdamW and cross-entropy."""
+        torch._dynamo.config.recompile_limit = max(64, 4 * len(self.nets))
+        for net in self.nets:
+            net.train()
+        nets = [torch.compile(n) if self.variant.compiled else n for n in self.nets]
+        optimizers = [
+            torch.optim.AdamW(
+                net.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True
+            )
+            for net in self.nets
+        ]
+
+        def step() -> Pending:
+            losses = []
+            for net, optimizer in zip(nets, optimizers, strict=True):
+                optimizer.zero_grad()
+                with self.autocast():
+                    logits = net(self.images)
+                loss = nn.functional.cross_entropy(logits.float(), self.labels)
+                loss.backward()
+                optimizer.step()
+                losses.append(loss.detach())
+            return Pending(losses)
+
+        return step
