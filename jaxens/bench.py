@@ -8,6 +8,7 @@ of the matmul rate that the same run measured.
 
 import inspect
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -63,6 +64,8 @@ FLAGS: dict[str, dict[str, Any]] = {
 def bench(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     measured, settings, folder = _asked(given)
+    # JAX takes three quarters of a GPU's memory for itself otherwise, and others measure there too.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     machine = measure()
     console.print(machine.describe(), soft_wrap=True)
     results = measured(**settings)

@@ -5,6 +5,7 @@ import errno
 from collections.abc import Callable
 from typing import NoReturn
 
+from jaxens.compilation import keep_memory
 from jaxens.errors import UserError, notice
 
 
@@ -50,6 +51,7 @@ def above_zero(text: str) -> float:
 
 def main(command: Callable[[], None]) -> None:
     """Runs a command; a `UserError` or a full disk becomes one line and exit code 2."""
+    keep_memory()
     try:
         command()
     except UserError as error:

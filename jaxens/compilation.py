@@ -1,8 +1,13 @@
-"""JAX's persistent compilation cache, so that a second run starts at once."""
+"""What makes compiled programs start and run at once: a cache of them, and memory kept at hand."""
+
+import ctypes
+import sys
 
 import jax
 
 from jaxens.data.opening import default_cache
+
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
 def use_cache() -> None:
@@ -10,3 +15,18 @@ def use_cache() -> None:
     if jax.config.values["jax_compilation_cache_dir"] is None:
         jax.config.update("jax_compilation_cache_dir", str(default_cache() / "xla"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def keep_memory() -> None:
+    """Keeps what a step has freed for the next one, on Linux.
+
+    XLA:CPU allocates each step's temporaries anew, and glibc gives large ones back to the
+    kernel, which clears every page of the next: a tenth of a training step of 11 ResNet-18 at
+    64 px. Does nothing where the C library is another.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_MMAP_MAX, 0)
+        mallopt(_TRIM_THRESHOLD, -1)

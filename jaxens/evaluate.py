@@ -76,7 +76,9 @@ def evaluate(arguments: Sequence[str] | None = None) -> None:
     console.print(about, soft_wrap=True)
     explainers = [Explainer(ensemble, background, settings)]
     if ensemble.baseline is not None:
-        explainers.append(Explainer(ensemble.alone(), background, settings))
+        alone = ensemble.alone()
+        own = Settings.from_flags(asked, alone, run.config.data.image_size)
+        explainers.append(Explainer(alone, background, own))
     answers = []
     with _bar() as bar:
         bar.add_task("explaining", total=_work(asking, asked.methods, settings))

@@ -1,4 +1,4 @@
-"""Trains an ensemble in one vmapped, jitted step, and takes a first look at its explanations.
+"""Trains an ensemble in one jitted step for all members, and looks at its explanations.
 
     python -m jaxens.train --members 11
 

@@ -24,7 +24,8 @@ def in_chunks(
     for an image doesn't depend on the images beside it, so the chunk changes no more than
     rounding: give each image its own key (`keys_of_images`).
 
-    The loop runs on the host: on a CPU, XLA's own loops make convolutions slow.
+    The loop runs on the host: on a CPU, XLA's own loops make most convolutions slow (those of
+    `jaxens.ops` are not, but any model may come here).
     """
     sizes = {np.shape(leaf)[0] for leaf in jax.tree.leaves(arguments) if np.ndim(leaf)}
     if len(sizes) != 1:

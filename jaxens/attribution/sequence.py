@@ -14,7 +14,8 @@ def sum_in_chunks(
 ) -> Array:
     """Sum of `part(images, points)` over slices of `count` points, `chunk` of them at a time.
 
-    Unrolled, because XLA:CPU falls to slow convolutions inside its loops; in sequence,
+    Unrolled, because XLA:CPU falls to slow convolutions inside its loops, unless they are those
+    of `jaxens.ops`; in sequence,
     because XLA would otherwise hold the activations of all chunks at once.
     """
     first, *rest = slices(count, chunk)

@@ -5,14 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
-import torch
 from captum import attr
 from torch import Tensor, nn
 
 from jaxens.attribution import METHODS
 from jaxens.benchmarks.subject import Subject
 from jaxens.benchmarks.torch_models import last_layer
-from jaxens.benchmarks.torch_side import Members, Pending, variants
+from jaxens.benchmarks.torch_side import Members, Pending, device, variants
 
 # Images of 64 px that go through a network at once in integrated gradients: on two CPU cores
 # 128 took a quarter of the time of all 800 (16 images, 50 steps); a GPU has room for more.
@@ -24,7 +23,7 @@ def explaining_sides(
 ) -> dict[tuple[str, str], Callable[[], Pending]]:
     """All members' maps, by the names of the method and of the way to run PyTorch."""
     sides: dict[tuple[str, str], Callable[[], Pending]] = {}
-    for variant in variants(torch.cuda.is_available()):
+    for variant in variants(device().type == "cuda"):
         if variant.compiled:  # Captum's hooks would break it up
             continue
         members = Members(subject, variant)

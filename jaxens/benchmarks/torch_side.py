@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import jax
 import numpy as np
 import torch
 from torch import nn
 
-from jaxens.benchmarks.machine import cores
+from jaxens.benchmarks.machine import cores, on_cpu
 from jaxens.benchmarks.subject import CLASSES, LEARNING_RATE, WEIGHT_DECAY, Subject, member
 from jaxens.benchmarks.torch_models import TWINS
 from jaxens.benchmarks.torch_weights import state_dict
+from jaxens.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,18 @@ class Variant:
     name: str
     memory_format: torch.memory_format
     compiled: bool = False
+
+
+def device() -> torch.device:
+    """The kind of device that JAX computes on. Raises `UserError` if PyTorch finds none."""
+    if on_cpu():
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise UserError(
+            f"JAX computes on {jax.default_backend()} and this PyTorch on the CPU alone: install "
+            "its CUDA build, or compare on the CPU (JAX_PLATFORMS=cpu)"
+        )
+    return torch.device("cuda")
 
 
 def variants(cuda: bool) -> list[Variant]:
@@ -40,7 +54,7 @@ def variants(cuda: bool) -> list[Variant]:
 
 def training_sides(subject: Subject) -> dict[str, Callable[[], "Pending"]]:
     """A training step of all members by each variant."""
-    tried = variants(torch.cuda.is_available())
+    tried = variants(device().type == "cuda")
     return {variant.name: Members(subject, variant).training() for variant in tried}
 
 
@@ -66,7 +80,7 @@ class Members:
     """
 
     def __init__(self, subject: Subject, variant: Variant):
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = device()
         torch.set_num_threads(cores())
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.benchmark = True

@@ -1,5 +1,6 @@
 """Streams the batches of a training plan, for sets that do not fit on the device."""
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from jaxens.data.source import Source
 Plan = Callable[[int], Int32[np.ndarray, "batch"] | Int32[np.ndarray, "member batch"]]
 Batch = dict[str, Any]
 
-_READ_AHEAD = 4  # batches that lie decoded and wait
+_READ_AHEAD = 4  # batches that lie decoded and wait, at least
 
 
 def batches(
@@ -54,7 +55,8 @@ def batches(
     gather = _Gather(source, plan, process_index, process_count)
     steps = grain.MapDataset.range(start_step, stop_step).map(gather)
     if workers == 0:
-        options = grain.ReadOptions(num_threads=_READ_AHEAD, prefetch_buffer_size=_READ_AHEAD)
+        threads = max(_READ_AHEAD, os.cpu_count() or 1)
+        options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads)
         return iter(steps.to_iter_dataset(options))
     if not flags.FLAGS.is_parsed():  # grain reads some before it starts a process
         flags.FLAGS.mark_as_parsed()

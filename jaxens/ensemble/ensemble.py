@@ -109,7 +109,8 @@ class Ensemble:
         """One map per member and image, channels reduced, by each of some methods of `METHODS`.
 
         The methods are one compiled program, in which what they have in common is computed once
-        (see `jaxens.attribution.explain`).
+        (see `jaxens.attribution.explain`); on a CPU not where `targets` are a function, whose
+        gradients XLA does not see to be alike in its loop over members.
 
         `targets` are classes of `task`: one, one per image, or a contrast; or a function of the
         task's logits [image, class]. `methods` has each one's settings by its name, its own (see

@@ -96,6 +96,8 @@ def init(
     (which that needs) is no part of a member at all: members are what lies above it.
     """
     frozen = config.ensemble.base == "frozen"
+    if frozen and weights is None:
+        raise ValueError('base = "frozen" needs the weights of a trunk: give weights')
     size = config.data.image_size
     images = jnp.zeros((1, size, size, 3))
     trunk = {name: {"trunk": p["trunk"]} for name, p in weights.items()} if frozen else None

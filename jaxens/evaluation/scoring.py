@@ -90,7 +90,7 @@ def score_question(
         }
 
     pictures, _ = explainer.settings.chunks(methods, explainer.ensemble.members)
-    at_once = pictures * max(1, SCORED_AT_ONCE // pictures)
+    at_once = min(pictures * max(1, SCORED_AT_ONCE // pictures), len(question))
     raw = streamed(some, len(question), at_once, advance)
     return {method: _answers(raw[method], protocol) for method in methods}
 

@@ -38,6 +38,11 @@ def image_by_image(
         def own(array: ArrayLike | None, axis: int) -> ArrayLike | None:
             if array is None or array.ndim < -axis or array.shape[axis] == 1:
                 return array  # the same for all images
+            if array.shape[axis] != images:  # a slice would be moved to where there is something
+                raise ValueError(
+                    f"{images} maps, and masks or points of {array.shape[axis]} images: give one "
+                    "for each map, or one for all"
+                )
             return lax.dynamic_slice_in_dim(jnp.asarray(array), start, at_once, axis)
 
         return score(own(maps, -3), own(mask, -3), own(point, -2))

@@ -7,15 +7,15 @@ JAX 0.10.2), forward and both gradients took 2060 ms that way and 69 ms as dense
 So each of the three parts has a form for one member (see `jaxens.ops.cpu`; elsewhere XLA's
 own) and a batching rule of its own:
 
-| what carries the mapped axis                        | CPU                    | GPU, TPU        |
+| what carries the mapped axis                        | CPU, channels last     | GPU, TPU, other |
 | --------------------------------------------------- | ---------------------- | --------------- |
 | images only, in the forward and input-gradient pass | one, of the whole batch| the same        |
 | kernels only, in the forward pass                   | a loop over members    | one, of all     |
 | anything else                                       | a loop over members    | one per member  |
 
-A loop compiles one member's part, however many members there are: for ResNet-18, a training
-step of 11 in 8 s. What stands unrolled compiles eleven of each. The columns of GPU and TPU
-have not been measured yet.
+"Other" are grouped, dilated and transposed convolutions. A loop compiles one member's part,
+however many members there are: for ResNet-18, a training step of 11 in 8 s. What stands
+unrolled compiles eleven of each. The columns of GPU and TPU have not been measured yet.
 
 A gradient of a gradient and forward mode are not defined: JAX says so when asked.
 """

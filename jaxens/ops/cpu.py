@@ -61,9 +61,11 @@ def input_gradient(
             cotangent.reshape(-1, cotangent.shape[-1]),
             kernel.reshape(-1, kernel.shape[-1]).T,
             precision=geometry.precision,
+            preferred_element_type=jnp.promote_types(jnp.float32, cotangent.dtype),
         )
         # The transpose of taking windows adds them where they came from.
-        return transposed(lambda x: _windows(geometry, x, kernel.shape), shape, windows)
+        added = transposed(lambda x: _windows(geometry, x, kernel.shape), shape, windows)
+        return added.astype(cotangent.dtype)
     padding = tuple(
         _padding_back(size, k, stride, low, out)
         for size, k, stride, (low, _), out in zip(
@@ -93,18 +95,21 @@ def weight_gradient(
         return _direct_weight_gradient(geometry, shape, images, cotangent)
 
     def of_some(images: Array, cotangent: Array) -> Array:
-        windows = _windows(geometry, images, shape)
-        flat = cotangent.reshape(-1, shape[-1])
-        return jnp.matmul(windows.T, flat, precision=geometry.precision)
+        return jnp.matmul(
+            _windows(geometry, images, shape).T,
+            cotangent.reshape(-1, shape[-1]),
+            precision=geometry.precision,
+            preferred_element_type=jnp.promote_types(jnp.float32, cotangent.dtype),
+        )
 
     def add(total: Array, chunk: tuple[Array, ...]) -> tuple[Array, None]:
         return total + of_some(*chunk), None
 
-    if some == len(images):
-        return of_some(images, cotangent).reshape(shape)
-    chunks = tuple(x.reshape(-1, some, *x.shape[1:]) for x in (images, cotangent))
-    zero = jnp.zeros((math.prod(shape[:3]), shape[3]), cotangent.dtype)
-    return lax.scan(add, zero, chunks)[0].reshape(shape)
+    chunks = [x.reshape(-1, some, *x.shape[1:]) for x in (images, cotangent)]
+    total = of_some(*(x[0] for x in chunks))
+    if some < len(images):
+        total, _ = lax.scan(add, total, tuple(x[1:] for x in chunks))
+    return total.reshape(shape).astype(cotangent.dtype)
 
 
 def _direct_weight_gradient(

@@ -12,6 +12,7 @@ from jaxens.benchmarks.results import JAXENS
 from jaxens.benchmarks.subject import CLASSES, TASK, Subject, member
 from jaxens.benchmarks.torch_models import TWINS
 from jaxens.benchmarks.torch_weights import state_dict
+from jaxens.errors import UserError
 
 VARIANTS = torch_side.variants(cuda=False)
 
@@ -123,3 +124,10 @@ def test_integrated_gradients_are_chunked_to_fit(
     (side, *_) = [s for (method, _), s in theirs.items() if method == "integrated_gradients"]
     expected = maps["integrated_gradients"]
     np.testing.assert_allclose(side().numpy(), expected, atol=1e-3 * np.abs(expected).max())
+
+
+def test_pytorch_without_our_device_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch_side, "on_cpu", lambda: False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match="PyTorch on the CPU alone: install its CUDA build"):
+        torch_side.device()

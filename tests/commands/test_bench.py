@@ -67,6 +67,7 @@ ROWS = {
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # else it outlives the test
     monkeypatch.setattr(rounds, "LEAST", 0.0)
     monkeypatch.setattr(machine, "REPEATS", 1)
     monkeypatch.setattr(machine, "_CPU", {"matrix": 256, "bytes": 1 << 20})

@@ -9,7 +9,7 @@ import pytest
 from jax import lax
 from jax.sharding import PartitionSpec as P
 
-from jaxens.ops import conv_general_dilated, cpu
+from jaxens.ops import conv, conv_general_dilated, cpu
 
 MEMBERS, NUMBERS = 3, ("NHWC", "HWIO", "NHWC")
 # kernel, strides, padding, lhs dilation, rhs dilation, groups
@@ -64,6 +64,13 @@ def test_vmap_over_members_equals_one_lax_convolution_each(name, mapped):
         np.testing.assert_allclose(out[m], out_m, rtol=1e-5, atol=1e-5)
         for got, want in zip(grads, grads_m, strict=True):
             np.testing.assert_allclose(got[m], want, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("mapped", [(True, True), (False, True), (True, False)], ids=str)
+@pytest.mark.parametrize("name", ["3x3 strided", "7x7 strided", "1x1 strided"])
+def test_the_rules_of_accelerators_equal_lax_too(name, mapped, monkeypatch):
+    monkeypatch.setattr(conv, "_on_cpu", lambda geometry: False)
+    test_vmap_over_members_equals_one_lax_convolution_each(name, mapped)
 
 
 def test_two_mapped_axes_equal_a_loop_over_both():
@@ -144,7 +151,10 @@ def test_each_form_of_a_cpu_equals_lax(name, form, monkeypatch):
     )
 
 
-def test_it_works_in_shard_map():
+@pytest.mark.parametrize("windows", [0, 7000, cpu.WINDOWS])
+def test_it_works_in_shard_map(windows, monkeypatch):
+    monkeypatch.setattr(cpu, "COLOURS", 0)
+    monkeypatch.setattr(cpu, "WINDOWS", windows)
     x, w = operands(3, 1)
     mesh = jax.make_mesh((1,), ("member",), axis_types=(jax.sharding.AxisType.Auto,))
     of_all = jax.vmap(loss(conv_general_dilated, GEOMETRIES["3x3"]))
@@ -156,9 +166,30 @@ def test_it_works_in_shard_map():
     )
 
 
+@pytest.mark.parametrize("windows", [0, 7000, 2**40])
+def test_bfloat16_is_summed_in_float32(windows, monkeypatch):
+    monkeypatch.setattr(cpu, "COLOURS", 0)
+    monkeypatch.setattr(cpu, "WINDOWS", windows)
+    rng = np.random.default_rng(2)
+    exact = [jnp.asarray(rng.normal(size=s), jnp.bfloat16) for s in [(8, 8, 8, 6), (3, 3, 6, 5)]]
+
+    def parts(at, *operands):
+        out, pull = jax.vjp(
+            partial(at, window_strides=(1, 1), padding="SAME", dimension_numbers=NUMBERS), *operands
+        )
+        return out, *pull(jnp.ones_like(out))
+
+    ours = parts(conv_general_dilated, *exact)
+    want = parts(lax.conv_general_dilated, *(x.astype(jnp.float32) for x in exact))
+    for got, exactly in zip(ours, want, strict=True):
+        assert got.dtype == jnp.bfloat16
+        scale = float(jnp.max(jnp.abs(exactly)))
+        np.testing.assert_allclose(got.astype(jnp.float32), exactly, atol=2**-8 * scale)
+
+
 def test_forward_mode_is_refused_and_says_so():
     x, w = operands(3, 1)
-    conv = partial(
+    at = partial(
         conv_general_dilated,
         rhs=w[0],
         window_strides=(1, 1),
@@ -166,4 +197,4 @@ def test_forward_mode_is_refused_and_says_so():
         dimension_numbers=NUMBERS,
     )
     with pytest.raises(TypeError, match="forward-mode"):
-        jax.jvp(conv, (x[0],), (x[0],))
+        jax.jvp(at, (x[0],), (x[0],))
