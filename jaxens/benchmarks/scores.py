@@ -82,12 +82,9 @@ def material(images: int, members: int, size: int) -> Material:
 
 @jax.jit
 def ours(given: Material) -> dict[str, Float[Array, "one_more image"]]:
-    """The members' scores, and behind them those of their mean, as an evaluation has them."""
-    each, mean = (
-        metrics.score(maps, given.masks, given.points, PROTOCOL, signed=True)
-        for maps in (given.maps, metrics.mean_map(given.maps)[None])
-    )
-    return {name: jnp.concatenate([each[name], mean[name]]) for name in each}
+    """The members' scores, and behind them those of their mean."""
+    each, mean = metrics.score_members(*given, PROTOCOL, signed=True)
+    return {name: jnp.concatenate([each[name], mean[name][None]]) for name in each}
 
 
 def plain(given: Material) -> dict[str, Float[np.ndarray, "one_more image"]]:

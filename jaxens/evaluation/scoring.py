@@ -123,15 +123,21 @@ def _scores(
     signed: bool,
 ) -> dict[str, Float[Array, "case ..."]]:
     """All scores with the case axis first, by "metric/individual" and so on."""
-    individual = maps if baseline is None else baseline
-    together = jnp.concatenate([individual, metrics.mean_map(maps)[None]])
+    individual, mean = metrics.score_members(maps, masks, points, protocol, signed)
+    if baseline is not None:
+        individual = metrics.score(baseline, masks, points, protocol, signed)
     found = {}
-    for metric, values in metrics.score(together, masks, points, protocol, signed).items():
-        found[f"{metric}/individual"], found[f"{metric}/ensemble"] = values[:-1], values[-1]
+    for metric in mean:
+        found[f"{metric}/individual"], found[f"{metric}/ensemble"] = (
+            individual[metric],
+            mean[metric],
+        )
     by_size = metrics.scores_by_size(maps, masks, points, orders, protocol, signed)
     found |= {f"{metric}/by_size": values for metric, values in by_size.items()}
     found = {name: jnp.moveaxis(values, -1, 0) for name, values in found.items()}
     if masks is not None:
+        each = maps if baseline is None else baseline
+        together = jnp.concatenate([each, metrics.mean_map(maps)[None]])
         applied = metrics.apply_sign(together, protocol.sign) if signed else together
         still_signed = signed and protocol.sign == "signed"
         curves = metrics.threshold_curves(applied, masks, signed=still_signed)

@@ -16,7 +16,7 @@ from jaxens.metrics.members import agreement, mean_map, mean_of_normalized, spre
 from jaxens.metrics.normalize import SIGNS, apply_sign, has_contrast, normalize
 from jaxens.metrics.overlap import intersection_union, iou
 from jaxens.metrics.perturbation import Perturbation, deletion, insertion
-from jaxens.metrics.protocol import METRICS, PAPER, Metric, Protocol, score
+from jaxens.metrics.protocol import METRICS, PAPER, Metric, Protocol, score, score_members
 from jaxens.metrics.relevance import pointing_game, relevance_mass, relevance_rank
 from jaxens.metrics.sanity import Randomisation, parameter_randomisation, randomise, spearman
 from jaxens.metrics.size import Curve, curve, member_orders, scores_by_size
@@ -72,6 +72,7 @@ __all__ = [
     "relevance_mass",
     "relevance_rank",
     "score",
+    "score_members",
     "scores_by_size",
     "spearman",
     "spread",

@@ -47,12 +47,17 @@ def check_mask_dtype(dtype: np.dtype) -> None:
         )
 
 
-def count(pixels: Bool[Array, "*lead height width"]) -> Float[Array, "*lead"]:
-    """How many are marked: a sum of floats, which XLA:CPU takes in a third of the time.
+def count(
+    pixels: Bool[Array, "*#lead height width"],
+    within: Bool[Array, "*#lead height width"] | None = None,
+) -> Float[Array, "*#lead"]:
+    """How many pixels are marked, `within` others if given; exact up to 16 million.
 
-    It is exact up to 16 million pixels.
+    XLA:CPU takes a sum of floats in a third of the time of one of booleans, and looks a mask up
+    in half the time that it takes to intersect it with the maps of eleven members.
     """
-    return jnp.sum(jnp.where(pixels, jnp.float32(1), jnp.float32(0)), axis=(-2, -1))
+    each = jnp.float32(1) if within is None else within.astype(jnp.float32)
+    return jnp.sum(jnp.where(pixels, each, jnp.float32(0)), axis=(-2, -1))
 
 
 def with_axes(array: Array, axes: int) -> Array:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
-from jaxtyping import Float, Num
+from jaxtyping import Float, Num, PyTree
 
 from jaxens.metrics.inputs import ArrayLike, Mask
 
@@ -14,18 +14,16 @@ from jaxens.metrics.inputs import ArrayLike, Mask
 # what it found: all 1,092 maps of 224 px at once (219 MB) took twice as long on two cores.
 CACHED = 2 << 20
 
-Scores = dict[str, Array]
-
 
 def image_by_image(
-    score: Callable[..., Scores],
+    score: Callable[..., PyTree[Array]],
     maps: Num[ArrayLike, "*#lead height width"],
     mask: Mask | None,
     point: Float[ArrayLike, "*#lead 2"] | None,
-) -> Scores:
+) -> PyTree[Array]:
     """`score(maps, mask, point)`; on a CPU called with as many images as fit its caches.
 
-    `score` gives arrays with the maps' leading axes, the last of which counts the images.
+    The last of the leading axes counts the images, of the maps and of all that `score` gives.
     """
     images = maps.shape[-3] if maps.ndim > 2 else 1
     at_once = max(1, CACHED * images // max(1, 4 * maps.size))
@@ -34,7 +32,7 @@ def image_by_image(
     # The last part begins early enough to be as long as the others.
     starts = np.minimum(np.arange(0, images, at_once), images - at_once)
 
-    def part(start: Array) -> Scores:
+    def part(start: Array) -> PyTree[Array]:
         def own(array: ArrayLike | None, axis: int) -> ArrayLike | None:
             if array is None or array.ndim < -axis or array.shape[axis] == 1:
                 return array  # the same for all images
@@ -50,4 +48,4 @@ def image_by_image(
     parts = lax.map(part, jnp.asarray(starts))
     of_image = np.minimum(np.arange(images) // at_once, len(starts) - 1)
     place = np.arange(images) - starts[of_image]
-    return {name: jnp.moveaxis(s[of_image, ..., place], 0, -1) for name, s in parts.items()}
+    return jax.tree.map(lambda leaf: jnp.moveaxis(leaf[of_image, ..., place], 0, -1), parts)

@@ -35,7 +35,7 @@ def intersection_union(
     """
     map, mask = paired(map, mask)
     region = normalize(map, signed) >= threshold
-    marked, intersection = count(mask), count(region & mask)
+    marked, intersection = count(mask), count(region, within=mask)
     union = count(region) + marked - intersection
     scored = has_contrast(map) & (marked > 0)
     return jnp.where(scored, intersection, jnp.nan), jnp.where(scored, union, jnp.nan)

@@ -13,6 +13,7 @@ from jaxens.metrics.correlation import correlation
 from jaxens.metrics.inputs import ArrayLike, Mask
 from jaxens.metrics.loops import image_by_image
 from jaxens.metrics.mass import center_of_mass_distance
+from jaxens.metrics.members import mean_map
 from jaxens.metrics.normalize import apply_sign, check_sign
 from jaxens.metrics.overlap import intersection_union
 from jaxens.metrics.relevance import pointing_game, relevance_mass, relevance_rank
@@ -130,22 +131,52 @@ def score(
 
     **Raises:** `ValueError` if there is neither mask nor point, or shapes do not fit.
     """
-    if mask is None and point is None:
-        raise ValueError("nothing to score maps against: give a mask, a key point or both")
-    still_signed = signed and protocol.sign == "signed"
+    return image_by_image(partial(_score, protocol, signed), maps, mask, point)
 
-    def of_images(maps: ArrayLike, mask: Mask | None, point: ArrayLike | None) -> dict[str, Array]:
-        if signed:
-            maps = apply_sign(maps, protocol.sign)
-        scores = {}
-        if mask is not None:
-            overlap = intersection_union(maps, mask, protocol.threshold, still_signed)
-            scores = _against_mask(maps, mask, overlap, protocol)
-        if point is not None and "distance" in protocol.metrics:
-            scores["distance"] = center_of_mass_distance(maps, point)
-        return scores
+
+@partial(jax.jit, static_argnames=("protocol", "signed"))
+def score_members(
+    maps: Num[ArrayLike, "member *lead height width"],
+    mask: Mask | None,
+    point: Float[ArrayLike, "*#lead 2"] | None,
+    protocol: Protocol,
+    signed: bool,
+) -> tuple[dict[str, Float[Array, "member *lead"]], dict[str, Float[Array, "*lead"]]]:
+    """`score` of each member's maps, and of their mean (Pazzani et al. 2022, Eq. 1).
+
+    On a CPU the mean is made and scored while the members' maps of an image are in its caches.
+
+    **Raises:** `ValueError` as `score` does.
+    """
+
+    def of_images(
+        maps: ArrayLike, mask: Mask | None, point: ArrayLike | None
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        each = _score(protocol, signed, maps, mask, point)
+        return each, _score(protocol, signed, mean_map(maps), mask, point)
 
     return image_by_image(of_images, maps, mask, point)
+
+
+def _score(
+    protocol: Protocol,
+    signed: bool,
+    maps: ArrayLike,
+    mask: Mask | None,
+    point: ArrayLike | None,
+) -> dict[str, Array]:
+    if mask is None and point is None:
+        raise ValueError("nothing to score maps against: give a mask, a key point or both")
+    if signed:
+        maps = apply_sign(maps, protocol.sign)
+    scores = {}
+    if mask is not None:
+        still_signed = signed and protocol.sign == "signed"
+        overlap = intersection_union(maps, mask, protocol.threshold, still_signed)
+        scores = _against_mask(maps, mask, overlap, protocol)
+    if point is not None and "distance" in protocol.metrics:
+        scores["distance"] = center_of_mass_distance(maps, point)
+    return scores
 
 
 def _against_mask(

@@ -53,7 +53,7 @@ def threshold_curves(
 
     def at(threshold: Array) -> tuple[Array, Array, Array]:
         region = values >= threshold
-        found, hits = count(region), count(region & mask)
+        found, hits = count(region), count(region, within=mask)
         return hits / found, hits / marked, hits / (found + marked - hits)
 
     # One after the other: the regions of all thresholds would take 19 times a map's memory.

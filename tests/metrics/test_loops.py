@@ -48,6 +48,19 @@ def test_scores_do_not_depend_on_how_many_images_fit(
     jax.clear_caches()
 
 
+@pytest.mark.parametrize("cached", [loops.CACHED, 2 * OF_ONE_IMAGE], ids=["at once", "by two"])
+def test_members_and_their_mean_are_scored_together_as_by_themselves(
+    monkeypatch: pytest.MonkeyPatch, cached: int
+) -> None:
+    monkeypatch.setattr(loops, "CACHED", cached)
+    jax.clear_caches()
+    found = metrics.score_members(MAPS, MASKS, POINTS, metrics.Protocol(), signed=True)
+    expected = score(MAPS, MASKS, POINTS), score(metrics.mean_map(MAPS), MASKS, POINTS)
+    assert [scores.keys() for scores in found] == [scores.keys() for scores in expected]
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), found, expected)
+    jax.clear_caches()
+
+
 def test_no_more_images_are_scored_at_once_than_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
