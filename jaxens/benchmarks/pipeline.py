@@ -53,7 +53,7 @@ def pipeline(
         source = Source(photos.prepare(Path(folder), count), "train", image_size)
         encoded = [source.example(i).image for i in range(count)]
         training = together(subject)
-        all_cores = {
+        all_cores: dict[str, Callable[[], object]] = {
             LOADED: lambda: load(source, ""),
             STREAMED: lambda: list(batches(source, _InOrder(batch_size), 0, count // batch_size)),
             THREADS: partial(_in_threads, encoded, image_size),

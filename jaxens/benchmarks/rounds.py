@@ -31,7 +31,7 @@ class Timed:
         return max(0.0, self.first - self.median)
 
 
-LEAST = 1.0  # seconds that a side lasts in a round, at least
+LEAST = 2.0  # seconds that a side lasts in a round, at least
 
 Name = TypeVar("Name", bound=Hashable)
 

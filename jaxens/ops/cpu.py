@@ -13,18 +13,25 @@ windows (im2col) with the kernel, "folded" the direct one with several images si
 | 3x3, 256 -> 256, 4x4          |    287 |    336 |        |
 | 3x3, 512 -> 512, 2x2          |      3 |    239 |        |
 
+| weight gradient, GFLOP/s       | direct | matmul of channels last | of pixels last |
+| ------------------------------ | -----: | ----------------------: | -------------: |
+| 3x3,  64 ->  64, 64x64         |    103 |                     100 |            161 |
+| 3x3,  64 ->  64, 32x32         |    113 |                     122 |            173 |
+| 3x3, 256 -> 256, 8x8           |    256 |                     232 |            267 |
+
 - Windows cost memory: while they stay in the caches, or serve many channels, the product wins.
+  A weight gradient, a sum over images and rows, is taken of as many as stay there.
 - Windows of the pictures themselves are larger than those, but often all members' own: taken
   out of a loop over members, they are made once (7x7, 3 -> 64, 64 px: 1.2 ms for 1.9).
 - XLA splits a direct convolution over cores only if its rows are long or its kernel is large
   (`SPLIT`): folding makes rows long.
 - Every convolution here has channels last, in each part. XLA:CPU brings others into that form
-  only outside of loops, and runs them a hundred times slower inside (weight gradient of the
-  second row: 1 GFLOP/s; as below, 135).
+  only outside of loops, and runs them a hundred times slower inside.
 """
 
 import itertools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -35,7 +42,7 @@ from jaxens.ops.geometry import Geometry, transposed
 
 WINDOWS = 5 * 2**20  # bytes of windows at once, for up to `OUTPUTS` channels made of them
 OUTPUTS = 128
-WINDOWS_OF_PICTURES = 16 * 2**20  # the same, of at most `COLOURS` channels
+WINDOWS_OF_PICTURES = 40 * 2**20  # the same, of at most `COLOURS` channels
 COLOURS = 4
 FEW_PIXELS = 4  # of a result, for which a direct convolution is no choice
 SPLIT = 2**19  # bytes of a kernel that XLA divides between cores by itself
@@ -90,46 +97,32 @@ def _padding_back(size: int, window: int, stride: int, low: int, out: int) -> tu
 def weight_gradient(
     geometry: Geometry, shape: tuple[int, ...], images: Array, cotangent: Array
 ) -> Array:
-    some = _images_at_once(geometry, images, shape)
-    if not some:
-        return _direct_weight_gradient(geometry, shape, images, cotangent)
+    *_, channels, out = shape
+    at_once, rows = _part(geometry, images, shape)
+    columns = cotangent.shape[2]
+    # Pixels last, in windows too: XLA:CPU multiplies what it need not transpose half as fast again.
+    padded = jnp.pad(images, _sides(geometry, images, shape)).transpose(3, 0, 1, 2)
+    height = (rows - 1) * geometry.strides[0] + shape[0]
 
-    def of_some(images: Array, cotangent: Array) -> Array:
+    def of_part(image: int | Array, row: int | Array) -> Array:
+        corner = (0, image, row * geometry.strides[0], 0)
+        some = lax.dynamic_slice(padded, corner, (channels, at_once, height, padded.shape[3]))
+        windows = jnp.stack(_taps(geometry, some, shape, (rows, columns), first=2))
+        towards = lax.dynamic_slice(cotangent, (image, row, 0, 0), (at_once, rows, columns, out))
         return jnp.matmul(
-            _windows(geometry, images, shape).T,
-            cotangent.reshape(-1, shape[-1]),
+            windows.reshape(-1, at_once * rows * columns),
+            towards.reshape(-1, out),
             precision=geometry.precision,
             preferred_element_type=jnp.promote_types(jnp.float32, cotangent.dtype),
         )
 
-    def add(total: Array, chunk: tuple[Array, ...]) -> tuple[Array, None]:
-        return total + of_some(*chunk), None
-
-    chunks = [x.reshape(-1, some, *x.shape[1:]) for x in (images, cotangent)]
-    total = of_some(*(x[0] for x in chunks))
-    if some < len(images):
-        total, _ = lax.scan(add, total, tuple(x[1:] for x in chunks))
-    return total.reshape(shape).astype(cotangent.dtype)
-
-
-def _direct_weight_gradient(
-    geometry: Geometry, shape: tuple[int, ...], images: Array, cotangent: Array
-) -> Array:
-    """A convolution of the images with the cotangent: images' channels are its batch."""
-    padding = tuple(
-        (low, (out - 1) * stride + k - size - low)
-        for size, k, stride, (low, _), out in zip(
-            images.shape[1:3],
-            shape[:2],
-            geometry.strides,
-            geometry.padding,
-            cotangent.shape[1:3],
-            strict=True,
+    total = of_part(0, 0)
+    corners = itertools.product(range(0, len(images), at_once), range(0, cotangent.shape[1], rows))
+    if others := list(corners)[1:]:
+        total, _ = lax.scan(
+            lambda total, corner: (total + of_part(*corner), None), total, jnp.asarray(others)
         )
-    )
-    across = geometry._replace(strides=(1, 1), padding=padding, rhs_dilation=geometry.strides)
-    gradient = across.dense(images.transpose(3, 1, 2, 0), cotangent.transpose(1, 2, 0, 3))
-    return gradient.transpose(1, 2, 0, 3)
+    return total.reshape(shape).astype(cotangent.dtype)
 
 
 def _direct(geometry: Geometry, images: Array, kernel: Array) -> Array:
@@ -167,20 +160,38 @@ def _apart(rows: Array, side: int) -> Array:
 
 def _windows(geometry: Geometry, images: Array, kernel: tuple[int, ...]) -> Array:
     """Every window as a row, [image * h * w, window height * window width * channel]."""
-    n, rows, columns = _out(geometry, images, kernel)
+    n, *space = _out(geometry, images, kernel)
+    padded = jnp.pad(images, _sides(geometry, images, kernel))
+    taps = _taps(geometry, padded, kernel, space, first=1)
+    return jnp.concatenate(taps, axis=-1).reshape(math.prod((n, *space)), -1)
+
+
+def _sides(geometry: Geometry, images: Array, kernel: tuple[int, ...]) -> list[tuple[int, int]]:
+    """What is put around images, so that every window lies inside."""
     sides = []
     for size, k, stride, (low, _), out in zip(
-        images.shape[1:3], kernel[:2], geometry.strides, geometry.padding, (rows, columns),
-        strict=True,
+        images.shape[1:3], kernel[:2], geometry.strides, geometry.padding,
+        _out(geometry, images, kernel)[1:], strict=True,
     ):  # fmt: skip
         sides.append((low, max(0, (out - 1) * stride + k - size - low)))
-    padded = jnp.pad(images, [(0, 0), *sides, (0, 0)])
-    (down, across), (height, width) = geometry.strides, kernel[:2]
-    taps = [
-        padded[:, i : i + (rows - 1) * down + 1 : down, j : j + (columns - 1) * across + 1 : across]
-        for i, j in itertools.product(range(height), range(width))
+    return [(0, 0), *sides, (0, 0)]
+
+
+def _taps(
+    geometry: Geometry, padded: Array, kernel: tuple[int, ...], space: Sequence[int], first: int
+) -> list[Array]:
+    """For each place in the window, what lies there; `space` follows the `first` axes."""
+    (rows, columns), (down, across) = space, geometry.strides
+    return [
+        padded[
+            (slice(None),) * first
+            + (
+                slice(i, i + (rows - 1) * down + 1, down),
+                slice(j, j + (columns - 1) * across + 1, across),
+            )
+        ]
+        for i, j in itertools.product(range(kernel[0]), range(kernel[1]))
     ]
-    return jnp.concatenate(taps, axis=-1).reshape(n * rows * columns, -1)
 
 
 def _out(geometry: Geometry, images: Any, kernel: tuple[int, ...]) -> tuple[int, int, int]:
@@ -209,11 +220,20 @@ def _fit(geometry: Geometry, images: Any, kernel: tuple[int, ...], part: int = 1
     return _bytes_of_windows(geometry, images, kernel) <= part * room
 
 
-def _images_at_once(geometry: Geometry, images: Array, kernel: tuple[int, ...]) -> int:
-    """The largest equal part of the images whose windows fit; 0 where one image's do not."""
-    parts = _divisors(len(images))
-    fitting = (len(images) // n for n in parts if _fit(geometry, images, kernel, part=n))
-    return next(fitting, 0)
+def _part(geometry: Geometry, images: Array, kernel: tuple[int, ...]) -> tuple[int, int]:
+    """The images, and the rows of their results, of which a weight gradient takes windows at once.
+
+    All of the pictures' own where they fit, which may then be taken out of a loop over members.
+    """
+    n, rows, _ = _out(geometry, images, kernel)
+    *_, channels, out = kernel
+    all_windows = _bytes_of_windows(geometry, images, kernel)
+    if channels <= COLOURS and all_windows <= WINDOWS_OF_PICTURES:
+        return n, rows
+    room = WINDOWS * max(1, out / (2 * OUTPUTS))
+    parts = [(n // p, rows) for p in _divisors(n)] + [(1, rows // p) for p in _divisors(rows)]
+    fitting = (part for part in parts if all_windows * math.prod(part) <= room * n * rows)
+    return next(fitting, (1, 1))
 
 
 def _divisors(n: int) -> list[int]:

@@ -92,7 +92,7 @@ def test_no_grouped_convolution_is_left_after_vmap(windows, monkeypatch):
     x, w = operands(3, 1)
     text = jax.jit(jax.vmap(loss(conv_general_dilated, geometry))).lower(x, w).as_text()
     assert ("stablehlo.convolution" in text) == (windows == 0)
-    assert ("stablehlo.dot_general" in text) == (windows > 0)
+    assert "stablehlo.dot_general" in text  # weight gradients, at least
     assert f"feature_group_count = {MEMBERS}" not in text
     assert f"batch_group_count = {MEMBERS}" not in text
 
