@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
-from jaxtyping import Float
+from jaxtyping import Float, PyTree
 
 from jaxens.attribution.images import as_images, full
 from jaxens.attribution.targets import Targets, select
@@ -46,32 +46,38 @@ def image_gradients(
 
 
 def gradients(
-    logits_fn: Model,
-    points: Float[Array, "image point height width channel"],
+    logits_fn: Callable[..., Array],
+    points: PyTree[Float[Array, "image point ..."]],
     targets: Targets,
-) -> Float[Array, "image point height width channel"]:
+) -> PyTree[Float[Array, "image point ..."]]:
     """Gradient of the explained number at each of some points of each image's input space.
 
     Where that number is NaN (a member that diverged, a traced target out of range) the
     whole map is NaN: units that are switched off would otherwise leave zeros in it.
     """
 
-    def total(points: Array) -> tuple[Array, Array]:
+    def total(points: PyTree[Array]) -> tuple[Array, Array]:
         values = scores(logits_fn, points, targets)
         return values.sum(), values
 
     slopes, values = jax.grad(total, has_aux=True)(points)
-    return jnp.where(jnp.isnan(values)[:, :, None, None, None], jnp.nan, slopes)
+
+    def known(slopes: Array) -> Array:
+        undefined = jnp.isnan(values).reshape(*values.shape, *(1,) * (slopes.ndim - 2))
+        return jnp.where(undefined, jnp.nan, slopes)
+
+    return jax.tree.map(known, slopes)
 
 
 def scores(
-    logits_fn: Model,
-    points: Float[Array, "image point height width channel"],
+    logits_fn: Callable[..., Array],
+    points: PyTree[Float[Array, "image point ..."]],
     targets: Targets,
 ) -> Float[Array, "image point"]:
     """The explained number at each point, from one call of the model on all of them."""
-    images, count = points.shape[:2]
-    logits = as_logits(logits_fn(points.reshape(images * count, *points.shape[2:])), images * count)
+    images, count = jax.tree.leaves(points)[0].shape[:2]
+    folded = jax.tree.map(lambda leaf: leaf.reshape(images * count, *leaf.shape[2:]), points)
+    logits = as_logits(logits_fn(folded), images * count)
     by_point = full(logits).reshape(images, count, logits.shape[1])
     return jax.vmap(lambda logits: select(logits, targets), in_axes=1, out_axes=1)(by_point)
 

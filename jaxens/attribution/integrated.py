@@ -1,14 +1,16 @@
 """Integrated gradients (Sundararajan et al. 2017), as Captum's `IntegratedGradients`."""
 
+import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 from jax.typing import ArrayLike
 from jaxtyping import Float, Real
 
+from jaxens.attribution import affine
 from jaxens.attribution.gradient import Model, gradients, scores, taking
 from jaxens.attribution.images import as_images, broadcast_to_images, full
 from jaxens.attribution.quadrature import nodes_and_weights
-from jaxens.attribution.sequence import sum_in_chunks
+from jaxens.attribution.sequence import slices, sum_in_chunks
 from jaxens.attribution.targets import Targets
 
 
@@ -36,16 +38,34 @@ def integrated_gradients(
     model, images = taking(images, logits_fn), full(images)
     start = as_baselines(baselines, images)
     difference = images - start
-    nodes, weights = (
-        jnp.asarray(values, images.dtype)[None, :, None, None, None]
-        for values in nodes_and_weights(quadrature, steps)
-    )
+    nodes, weights = nodes_and_weights(quadrature, steps)
+    counts = {some.stop - some.start for some in slices(steps, chunk)}
+    before, behind = affine.split(model, images, counts)
+    # What is affine is interpolated, and turned back, as well as the images themselves.
+    ends, back = jax.vjp(before, images)
+    starts = before(start)
 
-    def part(difference: Array, some: slice) -> Array:
-        points = start[:, None] + nodes[:, some] * difference[:, None]
-        return (weights[:, some] * gradients(model, points, targets)).sum(axis=1)
+    def part(ends: list[Array], some: slice) -> list[Array]:
+        def along(start: Array, end: Array) -> Array:
+            # A product, since a ReLU or a maximum may follow at once: XLA:CPU fused sums into
+            # that, and again into its gradient, rounded a point in two ways, and then no value
+            # was the largest of its window.
+            at = jnp.asarray(nodes[some], start.dtype)
+            sides = jnp.stack([start, end], axis=1).reshape(len(start), 2, -1)
+            shares = jnp.broadcast_to(jnp.stack([1 - at, at], axis=1), (len(start), len(at), 2))
+            points = jnp.matmul(shares, sides, precision=lax.Precision.HIGHEST)
+            return points.reshape(*points.shape[:2], *start.shape[1:])
 
-    return difference * sum_in_chunks(part, difference, steps, chunk)
+        def weighted(slopes: Array) -> Array:
+            by = jnp.asarray(weights[some], slopes.dtype).reshape(1, -1, *(1,) * (slopes.ndim - 2))
+            return (by * slopes).sum(axis=1)
+
+        points = jax.tree.map(along, starts, ends)
+        return jax.tree.map(weighted, gradients(behind, points, targets))
+
+    slopes = sum_in_chunks(part, ends, steps, chunk)
+    undefined = jnp.isnan(slopes[0]).all(axis=tuple(range(1, slopes[0].ndim)), keepdims=True)
+    return jnp.where(undefined.reshape(-1, 1, 1, 1), jnp.nan, difference * back(slopes)[0])
 
 
 def convergence_delta(

@@ -1,28 +1,34 @@
 """Steps or samples in chunks, one chunk after the other, so that memory is that of one."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.custom_batching import custom_vmap
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, PyTree
+
+Arrays = TypeVar("Arrays")  # a pytree of them
 
 
 def sum_in_chunks(
-    part: Callable[[Array, slice], Array], images: Array, count: int, chunk: int | None
-) -> Array:
+    part: Callable[[PyTree[Array], slice], PyTree[Array]],
+    images: PyTree[Array],
+    count: int,
+    chunk: int | None,
+) -> PyTree[Array]:
     """Sum of `part(images, points)` over slices of `count` points, `chunk` of them at a time.
 
     Unrolled, because XLA:CPU falls to slow convolutions inside its loops, unless they are those
-    of `jaxens.ops`; in sequence,
-    because XLA would otherwise hold the activations of all chunks at once.
+    of `jaxens.ops`; in sequence, because XLA would otherwise hold the activations of all chunks
+    at once.
     """
     first, *rest = slices(count, chunk)
     total = part(images, first)
     for some in rest:
         images = after(total, images)
-        total = total + part(images, some)
+        total = jax.tree.map(jnp.add, total, part(images, some))
     return total
 
 
@@ -34,12 +40,14 @@ def slices(count: int, chunk: int | None) -> list[slice]:
     return [slice(first, min(first + size, count)) for first in range(0, count, size)]
 
 
-def after(done: Float[Array, "..."], images: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+def after(done: PyTree[Float[Array, "..."]], images: Arrays) -> Arrays:
     """The images as they are, for what XLA shall not begin before `done` is computed.
 
     Under `vmap` they wait for all members, and stay shared if they were.
     """
-    return jnp.where(_never(jax.lax.stop_gradient(done).sum()), 0, images)
+    totals = [jax.lax.stop_gradient(leaf).sum() for leaf in jax.tree.leaves(done)]
+    wait = _never(sum(totals[1:], start=totals[0]))
+    return jax.tree.map(lambda leaf: jnp.where(wait, 0, leaf), images)
 
 
 @custom_vmap

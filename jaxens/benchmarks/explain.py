@@ -37,7 +37,7 @@ def explain(
     model: str = "resnet18",
     members: int = 11,
     image_size: int = 64,
-    images: int = 16,
+    images: int = 4,
     methods: Sequence[str] = METHODS[:5],
     rounds: int = 5,
     dtype: Dtype = "auto",

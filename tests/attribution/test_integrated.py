@@ -108,11 +108,11 @@ def test_no_call_of_the_model_exceeds_the_chunk(network: Model) -> None:
         calls.append(len(images))
         return network(images)
 
-    for chunk, rows in ((4, [12, 12, 6]), (None, [30])):
+    for chunk, most in ((4, 12), (None, 30)):
         calls.clear()
         explain = partial(attr.integrated_gradients, watched, steps=10, chunk=chunk)
         jax.eval_shape(lambda images: explain(images, 1), IMAGES)  # noqa: B023
-        assert calls == rows
+        assert max(calls) == most
 
 
 COLOUR = np.array([0.5, -1, 2], np.float32)

@@ -27,7 +27,7 @@ def test_a_chunk_of_nothing_is_refused(chunk: int) -> None:
 def test_chunks_bound_memory() -> None:
     def memory(chunk: int | None) -> int:
         explain = jax.jit(
-            lambda images: attr.integrated_gradients(cases.wide, images, 0, steps=16, chunk=chunk)
+            lambda images: attr.integrated_gradients(cases.wide, images, 0, steps=32, chunk=chunk)
         )
         return explain.lower(cases.LARGE).compile().memory_analysis().temp_size_in_bytes
 
