@@ -36,18 +36,28 @@ def split(model: Callable[[Array], Array], images: Array, points: Collection[int
     these numbers of `points` for each. A model that begins otherwise, or that is not traced (its
     operations would then run one by one), is all `behind`.
     """
-    if isinstance(images, jax.core.Tracer):
+    if _can_be_read(model, images):
         whole = {count: _traced(model, images, count) for count in {1, *points}}
         cuts = {count: _affine(each) for count, each in whole.items()}
         shapes = [[_of_image(v, count * len(images)) for v in cuts[count]] for count in cuts]
         if shapes[0] and None not in shapes[0] and all(each == shapes[0] for each in shapes):
             before = _first_part(whole[1], cuts[1])
-            if _is_linear(jax.vjp(before, images)[1], cuts[1]):
+            if _is_linear(before, images, cuts[1]):
                 behind = {
                     count * len(images): _second_part(whole[count], cuts[count]) for count in cuts
                 }
                 return before, lambda parts: behind[len(parts[0])](parts)
     return lambda images: [images], lambda parts: model(parts[0])
+
+
+def _can_be_read(model: Callable[[Array], Array], images: Array) -> bool:
+    """Whether it is traced, gives one array, and does not vary between devices of a mesh."""
+    type_ = jax.typeof(images)
+    # The newer JAX's name of it, and the older one's.
+    varying = getattr(getattr(type_, "mat", type_), "varying", getattr(type_, "vma", None))
+    if not isinstance(images, jax.core.Tracer) or varying:
+        return False
+    return isinstance(jax.eval_shape(model, images), jax.ShapeDtypeStruct)
 
 
 def _traced(model: Callable[[Array], Array], images: Array, points: int) -> ClosedJaxpr:
@@ -82,13 +92,15 @@ def _affine(closed: ClosedJaxpr) -> list[Any]:
     None if the images themselves are among them, or if the function does more than compute.
     """
     jaxpr = closed.jaxpr
+    if jaxpr.effects:
+        return []
     kinds = _kinds(jaxpr, [True])
     cut: dict[Any, None] = {}
     for eqn in jaxpr.eqns:
-        if kinds[eqn.outvars[0]] is None:
+        if any(kinds[v] is None for v in eqn.outvars):
             cut |= dict.fromkeys(v for v in eqn.invars if _kind(v, kinds))
     cut |= dict.fromkeys(v for v in jaxpr.outvars if _kind(v, kinds))
-    return [] if jaxpr.effects or jaxpr.invars[0] in cut else list(cut)
+    return [] if jaxpr.invars[0] in cut else list(cut)
 
 
 def _kinds(jaxpr: Jaxpr, inputs: Sequence[bool | None]) -> dict[Any, bool | None]:
@@ -133,12 +145,15 @@ def _of_image(value: Any, images: int) -> tuple[Any, ...] | None:
     return (tuple(rest), value.aval.dtype) if first == images else None
 
 
-def _is_linear(function: Callable[[Parts], Any], cut: Sequence[Any]) -> bool:
-    """False for a model's own rule of a derivative that is not, such as one that clips."""
-    found = jax.make_jaxpr(function)(
-        [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in cut]
-    )
-    kinds = _kinds(found.jaxpr, [True] * len(found.jaxpr.invars))
+def _is_linear(before: Before, images: Array, cut: Sequence[Any]) -> bool:
+    """False where a model's own derivative is not: one that clips, or looks at the point."""
+
+    def pulled(images: Array, cotangents: Parts) -> Array:
+        return jax.vjp(before, images)[1](cotangents)[0]
+
+    parts = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in cut]
+    found = jax.make_jaxpr(pulled)(jax.ShapeDtypeStruct(images.shape, images.dtype), parts)
+    kinds = _kinds(found.jaxpr, [None] + [True] * len(parts))
     return all(_kind(v, kinds) is not None for v in found.jaxpr.outvars)
 
 

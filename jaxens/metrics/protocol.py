@@ -155,6 +155,8 @@ def score_members(
         each = _score(protocol, signed, maps, mask, point)
         return each, _score(protocol, signed, mean_map(maps), mask, point)
 
+    if maps.ndim < 4:  # one image: the third last axis counts members
+        return of_images(maps, mask, point)
     return image_by_image(of_images, maps, mask, point)
 
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from jax.sharding import PartitionSpec as P
 
 from jaxens import attribution as attr
 from jaxens.attribution import affine
@@ -64,6 +65,28 @@ def clipped(x: jax.Array) -> jax.Array:
 
 clipped.defvjp(lambda x: (2.0 * x, None), lambda _, slopes: (jnp.clip(2.0 * slopes, -0.01, 0.01),))
 
+
+@jax.custom_vjp
+def saturating(x: jax.Array) -> jax.Array:
+    return 2.0 * x
+
+
+saturating.defvjp(lambda x: (2.0 * x, x), lambda x, slopes: (slopes * (x > 0.3),))
+
+
+@jax.custom_jvp
+def both(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return 2.0 * x, jnp.tanh(x)
+
+
+both.defjvp(lambda x, t: (both(*x), (2.0 * t[0], t[0] * (1 - jnp.tanh(x[0]) ** 2))))
+
+
+def printing(images: jax.Array) -> jax.Array:
+    jax.debug.callback(lambda _: None, images[0, 0, 0, 0])
+    return network(images)
+
+
 WHOLE: dict[str, Model] = {
     "squares": lambda images: answered(images**2),
     "a product of the images": lambda images: answered(images * images[:, ::-1]),
@@ -71,6 +94,9 @@ WHOLE: dict[str, Model] = {
     "the images behind a convolution": lambda x: answered(convolved(x)) + answered(x**2),
     "all images at once": lambda images: answered(images**2) / (2.0 + images.sum()),
     "rounded": lambda images: answered(convolved(images.astype(jnp.bfloat16).astype(jnp.float32))),
+    "a derivative that looks at the point": lambda images: answered(saturating(images)),
+    "a call of two kinds": lambda images: answered(sum(both(images))),
+    "a callback": printing,
     "a derivative that is clipped": lambda images: answered(clipped(images)),
     "pictures last": lambda images: answered(
         jnp.tanh((2 * images).transpose(1, 2, 3, 0)).transpose(3, 0, 1, 2)
@@ -126,6 +152,28 @@ def test_the_affine_part_is_not_computed_at_every_point() -> None:
 
     assert convolutions(20)
     assert max(convolutions(20)) == len(IMAGES)
+
+
+def test_a_model_of_several_outputs_is_refused_as_ever() -> None:
+    with pytest.raises(ValueError, match="returned a tuple"):
+        maps(lambda images: (convolved(images).mean(axis=(1, 2)), network(images)))
+
+
+def test_it_works_in_shard_map() -> None:
+    mesh = jax.make_mesh((1,), ("image",), axis_types=(jax.sharding.AxisType.Auto,))
+    explain = partial(attr.integrated_gradients, around, targets=1, steps=6)
+    split = jax.shard_map(explain, mesh=mesh, in_specs=P("image"), out_specs=P("image"))
+    np.testing.assert_allclose(
+        jax.jit(split)(IMAGES), jax.jit(explain)(IMAGES), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_one_image_without_a_map_leaves_the_others_theirs() -> None:
+    one = maps(network)
+    explain = partial(attr.integrated_gradients, network, baselines=-0.3, steps=6)
+    broken = jax.jit(explain)(IMAGES.at[1, 0, 0, 0].set(jnp.nan), 1)
+    assert np.isnan(broken[1]).all()
+    np.testing.assert_allclose(broken[::2], one[::2], rtol=1e-4, atol=1e-5)
 
 
 def test_a_member_that_diverged_has_no_map() -> None:

@@ -61,6 +61,15 @@ def test_members_and_their_mean_are_scored_together_as_by_themselves(
     jax.clear_caches()
 
 
+def test_members_of_one_image_are_not_taken_for_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loops, "CACHED", OF_ONE_IMAGE // 2)
+    jax.clear_caches()
+    one = metrics.score_members(MAPS[:, 0], MASKS[0], POINTS[0], metrics.Protocol(), signed=True)
+    of_all = metrics.score_members(MAPS, MASKS, POINTS, metrics.Protocol(), signed=True)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b[..., 0], atol=1e-6), one, of_all)
+    jax.clear_caches()
+
+
 def test_no_more_images_are_scored_at_once_than_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 

@@ -119,6 +119,7 @@ SHAPES = {
 FORMS = {
     "products": {"WINDOWS": 2**40},
     "products of some images": {"WINDOWS": 7000},
+    "products of some rows": {"WINDOWS": 4000},
     "direct": {"WINDOWS": 0, "ROW": 0},
     "folded": {"WINDOWS": 0, "ROW": 20},
     "all images in one row": {"WINDOWS": 0, "ROW": 2**20},
