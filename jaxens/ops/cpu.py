@@ -41,7 +41,7 @@ from jax import Array, lax
 from jaxens.ops.geometry import Geometry, transposed
 
 WINDOWS = 5 * 2**20  # bytes of windows at once, for up to `OUTPUTS` channels made of them
-OUTPUTS = 128
+OUTPUTS = 128  # (a weight gradient, whose sum is as large as its kernel: for twice as many)
 WINDOWS_OF_PICTURES = 40 * 2**20  # the same, of at most `COLOURS` channels
 COLOURS = 4
 FEW_PIXELS = 4  # of a result, for which a direct convolution is no choice
