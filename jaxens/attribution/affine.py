@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, jaxpr_as_fun, jaxprs_in_params
+from jaxtyping import Float
 
 Parts = list[Array]  # each with an image axis first
 Before = Callable[[Array], Parts]
@@ -27,14 +28,16 @@ INLINED = {"closed_call", "jit", "pjit"}
 CALLS = INLINED | {"custom_jvp_call", "custom_vjp_call", "custom_vmap_call"}
 
 
-def split(model: Callable[[Array], Array], images: Array, points: Collection[int]) -> tuple[
-    Before, Behind
-]:  # fmt: skip
+def split(
+    model: Callable[[Array], Array],
+    images: Float[Array, "image height width channel"],
+    points: Collection[int],
+) -> tuple[Before, Behind]:
     """`model` as an affine function of images, and what is behind it.
 
-    `behind` takes the parts that `before` gives, for batches of as many images, or of one of
-    these numbers of `points` for each. A model that begins otherwise, or that is not traced (its
-    operations would then run one by one), is all `behind`.
+    `before` gives parts [image, ...] for as many images as these; `behind` takes such parts for
+    as many, or for one of these numbers of `points` of each. A model that begins otherwise, or
+    that is not traced (its operations would then run one by one), is all `behind`.
     """
     if _can_be_read(model, images):
         whole = {count: _traced(model, images, count) for count in {1, *points}}
@@ -89,7 +92,7 @@ def _evaluate(closed: ClosedJaxpr, operands: Sequence[Any]) -> list[Any]:
 def _affine(closed: ClosedJaxpr) -> list[Any]:
     """The last values that are affine in the images: all that the rest needs of them.
 
-    None if the images themselves are among them, or if the function does more than compute.
+    Empty if the images themselves are among them, or if the function does more than compute.
     """
     jaxpr = closed.jaxpr
     if jaxpr.effects:

@@ -128,10 +128,8 @@ def _scores(
         individual = metrics.score(baseline, masks, points, protocol, signed)
     found = {}
     for metric in mean:
-        found[f"{metric}/individual"], found[f"{metric}/ensemble"] = (
-            individual[metric],
-            mean[metric],
-        )
+        found[f"{metric}/individual"] = individual[metric]
+        found[f"{metric}/ensemble"] = mean[metric]
     by_size = metrics.scores_by_size(maps, masks, points, orders, protocol, signed)
     found |= {f"{metric}/by_size": values for metric, values in by_size.items()}
     found = {name: jnp.moveaxis(values, -1, 0) for name, values in found.items()}

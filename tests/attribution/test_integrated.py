@@ -108,11 +108,11 @@ def test_no_call_of_the_model_exceeds_the_chunk(network: Model) -> None:
         calls.append(len(images))
         return network(images)
 
-    for chunk, most in ((4, 12), (None, 30)):
+    for chunk, rows in ((4, {3, 6, 12}), (None, {3, 30})):  # 3: both ends of the line
         calls.clear()
         explain = partial(attr.integrated_gradients, watched, steps=10, chunk=chunk)
         jax.eval_shape(lambda images: explain(images, 1), IMAGES)  # noqa: B023
-        assert max(calls) == most
+        assert set(calls) == rows
 
 
 COLOUR = np.array([0.5, -1, 2], np.float32)
