@@ -1,5 +1,6 @@
 """Curves of an evaluation: scores against the ensemble's size, and against the threshold."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from jaxens.attribution import METHODS
 from jaxens.metrics import METRICS, THRESHOLDS
 
 ENSEMBLE, INDIVIDUAL = "tab:blue", "tab:red"  # as in the paper's Figure 5
+LETTERS = 15  # of a title, an inch
 
 
 def draw_sizes(sizes: Mapping[tuple[str, str], Any], question: str, path: Path) -> Path:
@@ -22,7 +24,11 @@ def draw_sizes(sizes: Mapping[tuple[str, str], Any], question: str, path: Path) 
     """
     methods = list(dict.fromkeys(method for method, _ in sizes))
     shown = list(dict.fromkeys(metric for _, metric in sizes))
-    figure, panels = _grid(shown, methods)
+    title = (
+        f"{question}: score of the mean map against the members in it (band: 95 %, over pictures "
+        "and orders of members)"
+    )
+    figure, panels = _grid(title, shown, methods)
     for r, metric in enumerate(shown):
         for c, method in enumerate(methods):
             axes, drawn = panels[r][c], sizes[method, metric]
@@ -35,21 +41,15 @@ def draw_sizes(sizes: Mapping[tuple[str, str], Any], question: str, path: Path) 
             axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         better = "higher" if METRICS[metric].higher_is_better else "lower"
         panels[r][0].set_ylabel(f"{METRICS[metric].title}\n({better} is better)", fontsize=8)
-    return _finish(
-        figure,
-        panels,
-        f"{question}: score of the mean map against the members in it (band: 95 %, over pictures "
-        "and orders of members)",
-        "members",
-        path,
-    )
+    return _finish(figure, panels, "members", path)
 
 
 def draw_thresholds(thresholds: Mapping[tuple[str, str], Any], question: str, path: Path) -> Path:
     """IoU, precision and recall against the threshold; `thresholds` by (method, name)."""
     methods = list(dict.fromkeys(method for method, _ in thresholds))
     shown = list(dict.fromkeys(name for _, name in thresholds))
-    figure, panels = _grid(shown, methods)
+    title = f"{question}: region of the map against the threshold of its normalised range"
+    figure, panels = _grid(title, shown, methods)
     for r, name in enumerate(shown):
         for c, method in enumerate(methods):
             axes, drawn = panels[r][c], thresholds[method, name]
@@ -58,15 +58,18 @@ def draw_thresholds(thresholds: Mapping[tuple[str, str], Any], question: str, pa
             axes.set_ylim(bottom=0)
         label = METRICS[name].title if name in METRICS else name
         panels[r][0].set_ylabel(f"{label}\n(higher is better)", fontsize=8)
-    title = f"{question}: region of the map against the threshold of its normalised range"
-    return _finish(figure, panels, title, "threshold", path)
+    return _finish(figure, panels, "threshold", path)
 
 
-def _grid(rows: Sequence[str], methods: Sequence[str]) -> tuple[Figure, Any]:
+def _grid(title: str, rows: Sequence[str], methods: Sequence[str]) -> tuple[Figure, Any]:
     """Panels at places of our own: Matplotlib takes seconds to find some."""
-    above, below, left, cell = 0.75, 0.75, 0.85, (1.6, 1.45)  # inches
-    width, height = left + cell[0] * len(methods), above + below + cell[1] * len(rows)
+    below, left, cell = 0.75, 0.85, (1.6, 1.45)  # inches
+    width = left + cell[0] * len(methods)
+    lines = textwrap.wrap(title, int(LETTERS * width))
+    above = 0.6 + 0.15 * len(lines)
+    height = above + below + cell[1] * len(rows)
     figure = Figure((width, height), dpi=130)
+    figure.suptitle("\n".join(lines), fontsize=9, x=0.01, ha="left", y=1 - 0.12 / height)
     panels = figure.subplots(
         len(rows),
         len(methods),
@@ -85,7 +88,7 @@ def _grid(rows: Sequence[str], methods: Sequence[str]) -> tuple[Figure, Any]:
     return figure, panels
 
 
-def _finish(figure: Figure, panels: Any, title: str, below: str, path: Path) -> Path:
+def _finish(figure: Figure, panels: Any, below: str, path: Path) -> Path:
     """Writes a PNG beside and renames it."""
     for axes in panels.flat:
         _plain(axes)
@@ -93,7 +96,6 @@ def _finish(figure: Figure, panels: Any, title: str, below: str, path: Path) -> 
         axes.set_xlabel(below, fontsize=8)
     handles, labels = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="lower right", fontsize=7, frameon=False, ncols=2)
-    figure.suptitle(title, fontsize=9, x=0.01, ha="left", y=1 - 0.12 / figure.get_figheight())
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}")
     figure.savefig(beside, format="png")
