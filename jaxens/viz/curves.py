@@ -14,7 +14,7 @@ from jaxens.attribution import METHODS
 from jaxens.metrics import METRICS, THRESHOLDS
 
 ENSEMBLE, INDIVIDUAL = "tab:blue", "tab:red"  # as in the paper's Figure 5
-LETTERS = 15  # of a title, an inch
+LETTERS = 14  # of a title, an inch
 
 
 def draw_sizes(sizes: Mapping[tuple[str, str], Any], question: str, path: Path) -> Path:
