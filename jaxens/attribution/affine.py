@@ -21,9 +21,9 @@ Behind = Callable[[Parts], Array]
 
 # Affine in all operands together; in one, the others being constant; in the first.
 JOINT = {"add", "add_any", "broadcast_in_dim", "concatenate", "copy", "neg", "pad", "reduce_sum"}
-JOINT |= {"reshape", "rev", "slice", "split", "squeeze", "sub", "transpose"}
+JOINT |= {"reshape", "rev", "slice", "split", "squeeze", "stack", "sub", "transpose"}
 IN_ONE = {"conv_general_dilated", "dot_general", "mul"}
-IN_FIRST = {"div"}
+IN_FIRST = {"div", "dynamic_slice", "gather"}
 INLINED = {"closed_call", "jit", "pjit"}
 CALLS = INLINED | {"custom_jvp_call", "custom_vjp_call", "custom_vmap_call"}
 

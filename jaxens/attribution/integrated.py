@@ -7,7 +7,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float, Real
 
 from jaxens.attribution import affine
-from jaxens.attribution.gradient import Model, gradients, scores, taking
+from jaxens.attribution.gradient import Model, scores, sum_of_gradients, taking
 from jaxens.attribution.images import as_images, broadcast_to_images, full
 from jaxens.attribution.quadrature import nodes_and_weights
 from jaxens.attribution.sequence import slices, sum_in_chunks
@@ -56,12 +56,8 @@ def integrated_gradients(
             points = jnp.matmul(shares, sides, precision=lax.Precision.HIGHEST)
             return points.reshape(*points.shape[:2], *start.shape[1:])
 
-        def weighted(slopes: Array) -> Array:
-            by = jnp.asarray(weights[some], slopes.dtype).reshape(1, -1, *(1,) * (slopes.ndim - 2))
-            return (by * slopes).sum(axis=1)
-
         points = jax.tree.map(along, starts, ends)
-        return jax.tree.map(weighted, gradients(behind, points, targets))
+        return sum_of_gradients(behind, points, targets, weights[some])
 
     slopes = sum_in_chunks(part, ends, steps, chunk)
     undefined = jnp.isnan(slopes[0]).all(axis=tuple(range(1, slopes[0].ndim)), keepdims=True)

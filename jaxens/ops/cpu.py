@@ -29,6 +29,7 @@ windows (im2col) with the kernel, "folded" the direct one with several images si
   only outside of loops, and runs them a hundred times slower inside.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
@@ -38,7 +39,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxens.ops.geometry import Geometry, transposed
+from jaxens.ops.geometry import Geometry
 
 WINDOWS = 5 * 2**20  # bytes of windows at once, for up to `OUTPUTS` channels made of them
 OUTPUTS = 128  # (a weight gradient, whose sum is as large as its kernel: for twice as many)
@@ -70,9 +71,8 @@ def input_gradient(
             precision=geometry.precision,
             preferred_element_type=jnp.promote_types(jnp.float32, cotangent.dtype),
         )
-        # The transpose of taking windows adds them where they came from.
-        added = transposed(lambda x: _windows(geometry, x, kernel.shape), shape, windows)
-        return added.astype(cotangent.dtype)
+        by_place = windows.reshape(*cotangent.shape[:3], *kernel.shape[:3])
+        return _put_back(geometry, shape, by_place).astype(cotangent.dtype)
     padding = tuple(
         _padding_back(size, k, stride, low, out)
         for size, k, stride, (low, _), out in zip(
@@ -164,6 +164,33 @@ def _windows(geometry: Geometry, images: Array, kernel: tuple[int, ...]) -> Arra
     padded = jnp.pad(images, _sides(geometry, images, kernel))
     taps = _taps(geometry, padded, kernel, space, first=1)
     return jnp.concatenate(taps, axis=-1).reshape(math.prod((n, *space)), -1)
+
+
+def _put_back(geometry: Geometry, shape: tuple[int, ...], windows: Array) -> Array:
+    """What lies in windows [image, h, w, window height, window width, channel], added where it
+    came from: the transpose of `_windows`.
+
+    Pixels that are a stride apart are summed as a picture of their own, and interleaved in the
+    end: XLA:CPU takes twice as long for windows with gaps between their pixels.
+    """
+    n, height, width, channels = shape
+    _, h, w, *window, _ = windows.shape
+    (down, across), ((top, _), (left, _)) = geometry.strides, geometry.padding
+    rows, columns = -(-(height + top) // down), -(-(width + left) // across)
+    nothing = jnp.zeros((n, rows, columns, channels), windows.dtype)
+
+    def moved(i: int, j: int) -> Array:
+        below, right = i // down, j // across
+        sides = [(0, 0), (below, rows - below - h), (right, columns - right - w), (0, 0)]
+        return lax.pad(windows[:, :, :, i, j], nothing[0, 0, 0, 0], [(*side, 0) for side in sides])
+
+    def phase(i: int, j: int) -> Array:
+        places = itertools.product(range(i, window[0], down), range(j, window[1], across))
+        return functools.reduce(jnp.add, itertools.starmap(moved, places), nothing)
+
+    lines = [jnp.stack([phase(i, j) for j in range(across)], axis=3) for i in range(down)]
+    whole = jnp.stack(lines, axis=2).reshape(n, rows * down, columns * across, channels)
+    return whole[:, top : top + height, left : left + width]
 
 
 def _sides(geometry: Geometry, images: Array, kernel: tuple[int, ...]) -> list[tuple[int, int]]:
