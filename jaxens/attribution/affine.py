@@ -19,11 +19,14 @@ Parts = list[Array]  # each with an image axis first
 Before = Callable[[Array], Parts]
 Behind = Callable[[Parts], Array]
 
-# Affine in all operands together; in one, the others being constant; in the first.
-JOINT = {"add", "add_any", "broadcast_in_dim", "concatenate", "copy", "neg", "pad", "reduce_sum"}
-JOINT |= {"reshape", "rev", "slice", "split", "squeeze", "stack", "sub", "transpose"}
+# Affine in all operands together; in one, the others being constant; in the others together,
+# where these are constant.
+JOINT = {"add", "add_any", "broadcast_in_dim", "concatenate", "copy", "neg"}
+JOINT |= {"pad", "reduce_sum", "reshape", "rev", "slice", "split"}
+JOINT |= {"squeeze", "stack", "sub", "transpose", "unstack"}
 IN_ONE = {"conv_general_dilated", "dot_general", "mul"}
-IN_FIRST = {"div", "dynamic_slice", "gather"}
+BUT_FOR = {"div": slice(1, None), "dynamic_slice": slice(1, None), "gather": slice(1, 2)}
+BUT_FOR |= {"dynamic_update_slice": slice(2, None), "scatter-add": slice(1, 2)}
 INLINED = {"closed_call", "jit", "pjit"}
 CALLS = INLINED | {"custom_jvp_call", "custom_vjp_call", "custom_vmap_call"}
 
@@ -131,7 +134,7 @@ def _of_results(eqn: JaxprEqn, operands: list[bool | None]) -> list[bool | None]
     affine = None not in operands and (
         name in JOINT
         or (name in IN_ONE and sum(map(bool, operands)) == 1)
-        or (name in IN_FIRST and not any(operands[1:]))
+        or (name in BUT_FOR and not any(operands[BUT_FOR[name]]))
         or (name == "convert_element_type" and _loses_nothing(eqn))
     )
     return [True if affine else None] * len(eqn.outvars)

@@ -2,23 +2,30 @@
 
 import contextlib
 import io
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int, UInt8
 
-from jaxens import attribution as attr
+from jaxens.attribution import superpixels
 from jaxens.benchmarks.machine import require
 from jaxens.benchmarks.results import JAXENS, Results, Row, fastest, times_as_fast
 from jaxens.benchmarks.rounds import in_turn
-from jaxens.models import build
-from jaxens.ops import conv_general_dilated
+from jaxens.benchmarks.subject import TASK, Subject
+from jaxens.ensemble.memory import images_at_once
+from jaxens.ensemble.step import normalized
+from jaxens.evaluation.explainer import Explainer
+from jaxens.evaluation.settings import Settings
 
-CLASSES, TARGET = 18, 3
+TARGET = 3
 BATCHES = (10, 100)  # of marcotcr/lime: its default, and one that suits it better
+KINDS: dict[Literal["own", "frozen"], str] = {
+    "own": "separate networks",
+    "frozen": "heads on one trunk",
+}
 
 
 def lime(
@@ -30,58 +37,51 @@ def lime(
 ) -> list[Results]:
     """LIME of one picture for all members at once, and by marcotcr/lime once per member."""
     require("lime")
-    return [_lime(model, members, image_size, samples, rounds, shared) for shared in (False, True)]
+    picture = _picture(image_size)
+    return [
+        _lime(
+            Subject.make(model, members, image_size, 1, "auto", base),
+            kind,
+            picture,
+            samples,
+            rounds,
+        )
+        for base, kind in KINDS.items()
+    ]
 
 
 def _lime(
-    model: str, members: int, size: int, samples: int, rounds: int, shared_trunk: bool
+    subject: Subject, kind: str, picture: UInt8[np.ndarray, "1 h w 3"], samples: int, rounds: int
 ) -> Results:
-    """Of separate networks; with `shared_trunk`, of members that differ by their heads alone.
-
-    Both sides have the same superpixels, number of samples and jitted network, whose weights
-    are random.
-    """
-    network = build(model, (("species", CLASSES),), conv_general_dilated=conv_general_dilated)
-    picture = _picture(size)
-    image = jnp.asarray((picture - 0.5) / 0.25, jnp.float32)
-    segments = attr.superpixels(picture)
-    keys = jax.random.split(jax.random.key(0), members)
-    variables = jax.jit(jax.vmap(network.init, (0, None)))(keys, image)
-    own = jax.tree_util.tree_map_with_path(
-        lambda path, _: not shared_trunk or "heads" in _names(path), variables
+    """Both sides have the same number of samples and the same jitted network, whose weights are
+    random; marcotcr/lime is given its superpixels, ours are cut in each call."""
+    ensemble, size = subject.ensemble(), picture.shape[1]
+    settings = Settings(
+        images_at_once(ensemble.model, size, ensemble.members), lime_samples=samples
     )
-    variables = jax.tree.map(lambda leaf, own: leaf if own else leaf[0], variables, own)
-    axes = jax.tree.map(lambda own: 0 if own else None, own)
 
-    def logits(variables: Any, images: Array) -> Array:
-        return network.apply(variables, images)["species"]
+    def ours() -> dict[str, Float[Array, "member image height width"]]:
+        explainer = Explainer(ensemble, None, settings)  # a new one, since it keeps what it made
+        return explainer.maps(["lime"], picture, np.zeros(1, int), np.array([TARGET]), TASK.name)
 
     @jax.jit
-    def ours(variables: Any, image: Array) -> Float[Array, "member image height width"]:
-        explain = partial(
-            attr.lime,
-            segments=segments,
-            key=jax.random.key(1),
-            samples=samples,
-            chunk=100,  # the fastest on a CPU
-        )
-        return jax.vmap(lambda v: explain(partial(logits, v), image, TARGET), (axes,))(variables)
+    def forward(variables: Any, pictures: Array) -> Float[Array, "image class"]:
+        logits = subject.model.apply(variables, normalized(pictures / 255))
+        return jax.nn.softmax(logits[TASK.name])
 
-    forward = jax.jit(lambda variables, images: jax.nn.softmax(logits(variables, images)))
-    each = [
-        jax.tree.map(lambda leaf, own, m=m: leaf[m] if own else leaf, variables, own)
-        for m in range(members)
-    ]
-    theirs = {
+    networks = [partial(forward, ensemble.member(k)) for k in range(ensemble.members)]
+    segments = superpixels(picture)[0]
+    sides: dict[str, Callable[[], object]] = {JAXENS: ours}
+    sides |= {
         f"marcotcr/lime, batches of {batch}": partial(
-            _marcotcr, forward, each, np.asarray(image[0]), segments[0], samples, batch
+            _marcotcr, networks, picture[0], segments, samples, batch
         )
         for batch in BATCHES
     }
-    timed = in_turn({JAXENS: lambda: ours(variables, image)} | theirs, rounds)
-    kind = "heads on one trunk" if shared_trunk else "separate networks"
+    timed = in_turn(sides, rounds)
     return Results(
-        f"LIME of one picture of {size} px, {samples} samples, {members} {model}, {kind}",
+        f"LIME of one picture of {size} px, {samples} samples, {ensemble.members} "
+        f"{subject.config.model.name}, {kind}",
         "perturbed member-images",
         f"how many times as fast as {fastest(timed)}",
         [
@@ -89,7 +89,7 @@ def _lime(
                 "LIME",
                 by,
                 each,
-                items=members * samples,
+                items=ensemble.members * samples,
                 compiling=each.compiling if by == JAXENS else None,
                 ratio=times_as_fast(timed, by),
             )
@@ -99,15 +99,19 @@ def _lime(
 
 
 def _marcotcr(
-    forward: Any, members: list, image: np.ndarray, segments: np.ndarray, samples: int, batch: int
+    networks: Sequence[Callable[[np.ndarray], Array]],
+    picture: UInt8[np.ndarray, "h w 3"],
+    segments: Int[np.ndarray, "h w"],
+    samples: int,
+    batch: int,
 ) -> None:
     from lime.lime_image import LimeImageExplainer
 
-    for variables in members:
+    for network in networks:
         with contextlib.redirect_stderr(io.StringIO()):  # its progress bar
             LimeImageExplainer(random_state=0).explain_instance(
-                image.astype(np.float64),
-                lambda images, v=variables: np.asarray(forward(v, images.astype(np.float32))),
+                picture.astype(np.float64),
+                lambda pictures, of=network: np.asarray(of(pictures.astype(np.float32))),
                 labels=(TARGET,),
                 top_labels=None,
                 num_samples=samples,
@@ -116,13 +120,10 @@ def _marcotcr(
             )
 
 
-def _picture(size: int) -> Float[np.ndarray, "1 size size 3"]:
+def _picture(size: int) -> UInt8[np.ndarray, "1 size size 3"]:
     """Soft blobs with some noise: something that superpixels can be cut from."""
     x, y = np.meshgrid(*(np.linspace(0, 1, size),) * 2)
     channels = [np.sin(6 * x + 2 * c) * np.cos(5 * y - c) * 0.4 + 0.5 for c in range(3)]
     noise = np.random.default_rng(0).normal(0, 0.03, (size, size, 3))
-    return np.clip(np.stack(channels, axis=-1) + noise, 0, 1)[None]
-
-
-def _names(path: tuple) -> list[str]:
-    return [getattr(part, "key", "") for part in path]
+    unit = np.clip(np.stack(channels, axis=-1) + noise, 0, 1)
+    return np.round(255 * unit).astype(np.uint8)[None]

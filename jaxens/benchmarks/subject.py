@@ -103,7 +103,8 @@ class Subject:
         return init(self.config, self.model, self.optimizer, jax.random.key(0), weights)
 
     def ensemble(self) -> Ensemble:
-        return Ensemble(self.model, self.state().variables, (TASK,))
+        state = self.state()
+        return Ensemble(self.model, state.variables, (TASK,), trunk=state.trunk)
 
     def step(self) -> Step:
         """One member's step; above the trunk, where that is frozen."""
