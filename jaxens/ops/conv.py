@@ -13,11 +13,13 @@ own) and a batching rule of its own:
 | kernels only, in the forward pass                   | a loop over members    | one, of all     |
 | anything else                                       | a loop over members    | one per member  |
 
-"Other" are grouped, dilated and transposed convolutions. A loop compiles one member's part,
-however many members there are: for ResNet-18, a training step of 11 in 8 s. What stands
-unrolled compiles eleven of each. The columns of GPU and TPU have not been measured yet.
+"Other" are grouped, dilated and transposed convolutions, which are always one per member there.
+A loop compiles one member's part, however many members there are: for ResNet-18, a training step
+of 11 in 12 s. What stands unrolled compiles eleven of each. The columns of GPU and TPU have not
+been measured yet.
 
-A gradient of a gradient and forward mode are not defined: JAX says so when asked.
+A gradient of a gradient and forward mode are not defined: JAX refuses both (of the first it says
+that "linearization failed"). Build a model with `lax.conv_general_dilated` where you need them.
 """
 
 from collections.abc import Callable, Sequence
@@ -63,12 +65,30 @@ def conv_general_dilated(
         feature_group_count,
         precision,
     )
-    return _conv(geometry, lhs, rhs)
+    return _conv(geometry, *_varying_alike(lhs, rhs))
+
+
+def _varying_alike(*operands: Array) -> list[Array]:
+    """Operands that vary over the same axes of a mesh, as `shard_map` has those of one operation.
+
+    `lax` does it by itself, but not for what is a gradient rule's own: what an operand did not
+    vary over, its gradient is then summed over.
+    """
+    types = [jax.typeof(x) for x in operands]
+    # The newer JAX's name of it, and the older one's.
+    axes = [
+        getattr(getattr(t, "mat", t), "varying", getattr(t, "vma", None)) or set() for t in types
+    ]
+    together = set().union(*axes)
+    return [
+        lax.pcast(x, tuple(together - own), to="varying") if together - own else x
+        for x, own in zip(operands, axes, strict=True)
+    ]
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _conv(geometry: Geometry, images: Array, kernel: Array) -> Array:
-    return _forward(geometry, _on_cpu(geometry))(images, kernel)
+    return _forward(geometry, _on_cpu(geometry, images, kernel))(images, kernel)
 
 
 def _conv_fwd(geometry: Geometry, images: Array, kernel: Array) -> tuple[Array, tuple]:
@@ -77,7 +97,7 @@ def _conv_fwd(geometry: Geometry, images: Array, kernel: Array) -> tuple[Array, 
 
 def _conv_bwd(geometry: Geometry, saved: tuple, cotangent: Array) -> tuple[Array, Array]:
     images, kernel = saved
-    by_form = _on_cpu(geometry)
+    by_form = _on_cpu(geometry, images, kernel)
     to_images = _input_gradient(geometry, images.shape, by_form)(cotangent, kernel)
     to_kernel = _weight_gradient(geometry, kernel.shape, by_form)(images, cotangent)
     return to_images, to_kernel
@@ -86,9 +106,11 @@ def _conv_bwd(geometry: Geometry, saved: tuple, cotangent: Array) -> tuple[Array
 _conv.defvjp(_conv_fwd, _conv_bwd)
 
 
-def _on_cpu(geometry: Geometry) -> bool:
-    """Whether it takes one of the forms of `jaxens.ops.cpu`."""
-    return jax.default_backend() == "cpu" and geometry.plain
+def _on_cpu(geometry: Geometry, images: Array, kernel: Array) -> bool:
+    """Whether it takes one of the forms of `jaxens.ops.cpu`, which an empty result has not."""
+    if jax.default_backend() != "cpu" or not geometry.plain:
+        return False
+    return cpu.has_work(geometry, images, kernel)
 
 
 @cache

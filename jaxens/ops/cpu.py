@@ -50,6 +50,11 @@ SPLIT = 2**19  # bytes of a kernel that XLA divides between cores by itself
 ROW = 256  # pixels of a row that it does
 
 
+def has_work(geometry: Geometry, images: Array, kernel: Array) -> bool:
+    """Whether there are images, channels, and places for the window."""
+    return min(*images.shape, *kernel.shape, *_out(geometry, images, kernel.shape)) > 0
+
+
 def forward(geometry: Geometry, images: Array, kernel: Array) -> Array:
     if _fit(geometry, images, kernel.shape):
         windows = _windows(geometry, images, kernel.shape)

@@ -94,5 +94,5 @@ def _dilated(shape: Sequence[int], spec: Sequence[int], dilation: Sequence[int])
 def transposed(linear: Callable[[Array], Array], shape: tuple[int, ...], cotangent: Array) -> Array:
     """The transpose of a linear function of an array of this shape, at a cotangent."""
     # Any values will do, and none is computed; inside `shard_map` they vary as the cotangent does.
-    somewhere = jnp.broadcast_to(cotangent.ravel()[0], shape)
+    somewhere = jnp.broadcast_to(cotangent.ravel()[:1].sum(), shape)
     return jax.vjp(linear, somewhere)[1](cotangent)[0]

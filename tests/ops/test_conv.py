@@ -32,7 +32,7 @@ def operands(kernel, groups, images_mapped=True, kernel_mapped=True):
     return jnp.asarray(x if images_mapped else x[0]), jnp.asarray(w if kernel_mapped else w[0])
 
 
-def loss(conv, geometry):
+def plain_loss(conv, geometry):
     _, strides, padding, lhs_dilation, rhs_dilation, groups = geometry
 
     def value(x, w):
@@ -48,7 +48,11 @@ def loss(conv, geometry):
         )
         return jnp.sum(jnp.sin(out)), out
 
-    return jax.value_and_grad(value, argnums=(0, 1), has_aux=True)
+    return value
+
+
+def loss(conv, geometry):
+    return jax.value_and_grad(plain_loss(conv, geometry), argnums=(0, 1), has_aux=True)
 
 
 @pytest.mark.parametrize("mapped", [(True, True), (False, True), (True, False)], ids=str)
@@ -69,7 +73,7 @@ def test_vmap_over_members_equals_one_lax_convolution_each(name, mapped):
 @pytest.mark.parametrize("mapped", [(True, True), (False, True), (True, False)], ids=str)
 @pytest.mark.parametrize("name", ["3x3 strided", "7x7 strided", "1x1 strided"])
 def test_the_rules_of_accelerators_equal_lax_too(name, mapped, monkeypatch):
-    monkeypatch.setattr(conv, "_on_cpu", lambda geometry: False)
+    monkeypatch.setattr(conv, "_on_cpu", lambda *_: False)
     test_vmap_over_members_equals_one_lax_convolution_each(name, mapped)
 
 
@@ -165,6 +169,49 @@ def test_it_works_in_shard_map(windows, monkeypatch):
         jax.jit(split)(x, w),
         jax.jit(of_all)(x, w),
     )
+
+
+@pytest.mark.parametrize("name", ["3x3", "3x3 strided", "grouped"])
+@pytest.mark.parametrize("sharded", [(True, False), (False, True)], ids=["images", "kernels"])
+def test_what_devices_share_has_the_sum_of_their_gradients(sharded, name):
+    x, w = operands(GEOMETRIES[name][0], GEOMETRIES[name][-1], *sharded)
+    mesh = jax.make_mesh((1,), ("member",), axis_types=(jax.sharding.AxisType.Auto,))
+    mapped = tuple(0 if s else None for s in sharded)
+
+    specs = tuple(P("member") if s else P() for s in sharded)
+
+    def total(conv, x, w):
+        return jax.vmap(plain_loss(conv, GEOMETRIES[name]), mapped)(x, w)[0].sum(keepdims=True)
+
+    def outside(conv):
+        split = partial(jax.shard_map, mesh=mesh, in_specs=specs, out_specs=P("member"))
+        of_all = split(partial(total, conv))
+        return jax.jit(jax.grad(lambda x, w: of_all(x, w).sum(), argnums=(0, 1)))(x, w)
+
+    def inside(conv):
+        grads = jax.grad(lambda x, w: total(conv, x, w)[0], argnums=(0, 1))
+        return jax.jit(jax.shard_map(grads, mesh=mesh, in_specs=specs, out_specs=specs))(x, w)
+
+    for way in (outside, inside):
+        jax.tree.map(
+            lambda ours, want: np.testing.assert_allclose(ours, want, rtol=1e-5, atol=1e-4),
+            way(conv_general_dilated),
+            way(lax.conv_general_dilated),
+        )
+
+
+@pytest.mark.parametrize(
+    ("images", "kernel", "stride", "padding"),
+    [((2, 2, 2, 4), 3, 1, 0), ((0, 9, 8, 4), 3, 1, 1), ((2, 1, 1, 4), 4, 2, 1)],
+    ids=["window larger than the image", "no image", "strided"],
+)
+def test_an_empty_result_is_as_empty_as_lax_makes_it(images, kernel, stride, padding):
+    geometry = (kernel, (stride, stride), [(padding, padding)] * 2, None, None, 1)
+    x, w = jnp.ones(images), jnp.ones((kernel, kernel, 4, 6))
+    both = (
+        jax.jit(loss(at, geometry))(x, w) for at in (conv_general_dilated, lax.conv_general_dilated)
+    )
+    jax.tree.map(np.testing.assert_array_equal, *both)
 
 
 @pytest.mark.parametrize("windows", [0, 7000, 2**40])
