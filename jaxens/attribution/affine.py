@@ -15,6 +15,8 @@ from jax import Array
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, jaxpr_as_fun, jaxprs_in_params
 from jaxtyping import Float
 
+from jaxens.attribution.image_axis import image_axes
+
 Parts = list[Array]  # each with an image axis first
 Before = Callable[[Array], Parts]
 Behind = Callable[[Parts], Array]
@@ -46,7 +48,8 @@ def split(
         whole = {count: _traced(model, images, count) for count in {1, *points}}
         cuts = {count: _affine(each) for count, each in whole.items()}
         shapes = [[_of_image(v, count * len(images)) for v in cuts[count]] for count in cuts]
-        if shapes[0] and None not in shapes[0] and all(each == shapes[0] for each in shapes):
+        alike = shapes[0] and None not in shapes[0] and all(each == shapes[0] for each in shapes)
+        if alike and all(_image_by_image(whole[count], cuts[count]) for count in cuts):
             before = _first_part(whole[1], cuts[1])
             if _is_linear(before, images, cuts[1]):
                 behind = {
@@ -149,6 +152,12 @@ def _of_image(value: Any, images: int) -> tuple[Any, ...] | None:
     """What must not depend on the number of points; None if images do not come first."""
     first, *rest = value.aval.shape or (0,)
     return (tuple(rest), value.aval.dtype) if first == images else None
+
+
+def _image_by_image(closed: ClosedJaxpr, cut: list[Any]) -> bool:
+    """False where images are mixed, or leave their places, though they may come back later."""
+    axes = image_axes(_with(closed, closed.jaxpr.invars, cut).jaxpr, [0])
+    return axes is not None and set(axes) == {0}
 
 
 def _is_linear(before: Before, images: Array, cut: Sequence[Any]) -> bool:

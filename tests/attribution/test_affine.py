@@ -16,6 +16,7 @@ from jaxens.ops import conv_general_dilated, max_pool
 from tests.reference import twins
 
 IMAGES = jnp.asarray(twins.sample_images(3))
+TARGETS = jnp.array([0, 1, 1])  # which tell an image from its neighbours
 RNG = np.random.default_rng(0)
 KERNEL = jnp.asarray(RNG.normal(size=(3, 3, 3, 5)), jnp.float32)
 HEAD = jnp.asarray(RNG.normal(size=(8, 4)), jnp.float32)
@@ -54,12 +55,22 @@ def picked(images: jax.Array) -> jax.Array:
     return answered(jnp.stack(rows, axis=3).reshape(len(images), 3, -1, 6))
 
 
+def per_image(images: jax.Array) -> jax.Array:
+    # `vmap` of a product puts images last.
+    rows = jax.vmap(lambda image: jnp.ones((4, image.shape[0])) @ image.reshape(len(image), -1))
+    return answered(jnp.tanh(rows(images).reshape(len(images), 4, -1, 3)))
+
+
 SPLIT: dict[str, Model] = {
     "a convolution of ours": network,
     "a jitted model": jax.jit(network),
     "two ways from the images": around,
     "channels first": channels_first,
     "rows that are picked and stacked": picked,
+    "a product of each image": per_image,
+    "images put last and back": lambda x: answered(
+        jnp.tanh(x.T.reshape(3, -1, len(x)).T[..., None])
+    ),
     "all of it": lambda images: convolved(images).mean(axis=(1, 2)) @ HEAD[:5],
 }
 
@@ -104,6 +115,15 @@ WHOLE: dict[str, Model] = {
     "a call of two kinds": lambda images: answered(sum(both(images))),
     "a callback": printing,
     "a derivative that is clipped": lambda images: answered(clipped(images)),
+    "images that trade places": lambda x: jnp.roll(
+        answered(jnp.roll(2 * x, 1, axis=0)), -1, axis=0
+    ),
+    "images in reverse": lambda images: answered(2 * images[::-1])[::-1],
+    "images that are picked": lambda x: answered((2 * x)[::-1][jnp.arange(len(x))])[::-1],
+    "images pushed along": lambda x: answered(jnp.concatenate([x[1:], x[:1]])[::-1])[::-1],
+    "images among pixels": lambda images: answered(
+        jnp.roll((2 * images).reshape(-1, *images.shape[2:]), 1, axis=0).reshape(images.shape)
+    ),
     "pictures last": lambda images: answered(
         jnp.tanh((2 * images).transpose(1, 2, 3, 0)).transpose(3, 0, 1, 2)
     ),
@@ -112,7 +132,7 @@ WHOLE: dict[str, Model] = {
 
 def maps(model: Model, chunk: int | None = None) -> jax.Array:
     explain = partial(attr.integrated_gradients, model, baselines=-0.3, steps=6, chunk=chunk)
-    return jax.jit(explain)(IMAGES, 1)
+    return jax.jit(explain)(IMAGES, TARGETS)
 
 
 def parts(model: Model) -> list[jax.Array]:
@@ -177,7 +197,7 @@ def test_it_works_in_shard_map() -> None:
 def test_one_image_without_a_map_leaves_the_others_theirs() -> None:
     one = maps(network)
     explain = partial(attr.integrated_gradients, network, baselines=-0.3, steps=6)
-    broken = jax.jit(explain)(IMAGES.at[1, 0, 0, 0].set(jnp.nan), 1)
+    broken = jax.jit(explain)(IMAGES.at[1, 0, 0, 0].set(jnp.nan), TARGETS)
     assert np.isnan(broken[1]).all()
     np.testing.assert_allclose(broken[::2], one[::2], rtol=1e-4, atol=1e-5)
 
