@@ -18,8 +18,8 @@ A loop compiles one member's part, however many members there are: for ResNet-18
 of 11 in 12 s. What stands unrolled compiles eleven of each. The columns of GPU and TPU have not
 been measured yet.
 
-A gradient of a gradient and forward mode are not defined: JAX refuses both (of the first it says
-that "linearization failed"). Build a model with `lax.conv_general_dilated` where you need them.
+Forward mode is not defined, and JAX refuses it (`custom_vjp`): build a model with
+`lax.conv_general_dilated` where you need it. Gradients of gradients are.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ from jax import lax
 from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Float
 
-from jaxens.ops import cpu
+from jaxens.ops import cpu, cpu_weights
 from jaxens.ops.geometry import Geometry
 
 Part = Callable[[Array, Array], Array]
@@ -86,27 +86,69 @@ def _varying_alike(*operands: Array) -> list[Array]:
     ]
 
 
+# The three parts are linear in each operand, and each one's gradients are the other two: so they
+# have gradients of any order.
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _conv(geometry: Geometry, images: Array, kernel: Array) -> Array:
     return _forward(geometry, _on_cpu(geometry, images, kernel))(images, kernel)
 
 
-def _conv_fwd(geometry: Geometry, images: Array, kernel: Array) -> tuple[Array, tuple]:
-    return _conv(geometry, images, kernel), (images, kernel)
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _to_images(
+    geometry: Geometry, shape: tuple[int, ...], cotangent: Array, kernel: Array
+) -> Array:
+    by_form = _on_cpu(geometry, jax.ShapeDtypeStruct(shape, cotangent.dtype), kernel)
+    return _input_gradient(geometry, shape, by_form)(cotangent, kernel)
 
 
-def _conv_bwd(geometry: Geometry, saved: tuple, cotangent: Array) -> tuple[Array, Array]:
-    images, kernel = saved
-    by_form = _on_cpu(geometry, images, kernel)
-    to_images = _input_gradient(geometry, images.shape, by_form)(cotangent, kernel)
-    to_kernel = _weight_gradient(geometry, kernel.shape, by_form)(images, cotangent)
-    return to_images, to_kernel
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _to_kernel(
+    geometry: Geometry, shape: tuple[int, ...], images: Array, cotangent: Array
+) -> Array:
+    by_form = _on_cpu(geometry, images, jax.ShapeDtypeStruct(shape, images.dtype))
+    return _weight_gradient(geometry, shape, by_form)(images, cotangent)
 
 
-_conv.defvjp(_conv_fwd, _conv_bwd)
+def _conv_bwd(
+    geometry: Geometry, operands: tuple[Array, Array], cotangent: Array
+) -> tuple[Array, Array]:
+    images, kernel = operands
+    return (
+        _to_images(geometry, images.shape, cotangent, kernel),
+        _to_kernel(geometry, kernel.shape, images, cotangent),
+    )
 
 
-def _on_cpu(geometry: Geometry, images: Array, kernel: Array) -> bool:
+def _to_images_bwd(
+    geometry: Geometry, _: tuple[int, ...], operands: tuple[Array, Array], images: Array
+) -> tuple[Array, Array]:
+    cotangent, kernel = operands
+    return (
+        _conv(geometry, images, kernel),
+        _to_kernel(geometry, kernel.shape, images, cotangent),
+    )
+
+
+def _to_kernel_bwd(
+    geometry: Geometry, _: tuple[int, ...], operands: tuple[Array, Array], kernel: Array
+) -> tuple[Array, Array]:
+    images, cotangent = operands
+    return (
+        _to_images(geometry, images.shape, cotangent, kernel),
+        _conv(geometry, images, kernel),
+    )
+
+
+def _keeping_operands(part: Callable[..., Array]) -> Callable[..., tuple[Array, tuple]]:
+    return lambda *arguments: (part(*arguments), arguments[-2:])
+
+
+_conv.defvjp(_keeping_operands(_conv), _conv_bwd)
+_to_images.defvjp(_keeping_operands(_to_images), _to_images_bwd)
+_to_kernel.defvjp(_keeping_operands(_to_kernel), _to_kernel_bwd)
+
+
+def _on_cpu(geometry: Geometry, images: Any, kernel: Any) -> bool:
     """Whether it takes one of the forms of `jaxens.ops.cpu`, which an empty result has not."""
     if jax.default_backend() != "cpu" or not geometry.plain:
         return False
@@ -139,7 +181,7 @@ def _input_gradient(geometry: Geometry, shape: tuple[int, ...], by_form: bool) -
 def _weight_gradient(geometry: Geometry, shape: tuple[int, ...], by_form: bool) -> Part:
     def gradient(images: Array, cotangent: Array) -> Array:
         if by_form:
-            return cpu.weight_gradient(geometry, shape, images, cotangent)
+            return cpu_weights.weight_gradient(geometry, shape, images, cotangent)
         return geometry.dense_weight_gradient(shape, images, cotangent)
 
     return _member_batched(gradient, fold=None, looped=by_form)

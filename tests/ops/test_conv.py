@@ -9,7 +9,7 @@ import pytest
 from jax import lax
 from jax.sharding import PartitionSpec as P
 
-from jaxens.ops import conv, conv_general_dilated, cpu
+from jaxens.ops import conv, conv_general_dilated, cpu, cpu_weights, windows
 
 MEMBERS, NUMBERS = 3, ("NHWC", "HWIO", "NHWC")
 # kernel, strides, padding, lhs dilation, rhs dilation, groups
@@ -88,14 +88,14 @@ def test_two_mapped_axes_equal_a_loop_over_both():
             np.testing.assert_allclose(out[member, step], want, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("windows", [0, cpu.WINDOWS], ids=["convolutions", "products"])
-def test_no_grouped_convolution_is_left_after_vmap(windows, monkeypatch):
-    monkeypatch.setattr(cpu, "COLOURS", 0)
-    monkeypatch.setattr(cpu, "WINDOWS", windows)
+@pytest.mark.parametrize("room", [0, windows.WINDOWS], ids=["convolutions", "products"])
+def test_no_grouped_convolution_is_left_after_vmap(room, monkeypatch):
+    monkeypatch.setattr(windows, "COLOURS", 0)
+    monkeypatch.setattr(windows, "WINDOWS", room)
     geometry = GEOMETRIES["3x3"]
     x, w = operands(3, 1)
     text = jax.jit(jax.vmap(loss(conv_general_dilated, geometry))).lower(x, w).as_text()
-    assert ("stablehlo.convolution" in text) == (windows == 0)
+    assert ("stablehlo.convolution" in text) == (room == 0)
     assert "stablehlo.dot_general" in text  # weight gradients, at least
     assert f"feature_group_count = {MEMBERS}" not in text
     assert f"batch_group_count = {MEMBERS}" not in text
@@ -121,22 +121,32 @@ SHAPES = {
 }
 # What decides between a CPU's forms: room for windows, and the row that is long enough.
 FORMS = {
-    "products": {"WINDOWS": 2**40},
-    "products of some images": {"WINDOWS": 7000},
-    "products of some rows": {"WINDOWS": 4000},
-    "direct": {"WINDOWS": 0, "ROW": 0},
-    "folded": {"WINDOWS": 0, "ROW": 20},
-    "all images in one row": {"WINDOWS": 0, "ROW": 2**20},
+    "products": {(windows, "WINDOWS"): 2**40},
+    "products of some images": {(windows, "WINDOWS"): 7000},
+    "products of some rows": {(windows, "WINDOWS"): 4000},
+    "direct": {(windows, "WINDOWS"): 0, (cpu, "ROW"): 0},
+    "folded": {(windows, "WINDOWS"): 0, (cpu, "ROW"): 20},
+    "all images in one row": {(windows, "WINDOWS"): 0, (cpu, "ROW"): 2**20},
+    "shifts of all images": {(cpu_weights, "SHIFTS"): 2**40},
+    "shifts of some images": {(cpu_weights, "SHIFTS"): 20_000},
+    "shifts of one image": {(cpu_weights, "SHIFTS"): 0},
 }
+
+
+def shift_whatever_is_small(monkeypatch):
+    monkeypatch.setattr(cpu_weights, "SHIFTED_CHANNELS", range(1, 100))
+    monkeypatch.setattr(cpu_weights, "SHIFTED_COLUMNS", 1)
 
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", SHAPES)
 def test_each_form_of_a_cpu_equals_lax(name, form, monkeypatch):
-    monkeypatch.setattr(cpu, "COLOURS", 0)
+    monkeypatch.setattr(windows, "COLOURS", 0)
     monkeypatch.setattr(cpu, "FEW_PIXELS", 0)
-    for constant, value in FORMS[form].items():
-        monkeypatch.setattr(cpu, constant, value)
+    for (module, constant), value in FORMS[form].items():
+        monkeypatch.setattr(module, constant, value)
+    if form.startswith("shifts"):
+        shift_whatever_is_small(monkeypatch)
     n, height, width, window, strides, padding = SHAPES[name]
     rng = np.random.default_rng(1)
     x = jnp.asarray(rng.normal(size=(n, height, width, 3)), jnp.float32)
@@ -156,10 +166,19 @@ def test_each_form_of_a_cpu_equals_lax(name, form, monkeypatch):
     )
 
 
-@pytest.mark.parametrize("windows", [0, 7000, cpu.WINDOWS])
-def test_it_works_in_shard_map(windows, monkeypatch):
-    monkeypatch.setattr(cpu, "COLOURS", 0)
-    monkeypatch.setattr(cpu, "WINDOWS", windows)
+def take(room, monkeypatch):
+    """Windows of so many bytes at once, or shifts of an image after the other."""
+    monkeypatch.setattr(windows, "COLOURS", 0)
+    if room == "shifts":
+        shift_whatever_is_small(monkeypatch)
+        monkeypatch.setattr(cpu_weights, "SHIFTS", 0)
+    else:
+        monkeypatch.setattr(windows, "WINDOWS", room)
+
+
+@pytest.mark.parametrize("room", [0, 7000, windows.WINDOWS, "shifts"])
+def test_it_works_in_shard_map(room, monkeypatch):
+    take(room, monkeypatch)
     x, w = operands(3, 1)
     mesh = jax.make_mesh((1,), ("member",), axis_types=(jax.sharding.AxisType.Auto,))
     of_all = jax.vmap(loss(conv_general_dilated, GEOMETRIES["3x3"]))
@@ -214,10 +233,9 @@ def test_an_empty_result_is_as_empty_as_lax_makes_it(images, kernel, stride, pad
     jax.tree.map(np.testing.assert_array_equal, *both)
 
 
-@pytest.mark.parametrize("windows", [0, 7000, 2**40])
-def test_bfloat16_is_summed_in_float32(windows, monkeypatch):
-    monkeypatch.setattr(cpu, "COLOURS", 0)
-    monkeypatch.setattr(cpu, "WINDOWS", windows)
+@pytest.mark.parametrize("room", [0, 7000, 2**40, "shifts"])
+def test_bfloat16_is_summed_in_float32(room, monkeypatch):
+    take(room, monkeypatch)
     rng = np.random.default_rng(2)
     exact = [jnp.asarray(rng.normal(size=s), jnp.bfloat16) for s in [(8, 8, 8, 6), (3, 3, 6, 5)]]
 
@@ -246,3 +264,24 @@ def test_forward_mode_is_refused_and_says_so():
     )
     with pytest.raises(TypeError, match="forward-mode"):
         jax.jvp(at, (x[0],), (x[0],))
+
+
+@pytest.mark.parametrize("name", GEOMETRIES)
+def test_gradients_of_gradients_equal_those_of_lax(name):
+    geometry = GEOMETRIES[name]
+    x, w = operands(geometry[0], geometry[-1])
+
+    def steepness(conv, x, w):
+        slopes = jax.grad(lambda x, w: plain_loss(conv, geometry)(x, w)[0], argnums=(0, 1))(x, w)
+        return sum(jnp.sum(slope**2) for slope in slopes)
+
+    def of_all(conv):
+        return jax.jit(jax.vmap(jax.grad(partial(steepness, conv), argnums=(0, 1))))(x, w)
+
+    jax.tree.map(
+        lambda ours, want: np.testing.assert_allclose(
+            ours, want, rtol=1e-4, atol=1e-4 * float(jnp.abs(want).max())
+        ),
+        of_all(conv_general_dilated),
+        of_all(lax.conv_general_dilated),
+    )
