@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import importlib.util
-import os
 import platform
 import sys
 import time
@@ -13,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxens.data.preparing import cores
 from jaxens.errors import UserError
 
 PACKAGES = ("jaxens", "jax", "jaxlib", "flax", "optax", "numpy", "torch", "captum", "lime")
@@ -46,11 +46,6 @@ def require(*packages: str) -> None:
     if absent:
         names = " ".join(absent)
         raise UserError(f"the comparison needs {' and '.join(absent)}: pip install {names}")
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def measure() -> Machine:

@@ -5,37 +5,27 @@ import io
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int32, UInt8
+from jaxtyping import UInt8
 from PIL import Image
 
 from jaxens.benchmarks import photos
-from jaxens.benchmarks.machine import cores
 from jaxens.benchmarks.results import Results, Row
 from jaxens.benchmarks.rounds import in_turn
+from jaxens.benchmarks.steps import together
 from jaxens.benchmarks.subject import Subject
-from jaxens.benchmarks.training import together
+from jaxens.data.preparing import cores
 from jaxens.data.source import Source, load
 from jaxens.data.stream import batches
+from jaxens.ensemble.plan import InOrder
 
 PILLOW, OPENCV = "Pillow", "OpenCV"
 THREADS = "Pillow, a thread a core"
 ONE, LOADED, STREAMED = "jaxens, one by one", "jaxens, loaded", "jaxens, streamed"
 STEP = "training step"
-
-
-@dataclass(frozen=True)
-class _InOrder:
-    """A plan that goes through the pictures once."""
-
-    batch: int
-
-    def __call__(self, step: int) -> Int32[np.ndarray, "batch"]:
-        return np.arange(step * self.batch, (step + 1) * self.batch, dtype=np.int32)
 
 
 def pipeline(
@@ -52,10 +42,10 @@ def pipeline(
     with tempfile.TemporaryDirectory() as folder:
         source = Source(photos.prepare(Path(folder), count), "train", image_size)
         encoded = [source.example(i).image for i in range(count)]
-        training = together(subject)
+        plan, training = InOrder(count, batch_size), together(subject)
         all_cores: dict[str, Callable[[], object]] = {
             LOADED: lambda: load(source, ""),
-            STREAMED: lambda: list(batches(source, _InOrder(batch_size), 0, count // batch_size)),
+            STREAMED: lambda: list(batches(source, plan, 0, count // batch_size)),
             THREADS: partial(_in_threads, encoded, image_size),
         }
         one_core: dict[str, Callable[[], object]] = {

@@ -7,8 +7,8 @@ from jaxens.benchmarks.flops import FORMULA
 from jaxens.benchmarks.machine import require
 from jaxens.benchmarks.results import JAXENS, Results, Row, fastest, times_as_fast
 from jaxens.benchmarks.rounds import in_turn
+from jaxens.benchmarks.steps import together
 from jaxens.benchmarks.subject import Dtype, Subject
-from jaxens.benchmarks.training import together
 
 
 def train(
