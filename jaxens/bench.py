@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxens.benchmarks.checks import PEERS, check
 from jaxens.benchmarks.compiling import compiling
 from jaxens.benchmarks.explain import METHODS, explain
 from jaxens.benchmarks.frozen import frozen
@@ -57,18 +58,19 @@ FLAGS: dict[str, dict[str, Any]] = {
         "choices": ("auto", "float32", "bfloat16"),
         "help": "type of the computation (auto: float32 on CPU, bfloat16 elsewhere)",
     },
-    "against": {"choices": ("torch",), "help": "the same work in PyTorch and Captum beside"},
+    "against": {"help": "who does the same work beside"},
 }
 
 
 def bench(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
-    measured, settings, folder = _asked(given)
+    what, settings, folder = _asked(given)
     # JAX takes three quarters of a GPU's memory for itself otherwise, and others measure there too.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    check(what, settings, folder)
     machine = measure()
     console.print(machine.describe(), soft_wrap=True)
-    results = measured(**settings)
+    results = BENCHMARKS[what](**settings)
     for each in results:
         console.print(whole(table(each, machine), 240, console), soft_wrap=True)
         for note in explained(each):
@@ -78,8 +80,8 @@ def bench(arguments: Sequence[str] | None = None) -> None:
         _keep(folder, machine, results, ["python", "-m", "jaxens.bench", *given])
 
 
-def _asked(given: list[str]) -> tuple[Callable[..., list[Results]], dict[str, Any], Path | None]:
-    """What is measured, with what settings, and where the results go."""
+def _asked(given: list[str]) -> tuple[str, dict[str, Any], Path | None]:
+    """What is measured, with what settings, each of a list once, and where the results go."""
     first = Parser("bench", __doc__, "python -m jaxens.bench WHAT --help lists what it can be told")
     first.add_argument("what", choices=tuple(BENCHMARKS), help="what is measured")
     what = first.parse_args(given[:1]).what
@@ -87,6 +89,8 @@ def _asked(given: list[str]) -> tuple[Callable[..., list[Results]], dict[str, An
     parser = Parser(f"bench {what}", inspect.getdoc(measured) or "")
     for name, argument in inspect.signature(measured).parameters.items():
         flag = dict(FLAGS[name])
+        if name == "against":
+            flag["choices"] = tuple(PEERS[what])
         if argument.default is not None:
             text = argument.default
             text = " ".join(map(str, text)) if isinstance(text, tuple) else text
@@ -95,7 +99,10 @@ def _asked(given: list[str]) -> tuple[Callable[..., list[Results]], dict[str, An
     parser.add_argument("--out", type=Path, help="folder for bench.json and bench.md")
     settings = vars(parser.parse_args(given[1:]))
     folder = settings.pop("out")
-    return measured, settings, folder
+    for name, value in settings.items():
+        if isinstance(value, list):
+            settings[name] = list(dict.fromkeys(value))
+    return what, settings, folder
 
 
 def _peak() -> str:
@@ -104,7 +111,6 @@ def _peak() -> str:
 
 
 def _keep(folder: Path, machine: Machine, results: list[Results], command: list[str]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     line = " ".join(command)
     kept = {
         "command": line,

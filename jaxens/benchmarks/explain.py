@@ -8,7 +8,6 @@ import numpy as np
 
 from jaxens import attribution
 from jaxens.benchmarks.flops import Work
-from jaxens.benchmarks.machine import require
 from jaxens.benchmarks.results import JAXENS, Results, Row, fastest, times_as_fast
 from jaxens.benchmarks.rounds import Timed, in_turn
 from jaxens.benchmarks.subject import TASK, Dtype, Subject
@@ -44,8 +43,6 @@ def explain(
     against: str | None = None,
 ) -> list[Results]:
     """Maps of all members by each method; `against` names what it is compared with."""
-    if against:
-        require("torch", "captum")
     subject = Subject.make(model, members, image_size, images, dtype)
     sides = ours(subject, methods)
     if against:

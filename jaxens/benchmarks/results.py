@@ -38,7 +38,7 @@ class Results:
 
     title: str
     unit: str
-    ratio: str
+    ratio: str | None
     rows: list[Row]
     notes: tuple[str, ...] = ()
 
@@ -53,6 +53,12 @@ def times_as_fast(timed: Mapping[str, Timed], by: str) -> float | None:
     """Our side beside the fastest other one; None for the others, or if there are none."""
     best = fastest(timed)
     return timed[best].median / timed[by].median if best and by == JAXENS else None
+
+
+def beside_fastest(timed: Mapping[str, Timed]) -> str | None:
+    """What `times_as_fast` compares; None if there is no other side."""
+    best = fastest(timed)
+    return best and f"how many times as fast as {best}"
 
 
 def table(results: Results, machine: Machine) -> Table:

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jaxens.benchmarks.flops import FORMULA
-from jaxens.benchmarks.machine import require
-from jaxens.benchmarks.results import JAXENS, Results, Row, fastest, times_as_fast
+from jaxens.benchmarks.results import JAXENS, Results, Row, beside_fastest, times_as_fast
 from jaxens.benchmarks.rounds import in_turn
 from jaxens.benchmarks.steps import together
 from jaxens.benchmarks.subject import Dtype, Subject
@@ -21,8 +20,6 @@ def train(
     against: str | None = None,
 ) -> list[Results]:
     """One step of all members; `against` names what it is compared with."""
-    if against:
-        require("torch")
     subject = Subject.make(model, members, image_size, batch_size, dtype)
     ours = together(subject)
     sides: dict[str, Callable[[], Any]] = {JAXENS: ours.call}
@@ -51,7 +48,7 @@ def train(
         Results(
             f"Training, {subject.describe()}",
             "member-images",
-            f"how many times as fast as {fastest(timed)}",
+            beside_fastest(timed),
             [row(by) for by in timed],
             (FORMULA, "AdamW and cross-entropy, no augmentation", "Memory: of the compiled step"),
         )

@@ -10,6 +10,7 @@ from jaxens.benchmarks.results import (
     Results,
     Row,
     as_json,
+    beside_fastest,
     fastest,
     markdown,
     times_as_fast,
@@ -56,5 +57,7 @@ def test_ours_is_compared_with_the_fastest_other() -> None:
     timed = {JAXENS: Timed(1, (2.0,)), "slow": Timed(1, (9.0,)), "fast": Timed(1, (6.0,))}
     assert fastest(timed) == "fast"
     assert times_as_fast(timed, JAXENS) == 3.0
+    assert beside_fastest(timed) == "how many times as fast as fast"
+    assert beside_fastest({JAXENS: Timed(1, (2.0,))}) is None
     assert times_as_fast(timed, "slow") is None
     assert times_as_fast({JAXENS: Timed(1, (2.0,))}, JAXENS) is None
