@@ -22,7 +22,7 @@ from jaxens.benchmarks.lime import lime
 from jaxens.benchmarks.machine import Machine, measure, peak_memory
 from jaxens.benchmarks.members import members
 from jaxens.benchmarks.pipeline import pipeline
-from jaxens.benchmarks.results import Results, as_json, explained, markdown, table
+from jaxens.benchmarks.results import Shown, markdown, table
 from jaxens.benchmarks.scores import scores
 from jaxens.benchmarks.train import train
 from jaxens.cli import Parser, main, positive
@@ -30,7 +30,8 @@ from jaxens.run import write
 from jaxens.viz.live import console
 from jaxens.viz.tables import whole
 
-BENCHMARKS: dict[str, Callable[..., list[Results]]] = {
+Benchmark = Callable[..., Sequence[Shown]]
+BENCHMARKS: dict[str, Benchmark] = {
     "train": train,
     "explain": explain,
     "lime": lime,
@@ -59,6 +60,7 @@ FLAGS: dict[str, dict[str, Any]] = {
         "help": "type of the computation (auto: float32 on CPU, bfloat16 elsewhere)",
     },
     "against": {"help": "who does the same work beside"},
+    "profile": {"action": "store_true", "help": "trace some steps: which operations take longest"},
 }
 
 
@@ -73,7 +75,7 @@ def bench(arguments: Sequence[str] | None = None) -> None:
     results = BENCHMARKS[what](**settings)
     for each in results:
         console.print(whole(table(each, machine), 240, console), soft_wrap=True)
-        for note in explained(each):
+        for note in each.explained():
             console.print(f"{note}.", soft_wrap=True)
     console.print(_peak(), soft_wrap=True)
     if folder:
@@ -91,7 +93,7 @@ def _asked(given: list[str]) -> tuple[str, dict[str, Any], Path | None]:
         flag = dict(FLAGS[name])
         if name == "against":
             flag["choices"] = tuple(PEERS[what])
-        if argument.default is not None:
+        if argument.default not in (None, False):
             text = argument.default
             text = " ".join(map(str, text)) if isinstance(text, tuple) else text
             flag["help"] += f" (default: {text})"
@@ -110,13 +112,13 @@ def _peak() -> str:
     return f"Peak memory of {whose}: {peak / 2**30:.2f} GiB."
 
 
-def _keep(folder: Path, machine: Machine, results: list[Results], command: list[str]) -> None:
+def _keep(folder: Path, machine: Machine, results: Sequence[Shown], command: list[str]) -> None:
     line = " ".join(command)
     kept = {
         "command": line,
         "machine": vars(machine),
         "peak_memory": peak_memory()[0],
-        "results": [as_json(each, machine) for each in results],
+        "results": [each.as_json(machine) for each in results],
     }
     write(folder / "bench.json", json.dumps(kept, indent=2, allow_nan=False) + "\n")
     tables = "\n".join(markdown(each, machine) for each in results)

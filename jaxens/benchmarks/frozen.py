@@ -42,6 +42,7 @@ def frozen(
                     items=images,
                     flop=flop.get(by),
                     dtype=own.dtype,
+                    traffic=ways[by].traffic,
                     memory=ways[by].memory,
                     compiling=ways[by].compiling,
                     ratio=None if by == FULL else timed[FULL].median / each.median,

@@ -32,6 +32,7 @@ def members(
                 items=size * batch_size,
                 flop=size * batch_size * subject.work.training,
                 dtype=subject.dtype,
+                traffic=way.traffic,
                 memory=way.memory,
                 compiling=way.compiling,
                 ratio=timed[SINGLE].median / timed[AT_ONCE].median if by == AT_ONCE else None,

@@ -136,6 +136,17 @@ def test_a_benchmark_computes_in_bfloat16(what: str, tmp_path: Path) -> None:
     assert asked >= set(METHODS if what == "explain" else ())
 
 
+def test_a_profile_follows_the_training_step(tmp_path: Path) -> None:
+    with console.capture() as capture:
+        bench(["train", *TINY["train"][:-2], "--profile", "--out", str(tmp_path)])
+    _, profile = json.loads((tmp_path / "bench.json").read_text())["results"]
+    assert 1 <= len(profile["rows"]) <= 10
+    table = (tmp_path / "bench.md").read_text()
+    for row in profile["rows"]:
+        assert row["kind"] in capture.get()
+        assert f"| {row['kind']} | {row['longest']} |" in table
+
+
 def test_what_is_asked_for_twice_is_measured_once(tmp_path: Path) -> None:
     twice = ["--sizes", "2", "1", "2"]
     with console.capture():
