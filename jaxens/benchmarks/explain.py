@@ -30,6 +30,11 @@ FORMULA = (
     "FLOP: 2 per multiply-add of convolutions and dense layers; a gradient by the image counts the "
     "forward pass twice, Grad-CAM once"
 )
+EFFECTIVE = (
+    "FLOP of integrated gradients are, on all sides, those of the method written plainly: whole "
+    "passes at every point. jaxens computes the first layers, as far as they are affine, at both "
+    "ends of the line only: its GFLOP/s, and its share of the ceiling, are effective ones"
+)
 
 
 def explain(
@@ -99,7 +104,7 @@ def _results(
         "maps",
         "how many times as fast as Captum's faster way",
         [row(what, by) for what, sides in by_method.items() for by in sides],
-        (FORMULA,),
+        (FORMULA, *([EFFECTIVE] if "integrated_gradients" in methods else [])),
     )
 
 
