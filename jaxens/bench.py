@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxens.benchmarks.checks import PEERS, check
 from jaxens.benchmarks.compiling import compiling
 from jaxens.benchmarks.explain import METHODS, explain
 from jaxens.benchmarks.frozen import frozen
@@ -21,7 +22,7 @@ from jaxens.benchmarks.lime import lime
 from jaxens.benchmarks.machine import Machine, measure, peak_memory
 from jaxens.benchmarks.members import members
 from jaxens.benchmarks.pipeline import pipeline
-from jaxens.benchmarks.results import Results, as_json, explained, markdown, table
+from jaxens.benchmarks.results import Shown, markdown, table
 from jaxens.benchmarks.scores import scores
 from jaxens.benchmarks.train import train
 from jaxens.cli import Parser, main, positive
@@ -29,7 +30,8 @@ from jaxens.run import write
 from jaxens.viz.live import console
 from jaxens.viz.tables import whole
 
-BENCHMARKS: dict[str, Callable[..., list[Results]]] = {
+Benchmark = Callable[..., Sequence[Shown]]
+BENCHMARKS: dict[str, Benchmark] = {
     "train": train,
     "explain": explain,
     "lime": lime,
@@ -57,29 +59,31 @@ FLAGS: dict[str, dict[str, Any]] = {
         "choices": ("auto", "float32", "bfloat16"),
         "help": "type of the computation (auto: float32 on CPU, bfloat16 elsewhere)",
     },
-    "against": {"choices": ("torch",), "help": "the same work in PyTorch and Captum beside"},
+    "against": {"help": "who does the same work beside"},
+    "profile": {"action": "store_true", "help": "trace some steps: which operations take longest"},
 }
 
 
 def bench(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
-    measured, settings, folder = _asked(given)
+    what, settings, folder = _asked(given)
     # JAX takes three quarters of a GPU's memory for itself otherwise, and others measure there too.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    check(what, settings, folder)
     machine = measure()
     console.print(machine.describe(), soft_wrap=True)
-    results = measured(**settings)
+    results = BENCHMARKS[what](**settings)
     for each in results:
         console.print(whole(table(each, machine), 240, console), soft_wrap=True)
-        for note in explained(each):
+        for note in each.explained():
             console.print(f"{note}.", soft_wrap=True)
     console.print(_peak(), soft_wrap=True)
     if folder:
         _keep(folder, machine, results, ["python", "-m", "jaxens.bench", *given])
 
 
-def _asked(given: list[str]) -> tuple[Callable[..., list[Results]], dict[str, Any], Path | None]:
-    """What is measured, with what settings, and where the results go."""
+def _asked(given: list[str]) -> tuple[str, dict[str, Any], Path | None]:
+    """What is measured, with what settings, each of a list once, and where the results go."""
     first = Parser("bench", __doc__, "python -m jaxens.bench WHAT --help lists what it can be told")
     first.add_argument("what", choices=tuple(BENCHMARKS), help="what is measured")
     what = first.parse_args(given[:1]).what
@@ -87,7 +91,9 @@ def _asked(given: list[str]) -> tuple[Callable[..., list[Results]], dict[str, An
     parser = Parser(f"bench {what}", inspect.getdoc(measured) or "")
     for name, argument in inspect.signature(measured).parameters.items():
         flag = dict(FLAGS[name])
-        if argument.default is not None:
+        if name == "against":
+            flag["choices"] = tuple(PEERS[what])
+        if argument.default not in (None, False):
             text = argument.default
             text = " ".join(map(str, text)) if isinstance(text, tuple) else text
             flag["help"] += f" (default: {text})"
@@ -95,7 +101,10 @@ def _asked(given: list[str]) -> tuple[Callable[..., list[Results]], dict[str, An
     parser.add_argument("--out", type=Path, help="folder for bench.json and bench.md")
     settings = vars(parser.parse_args(given[1:]))
     folder = settings.pop("out")
-    return measured, settings, folder
+    for name, value in settings.items():
+        if isinstance(value, list):
+            settings[name] = list(dict.fromkeys(value))
+    return what, settings, folder
 
 
 def _peak() -> str:
@@ -103,14 +112,13 @@ def _peak() -> str:
     return f"Peak memory of {whose}: {peak / 2**30:.2f} GiB."
 
 
-def _keep(folder: Path, machine: Machine, results: list[Results], command: list[str]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+def _keep(folder: Path, machine: Machine, results: Sequence[Shown], command: list[str]) -> None:
     line = " ".join(command)
     kept = {
         "command": line,
         "machine": vars(machine),
         "peak_memory": peak_memory()[0],
-        "results": [as_json(each, machine) for each in results],
+        "results": [each.as_json(machine) for each in results],
     }
     write(folder / "bench.json", json.dumps(kept, indent=2, allow_nan=False) + "\n")
     tables = "\n".join(markdown(each, machine) for each in results)

@@ -8,7 +8,6 @@ import numpy as np
 
 from jaxens import attribution
 from jaxens.benchmarks.flops import Work
-from jaxens.benchmarks.machine import require
 from jaxens.benchmarks.results import JAXENS, Results, Row, fastest, times_as_fast
 from jaxens.benchmarks.rounds import Timed, in_turn
 from jaxens.benchmarks.subject import TASK, Dtype, Subject
@@ -31,6 +30,11 @@ FORMULA = (
     "FLOP: 2 per multiply-add of convolutions and dense layers; a gradient by the image counts the "
     "forward pass twice, Grad-CAM once"
 )
+EFFECTIVE = (
+    "FLOP of integrated gradients are, on all sides, those of the method written plainly: whole "
+    "passes at every point. jaxens computes the first layers, as far as they are affine, at both "
+    "ends of the line only: its GFLOP/s, and its share of the ceiling, are effective ones"
+)
 
 
 def explain(
@@ -44,8 +48,6 @@ def explain(
     against: str | None = None,
 ) -> list[Results]:
     """Maps of all members by each method; `against` names what it is compared with."""
-    if against:
-        require("torch", "captum")
     subject = Subject.make(model, members, image_size, images, dtype)
     sides = ours(subject, methods)
     if against:
@@ -102,7 +104,7 @@ def _results(
         "maps",
         "how many times as fast as Captum's faster way",
         [row(what, by) for what, sides in by_method.items() for by in sides],
-        (FORMULA,),
+        (FORMULA, *([EFFECTIVE] if "integrated_gradients" in methods else [])),
     )
 
 

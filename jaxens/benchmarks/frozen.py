@@ -2,8 +2,8 @@
 
 from jaxens.benchmarks.results import Results, Row
 from jaxens.benchmarks.rounds import in_turn
+from jaxens.benchmarks.steps import together
 from jaxens.benchmarks.subject import Dtype, Subject
-from jaxens.benchmarks.training import together
 
 FULL = "full training"
 PER_STEP, PER_RUN = "trunk once per step", "trunk once per run"
@@ -42,6 +42,7 @@ def frozen(
                     items=images,
                     flop=flop.get(by),
                     dtype=own.dtype,
+                    traffic=ways[by].traffic,
                     memory=ways[by].memory,
                     compiling=ways[by].compiling,
                     ratio=None if by == FULL else timed[FULL].median / each.median,

@@ -1,4 +1,4 @@
-"""LIME of one picture by all members at once, and by marcotcr/lime once for each member."""
+"""LIME of one picture by all members at once, beside marcotcr/lime once for each member."""
 
 import contextlib
 import io
@@ -11,14 +11,15 @@ import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 
 from jaxens.attribution import superpixels
-from jaxens.benchmarks.machine import require
-from jaxens.benchmarks.results import JAXENS, Results, Row, fastest, times_as_fast
+from jaxens.benchmarks.results import JAXENS, Results, Row, beside_fastest, times_as_fast
 from jaxens.benchmarks.rounds import in_turn
 from jaxens.benchmarks.subject import TASK, Subject
+from jaxens.ensemble import Ensemble
 from jaxens.ensemble.memory import images_at_once
 from jaxens.ensemble.step import normalized
 from jaxens.evaluation.explainer import Explainer
 from jaxens.evaluation.settings import Settings
+from jaxens.models import Classifier
 
 TARGET = 3
 BATCHES = (10, 100)  # of marcotcr/lime: its default, and one that suits it better
@@ -34,9 +35,9 @@ def lime(
     image_size: int = 64,
     samples: int = 1000,
     rounds: int = 5,
+    against: str | None = None,
 ) -> list[Results]:
-    """LIME of one picture for all members at once, and by marcotcr/lime once per member."""
-    require("lime")
+    """LIME of one picture for all members at once; `against` names what it is compared with."""
     picture = _picture(image_size)
     return [
         _lime(
@@ -45,16 +46,21 @@ def lime(
             picture,
             samples,
             rounds,
+            against,
         )
         for base, kind in KINDS.items()
     ]
 
 
 def _lime(
-    subject: Subject, kind: str, picture: UInt8[np.ndarray, "1 h w 3"], samples: int, rounds: int
+    subject: Subject,
+    kind: str,
+    picture: UInt8[np.ndarray, "1 h w 3"],
+    samples: int,
+    rounds: int,
+    against: str | None,
 ) -> Results:
-    """Both sides have the same number of samples and the same jitted network, whose weights are
-    random; marcotcr/lime is given its superpixels, ours are cut in each call."""
+    """Both sides have the same number of samples; our superpixels are cut in each call."""
     ensemble, size = subject.ensemble(), picture.shape[1]
     settings = Settings(
         images_at_once(ensemble.model, size, ensemble.members), lime_samples=samples
@@ -64,26 +70,15 @@ def _lime(
         explainer = Explainer(ensemble, None, settings)  # a new one, since it keeps what it made
         return explainer.maps(["lime"], picture, np.zeros(1, int), np.array([TARGET]), TASK.name)
 
-    @jax.jit
-    def forward(variables: Any, pictures: Array) -> Float[Array, "image class"]:
-        logits = subject.model.apply(variables, normalized(pictures / 255))
-        return jax.nn.softmax(logits[TASK.name])
-
-    networks = [partial(forward, ensemble.member(k)) for k in range(ensemble.members)]
-    segments = superpixels(picture)[0]
     sides: dict[str, Callable[[], object]] = {JAXENS: ours}
-    sides |= {
-        f"marcotcr/lime, batches of {batch}": partial(
-            _marcotcr, networks, picture[0], segments, samples, batch
-        )
-        for batch in BATCHES
-    }
+    if against:
+        sides |= _theirs(subject.model, ensemble, picture, samples)
     timed = in_turn(sides, rounds)
     return Results(
         f"LIME of one picture of {size} px, {samples} samples, {ensemble.members} "
         f"{subject.config.model.name}, {kind}",
         "perturbed member-images",
-        f"how many times as fast as {fastest(timed)}",
+        beside_fastest(timed),
         [
             Row(
                 "LIME",
@@ -96,6 +91,27 @@ def _lime(
             for by, each in timed.items()
         ],
     )
+
+
+def _theirs(
+    model: Classifier, ensemble: Ensemble, picture: UInt8[np.ndarray, "1 h w 3"], samples: int
+) -> dict[str, Callable[[], object]]:
+    """marcotcr/lime on our jitted networks, in batches of several sizes; it is given its
+    superpixels."""
+
+    @jax.jit
+    def forward(variables: Any, pictures: Array) -> Float[Array, "image class"]:
+        logits = model.apply(variables, normalized(pictures / 255))
+        return jax.nn.softmax(logits[TASK.name])
+
+    networks = [partial(forward, ensemble.member(k)) for k in range(ensemble.members)]
+    segments = superpixels(picture)[0]
+    return {
+        f"marcotcr/lime, batches of {batch}": partial(
+            _marcotcr, networks, picture[0], segments, samples, batch
+        )
+        for batch in BATCHES
+    }
 
 
 def _marcotcr(

@@ -1,8 +1,6 @@
 """What is measured on: the device, its matmul ceiling, its memory bandwidth."""
 
 import importlib.metadata
-import importlib.util
-import os
 import platform
 import sys
 import time
@@ -13,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxens.errors import UserError
+from jaxens.data.preparing import cores
 
 PACKAGES = ("jaxens", "jax", "jaxlib", "flax", "optax", "numpy", "torch", "captum", "lime")
 REPEATS = 20
@@ -38,19 +36,6 @@ class Machine:
             f"{self.device}, {self.cores} cores; {versions}\n"
             f"measured in this run: matmul {ceilings}; memory {self.bandwidth / 1e9:,.0f} GB/s"
         )
-
-
-def require(*packages: str) -> None:
-    """Raises `UserError` for a package that a comparison needs and that is not installed."""
-    absent = [name for name in packages if importlib.util.find_spec(name) is None]
-    if absent:
-        names = " ".join(absent)
-        raise UserError(f"the comparison needs {' and '.join(absent)}: pip install {names}")
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def measure() -> Machine:

@@ -3,8 +3,8 @@
 from jaxens.benchmarks.flops import FORMULA
 from jaxens.benchmarks.results import Results, Row
 from jaxens.benchmarks.rounds import in_turn
+from jaxens.benchmarks.steps import one_by_one, together
 from jaxens.benchmarks.subject import Dtype, Subject
-from jaxens.benchmarks.training import one_by_one, together
 
 AT_ONCE, SINGLE = "a step of all", "as many single steps"
 
@@ -32,6 +32,7 @@ def members(
                 items=size * batch_size,
                 flop=size * batch_size * subject.work.training,
                 dtype=subject.dtype,
+                traffic=way.traffic,
                 memory=way.memory,
                 compiling=way.compiling,
                 ratio=timed[SINGLE].median / timed[AT_ONCE].median if by == AT_ONCE else None,

@@ -1,41 +1,31 @@
-"""Pictures decoded per second and core, beside Pillow's and OpenCV's own decoding."""
+"""Pictures decoded per second and core, beside Pillow's own decoding, and OpenCV's."""
 
-import importlib.util
 import io
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from jaxtyping import Int32, UInt8
+from jaxtyping import UInt8
 from PIL import Image
 
 from jaxens.benchmarks import photos
-from jaxens.benchmarks.machine import cores
 from jaxens.benchmarks.results import Results, Row
 from jaxens.benchmarks.rounds import in_turn
+from jaxens.benchmarks.steps import together
 from jaxens.benchmarks.subject import Subject
-from jaxens.benchmarks.training import together
+from jaxens.data.preparing import cores
 from jaxens.data.source import Source, load
 from jaxens.data.stream import batches
+from jaxens.ensemble.plan import InOrder
 
 PILLOW, OPENCV = "Pillow", "OpenCV"
 THREADS = "Pillow, a thread a core"
 ONE, LOADED, STREAMED = "jaxens, one by one", "jaxens, loaded", "jaxens, streamed"
 STEP = "training step"
-
-
-@dataclass(frozen=True)
-class _InOrder:
-    """A plan that goes through the pictures once."""
-
-    batch: int
-
-    def __call__(self, step: int) -> Int32[np.ndarray, "batch"]:
-        return np.arange(step * self.batch, (step + 1) * self.batch, dtype=np.int32)
 
 
 def pipeline(
@@ -45,6 +35,7 @@ def pipeline(
     members: int = 11,
     batch_size: int = 16,
     rounds: int = 5,
+    against: str | None = None,
 ) -> list[Results]:
     """Photographs of 500 x 375 pixels, decoded; and how many a training step asks for."""
     count = max(1, pictures // batch_size) * batch_size
@@ -52,17 +43,17 @@ def pipeline(
     with tempfile.TemporaryDirectory() as folder:
         source = Source(photos.prepare(Path(folder), count), "train", image_size)
         encoded = [source.example(i).image for i in range(count)]
-        training = together(subject)
+        plan, training = InOrder(count, batch_size), together(subject)
         all_cores: dict[str, Callable[[], object]] = {
             LOADED: lambda: load(source, ""),
-            STREAMED: lambda: list(batches(source, _InOrder(batch_size), 0, count // batch_size)),
+            STREAMED: lambda: list(batches(source, plan, 0, count // batch_size)),
             THREADS: partial(_in_threads, encoded, image_size),
         }
         one_core: dict[str, Callable[[], object]] = {
             ONE: lambda: [source[i] for i in range(count)],
             PILLOW: partial(_each, by_pillow, encoded, image_size),
         }
-        if importlib.util.find_spec("cv2"):
+        if against:
             one_core[OPENCV] = partial(_each, by_opencv, encoded, image_size)
         timed = in_turn(one_core | all_cores | {STEP: training.call}, rounds)
     step = timed.pop(STEP).part(training.steps).median
@@ -74,7 +65,6 @@ def pipeline(
         ratio = pillow / timed[by].median if by.startswith("jaxens") else None
         return Row("decode, cut, resize", by, timed[by], items=count / used, ratio=ratio)
 
-    absent = () if OPENCV in timed else ("OpenCV: not installed",)
     return [
         Results(
             f"Decoding {count} photographs of {photos.WIDTH} x {photos.HEIGHT} px to {image_size}",
@@ -82,7 +72,6 @@ def pipeline(
             "how many times as fast as Pillow, on as many cores",
             [row(by) for by in timed],
             (
-                *absent,
                 f"Loading, streaming and threads use {cores()} cores, the others one",
                 f"A training step of {subject.describe()} takes {step:.3g} s and asks for "
                 f"{batch_size / step:,.0f} pictures/s; the stream gives {given:,.0f}",
@@ -116,8 +105,9 @@ def by_opencv(encoded: bytes, size: int) -> UInt8[np.ndarray, "size size 3"]:
     import cv2
 
     cv2.setNumThreads(1)
-    picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR_RGB)
+    picture: Any = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
     side = min(picture.shape[:2])
     top, left = (picture.shape[0] - side) // 2, (picture.shape[1] - side) // 2
     square = picture[top : top + side, left : left + side]
-    return cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA)
+    return cv2.cvtColor(small, cv2.COLOR_BGR2RGB)  # older ones can't decode to RGB

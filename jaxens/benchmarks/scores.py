@@ -12,7 +12,7 @@ from jax import Array
 from jaxtyping import Bool, Float
 
 from jaxens import metrics
-from jaxens.benchmarks.results import JAXENS, Results, Row, fastest, times_as_fast
+from jaxens.benchmarks.results import JAXENS, Results, Row, beside_fastest, times_as_fast
 from jaxens.benchmarks.rounds import in_turn
 from jaxens.errors import UserError
 
@@ -50,7 +50,7 @@ def scores(
             f"IoU, correlation and distance of {count} maps of {image_size} px, {members} members "
             "and their mean",
             "maps",
-            f"how many times as fast as {fastest(timed)}",
+            beside_fastest(timed),
             [
                 Row(
                     "scores",

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from jaxens.benchmarks.machine import cores, on_cpu
+from jaxens.benchmarks.machine import on_cpu
 from jaxens.benchmarks.subject import CLASSES, LEARNING_RATE, WEIGHT_DECAY, Subject, member
 from jaxens.benchmarks.torch_models import TWINS
 from jaxens.benchmarks.torch_weights import state_dict
+from jaxens.data.preparing import cores
 from jaxens.errors import UserError
 
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from jaxens.benchmarks.flops import FORMULA
-from jaxens.benchmarks.machine import require
-from jaxens.benchmarks.results import JAXENS, Results, Row, fastest, times_as_fast
+from jaxens.benchmarks.profile import profiled
+from jaxens.benchmarks.results import JAXENS, Results, Row, Shown, beside_fastest, times_as_fast
 from jaxens.benchmarks.rounds import in_turn
+from jaxens.benchmarks.steps import together
 from jaxens.benchmarks.subject import Dtype, Subject
-from jaxens.benchmarks.training import together
 
 
 def train(
@@ -19,10 +19,9 @@ def train(
     rounds: int = 5,
     dtype: Dtype = "auto",
     against: str | None = None,
-) -> list[Results]:
+    profile: bool = False,
+) -> list[Shown]:
     """One step of all members; `against` names what it is compared with."""
-    if against:
-        require("torch")
     subject = Subject.make(model, members, image_size, batch_size, dtype)
     ours = together(subject)
     sides: dict[str, Callable[[], Any]] = {JAXENS: ours.call}
@@ -42,17 +41,20 @@ def train(
             items=members * batch_size,
             flop=members * batch_size * subject.work.training,
             dtype=subject.dtype,
+            traffic=ours.traffic if own else None,
             memory=ours.memory if own else None,
             compiling=ours.compiling if own else None,
             ratio=times_as_fast(timed, by),
         )
 
-    return [
-        Results(
-            f"Training, {subject.describe()}",
-            "member-images",
-            f"how many times as fast as {fastest(timed)}",
-            [row(by) for by in timed],
-            (FORMULA, "AdamW and cross-entropy, no augmentation", "Memory: of the compiled step"),
-        )
-    ]
+    found = Results(
+        f"Training, {subject.describe()}",
+        "member-images",
+        beside_fastest(timed),
+        [row(by) for by in timed],
+        (FORMULA, "AdamW and cross-entropy, no augmentation", "Memory: of the compiled step"),
+    )
+    if not profile:
+        return [found]
+    title = f"Our step by operation, {subject.describe()}"
+    return [found, profiled(title, ours.call, ours.steps)]

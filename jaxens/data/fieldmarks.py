@@ -6,7 +6,6 @@ how the wing is patterned, and which marks there are. Each picture comes with it
 family and attributes, a mask and a key point per part, and a box.
 """
 
-import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -27,7 +26,7 @@ from jaxens.data.fieldmarks_species import (
     SPECIES,
     WING_PATTERNS,
 )
-from jaxens.data.preparing import PictureBuilder, prepare_quietly
+from jaxens.data.preparing import PictureBuilder, cores, prepare_quietly
 from jaxens.data.schema import Example, Info, Task, dataset_info, to_record
 from jaxens.errors import UserError
 
@@ -113,7 +112,7 @@ def prepare(
     """
     builder = FieldMarks(size=size, seed=seed, counts=counts, data_dir=cache_dir)
     total = sum(counts.values())
-    workers = min(_cores(), total // _CHUNK)
+    workers = min(cores(), total // _CHUNK)
     if workers <= 1:
         return prepare_quietly(builder, "drawing FieldMarks", total)
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _leave_interrupts_to_parent)
@@ -131,13 +130,6 @@ def prepare(
 
 def _leave_interrupts_to_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _check(size: int, seed: int, counts: Mapping[str, int]) -> None:

@@ -72,6 +72,11 @@ def prepare_quietly(
     return tfds.builder_from_directory(folder)
 
 
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def notices(builder: tfds.core.DatasetBuilder) -> list[str]:
     """What the source said of its pictures while they were written."""
     return list((builder.info.metadata or {}).get("notices", ()))

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from jaxtyping import Float32, Int, Int8, Int32, UInt8
 from PIL import Image
 
 from jaxens.data.geometry import Crop, Picture, square
-from jaxens.data.preparing import progress
+from jaxens.data.preparing import cores, progress
 from jaxens.data.schema import Example, Info, from_record
 from jaxens.errors import UserError
 
@@ -121,7 +120,7 @@ def load(source: Source, description: str) -> Split:
         else np.empty((count, len(task.classes)), np.int8)
         for task in info.tasks
     }
-    with ThreadPoolExecutor(os.cpu_count()) as pool, progress(description, count) as advance:
+    with ThreadPoolExecutor(cores()) as pool, progress(description, count) as advance:
         for i, picture in enumerate(pool.map(source.__getitem__, range(count))):
             ids.append(picture.id)
             images[i] = picture.image

@@ -1,6 +1,5 @@
 """Streams the batches of a training plan, for sets that do not fit on the device."""
 
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from absl import flags
 from jaxtyping import Int32
 
 from jaxens.data.geometry import square
+from jaxens.data.preparing import cores
 from jaxens.data.source import Source
 
 Plan = Callable[[int], Int32[np.ndarray, "batch"] | Int32[np.ndarray, "member batch"]]
@@ -55,7 +55,7 @@ def batches(
     gather = _Gather(source, plan, process_index, process_count)
     steps = grain.MapDataset.range(start_step, stop_step).map(gather)
     if workers == 0:
-        threads = max(_READ_AHEAD, os.cpu_count() or 1)
+        threads = max(_READ_AHEAD, cores())
         options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads)
         return iter(steps.to_iter_dataset(options))
     if not flags.FLAGS.is_parsed():  # grain reads some before it starts a process

@@ -1,12 +1,10 @@
 """What a frozen trunk makes of the training pictures, computed once for a whole run."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import jax
 import numpy as np
 from jax import Array
-from jaxtyping import Int32
 
 from jaxens.config import Config
 from jaxens.data.opening import fits_on_device
@@ -15,6 +13,7 @@ from jaxens.data.schema import Task
 from jaxens.data.source import Source
 from jaxens.data.stream import batches
 from jaxens.ensemble.memory import images_at_once
+from jaxens.ensemble.plan import InOrder
 from jaxens.ensemble.step import Batch, embed, is_off, normalized
 from jaxens.models import Classifier
 
@@ -42,7 +41,7 @@ def embeddings(
     if not fits_on_device(config.data, one.size * one.dtype.itemsize * count):
         return None
     parts = []
-    stream = batches(source, _InOrder(count, chunk), 0, -(-count // chunk), config.data.workers)
+    stream = batches(source, InOrder(count, chunk), 0, -(-count // chunk), config.data.workers)
     with progress("the frozen trunk's view of the pictures", count) as advance:
         for batch in stream:
             labels = {task.name: batch["labels"][task.name] for task in tasks}
@@ -52,15 +51,3 @@ def embeddings(
                 advance()
     whole = jax.tree.map(lambda *each: np.concatenate(each)[:count], *parts)
     return jax.device_put(whole)
-
-
-@dataclass(frozen=True)
-class _InOrder:
-    """A plan that goes once through all pictures; its last batch is filled up from the first."""
-
-    pictures: int
-    batch: int
-
-    def __call__(self, step: int) -> Int32[np.ndarray, "batch"]:
-        rows = np.arange(step * self.batch, (step + 1) * self.batch, dtype=np.int32)
-        return rows % self.pictures

@@ -4,6 +4,7 @@ A plan is a pure function of the step, so that a run can go on from any step, an
 can fetch any step in any order.
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, Self
 
@@ -70,6 +71,21 @@ class Plan:
 
     def __setstate__(self, state: tuple) -> None:
         self.__init__(*state)  # type: ignore[misc]
+
+
+@dataclass(frozen=True)
+class InOrder:
+    """A plan that goes through all pictures once, `batch` at a step, int32 [batch].
+
+    The last batch is filled up from the first pictures.
+    """
+
+    pictures: int
+    batch: int
+
+    def __call__(self, step: int) -> Int32[np.ndarray, "batch"]:
+        rows = np.arange(step * self.batch, (step + 1) * self.batch, dtype=np.int32)
+        return rows % self.pictures
 
 
 def bucket_of(pictures: int, buckets: int, seed: int) -> Int32[np.ndarray, "pictures"]:

@@ -3,10 +3,11 @@
 import io
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from jaxens.benchmarks import photos
-from jaxens.benchmarks.pipeline import by_pillow
+from jaxens.benchmarks.pipeline import by_opencv, by_pillow
 from jaxens.data.geometry import square
 from jaxens.data.source import Source
 
@@ -22,6 +23,14 @@ def test_a_photograph_is_a_jpeg_of_the_usual_size_and_another_each_time() -> Non
 def test_pillow_by_itself_gives_our_pictures() -> None:
     example = photos.example(3)
     np.testing.assert_array_equal(by_pillow(example.image, 224), square(example, 224).image)
+
+
+def test_opencv_gives_about_the_same_its_channels_in_the_same_order() -> None:
+    pytest.importorskip("cv2")
+    encoded = photos.photo(3)
+    found, expected = by_opencv(encoded, 64).astype(int), by_pillow(encoded, 64).astype(int)
+    assert np.abs(found - expected).mean() < 8  # means of areas, beside Lanczos' kernel
+    assert np.abs(found[..., ::-1] - expected).mean() > 20
 
 
 def test_prepared_photographs_are_those(tmp_path) -> None:

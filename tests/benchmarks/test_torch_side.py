@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from jaxens.benchmarks import captum_side, explain, torch_side, training
+from jaxens.benchmarks import captum_side, explain, steps, torch_side
 from jaxens.benchmarks.results import JAXENS
 from jaxens.benchmarks.subject import CLASSES, TASK, Subject, member
 from jaxens.benchmarks.torch_models import TWINS
@@ -50,7 +50,7 @@ def test_a_twin_with_our_weights_gives_our_logits(name: str) -> None:
 @pytest.fixture(scope="module")
 def losses() -> np.ndarray:
     """Ours of four steps [step, member]."""
-    trained = training.together(subject())
+    trained = steps.together(subject())
     return np.concatenate([trained.call() for _ in range(4)])
 
 
@@ -63,7 +63,7 @@ def test_training_in_pytorch_has_our_losses(variant: torch_side.Variant, losses:
 
 
 def test_members_one_by_one_have_the_losses_of_all_together(losses: np.ndarray) -> None:
-    single = training.one_by_one(subject())
+    single = steps.one_by_one(subject())
     found = np.stack([np.concatenate(single.call()) for _ in range(2)])
     np.testing.assert_allclose(found, losses[:2], rtol=1e-4)
 
@@ -71,15 +71,15 @@ def test_members_one_by_one_have_the_losses_of_all_together(losses: np.ndarray) 
 def test_several_steps_in_one_dispatch_have_the_losses_of_single_ones(
     monkeypatch: pytest.MonkeyPatch, losses: np.ndarray
 ) -> None:
-    monkeypatch.setattr(training, "steps_at_once", lambda: 3)
-    several = training.together(subject())
+    monkeypatch.setattr(steps, "steps_at_once", lambda: 3)
+    several = steps.together(subject())
     assert several.steps == 3
     np.testing.assert_allclose(several.call(), losses[:3], rtol=1e-3)
 
 
 def test_heads_on_a_frozen_trunk_train_alike_with_and_without_kept_embeddings() -> None:
     frozen = subject(base="frozen")
-    ways = [training.together(frozen, embedded=embedded) for embedded in (False, True)]
+    ways = [steps.together(frozen, embedded=embedded) for embedded in (False, True)]
     per_step, per_run = (np.concatenate([way.call() for _ in range(3)]) for way in ways)
     np.testing.assert_allclose(per_run, per_step, rtol=1e-5)
     assert (per_step[2] < per_step[0]).all()

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from jaxens.bench import BENCHMARKS, bench
-from jaxens.benchmarks import machine, rounds
+from jaxens.benchmarks import checks, machine, rounds
+from jaxens.benchmarks.explain import METHODS
 from jaxens.errors import UserError
 from jaxens.viz.live import console
 
@@ -19,7 +20,7 @@ TINY: dict[str, list[str]] = {
         *(*NETWORKS, "--members", "2", "--images", "2", "--against", "torch"),
         *("--methods", "saliency", "grad_cam"),
     ],
-    "lime": [*NETWORKS, "--members", "2", "--samples", "12"],
+    "lime": [*NETWORKS, "--members", "2", "--samples", "12", "--against", "lime"],
     "members": [*NETWORKS, "--sizes", "1", "2", "--batch-size", "4"],
     "frozen": [*NETWORKS, "--members", "2", "--batch-size", "4"],
     "scores": ["--maps", "6", "--members", "2", "--image-size", "28", "--rounds", "1"],
@@ -84,7 +85,7 @@ def test_a_benchmark_prints_its_rows_and_keeps_them(what: str, tmp_path: Path) -
     assert kept["machine"]["matmul"]["float32"] > 0
     rows = [row for results in kept["results"] for row in results["rows"]]
     found = {(row["what"], row["by"]) for row in rows}
-    assert found - {("decode, cut, resize", "OpenCV")} == ROWS[what]
+    assert found == ROWS[what]
     assert all(len(row["timed"]["rounds"]) == 1 and row["seconds"] > 0 for row in rows)
     assert any(row["ratio"] for row in rows)
     table = (tmp_path / "out" / "bench.md").read_text()
@@ -107,22 +108,74 @@ def test_without_a_comparison_there_is_no_ratio(monkeypatch: pytest.MonkeyPatch)
     real = builtins.__import__
 
     def refuse(name: str, *rest: Any) -> Any:
-        assert not name.startswith(("torch", "captum"))
+        assert not name.startswith(("torch", "captum", "lime"))
         return real(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
+    for what in ("train", "lime"):
+        with console.capture() as capture:
+            bench([what, *TINY[what][:-2]])
+        assert "ratio" not in capture.get()
+
+
+def test_opencv_decodes_beside_if_asked() -> None:
+    pytest.importorskip("cv2")
     with console.capture() as capture:
-        bench(["train", *TINY["train"][:-2]])
-    assert "ratio" not in capture.get()
+        bench(["input", *TINY["input"], "--against", "opencv"])
+    assert "OpenCV" in capture.get()
 
 
-def test_a_missing_package_is_told_before_anything_is_built(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("what", ["train", "explain"])
+def test_a_benchmark_computes_in_bfloat16(what: str, tmp_path: Path) -> None:
+    methods = ["--methods", *METHODS] if what == "explain" else []
+    with console.capture() as capture:
+        bench([what, *TINY[what], *methods, "--dtype", "bfloat16", "--out", str(tmp_path)])
+    assert "bfloat16" in capture.get()
+    (results,) = json.loads((tmp_path / "bench.json").read_text())["results"]
+    asked = {row["what"] for row in results["rows"]}
+    assert asked >= set(METHODS if what == "explain" else ())
+
+
+def test_a_profile_follows_the_training_step(tmp_path: Path) -> None:
+    with console.capture() as capture:
+        bench(["train", *TINY["train"][:-2], "--profile", "--out", str(tmp_path)])
+    _, profile = json.loads((tmp_path / "bench.json").read_text())["results"]
+    assert 1 <= len(profile["rows"]) <= 10
+    table = (tmp_path / "bench.md").read_text()
+    for row in profile["rows"]:
+        assert row["kind"] in capture.get()
+        assert f"| {row['kind']} | {row['longest']} |" in table
+
+
+def test_what_is_asked_for_twice_is_measured_once(tmp_path: Path) -> None:
+    twice = ["--sizes", "2", "1", "2"]
+    with console.capture():
+        bench(["members", *NETWORKS, "--batch-size", "4", *twice, "--out", str(tmp_path)])
+    (results,) = json.loads((tmp_path / "bench.json").read_text())["results"]
+    asked = ["2 members", "2 members", "1 member", "1 member"]  # together, and one by one
+    assert [row["what"] for row in results["rows"]] == asked
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "--model", "vgg16", "--image-size", "16"], "--image-size 16 .* at least 32"),
+        (["compile", "--model", "small-vgg", "--image-size", "8"], "at least 16"),
+        (["lime", "--against", "lime"], "pip install lime"),
+        (["explain", "--against", "torch"], "pip install torch captum"),
+        (["train", "--out", str(Path(__file__))], "is a file"),
+    ],
+)
+def test_a_mistake_is_told_before_the_machine_is_measured(
+    arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(machine.importlib.util, "find_spec", lambda name: None)
-    for what, remedy in (("train", "torch"), ("explain", "torch captum"), ("lime", "lime")):
-        with console.capture(), pytest.raises(UserError, match=f"pip install {remedy}$"):
-            bench([what, *TINY[what]])
+    def absent(name: str) -> None:
+        raise ModuleNotFoundError(f"No module named {name!r}")
+
+    monkeypatch.setattr("jaxens.bench.measure", lambda: pytest.fail("measured"))
+    monkeypatch.setattr(checks.importlib, "import_module", absent)
+    with pytest.raises(UserError, match=said):
+        bench(arguments)
 
 
 def test_a_flag_of_another_benchmark_is_refused() -> None:

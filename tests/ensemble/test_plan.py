@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from jaxens.ensemble.plan import Plan, bucket_of
+from jaxens.ensemble.plan import InOrder, Plan, bucket_of
 
 PICTURES, MEMBERS, BATCH = 57, 5, 8
 
@@ -67,3 +67,9 @@ def test_a_step_depends_on_seed_and_number_alone(diversity):
     for step in range(20):
         np.testing.assert_array_equal(copy(step), backwards[step])
     assert not np.array_equal(one(3), plan(diversity, seed=1)(3))
+
+
+def test_in_order_every_picture_is_seen_once_and_the_last_batch_is_filled_up_from_the_first():
+    through = InOrder(pictures=7, batch=3)
+    assert [through(step).tolist() for step in range(3)] == [[0, 1, 2], [3, 4, 5], [6, 0, 1]]
+    assert through(0).dtype == np.int32

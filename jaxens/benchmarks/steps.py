@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from jaxens.benchmarks.machine import program_memory
+from jaxens.benchmarks.machine import on_cpu, program_memory
 from jaxens.benchmarks.subject import TASK, Subject, member
+from jaxens.benchmarks.traffic import step_traffic
 from jaxens.ensemble.feed import steps_at_once
 from jaxens.ensemble.step import embed
 
@@ -26,6 +27,7 @@ class Training(NamedTuple):
     steps: int
     memory: int  # bytes
     compiling: float  # seconds
+    traffic: float | None  # bytes that a step of all members reads and writes
 
 
 def together(subject: Subject, embedded: bool = False) -> Training:
@@ -50,7 +52,7 @@ def together(subject: Subject, embedded: bool = False) -> Training:
         state, losses = program(state)
         return losses
 
-    return Training(call, program.steps, program.memory, program.compiling)
+    return Training(call, program.steps, program.memory, program.compiling, program.traffic)
 
 
 def one_by_one(subject: Subject) -> Training:
@@ -70,7 +72,8 @@ def one_by_one(subject: Subject) -> Training:
             losses.append(loss)
         return losses
 
-    return Training(call, program.steps, program.memory, program.compiling)
+    traffic = program.traffic and subject.members * program.traffic
+    return Training(call, program.steps, program.memory, program.compiling, traffic)
 
 
 class _Program:
@@ -94,6 +97,8 @@ class _Program:
         self._program = lowered.compile()
         self.compiling = time.perf_counter() - began
         self.memory = program_memory(self._program)
+        # On a CPU, caches serve what the layers of one member pass on: this would tell nothing.
+        self.traffic = None if on_cpu() else step_traffic(self._program, self.steps)
 
     def __call__(self, state: Any) -> tuple[Any, Array]:
         return self._program(state, *self._given)
