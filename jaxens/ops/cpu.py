@@ -26,7 +26,6 @@ The weight gradient has forms of its own: see `jaxens.ops.cpu_weights`.
 
 import functools
 import itertools
-import math
 from typing import Any
 
 import jax
@@ -36,8 +35,6 @@ from jax import Array, lax
 from jaxens.ops import windows
 from jaxens.ops.geometry import Geometry
 
-OUTPUTS = 128  # channels, from whose number on windows may take more room
-FEW_PIXELS = 4  # of a result, for which a direct convolution is no choice
 SPLIT = 2**19  # bytes of a kernel that XLA divides between cores by itself
 ROW = 256  # pixels of a row that it does
 
@@ -48,9 +45,9 @@ def has_work(geometry: Geometry, images: Any, kernel: Any) -> bool:
 
 
 def forward(geometry: Geometry, images: Array, kernel: Array) -> Array:
-    if _fit(geometry, images, kernel.shape):
+    if windows.fit(geometry, images, kernel.shape):
         return jnp.matmul(
-            _unrolled(geometry, images, kernel.shape),
+            windows.unrolled(geometry, images, kernel.shape),
             kernel.reshape(-1, kernel.shape[-1]),
             precision=geometry.precision,
         ).reshape(*windows.out_size(geometry, images, kernel.shape), kernel.shape[-1])
@@ -62,7 +59,7 @@ def input_gradient(
 ) -> Array:
     images = jax.ShapeDtypeStruct(shape, cotangent.dtype)
     # What lies apart makes a direct convolution slow (4x4 from 2x2: 4 GFLOP/s; so, 404).
-    if _fit(geometry, images, kernel.shape, part=1 if max(geometry.strides) == 1 else 12):
+    if windows.fit(geometry, images, kernel.shape, part=1 if max(geometry.strides) == 1 else 12):
         by_window = jnp.matmul(
             cotangent.reshape(-1, cotangent.shape[-1]),
             kernel.reshape(-1, kernel.shape[-1]).T,
@@ -125,17 +122,9 @@ def _apart(rows: Array, side: int) -> Array:
     return groups.reshape(n * side, height, width // side, channels)
 
 
-def _unrolled(geometry: Geometry, images: Array, kernel: tuple[int, ...]) -> Array:
-    """Every window as a row, [image * h * w, window height * window width * channel]."""
-    n, *space = windows.out_size(geometry, images, kernel)
-    padded = jnp.pad(images, [(0, 0), *windows.sides(geometry, images, kernel), (0, 0)])
-    views = windows.taps(geometry, padded, kernel, space, first=1)
-    return jnp.concatenate(views, axis=-1).reshape(math.prod((n, *space)), -1)
-
-
 def _put_back(geometry: Geometry, shape: tuple[int, ...], by_place: Array) -> Array:
     """What lies in windows [image, h, w, window height, window width, channel], added where it
-    came from: the transpose of `_unrolled`.
+    came from: the transpose of `windows.unrolled`.
 
     Pixels that are a stride apart are summed as a picture of their own, and interleaved in the
     end: XLA:CPU takes twice as long for windows with gaps between their pixels.
@@ -158,15 +147,3 @@ def _put_back(geometry: Geometry, shape: tuple[int, ...], by_place: Array) -> Ar
     lines = [jnp.stack([phase(i, j) for j in range(across)], axis=3) for i in range(down)]
     whole = jnp.stack(lines, axis=2).reshape(n, rows * down, columns * across, channels)
     return whole[:, top : top + height, left : left + width]
-
-
-def _fit(geometry: Geometry, images: Any, kernel: tuple[int, ...], part: int = 1) -> bool:
-    """Whether the windows of one of so many parts of the images are to be taken."""
-    _, rows, columns = windows.out_size(geometry, images, kernel)
-    *window, channels, out = kernel
-    if math.prod(window) == 1 or rows * columns <= FEW_PIXELS:  # the first are no copy
-        return True
-    room = windows.WINDOWS * max(1, out / OUTPUTS)
-    if channels <= windows.COLOURS:
-        room = windows.WINDOWS_OF_PICTURES
-    return windows.size_in_bytes(geometry, images, kernel) <= part * room

@@ -1,9 +1,11 @@
 """The weight gradient of a plain convolution on a CPU: a product, summed over parts of the images.
 
-For each place in the window, what lies there is multiplied with the cotangent. Measured on two
-cores (XLA:CPU of JAX 0.10.2, float32, 16 images, 3x3; the matrix product's ceiling is 470
-GFLOP/s), as XLA's convolution, as the product of all nine shifted views ("windows"), and as that
-of three shifted along the rows with three cotangents shifted along the columns ("shifts"):
+For each place in the window, what lies there is multiplied with the cotangent. Where the forward
+pass has unrolled its windows they serve again; otherwise one of two forms takes some images after
+others, measured on two cores (XLA:CPU of JAX 0.10.2, float32, 16 images, 3x3; the matrix
+product's ceiling is 470 GFLOP/s) beside XLA's convolution ("direct"): the product of all nine
+shifted views ("windows"), or that of three shifted along the rows with three cotangents shifted
+along the columns ("shifts"):
 
 | GFLOP/s                        | direct | windows | shifts |
 | ------------------------------ | -----: | ------: | -----: |
@@ -11,11 +13,17 @@ of three shifted along the rows with three cotangents shifted along the columns 
 |  64 ->  64, 32x32              |    113 |     214 |    237 |
 |  64 -> 128, 32x32              |        |     286 |    318 |
 | 128 -> 128, 32x32              |        |     277 |    348 |
-| 128 -> 128, 8x8                |        |     210 |    274 |
-| 256 -> 256, 8x8                |    256 |     304 |    325 |
-| 512 -> 512, 8x8                |        |     335 |    332 |
-| 512 -> 512, 4x4                |        |     336 |    277 |
+| 256 -> 256, 16x16              |        |     344 |    345 |
+|  32 ->  32, 16x16              |        |     106 |    165 |
 |  16 ->  16, 64x64              |        |      81 |     66 |
+
+| forward and weight gradient, GFLOP/s | with windows of its own | with those of the forward pass |
+| ------------------------------------ | ----------------------: | -----------------------------: |
+| 512 -> 512, 8x8                      |                     366 |                            400 |
+| 512 -> 512, 4x4                      |                     374 |                            399 |
+| 256 -> 256, 4x4                      |                     267 |                            317 |
+| 128 -> 256, 8x8 by a stride of 2     |                     236 |                            295 |
+|  32 ->  32, 8x8                      |                     128 |                             83 |
 
 What is lost to the ceiling goes into copies. Shifts copy six views for nine, and multiply the
 padding of each row as well, which small maps have much of; many channels hide the copies.
@@ -32,6 +40,7 @@ from jaxens.ops import windows
 from jaxens.ops.geometry import Geometry
 
 OUTPUTS = 256  # channels, from whose number on windows may take more room
+UNROLLED_CHANNELS = 128  # of results, from whose number on a product of transposed windows pays
 SHIFTS = 7 * 2**20  # bytes of shifted views at once, where more than one image fits,
 SHIFTS_OF_ONE = 12 * 2**20  # and those of a single image
 SHIFTED_COLUMNS = 8  # from which on the padding is not too much of a row
@@ -42,7 +51,13 @@ def weight_gradient(
     geometry: Geometry, shape: tuple[int, ...], images: Array, cotangent: Array
 ) -> Array:
     """Of a kernel of this shape."""
-    if at_once := _images_to_shift(geometry, shape, images, cotangent):
+    if _forward_has_windows(geometry, shape, images):
+        total = _product(
+            geometry,
+            windows.unrolled(geometry, images, shape).T,
+            cotangent.reshape(-1, cotangent.shape[-1]),
+        )
+    elif at_once := _images_to_shift(geometry, shape, images, cotangent):
         total = _of_shifts(geometry, shape, images, cotangent, at_once)
     else:
         total = _of_windows(geometry, shape, images, cotangent)
@@ -125,6 +140,20 @@ def _sum(of_part: Callable[..., Array], parts: Iterable[tuple[int, ...]]) -> Arr
             lambda total, part: (total + of_part(*part), None), total, jnp.asarray(others)
         )
     return total
+
+
+def _forward_has_windows(geometry: Geometry, shape: tuple[int, ...], images: Array) -> bool:
+    """Whether windows that the forward pass has unrolled can serve again.
+
+    They are written here as there: XLA finds that the two are one.
+    """
+    *window, channels, out = shape
+    return (
+        math.prod(window) > 1
+        and channels > windows.COLOURS
+        and out >= UNROLLED_CHANNELS
+        and windows.fit(geometry, images, shape)
+    )
 
 
 def _images_to_shift(
