@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -30,3 +31,23 @@ def test_the_kernel_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
         return int(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
     assert pages_of_a_step(kept=True) < pages_of_a_step(kept=False) / 4
+
+
+FLAGS = """
+import jax.numpy as jnp
+from jaxens.compilation import keep_memory
+keep_memory()
+jnp.ones(1 << 24).block_until_ready()
+with open("/proc/self/smaps") as lines:
+    maps = lines.read().split("[heap]")[1:]
+print(*(each.split("VmFlags:")[1].split("\\n")[0] for each in maps))
+"""
+
+
+@pytest.mark.skipif(
+    not Path("/sys/kernel/mm/transparent_hugepage").exists(), reason="of Linux with huge pages"
+)
+def test_memory_is_asked_for_in_huge_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
+    flags = subprocess.run([sys.executable, "-c", FLAGS], check=True, stdout=subprocess.PIPE).stdout
+    assert b"hg" in flags.split()
