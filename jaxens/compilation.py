@@ -3,6 +3,7 @@
 import ctypes
 import os
 import sys
+from pathlib import Path
 
 import jax
 
@@ -41,7 +42,21 @@ def keep_memory() -> None:
         mallopt(_ARENA_MAX, 1)
         mallopt(_MMAP_MAX, 0)
         mallopt(_TRIM_THRESHOLD, -1)
-        _ask_for_huge_pages(libc)
+        if not _addresses_count():
+            _ask_for_huge_pages(libc)
+
+
+def _addresses_count() -> bool:
+    """Whether addresses are limited, or taken for memory, before any of it is used."""
+    import resource  # not on Windows
+
+    limits = (resource.RLIMIT_AS, resource.RLIMIT_DATA)
+    if any(resource.getrlimit(each)[0] != resource.RLIM_INFINITY for each in limits):
+        return True
+    try:
+        return Path("/proc/sys/vm/overcommit_memory").read_text().strip() == "2"
+    except OSError:
+        return True
 
 
 def _ask_for_huge_pages(libc: ctypes.CDLL) -> None:
@@ -51,8 +66,7 @@ def _ask_for_huge_pages(libc: ctypes.CDLL) -> None:
     libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
     libc.free.argtypes = [ctypes.c_void_p]
     libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    block = libc.malloc(length)
-    if block:  # there is none where addresses are limited
+    if block := libc.malloc(length):
         first = -(-block // page) * page
         libc.madvise(first, (block + length - first) // page * page, _MADV_HUGEPAGE)
         libc.free(block)

@@ -31,6 +31,9 @@ def integrated_gradients(
     the line (see `quadrature`); `chunk` is how many of them go through the model at once
     (all, if None), which bounds memory and changes the result by no more than rounding.
 
+    Inside `jax.shard_map`, images that devices share have to be made varying first (`lax.pcast`)
+    where the model's weights vary, as for every gradient: JAX would sum it over the devices.
+
     The attributions of an image sum to F(image) - F(baseline), but for the quadrature's
     error: see `convergence_delta`.
     """

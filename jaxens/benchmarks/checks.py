@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 
+from jaxens.benchmarks.scores import GRID
 from jaxens.ensemble.state import below_heads
 from jaxens.errors import UserError
 from jaxens.models import build
@@ -31,6 +32,10 @@ def check(what: str, settings: dict[str, Any], folder: Path | None) -> None:
     model, size = settings.get("model"), settings.get("image_size")
     if model and size:
         check_image_size(model, size)
+    if settings.get("samples") == 1:
+        raise UserError("--samples 1: LIME fits a model to samples: choose at least 2")
+    if what == "scores":
+        check_blocks(settings["image_size"])
     against = settings.get("against")
     if against:
         require(*PEERS[what][against])
@@ -78,6 +83,15 @@ def check_image_size(model: str, size: int) -> None:
     if not cells(model, size):
         least = next(larger for larger in itertools.count(size) if cells(model, larger))
         raise UserError(f"--image-size {size} is too small for {model}: choose at least {least}")
+
+
+def check_blocks(size: int) -> None:
+    """Raises `UserError` where the plain code has no whole blocks of pixels to average."""
+    if size % GRID:
+        raise UserError(
+            f"--image-size {size}: the plain code averages {GRID} x {GRID} whole blocks: "
+            f"choose a multiple of {GRID}"
+        )
 
 
 def check_batch(model: str, size: int, batch: int) -> None:

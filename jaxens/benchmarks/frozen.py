@@ -52,7 +52,8 @@ def frozen(
             (
                 "Once per step: the trunk sees each image once for all members, as where pictures "
                 "are changed at random; once per run: what it makes of them was kept",
-                "FLOP: of the trunk's forward pass, without heads",
+                "FLOP: of full training as in other tables; otherwise of the trunk's forward pass, "
+                "without heads",
                 "Memory: of the compiled step",
             ),
         )

@@ -75,6 +75,9 @@ def pipeline(
                 f"Loading, streaming and threads use {cores()} cores, the others one",
                 f"A training step of {subject.describe()} takes {step:.3g} s and asks for "
                 f"{batch_size / step:,.0f} pictures/s; the stream gives {given:,.0f}",
+                f"Members share their pictures: {given / cores():,.0f} pictures a core and second "
+                f"keep up with {members * given / cores():,.0f} member-images/s of {members} "
+                "members for each core that decodes",
             ),
         )
     ]

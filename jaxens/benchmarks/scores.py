@@ -14,7 +14,6 @@ from jaxtyping import Bool, Float
 from jaxens import metrics
 from jaxens.benchmarks.results import JAXENS, Results, Row, beside_fastest, times_as_fast
 from jaxens.benchmarks.rounds import in_turn
-from jaxens.errors import UserError
 
 PROTOCOL = metrics.Protocol(metrics=("iou", "correlation", "distance"))
 GRID = PROTOCOL.correlation_size
@@ -32,11 +31,6 @@ def scores(
     maps: int = 1000, members: int = 11, image_size: int = 224, rounds: int = 5
 ) -> list[Results]:
     """IoU, correlation and centre of mass of members' maps and their mean."""
-    if image_size % GRID:
-        raise UserError(
-            f"--image-size {image_size}: the plain code averages {GRID} x {GRID} whole blocks, "
-            f"choose a multiple of {GRID}"
-        )
     given = material(max(1, round(maps / members)), members, image_size)
     sides: dict[str, Callable[[], object]] = {
         JAXENS: partial(ours, jax.tree.map(jnp.asarray, given)),

@@ -10,7 +10,8 @@ own) and a batching rule of its own:
 | what carries the mapped axis                        | CPU, channels last     | GPU, TPU, other |
 | --------------------------------------------------- | ---------------------- | --------------- |
 | images only, in the forward and input-gradient pass | one, of the whole batch| the same        |
-| kernels only, in the forward pass                   | a loop over members    | one, of all     |
+| kernels only, in the forward pass; cotangents only, | a loop over members    | one, of all     |
+| in the weight gradient                              |                        |                 |
 | anything else                                       | a loop over members    | one per member  |
 
 "Other" are grouped, dilated and transposed convolutions, which are always one per member there.
@@ -53,7 +54,21 @@ def conv_general_dilated(
 
     Shapes are those of `dimension_numbers`; the annotation shows NHWC and HWIO. The result
     equals `lax`'s to rounding, with or without `vmap`, whatever carries the mapped axis.
+
+    **Raises:** what `lax` raises, as `TypeError` for operands of two types.
     """
+    # What does not fit is told in `lax`'s words.
+    lax_itself = partial(
+        lax.conv_general_dilated,
+        window_strides=window_strides,
+        padding=padding,
+        lhs_dilation=lhs_dilation,
+        rhs_dilation=rhs_dilation,
+        dimension_numbers=dimension_numbers,
+        feature_group_count=feature_group_count,
+        precision=precision,
+    )
+    jax.eval_shape(lax_itself, *(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in (lhs, rhs)))
     geometry = Geometry.of(
         lhs.shape,
         rhs.shape,
@@ -182,9 +197,12 @@ def _weight_gradient(geometry: Geometry, shape: tuple[int, ...], by_form: bool) 
     def gradient(images: Array, cotangent: Array) -> Array:
         if by_form:
             return cpu_weights.weight_gradient(geometry, shape, images, cotangent)
-        return geometry.dense_weight_gradient(shape, images, cotangent)
+        # Channels are read off the cotangent: those of all members may have joined.
+        own = (*shape[:-1], cotangent.shape[-1]) if geometry.plain else shape
+        return geometry.dense_weight_gradient(own, images, cotangent)
 
-    return _member_batched(gradient, fold=None, looped=by_form)
+    last = 3 if geometry.plain else None
+    return _member_batched(gradient, fold=None, looped=by_form, kernels_join=last)
 
 
 def _member_batched(
@@ -194,7 +212,7 @@ def _member_batched(
 
     `fold` holds the batch axis of the first operand and of the result, where the mapped axis
     may join it; None where the result has no batch axis (a weight gradient sums over it).
-    `kernels_join` is the kernels' and the result's axis of channels, where those of all
+    `kernels_join` is the second operand's and the result's axis of channels, where those of all
     members may be computed as one kernel's.
     """
     batched_part = custom_vmap(part)

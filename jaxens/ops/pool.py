@@ -14,6 +14,8 @@ def max_pool(
     14 times faster there (2x2 windows of 64x64 pixels, forward and backward). The gradient
     goes to the first of several equal values, as in PyTorch; NaN stays NaN.
     """
+    if 2 * padding > window:
+        raise ValueError(f"a padding of {padding} is more than half of a window of {window}")
     least = window - 2 * padding
     if min(x.shape[1:3]) < least:
         raise ValueError(f"a window of {window} needs {least} pixels a side, got {x.shape[1:3]}")

@@ -136,9 +136,11 @@ def test_a_benchmark_computes_in_bfloat16(what: str, tmp_path: Path) -> None:
     assert asked >= set(METHODS if what == "explain" else ())
 
 
-def test_a_profile_follows_the_training_step(tmp_path: Path) -> None:
+@pytest.mark.parametrize("what", ["train", "explain"])
+def test_a_profile_follows_what_was_measured(what: str, tmp_path: Path) -> None:
     with console.capture() as capture:
-        bench(["train", *TINY["train"][:-2], "--profile", "--out", str(tmp_path)])
+        alone = " ".join(TINY[what]).replace(" --against torch", "").split()
+        bench([what, *alone, "--profile", "--out", str(tmp_path)])
     _, profile = json.loads((tmp_path / "bench.json").read_text())["results"]
     assert 1 <= len(profile["rows"]) <= 10
     table = (tmp_path / "bench.md").read_text()
@@ -164,6 +166,8 @@ def test_what_is_asked_for_twice_is_measured_once(tmp_path: Path) -> None:
         (["lime", "--against", "lime"], "pip install lime"),
         (["explain", "--against", "torch"], "pip install torch captum"),
         (["train", "--out", str(Path(__file__))], "is a file"),
+        (["lime", "--samples", "1"], "--samples 1: .* at least 2"),
+        (["scores", "--image-size", "30"], "--image-size 30: .* a multiple of 14"),
     ],
 )
 def test_a_mistake_is_told_before_the_machine_is_measured(

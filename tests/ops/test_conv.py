@@ -1,6 +1,10 @@
 """The member-batched convolution equals `lax.conv_general_dilated`, member by member."""
 
+import os
+import subprocess
+import sys
 from functools import partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -223,6 +227,19 @@ def test_what_devices_share_has_the_sum_of_their_gradients(sharded, name):
         )
 
 
+def test_gradients_are_summed_over_two_devices():
+    script = Path(__file__).with_name("two_devices.py")
+    flags = "--xla_backend_optimization_level=0 --xla_force_host_platform_device_count=2"
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        env={**os.environ, "XLA_FLAGS": flags},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "equal\n", done.stderr
+
+
 @pytest.mark.parametrize(
     ("images", "kernel", "stride", "padding"),
     [((2, 2, 2, 4), 3, 1, 0), ((0, 9, 8, 4), 3, 1, 1), ((2, 1, 1, 4), 4, 2, 1)],
@@ -255,6 +272,44 @@ def test_bfloat16_is_summed_in_float32(room, monkeypatch):
         assert got.dtype == jnp.bfloat16
         scale = float(jnp.max(jnp.abs(exactly)))
         np.testing.assert_allclose(got.astype(jnp.float32), exactly, atol=2**-8 * scale)
+
+
+@pytest.mark.parametrize(
+    ("images", "kernel", "strides", "dtype"),
+    [
+        ((2, 9, 8, 4), (3, 3, 5, 6), (1, 1), jnp.float32),
+        ((2, 9, 8, 4), (3, 3, 4, 6), (0, 1), jnp.float32),
+        ((2, 9, 8, 4), (3, 3, 4, 6), (1,), jnp.float32),
+        ((2, 9, 8, 4), (3, 3, 4, 6), (1, 1), jnp.bfloat16),
+    ],
+    ids=["channels", "no stride", "a stride for two axes", "types"],
+)
+def test_what_does_not_fit_is_refused_as_by_lax(images, kernel, strides, dtype):
+    def message(at):
+        with pytest.raises((TypeError, ValueError, ZeroDivisionError)) as refused:
+            at(
+                jnp.ones(images),
+                jnp.ones(kernel, dtype),
+                strides,
+                ((1, 1), (1, 1)),
+                dimension_numbers=NUMBERS,
+            )
+        return str(refused.value)
+
+    assert message(conv_general_dilated) == message(lax.conv_general_dilated)
+
+
+def test_shared_images_of_accelerators_take_one_convolution_of_all_members(monkeypatch):
+    monkeypatch.setattr(conv, "_on_cpu", lambda *_: False)
+    x, w = operands(7, 1, images_mapped=False)
+
+    def to_kernel(w):
+        return jax.grad(
+            lambda w: plain_loss(conv_general_dilated, GEOMETRIES["7x7 strided"])(x, w)[0]
+        )(w)
+
+    text = jax.jit(jax.vmap(to_kernel)).lower(w).as_text()
+    assert text.count("stablehlo.convolution") == 2  # forward, weight gradient
 
 
 def test_forward_mode_is_refused_and_says_so():

@@ -24,6 +24,11 @@ def test_it_is_pytorchs(window, stride, padding, size):
     np.testing.assert_allclose(gradient, theirs.grad.numpy().transpose(0, 2, 3, 1), atol=1e-6)
 
 
+def test_a_window_of_padding_alone_is_refused():
+    with pytest.raises(ValueError, match="padding of 2 is more than half of a window of 3"):
+        max_pool(jnp.zeros((1, 4, 4, 1)), 3, 1, 2)
+
+
 def test_nan_stays_nan():
     x = jnp.zeros((1, 4, 4, 1)).at[0, 1, 1, 0].set(jnp.nan).at[0, 2, 2, 0].set(jnp.nan)
     pooled = np.asarray(max_pool(x, 2, 2))[0, :, :, 0]
