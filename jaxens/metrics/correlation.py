@@ -35,7 +35,9 @@ def correlation(
     # Pearson's coefficient does not see a shift or a scale, but float32 does: the square of a
     # gradient of 1e-25 is zero.
     map = normalize(map)
-    return _pearson(area_average(map, size), area_average(mask.astype(map.dtype), size))
+    # Values in [0, 1], which can be summed as they are.
+    a, b = (_cells(each, size) * size / map.shape[-2] for each in (map, mask.astype(map.dtype)))
+    return _pearson(a, b)
 
 
 def _pearson(
@@ -64,27 +66,38 @@ def area_average(
 
     **Raises:** `ValueError` if the map is smaller than the grid.
     """
+    # Divided first, so that no sum over large values leaves the range of float32.
+    return _cells(as_float(map) * size / map.shape[-2], size)
+
+
+def _cells(
+    map: Float[Array, "*lead height width"], size: int
+) -> Float[Array, "*lead {size} {size}"]:
+    """For each cell, the sum over its rows of the mean over its columns.
+
+    A division per cell in place of one per pixel saves XLA:CPU a pass over the map.
+    """
     height, width = map.shape[-2:]
     if min(height, width) < size:
         raise ValueError(
             f"a map of {height} x {width} pixels is smaller than a grid of {size} x {size}: "
             f"resize it to its picture first, or ask for a size of at most {min(height, width)}"
         )
-    map = as_float(map)
     # HIGHEST: a GPU or TPU would round the values to 10 or 8 bits.
     product = partial(jnp.einsum, precision=lax.Precision.HIGHEST)
     if height % size == 0:  # a sum takes a third of a matrix product's time on a CPU
         rows = height // size
-        cells = jnp.sum((map / rows).reshape(*map.shape[:-2], size, rows, width), axis=-2)
+        cells = jnp.sum(map.reshape(*map.shape[:-2], size, rows, width), axis=-2)
     else:
-        cells = product("ih,...hw->...iw", _area_weights(height, size).astype(map.dtype), map)
-    return product("...iw,jw->...ij", cells, _area_weights(width, size).astype(map.dtype))
+        cells = product("ih,...hw->...iw", _covered(height, size).astype(map.dtype), map)
+    shares = _covered(width, size) * size / width
+    return product("...iw,jw->...ij", cells, shares.astype(map.dtype))
 
 
-def _area_weights(length: int, size: int) -> Float[np.ndarray, "{size} {length}"]:
-    """Row `i`: how much of cell `i` each pixel covers, when `size` cells span `length` pixels."""
+def _covered(length: int, size: int) -> Float[np.ndarray, "{size} {length}"]:
+    """Row `i`: how much of each pixel lies in cell `i`, when `size` cells span `length` pixels."""
     edges = np.linspace(0, length, size + 1)
     pixels = np.arange(length)
     starts = np.maximum(edges[:-1, None], pixels)
     ends = np.minimum(edges[1:, None], pixels + 1)
-    return np.maximum(ends - starts, 0) * size / length
+    return np.maximum(ends - starts, 0)

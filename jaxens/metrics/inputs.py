@@ -14,6 +14,8 @@ Mask = (
     Bool[ArrayLike, "*#lead _height _width"] | Integer[ArrayLike, "*#lead _height _width"]
 )  # any number but zero marks a pixel
 
+WIDEST = 4095  # pixels whose number times 4096, and once more, is a whole number of float32
+
 
 def as_float(map: Num[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
     """At least float32: sums over a bfloat16 map lose its last pixels."""
@@ -47,17 +49,30 @@ def check_mask_dtype(dtype: np.dtype) -> None:
         )
 
 
-def count(
-    pixels: Bool[Array, "*#lead height width"],
-    within: Bool[Array, "*#lead height width"] | None = None,
-) -> Float[Array, "*#lead"]:
-    """How many pixels are marked, `within` others if given; exact up to 16 million.
+def count(pixels: Bool[Array, "*lead height width"]) -> Float[Array, "*lead"]:
+    """How many pixels are marked; exact up to 16 million.
 
-    XLA:CPU takes a sum of floats in a third of the time of one of booleans, and looks a mask up
-    in half the time that it takes to intersect it with the maps of eleven members.
+    XLA:CPU takes a sum of floats in a third of the time of one of booleans.
     """
-    each = jnp.float32(1) if within is None else within.astype(jnp.float32)
-    return jnp.sum(jnp.where(pixels, each, jnp.float32(0)), axis=(-2, -1))
+    return jnp.sum(pixels.astype(jnp.float32), axis=(-2, -1))
+
+
+def count_within(
+    pixels: Bool[Array, "*#lead height width"], within: Bool[Array, "*#lead height width"]
+) -> tuple[Float[Array, "*#lead"], Float[Array, "*#lead"]]:
+    """How many pixels are marked, and how many of them lie within others; exact as `count` is.
+
+    Both in one sum: a row holds fewer pixels than `base`, so its sum's multiples of `base` count
+    one thing and what is left counts the other. Two sums took XLA:CPU nearly twice as long.
+    """
+    width = pixels.shape[-1]
+    if width > WIDEST:
+        return count(pixels), count(pixels & within)
+    base = 1 << width.bit_length()
+    each = jnp.where(within, jnp.float32(base + 1), jnp.float32(1))
+    rows = jnp.sum(jnp.where(pixels, each, jnp.float32(0)), axis=-1)
+    inside = jnp.floor(rows / base)
+    return jnp.sum(rows - base * inside, axis=-1), jnp.sum(inside, axis=-1)
 
 
 def with_axes(array: Array, axes: int) -> Array:

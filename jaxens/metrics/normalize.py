@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Num
 
-from jaxens.metrics.inputs import ArrayLike, as_float, count
+from jaxens.metrics.inputs import ArrayLike, as_float
 
 # What becomes of evidence against the target. The names are those of Captum's visualisations,
 # but for "signed", which is Captum's "all".
@@ -52,8 +52,7 @@ def has_contrast(map: Num[ArrayLike, "*lead height width"]) -> Bool[Array, "*lea
     """
     map = as_float(map)
     low, high = (found[..., 0, 0] for found in extremes(map))
-    unscorable = count(~(jnp.abs(map) < LARGEST))  # NaN is not below
-    return (unscorable == 0) & (high - low > 1 / LARGEST)
+    return (low > -LARGEST) & (high < LARGEST) & (high - low > 1 / LARGEST)
 
 
 @partial(jax.jit, static_argnames="signed")
@@ -77,7 +76,9 @@ def extremes(
 ) -> tuple[Float[Array, "*lead 1 1"], Float[Array, "*lead 1 1"]]:
     """The smallest and the largest value: all that scores need of a range, in two passes.
 
-    XLA finds them once for all that ask, and may pass over NaN (see `has_contrast`).
+    XLA finds them once for all that ask. It may pass over NaN, which counts as infinite here: so
+    these two tell of every value that is not finite, and no third pass looks for one.
     """
     pixels = (-2, -1)
+    map = jnp.where(jnp.isnan(map), jnp.inf, map)
     return jnp.min(map, axis=pixels, keepdims=True), jnp.max(map, axis=pixels, keepdims=True)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Num
 
-from jaxens.metrics.inputs import ArrayLike, Mask, count, paired
+from jaxens.metrics.inputs import ArrayLike, Mask, count, count_within, paired
 from jaxens.metrics.normalize import has_contrast, normalize
 
 
@@ -35,8 +35,9 @@ def intersection_union(
     """
     map, mask = paired(map, mask)
     region = normalize(map, signed) >= threshold
-    marked, intersection = count(mask), count(region, within=mask)
-    union = count(region) + marked - intersection
+    marked = count(mask)
+    found, intersection = count_within(region, mask)
+    union = found + marked - intersection
     scored = has_contrast(map) & (marked > 0)
     return jnp.where(scored, intersection, jnp.nan), jnp.where(scored, union, jnp.nan)
 

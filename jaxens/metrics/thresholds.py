@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Num
 
-from jaxens.metrics.inputs import ArrayLike, Mask, as_float, count, paired
+from jaxens.metrics.inputs import ArrayLike, Mask, as_float, count, count_within, paired
 from jaxens.metrics.normalize import has_contrast, normalize
 
 # 0.05 to 0.95; `iou`'s default, 0.3, is the sixth.
@@ -53,7 +53,7 @@ def threshold_curves(
 
     def at(threshold: Array) -> tuple[Array, Array, Array]:
         region = values >= threshold
-        found, hits = count(region), count(region, within=mask)
+        found, hits = count_within(region, mask)
         return hits / found, hits / marked, hits / (found + marked - hits)
 
     # One after the other: the regions of all thresholds would take 19 times a map's memory.

@@ -7,8 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxens.benchmarks.scores import Material, material, ours, plain, plain_at_once, scores
-from jaxens.errors import UserError
+from jaxens.benchmarks.scores import Material, material, ours, plain, plain_at_once
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +28,3 @@ def test_plain_code_gives_our_scores(side: Callable, given: Material) -> None:
         assert values.shape == (4, 5)
         np.testing.assert_allclose(values, expected[name], atol=1e-5)
         assert np.argwhere(np.isnan(values)).tolist() == [[0, 1], [1, 2], [3, 2]]
-
-
-def test_a_size_that_has_no_whole_blocks_is_refused() -> None:
-    with pytest.raises(UserError, match=r"--image-size 64: .* a multiple of 14"):
-        scores(image_size=64)
