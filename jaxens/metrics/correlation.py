@@ -34,10 +34,10 @@ def correlation(
     map, mask = paired(map, mask)
     # Pearson's coefficient does not see a shift or a scale, but float32 does: the square of a
     # gradient of 1e-25 is zero.
-    map = normalize(map)
+    unit = normalize(map)
     # Values in [0, 1], which can be summed as they are.
-    a, b = (_cells(each, size) * size / map.shape[-2] for each in (map, mask.astype(map.dtype)))
-    return _pearson(a, b)
+    rows = unit.shape[-2] / size
+    return _pearson(_cells(unit, size) / rows, _cells(jnp.asarray(mask, unit.dtype), size) / rows)
 
 
 def _pearson(
