@@ -3,7 +3,6 @@
 import io
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from jaxens.benchmarks import photos
@@ -26,7 +25,6 @@ def test_pillow_by_itself_gives_our_pictures() -> None:
 
 
 def test_opencv_gives_about_the_same_its_channels_in_the_same_order() -> None:
-    pytest.importorskip("cv2")
     encoded = photos.photo(3)
     found, expected = by_opencv(encoded, 64).astype(int), by_pillow(encoded, 64).astype(int)
     assert np.abs(found - expected).mean() < 8  # means of areas, beside Lanczos' kernel

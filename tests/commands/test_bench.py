@@ -119,7 +119,6 @@ def test_without_a_comparison_there_is_no_ratio(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_opencv_decodes_beside_if_asked() -> None:
-    pytest.importorskip("cv2")
     with console.capture() as capture:
         bench(["input", *TINY["input"], "--against", "opencv"])
     assert "OpenCV" in capture.get()
