@@ -67,7 +67,7 @@ def area_average(
     **Raises:** `ValueError` if the map is smaller than the grid.
     """
     # Divided first, so that no sum over large values leaves the range of float32.
-    return _cells(as_float(map) * size / map.shape[-2], size)
+    return _cells(as_float(map) / (map.shape[-2] / size), size)
 
 
 def _cells(

@@ -47,6 +47,12 @@ def test_area_averages_keep_the_mean_of_a_map():
     np.testing.assert_allclose(metrics.area_average(map, 14).mean(), map.mean(), rtol=1e-5)
 
 
+@pytest.mark.parametrize("height", [560, 565])
+def test_area_averages_of_large_values_stay_in_the_range_of_float32(height):
+    map = np.full((height, 28), 1e38, np.float32)
+    np.testing.assert_allclose(metrics.area_average(map, 14), 1e38, rtol=1e-5)
+
+
 def test_a_grid_of_the_size_of_the_map_is_the_map():
     map = random_map((14, 14), signed=True)
     np.testing.assert_allclose(metrics.area_average(map, 14), map, rtol=1e-6)

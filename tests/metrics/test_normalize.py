@@ -40,6 +40,14 @@ def test_a_map_with_one_value_that_is_not_finite_normalises_to_nan(value, signed
     assert not normalised[1].any()
 
 
+def test_nan_is_found_at_every_pixel_of_a_map():
+    """A device may pass over NaN when it looks for the largest value, here or there."""
+    maps = np.broadcast_to(random_map((5, 37), signed=True), (5 * 37, 5, 37)).copy()
+    maps.reshape(5 * 37, -1)[np.diag_indices(5 * 37)] = np.nan
+    assert not metrics.has_contrast(maps).any()
+    assert not any(metrics.has_contrast(map) for map in maps[::23])
+
+
 @pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("factor", [1e-40, 1e38, 3e38])
 def test_a_map_that_float32_cannot_scale_has_no_contrast(factor, signed):
