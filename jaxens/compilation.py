@@ -42,11 +42,11 @@ def keep_memory() -> None:
         mallopt(_ARENA_MAX, 1)
         mallopt(_MMAP_MAX, 0)
         mallopt(_TRIM_THRESHOLD, -1)
-        if not _addresses_count():
+        if not _addresses_are_limited():
             _ask_for_huge_pages(libc)
 
 
-def _addresses_count() -> bool:
+def _addresses_are_limited() -> bool:
     """Whether addresses are limited, or taken for memory, before any of it is used."""
     import resource  # not on Windows
 

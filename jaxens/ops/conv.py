@@ -57,18 +57,6 @@ def conv_general_dilated(
 
     **Raises:** what `lax` raises, as `TypeError` for operands of two types.
     """
-    # What does not fit is told in `lax`'s words.
-    lax_itself = partial(
-        lax.conv_general_dilated,
-        window_strides=window_strides,
-        padding=padding,
-        lhs_dilation=lhs_dilation,
-        rhs_dilation=rhs_dilation,
-        dimension_numbers=dimension_numbers,
-        feature_group_count=feature_group_count,
-        precision=precision,
-    )
-    jax.eval_shape(lax_itself, *(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in (lhs, rhs)))
     geometry = Geometry.of(
         lhs.shape,
         rhs.shape,
@@ -80,6 +68,8 @@ def conv_general_dilated(
         feature_group_count,
         precision,
     )
+    # What does not fit is told in `lax`'s words; nothing is computed.
+    jax.eval_shape(geometry.dense, *(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in (lhs, rhs)))
     return _conv(geometry, *_varying_alike(lhs, rhs))
 
 

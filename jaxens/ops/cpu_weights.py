@@ -50,7 +50,11 @@ SHIFTED_CHANNELS = range(32, 257)  # of images and results
 def weight_gradient(
     geometry: Geometry, shape: tuple[int, ...], images: Array, cotangent: Array
 ) -> Array:
-    """Of a kernel of this shape."""
+    """What a kernel of `shape`, [height, width, channel, out], has to gain.
+
+    Of images [image, height, width, channel] and the cotangent of the result, [image, h, w, out],
+    in whose type it is; sums are taken in float32 at least.
+    """
     if _forward_has_windows(geometry, shape, images):
         total = _product(
             geometry,
@@ -166,7 +170,8 @@ def _images_to_shift(
         geometry.strides != (1, 1)
         or height * width == 1
         or columns < SHIFTED_COLUMNS
-        or not {channels, out} <= {*SHIFTED_CHANNELS}
+        or channels not in SHIFTED_CHANNELS
+        or out not in SHIFTED_CHANNELS
     ):
         return 0
     views = height * channels + width * out
