@@ -34,8 +34,11 @@ def test_the_kernel_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 FLAGS = """
+import resource
 import jax.numpy as jnp
 from jaxens.compilation import keep_memory
+if {limited}:
+    resource.setrlimit(resource.RLIMIT_AS, (1 << 46, resource.RLIM_INFINITY))
 keep_memory()
 jnp.ones(1 << 24).block_until_ready()
 with open("/proc/self/smaps") as lines:
@@ -47,7 +50,11 @@ print(*(each.split("VmFlags:")[1].split("\\n")[0] for each in maps))
 @pytest.mark.skipif(
     not Path("/sys/kernel/mm/transparent_hugepage").exists(), reason="of Linux with huge pages"
 )
-def test_memory_is_asked_for_in_huge_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("limited", [False, True])
+def test_memory_is_asked_for_in_huge_pages_but_where_addresses_are_limited(
+    limited: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
-    flags = subprocess.run([sys.executable, "-c", FLAGS], check=True, stdout=subprocess.PIPE).stdout
-    assert b"hg" in flags.split()
+    command = [sys.executable, "-c", FLAGS.format(limited=limited)]
+    flags = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+    assert (b"hg" in flags.split()) != limited
