@@ -15,6 +15,6 @@ def load(run: str | os.PathLike[str]) -> "Ensemble":
     Raises `jaxens.errors.UserError` if the directory is no run or holds no checkpoint.
     """
     # Late, so that jaxens.attribution and jaxens.metrics come without the rest.
-    from jaxens.loading import load_ensemble
+    from jaxens.runs.loading import load_ensemble
 
     return load_ensemble(run)

@@ -25,10 +25,10 @@ from jaxens.benchmarks.pipeline import pipeline
 from jaxens.benchmarks.results import Shown, markdown, table
 from jaxens.benchmarks.scores import scores
 from jaxens.benchmarks.train import train
-from jaxens.cli import Parser, main, positive
-from jaxens.run import write
-from jaxens.viz.live import console
-from jaxens.viz.tables import whole
+from jaxens.cli.live import console
+from jaxens.cli.parser import Parser, main, positive
+from jaxens.cli.tables import whole
+from jaxens.runs.run import write
 
 Benchmark = Callable[..., Sequence[Shown]]
 BENCHMARKS: dict[str, Benchmark] = {

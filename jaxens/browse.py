@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxens import config as configs
-from jaxens.cli import Parser, main, positive
-from jaxens.data.opening import open_data
+from jaxens.cli.live import console
+from jaxens.cli.parser import Parser, main, positive
+from jaxens.data.registry import open_data
 from jaxens.data.source import load
-from jaxens.viz.live import console
+from jaxens.runs import config as configs
 from jaxens.viz.page import page
 
 

@@ -18,9 +18,11 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from jaxens import metrics
 from jaxens.attribution import METHODS
-from jaxens.cli import Parser, main, positive
-from jaxens.compilation import use_cache
-from jaxens.data.opening import DataSet
+from jaxens.cli.compilation import use_cache
+from jaxens.cli.live import console
+from jaxens.cli.parser import Parser, main, positive
+from jaxens.cli.tables import whole
+from jaxens.data.registry import DataSet
 from jaxens.data.source import Split, load
 from jaxens.ensemble.ensemble import Ensemble, mean_probabilities
 from jaxens.ensemble.quality import all_logits
@@ -32,11 +34,9 @@ from jaxens.evaluation.material import data_of, training_pictures
 from jaxens.evaluation.questions import Question, questions
 from jaxens.evaluation.scoring import Answers, score_chance, score_question
 from jaxens.evaluation.settings import Settings, add_flags, together
-from jaxens.loading import best_ensemble
 from jaxens.metrics import METRICS, Protocol
-from jaxens.run import Run
-from jaxens.viz.live import console
-from jaxens.viz.tables import whole
+from jaxens.runs.loading import best_ensemble
+from jaxens.runs.run import Run
 
 WIDTH = 200  # that a table may take; a narrower terminal breaks its lines
 # Those of the paper's tables.

@@ -17,11 +17,14 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from jaxens.attribution import METHODS
-from jaxens.cli import Parser, above_zero, main, positive
-from jaxens.compilation import use_cache
-from jaxens.data.opening import DataSet
+from jaxens.cli.compilation import use_cache
+from jaxens.cli.live import console
+from jaxens.cli.parser import Parser, above_zero, main, positive
+from jaxens.cli.predictions import captions, predictions_table
+from jaxens.cli.tables import whole
 from jaxens.data.pictures import Pictures, from_files, from_split, rows_of
 from jaxens.data.preparing import progress
+from jaxens.data.registry import DataSet
 from jaxens.errors import UserError, notice
 from jaxens.evaluation import explanation
 from jaxens.evaluation.explainer import Explainer
@@ -29,14 +32,11 @@ from jaxens.evaluation.material import data_of, training_pictures
 from jaxens.evaluation.predictions import Subject, find_class, find_task, subject
 from jaxens.evaluation.settings import Settings, add_flags, together
 from jaxens.evaluation.streaming import streamed
-from jaxens.loading import best_ensemble
-from jaxens.run import Run
+from jaxens.runs.loading import best_ensemble
+from jaxens.runs.run import Run
 from jaxens.viz.display import Display
 from jaxens.viz.explained import FIGURES, Explained
-from jaxens.viz.live import console
 from jaxens.viz.overlay import Colours
-from jaxens.viz.predictions import captions, predictions_table
-from jaxens.viz.tables import whole
 
 ON_A_PAGE = 12  # pictures in one figure
 

@@ -15,22 +15,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxens import config as configs
-from jaxens.cli import Parser, main
-from jaxens.compilation import use_cache
-from jaxens.config import Config
-from jaxens.data.opening import DataSet, chosen_tasks, open_data
+from jaxens.cli.compilation import use_cache
+from jaxens.cli.live import Live, console
+from jaxens.cli.parser import Parser, main
+from jaxens.cli.tables import quality_table, whole
+from jaxens.data.registry import DataSet, chosen_tasks, open_data
 from jaxens.data.source import Split, load
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.ensemble.quality import Quality, quality
-from jaxens.ensemble.trainer import Trainer
 from jaxens.errors import notice
-from jaxens.loading import abstract_state, as_ensemble, best_ensemble, check_model
-from jaxens.run import Run, check_absent, check_present, check_same
-from jaxens.viz.live import Live, console
-from jaxens.viz.look import first_look
-from jaxens.viz.tables import quality_table, whole
-from jaxens.weights import Weights, read_weights, read_weights_again
+from jaxens.evaluation.first_look import first_look
+from jaxens.runs import config as configs
+from jaxens.runs.config import Config
+from jaxens.runs.loading import abstract_state, as_ensemble, best_ensemble, check_model
+from jaxens.runs.run import Run, check_absent, check_present, check_same
+from jaxens.runs.weights import Weights, read_weights, read_weights_again
+from jaxens.training.trainer import Trainer
 
 
 def train(arguments: Sequence[str] | None = None) -> None:

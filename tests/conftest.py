@@ -44,8 +44,8 @@ def flags(tmp_path_factory) -> list[str]:
 
 @pytest.fixture(scope="session")
 def run(flags, tmp_path_factory) -> TinyRun:
+    from jaxens.cli.live import console
     from jaxens.train import train
-    from jaxens.viz.live import console
 
     folder = tmp_path_factory.mktemp("runs") / "tiny"
     with console.capture() as capture:

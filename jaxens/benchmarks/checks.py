@@ -10,9 +10,9 @@ from typing import Any
 import jax
 
 from jaxens.benchmarks.scores import GRID
-from jaxens.ensemble.state import below_heads
 from jaxens.errors import UserError
 from jaxens.models import build
+from jaxens.models.trunk import below_heads
 
 # What each benchmark can be measured beside, and the modules which that imports.
 PEERS: dict[str, dict[str, tuple[str, ...]]] = {

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from jaxens.benchmarks.results import Results, Row
 from jaxens.benchmarks.rounds import Timed
-from jaxens.compilation import use_cache
-from jaxens.config import Config, load
-from jaxens.data.opening import open_data
-from jaxens.ensemble.feed import steps_at_once
-from jaxens.ensemble.trainer import Trainer
+from jaxens.cli.compilation import use_cache
+from jaxens.data.registry import open_data
 from jaxens.errors import UserError
+from jaxens.runs.config import Config, load
+from jaxens.training.feed import steps_at_once
+from jaxens.training.trainer import Trainer
 
 COLD, WARM = "from nothing", "from the cache of a run before"
 

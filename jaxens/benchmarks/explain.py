@@ -12,9 +12,9 @@ from jaxens.benchmarks.profile import profiled
 from jaxens.benchmarks.results import JAXENS, Results, Row, Shown, fastest, times_as_fast
 from jaxens.benchmarks.rounds import Timed, in_turn
 from jaxens.benchmarks.subject import TASK, Dtype, Subject
-from jaxens.ensemble.memory import images_at_once
 from jaxens.evaluation.explainer import Explainer
 from jaxens.evaluation.settings import Settings
+from jaxens.models.memory import images_at_once
 
 METHODS = (
     "saliency",

@@ -15,11 +15,10 @@ from jaxens.benchmarks.results import JAXENS, Results, Row, beside_fastest, time
 from jaxens.benchmarks.rounds import in_turn
 from jaxens.benchmarks.subject import TASK, Subject
 from jaxens.ensemble import Ensemble
-from jaxens.ensemble.memory import images_at_once
-from jaxens.ensemble.step import normalized
 from jaxens.evaluation.explainer import Explainer
 from jaxens.evaluation.settings import Settings
-from jaxens.models import Classifier
+from jaxens.models import Classifier, normalized
+from jaxens.models.memory import images_at_once
 
 TARGET = 3
 BATCHES = (10, 100)  # of marcotcr/lime: its default, and one that suits it better

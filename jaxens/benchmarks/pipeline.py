@@ -20,7 +20,7 @@ from jaxens.benchmarks.subject import Subject
 from jaxens.data.preparing import cores
 from jaxens.data.source import Source, load
 from jaxens.data.stream import batches
-from jaxens.ensemble.plan import InOrder
+from jaxens.training.plan import InOrder
 
 PILLOW, OPENCV = "Pillow", "OpenCV"
 THREADS = "Pillow, a thread a core"

@@ -12,8 +12,8 @@ from jaxtyping import Float
 from jaxens.benchmarks.machine import on_cpu, program_memory
 from jaxens.benchmarks.subject import TASK, Subject, member
 from jaxens.benchmarks.traffic import step_traffic
-from jaxens.ensemble.feed import steps_at_once
-from jaxens.ensemble.step import embed
+from jaxens.models.trunk import embed
+from jaxens.training.feed import steps_at_once
 
 
 class Training(NamedTuple):

@@ -11,18 +11,13 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from jaxens.benchmarks.flops import Work, work_of
-from jaxens.config import Config
 from jaxens.data.schema import Task
-from jaxens.ensemble import Ensemble, State
-from jaxens.ensemble.state import (
-    build_model,
-    build_optimizer,
-    compute_dtype,
-    init,
-    without_heads,
-)
-from jaxens.ensemble.step import Step, train_one
+from jaxens.ensemble import Ensemble
 from jaxens.models import Classifier
+from jaxens.models.trunk import without_heads
+from jaxens.runs.config import Config
+from jaxens.training.state import State, build_model, build_optimizer, compute_dtype, init
+from jaxens.training.step import Step, train_one
 
 Dtype = Literal["auto", "float32", "bfloat16"]
 

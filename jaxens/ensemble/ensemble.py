@@ -25,8 +25,8 @@ from jaxens.ensemble.inputs import (
     outputs,
     with_room,
 )
-from jaxens.ensemble.state import with_trunk
 from jaxens.models import Classifier
+from jaxens.models.trunk import with_trunk
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Ensemble:
     as a stack of one; it is no member of the ensemble. `trunk` holds the variables that all of
     them share, where the trunk is frozen: not stacked, so that its features are computed once.
 
-    Images are uint8 pictures, or floats already normalised by `jaxens.ensemble.normalized`;
+    Images are uint8 pictures, or floats already normalised by `jaxens.models.normalized`;
     a float of zero is the mean colour, not black.
     """
 

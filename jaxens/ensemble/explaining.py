@@ -13,8 +13,8 @@ from jaxtyping import Float
 from jaxens import attribution
 from jaxens.data.schema import Task
 from jaxens.ensemble.inputs import Static
-from jaxens.ensemble.state import with_trunk
 from jaxens.models import Classifier
+from jaxens.models.trunk import with_trunk
 from jaxens.ops import over_members
 
 

@@ -16,7 +16,7 @@ from jaxens.attribution.gradient import as_images
 from jaxens.attribution.integrated import as_baselines
 from jaxens.attribution.segments import as_segments
 from jaxens.data.schema import Task
-from jaxens.ensemble.step import normalized
+from jaxens.models import normalized
 
 SEGMENTS = 32  # labels are counted in these, so that pictures share a compiled program
 

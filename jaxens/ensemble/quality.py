@@ -11,7 +11,7 @@ from jaxens import metrics
 from jaxens.data.schema import Task
 from jaxens.data.source import Split
 from jaxens.ensemble.ensemble import Ensemble, mean_probabilities
-from jaxens.ensemble.memory import images_at_once
+from jaxens.models.memory import images_at_once
 
 
 @dataclass(frozen=True)

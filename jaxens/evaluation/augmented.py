@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxens.config import Augment
 from jaxens.data import augment
 from jaxens.data.source import Split
+from jaxens.runs.config import Augment
 
 PURPOSE = 0xA46  # keeps these draws apart from those of the methods, which use the same seed
 

@@ -16,7 +16,7 @@ from jaxens.errors import UserError
 from jaxens.evaluation.explainer import Explainer
 from jaxens.evaluation.predictions import Subject
 from jaxens.evaluation.settings import reduction
-from jaxens.run import Run, write, write_bytes
+from jaxens.runs.run import Run, write, write_bytes
 
 PROVENANCE = "explanation.json"
 _PACKAGES = ("jaxens", "jax", "jaxlib", "flax", "numpy", "pillow", "scikit-image", "scipy")

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxens.data.opening import DataSet, open_data
-from jaxens.run import Run
+from jaxens.data.registry import DataSet, open_data
+from jaxens.runs.run import Run
 
 BACKGROUND = 16  # training pictures that GradientSHAP starts from
 

@@ -19,8 +19,8 @@ from jaxens.evaluation.questions import Explained, Question
 from jaxens.evaluation.scoring import GAUSSIAN, Answers
 from jaxens.evaluation.settings import Settings, reduction
 from jaxens.metrics import METRICS, Protocol
-from jaxens.run import write as write_text
-from jaxens.run import write_bytes
+from jaxens.runs.run import write as write_text
+from jaxens.runs.run import write_bytes
 from jaxens.viz import curves
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from jaxens.attribution import FORMS, METHODS, REDUCTIONS
-from jaxens.cli import Parser, above_zero, natural, positive
+from jaxens.cli.parser import Parser, above_zero, natural, positive
 from jaxens.ensemble.ensemble import Ensemble
-from jaxens.ensemble.memory import images_at_once
+from jaxens.models.memory import images_at_once
 
 SUPERPIXELS = ("slic", "quickshift", "felzenszwalb", "grid")
 FORWARD_ONLY = 2  # times as many images go through at once where no gradient is taken

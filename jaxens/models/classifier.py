@@ -34,9 +34,9 @@ class Classifier(nn.Module):
 
     The two halves are methods, so that an explanation may read the features between them:
     `model.apply(variables, images, method="features")`, then `method="head"`. Together they
-    are the model. So are `method="embed"`, all that a trunk alone decides (its features, pooled
-    without parameters), and `method="answer"`, all that lies above it. Parameters lie in
-    `trunk` and `heads` (VGG16's full classifier adds `neck`). With `train=True` batch
+    are the model. So are `method="pooled_features"` (the trunk's features, pooled without
+    parameters) and `method="classify"` (everything above). Parameters lie in `trunk` and `heads`
+    (VGG16's full classifier adds `neck`). With `train=True` batch
     normalisation uses the batch's statistics (pass `mutable=["batch_stats"]`) and dropout draws
     from the `dropout` key.
 
@@ -80,15 +80,15 @@ class Classifier(nn.Module):
         self, features: Float[Array, "batch h w channel"], train: bool = False
     ) -> dict[str, Float[Array, "batch _"]]:
         """The logits of each task."""
-        return self.answer(self.pool(features), train)
+        return self.classify(self.pool(features), train)
 
-    def embed(
+    def pooled_features(
         self, images: Float[Array, "batch height width 3"], train: bool = False
     ) -> Float[Array, "batch channel"]:
         """Pooled features, for normalised images: no parameters but the trunk's."""
         return self.pool(self.features(images, train))
 
-    def answer(
+    def classify(
         self, embedding: Float[Array, "batch channel"], train: bool = False
     ) -> dict[str, Float[Array, "batch _"]]:
         """The logits of each task, from pooled features: every parameter but the trunk's."""

@@ -106,10 +106,10 @@ class VGG(Classifier):
         # Channel-major, as PyTorch's images are, so that its weights fit.
         return cells.transpose(0, 3, 1, 2).reshape(cells.shape[0], -1)
 
-    def answer(
+    def classify(
         self, embedding: Float[Array, "batch channel"], train: bool = False
     ) -> dict[str, Float[Array, "batch _"]]:
-        return super().answer(self.neck(embedding, train) if self.full else embedding)
+        return super().classify(self.neck(embedding, train) if self.full else embedding)
 
 
 def adaptive_average_pool(

@@ -4,7 +4,7 @@
 weight gradient one with `batch_group_count`: both run far below the rate of a dense one.
 On two CPU cores (11 members, batch 32, 16x16 maps, 32 to 32 channels, 3x3; XLA:CPU of
 JAX 0.10.2), forward and both gradients took 2060 ms that way and 69 ms as dense convolutions.
-So each of the three parts has a form for one member (see `jaxens.ops.cpu`; elsewhere XLA's
+So each of the three parts has a form for one member (see `jaxens.ops.cpu.conv`; elsewhere XLA's
 own) and a batching rule of its own:
 
 | what carries the mapped axis                        | CPU, channels last     | GPU, TPU, other |
@@ -33,7 +33,8 @@ from jax import lax
 from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Float
 
-from jaxens.ops import cpu, cpu_weights
+from jaxens.ops.cpu import conv as cpu
+from jaxens.ops.cpu import weights as cpu_weights
 from jaxens.ops.geometry import Geometry
 
 Part = Callable[[Array, Array], Array]
@@ -154,7 +155,7 @@ _to_kernel.defvjp(_keeping_operands(_to_kernel), _to_kernel_bwd)
 
 
 def _on_cpu(geometry: Geometry, images: Any, kernel: Any) -> bool:
-    """Whether it takes one of the forms of `jaxens.ops.cpu`, which an empty result has not."""
+    """Whether it takes one of the forms of `jaxens.ops.cpu.conv`, which an empty result has not."""
     if jax.default_backend() != "cpu" or not geometry.plain:
         return False
     return cpu.has_work(geometry, images, kernel)

@@ -10,8 +10,8 @@ import pytest
 from jaxens.bench import BENCHMARKS, bench
 from jaxens.benchmarks import checks, machine, rounds
 from jaxens.benchmarks.explain import METHODS
+from jaxens.cli.live import console
 from jaxens.errors import UserError
-from jaxens.viz.live import console
 
 NETWORKS = ["--model", "small", "--image-size", "16", "--rounds", "1"]
 TINY: dict[str, list[str]] = {

@@ -13,8 +13,8 @@ from scipy import stats
 import jaxens
 from jaxens import metrics
 from jaxens.attribution import METHODS
-from jaxens.config import Augment
-from jaxens.data.opening import open_data
+from jaxens.cli.live import console
+from jaxens.data.registry import open_data
 from jaxens.data.schema import Task, part_masks
 from jaxens.data.source import load
 from jaxens.errors import UserError
@@ -23,9 +23,9 @@ from jaxens.evaluation import report
 from jaxens.evaluation.augmented import augmented
 from jaxens.evaluation.questions import Question
 from jaxens.evaluation.scoring import Answers, Scores
-from jaxens.loading import best_ensemble
-from jaxens.run import Run
-from jaxens.viz.live import console
+from jaxens.runs.config import Augment
+from jaxens.runs.loading import best_ensemble
+from jaxens.runs.run import Run
 
 # Unsigned and signed ones, of pixels and regions, with and without draws.
 SCORED = ["iou", "correlation", "distance", "average_precision", "pointing_game"]

@@ -14,13 +14,13 @@ import pytest
 from PIL import Image
 
 import jaxens
-from jaxens.data.opening import open_data
+from jaxens.cli.live import console
+from jaxens.data.registry import open_data
 from jaxens.errors import UserError
 from jaxens.evaluation.explainer import Explainer
 from jaxens.explain import explain
-from jaxens.loading import best_ensemble
-from jaxens.run import Run
-from jaxens.viz.live import console
+from jaxens.runs.loading import best_ensemble
+from jaxens.runs.run import Run
 
 FIGURES = ["centres.png", "members.png", "single-vs-ensemble.png"]
 QUICK = ["--images-at-once", "2"]  # one picture after another: one program for all tests

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import jaxens
-from jaxens.ensemble import normalized
 from jaxens.errors import UserError
 from jaxens.evaluate import evaluate
-from jaxens.loading import abstract_state
-from jaxens.run import Run
+from jaxens.models import normalized
+from jaxens.runs.loading import abstract_state
+from jaxens.runs.run import Run
 from jaxens.train import train
 
 UNCHANGED = ["--flip", "no", "--zoom", "0", "--colour", "0"]

@@ -14,10 +14,10 @@ from PIL import Image
 
 import jaxens
 from jaxens import cli
-from jaxens import config as configs
 from jaxens.errors import UserError
-from jaxens.loading import abstract_state
-from jaxens.run import Run
+from jaxens.runs import config as configs
+from jaxens.runs.loading import abstract_state
+from jaxens.runs.run import Run
 from jaxens.train import train
 
 
@@ -193,7 +193,7 @@ def test_a_full_disk_is_one_line_and_code_2(capsys):
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
-    from jaxens.run import write
+    from jaxens.runs.run import write
 
     write(tmp_path / "log", "old")
     monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))

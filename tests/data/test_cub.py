@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxens.data import cub
+from jaxens.data.cub import builder as cub
 from jaxens.data.preparing import notices
 from jaxens.data.source import Source, load
 from jaxens.errors import UserError

@@ -14,9 +14,10 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image, ImageFilter
 
-from jaxens.data import fieldmarks, schema
-from jaxens.data.fieldmarks_draw import Picture, encoded, paint, render
-from jaxens.data.fieldmarks_species import BILL_LENGTHS, FAMILIES, MARKS, PARTS, SPECIES
+from jaxens.data import schema
+from jaxens.data.fieldmarks import builder as fieldmarks
+from jaxens.data.fieldmarks.draw import Picture, encoded, paint, render
+from jaxens.data.fieldmarks.species import BILL_LENGTHS, FAMILIES, MARKS, PARTS, SPECIES
 from jaxens.data.source import Source
 from jaxens.errors import UserError
 
@@ -54,7 +55,7 @@ def test_a_picture_depends_on_its_seed_and_index_alone(pictures: list[Picture]) 
 def test_another_process_draws_the_same_picture(pictures: list[Picture]) -> None:
     code = """
 import hashlib, json, sys
-from jaxens.data.fieldmarks_draw import render
+from jaxens.data.fieldmarks.draw import render
 assert not {"jax", "tensorflow_datasets"} & set(sys.modules), "a drawing process starts slowly"
 print(json.dumps([hashlib.sha256(render(5, i).image).hexdigest() for i in (9, 2)]))
 """

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxens.data import fieldmarks
+from jaxens.data.fieldmarks import builder as fieldmarks
 from jaxens.data.pictures import from_files, from_split, rows_of
 from jaxens.data.source import Source
 from jaxens.errors import UserError

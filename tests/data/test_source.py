@@ -10,7 +10,7 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from jaxens.data import cub
+from jaxens.data.cub import builder as cub
 from jaxens.data.geometry import MARGIN, Crop, square
 from jaxens.data.schema import Example
 from jaxens.data.source import Source, fingerprint, load
@@ -206,7 +206,9 @@ def test_the_fingerprint_is_of_the_content(
 def test_the_fingerprint_is_the_same_whichever_process_wrote_the_records(tmp_path: Path) -> None:
     """TFDS writes a record's fields in an order that differs between processes."""
     code = (
-        "import sys, pathlib; from jaxens.data import fieldmarks, source\n"
+        "import sys, pathlib\n"
+        "from jaxens.data import source\n"
+        "from jaxens.data.fieldmarks import builder as fieldmarks\n"
         "if __name__ == '__main__':\n"
         "    builder = fieldmarks.prepare(\n"
         "        pathlib.Path(sys.argv[1]), 16, 0, {'train': 6, 'val': 1, 'test': 1})\n"

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jaxens.data import cub
+from jaxens.data.cub import builder as cub
 from jaxens.data.source import Source, Split, load
 from jaxens.data.stream import batches
 from tests.data import tiny_cub

@@ -8,9 +8,9 @@ import pytest
 from jaxens import attribution, metrics
 from jaxens.attribution import METHODS
 from jaxens.data.schema import Task
-from jaxens.ensemble import Ensemble, explaining, mean_probabilities, normalized
+from jaxens.ensemble import Ensemble, explaining, mean_probabilities
 from jaxens.ensemble.quality import task_quality
-from jaxens.models import build
+from jaxens.models import build, normalized
 from jaxens.ops import conv_general_dilated
 
 SPECIES = Task.multiclass("species", ("a", "b", "c"))

@@ -71,8 +71,8 @@ def test_features_and_head_compose_to_the_model(model: Classifier, variables: di
 def test_the_trunk_alone_embeds_and_all_else_answers(model: Classifier, variables: dict) -> None:
     trunk = {name: {"trunk": parts["trunk"]} for name, parts in variables.items()}
     above = {k: part for k, part in variables["params"].items() if k != "trunk"}
-    embedding = model.apply(trunk, images(), method="embed")
-    logits = model.apply({"params": above}, embedding, method="answer")
+    embedding = model.apply(trunk, images(), method="pooled_features")
+    logits = model.apply({"params": above}, embedding, method="classify")
     assert embedding.ndim == 2
     whole = model.apply(variables, images())
     jax.tree.map(np.testing.assert_array_equal, logits, whole)

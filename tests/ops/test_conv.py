@@ -13,7 +13,10 @@ import pytest
 from jax import lax
 from jax.sharding import PartitionSpec as P
 
-from jaxens.ops import conv, conv_general_dilated, cpu, cpu_weights, windows
+from jaxens.ops import conv, conv_general_dilated
+from jaxens.ops.cpu import conv as cpu
+from jaxens.ops.cpu import weights as cpu_weights
+from jaxens.ops.cpu import windows
 
 MEMBERS, NUMBERS = 3, ("NHWC", "HWIO", "NHWC")
 # kernel, strides, padding, lhs dilation, rhs dilation, groups

@@ -1,0 +1,1 @@
+"""What the commands share: parsing, console, progress bars, and the compilation cache."""

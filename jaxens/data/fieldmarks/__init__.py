@@ -1,0 +1,1 @@
+"""FieldMarks: the embedded data set of drawn birds."""

@@ -1,0 +1,44 @@
+"""The models by name."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array
+
+from jaxens.models.classifier import Classifier
+from jaxens.models.resnet import ResNet18
+from jaxens.models.small import SmallResNet
+from jaxens.models.vgg import SMALL_STAGES, VGG
+
+MODELS: dict[str, Callable[..., Classifier]] = {
+    "small": SmallResNet,
+    "small-vgg": partial(VGG, stages=SMALL_STAGES, batch_norm=True),
+    "resnet18": ResNet18,
+    "vgg16": VGG,
+    "vgg16-full": partial(VGG, full=True),
+}
+
+
+def build(
+    name: str,
+    tasks: Sequence[tuple[str, int]],
+    dtype: DTypeLike = jnp.float32,
+    conv_general_dilated: Callable[..., Array] = jax.lax.conv_general_dilated,
+) -> Classifier:
+    """The model called `name` with a head for each of `tasks` (name, number of logits).
+
+    `dtype` is that of the computation: parameters, batch statistics and logits are float32.
+    `conv_general_dilated` is every convolution's implementation.
+
+    Raises `ValueError` for an unknown name.
+    """
+    if name not in MODELS:
+        raise ValueError(f"unknown model {name!r}: choose one of {', '.join(MODELS)}")
+    return MODELS[name](
+        tasks=tuple((task, logits) for task, logits in tasks),
+        dtype=dtype,
+        conv_general_dilated=conv_general_dilated,
+    )

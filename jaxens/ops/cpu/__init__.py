@@ -1,0 +1,1 @@
+"""Forms of the convolution that are fast on XLA:CPU."""

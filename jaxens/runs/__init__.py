@@ -1,0 +1,1 @@
+"""Run directories: config, checkpoints, provenance, and the way back to an ensemble."""

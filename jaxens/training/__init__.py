@@ -1,0 +1,1 @@
+"""From images to stacked parameters: plans, feed, step, loss, state, trainer."""

@@ -1,0 +1,54 @@
+"""What a frozen trunk makes of the training pictures, computed once for a whole run."""
+
+from typing import Any
+
+import jax
+import numpy as np
+from jax import Array
+
+from jaxens.data.preparing import progress
+from jaxens.data.registry import fits_on_device
+from jaxens.data.schema import Task
+from jaxens.data.source import Source
+from jaxens.data.stream import batches
+from jaxens.models import Classifier, normalized
+from jaxens.models.memory import images_at_once
+from jaxens.models.trunk import embed
+from jaxens.runs.config import Config
+from jaxens.training.plan import InOrder
+from jaxens.training.step import Batch, is_off
+
+_DECODED_AT_ONCE = 256  # pictures: a thread decodes a batch, so that fewer keep more threads busy
+
+
+def embeddings(
+    config: Config, model: Classifier, trunk: Any, source: Source, tasks: tuple[Task, ...]
+) -> Batch | None:
+    """Embeddings [picture, channel] and labels of all training pictures, on the device.
+
+    None where they are not the same at every step (the trunk is trained, or pictures are
+    changed at random) or do not fit: then a step makes its own.
+    """
+    if trunk is None or not is_off(config.augment):
+        return None
+    count, size = len(source), source.size
+    chunk = min(images_at_once(model, size, members=1), _DECODED_AT_ONCE, count)
+
+    @jax.jit
+    def embedded(trunk: Any, pictures: Array) -> Array:
+        return embed(model, trunk, normalized(pictures / 255))
+
+    one = jax.eval_shape(embedded, trunk, np.empty((1, size, size, 3), np.uint8))
+    if not fits_on_device(config.data, one.size * one.dtype.itemsize * count):
+        return None
+    parts = []
+    stream = batches(source, InOrder(count, chunk), 0, -(-count // chunk), config.data.workers)
+    with progress("the frozen trunk's view of the pictures", count) as advance:
+        for batch in stream:
+            labels = {task.name: batch["labels"][task.name] for task in tasks}
+            made = np.asarray(embedded(trunk, batch["images"]))
+            parts.append({"embeddings": made, "labels": labels})
+            for _ in made:
+                advance()
+    whole = jax.tree.map(lambda *each: np.concatenate(each)[:count], *parts)
+    return jax.device_put(whole)

@@ -1,0 +1,136 @@
+"""Trains an ensemble, epoch by epoch."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jax import Array
+from jaxtyping import Float
+
+from jaxens.data.schema import Task
+from jaxens.data.source import Source
+from jaxens.errors import UserError
+from jaxens.runs.config import Config
+from jaxens.training.feed import Feed, feed
+from jaxens.training.plan import Plan
+from jaxens.training.state import State, build_model, build_optimizer, init, trained_members
+from jaxens.training.step import train_all, train_one
+
+Losses = Float[np.ndarray, "member"]
+OnStep = Callable[[Losses, float], None]  # a finished step's losses and member-images per second
+
+
+class Trainer:
+    """What stays the same over a run: the plan, the step, the schedule.
+
+    A run that begins at epoch `done` takes the same steps as one that came there by itself:
+    pictures, changes and dropout depend on the seed and the step's number alone.
+    """
+
+    def __init__(self, config: Config, source: Source, tasks: tuple[Task, ...]):
+        optim, pictures = config.optim, len(source)
+        self.steps_per_epoch = pictures // optim.batch_size
+        if self.steps_per_epoch == 0:
+            raise UserError(
+                f"--batch-size {optim.batch_size} is more than the {pictures} training pictures: "
+                "choose a smaller one"
+            )
+        self.steps = self.steps_per_epoch * optim.epochs
+        self._config, self._source, self._tasks = config, source, tasks
+        self._plan = Plan.make(
+            config.ensemble.diversity,
+            config.ensemble.members,
+            pictures,
+            optim.batch_size,
+            optim.seed,
+        )
+        self._model = build_model(config, tasks)
+        self._optimizer = build_optimizer(optim, self.steps)
+        self._weight_key, self._step_key = jax.random.split(jax.random.key(optim.seed))
+        self._images_per_step = trained_members(config) * optim.batch_size
+
+    def init(self, weights: Any = None) -> State:
+        """The members before training; `weights` as in `jaxens.training.state.init`."""
+        return init(self._config, self._model, self._optimizer, self._weight_key, weights)
+
+    def feed(self, state: State, done: int) -> Feed:
+        """The step with its pictures, for what follows epoch `done`."""
+        weights = self._config.optim.task_weights or (1.0,) * len(self._tasks)
+        frozen = state.trunk is not None
+        one = train_one(self._model, self._optimizer, self._tasks, weights, frozen)
+        step = train_all(
+            one,
+            self._config.augment,
+            self._step_key,
+            self._plan.shared,
+            self._model if frozen else None,
+        )
+        return feed(
+            self._config,
+            self._model,
+            state.trunk,
+            self._source,
+            self._tasks,
+            self._plan,
+            step,
+            done * self.steps_per_epoch,
+            self.steps,
+        )
+
+    def epoch(
+        self, state: State, feed: Feed, epoch: int, on_step: OnStep
+    ) -> tuple[State, Losses, float]:
+        """Trains epoch `epoch` (the first is 1): state, mean losses, member-images per second.
+
+        Losses are read a dispatch late, so that the device never waits for the host. Time to
+        compile is left out of the speed.
+
+        Raises `UserError` naming the members whose loss is no longer finite.
+        """
+        counts = dispatches(self.steps_per_epoch, feed.at_once)
+        feed.compile(state, counts)
+        number = (epoch - 1) * self.steps_per_epoch
+        meter = _Meter(number, state.members, self._images_per_step, on_step)
+        state, late = feed(state, number, counts[0])
+        for count in counts[1:]:
+            number += len(late)
+            state, losses = feed(state, number, count)
+            meter.read(late)
+            late = losses
+        meter.read(late)
+        return state, meter.total / self.steps_per_epoch, meter.speed
+
+
+def dispatches(steps: int, at_once: int) -> list[int]:
+    """How many steps each dispatch of an epoch takes: `at_once`, and at its end what is left."""
+    whole, rest = divmod(steps, at_once)
+    return [at_once] * whole + [rest] * (rest > 0)
+
+
+class _Meter:
+    """Reads an epoch's losses, step by step, and its speed."""
+
+    def __init__(self, number: int, members: int, images_per_step: int, on_step: OnStep):
+        self.total = np.zeros(members)
+        self.speed = float("nan")
+        self._first = self._next = number
+        self._images_per_step, self._on_step = images_per_step, on_step
+        self._since = time.monotonic()
+
+    def read(self, losses: Float[Array, "step member"]) -> None:
+        """Waits for the losses of a dispatch and tells of each of its steps."""
+        rows = np.asarray(losses, np.float64)
+        seconds = max(time.monotonic() - self._since, 1e-9)
+        self.speed = (self._next + len(rows) - self._first) * self._images_per_step / seconds
+        for row in rows:
+            if not np.isfinite(row).all():
+                names = ", ".join(map(str, np.flatnonzero(~np.isfinite(row))))
+                raise UserError(
+                    f"member {names} diverged at step {self._next} (its loss is not finite): "
+                    "choose a lower --learning-rate; earlier checkpoints are kept"
+                )
+            self.total += row
+            self._next += 1
+            self._on_step(row, self.speed)

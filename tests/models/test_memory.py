@@ -1,0 +1,78 @@
+"""How many pictures go through a model at once follows from the model and the device."""
+
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jaxens.models import build, memory
+from jaxens.models.memory import gradient_bytes, images_at_once
+
+SMALL = build("small", [("species", 18)])
+RESNET = build("resnet18", [("species", 18)])
+GIB = 2**30
+
+
+def accelerator(monkeypatch, nbytes):
+    device = SimpleNamespace(memory_stats=lambda: {"bytes_limit": nbytes})
+    monkeypatch.setattr(jax, "local_devices", lambda: [device])
+
+
+def test_on_a_cpu_the_caches_hold_the_activations_of_one_member():
+    activations, weights = gradient_bytes(SMALL, 64)
+    assert weights < memory.CACHED
+    for members in (1, 11):
+        each = images_at_once(SMALL, 64, members) / members
+        assert each * activations == pytest.approx(memory.CACHED, rel=0.03)
+
+
+def test_large_networks_get_pictures_enough_to_make_up_for_reading_the_weights():
+    activations, weights = gradient_bytes(RESNET, 64)
+    assert weights > memory.CACHED
+    assert images_at_once(RESNET, 64, 11) * activations == pytest.approx(11 * weights, rel=0.01)
+
+
+@pytest.mark.parametrize("nbytes", [16 * GIB, 80 * GIB])
+@pytest.mark.parametrize("model", ["resnet18", "vgg16"])
+def test_activations_fit_an_accelerator(monkeypatch, model, nbytes):
+    accelerator(monkeypatch, nbytes)
+    network = build(model, [("species", 18)])
+    found = images_at_once(network, 224, 11)
+    held = found * gradient_bytes(network, 224)[0]
+    assert nbytes / 5 < held <= nbytes / 4
+
+
+@pytest.mark.parametrize("nbytes", [None, 8 * GIB])
+def test_larger_pictures_and_networks_go_fewer_at_once_but_never_none(monkeypatch, nbytes):
+    if nbytes:
+        accelerator(monkeypatch, nbytes)
+    sizes = [images_at_once(RESNET, size, 2) for size in (64, 128, 224, 4096)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] > sizes[1] > sizes[2] > sizes[3] >= 1
+    assert images_at_once(SMALL, 64, 2) > images_at_once(RESNET, 64, 2)
+    monkeypatch.setattr(memory, "gradient_bytes", lambda *_: (10**12, 1))
+    assert images_at_once(RESNET, 64, 2) == 1
+
+
+def test_what_a_gradient_keeps_is_about_what_xla_finds():
+    variables = jax.eval_shape(SMALL.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
+
+    @jax.jit
+    def gradient(variables, images):
+        return jax.grad(lambda images: SMALL.apply(variables, images)["species"].sum())(images)
+
+    def temporary(count):
+        images = jax.ShapeDtypeStruct((count, 32, 32, 3), jnp.float32)
+        program = gradient.lower(variables, images).compile()
+        return program.memory_analysis().temp_size_in_bytes
+
+    found = (temporary(12) - temporary(4)) / 8
+    assert found < gradient_bytes(SMALL, 32)[0] < 1.6 * found
+
+
+def test_half_the_precision_is_half_the_activations():
+    activations, weights = gradient_bytes(SMALL, 64)
+    half, same = gradient_bytes(build("small", [("species", 18)], dtype=jnp.bfloat16), 64)
+    assert same == weights
+    assert half < 0.7 * activations

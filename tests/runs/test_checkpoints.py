@@ -1,0 +1,128 @@
+"""Checkpoints come back bitwise, and a damaged one is passed over for the one before."""
+
+import errno
+import shutil
+import signal
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxens.errors import UserError
+from jaxens.runs.checkpoints import Checkpoints
+
+
+def state(value):
+    rng = np.random.default_rng(value)
+    return {
+        "weights": jnp.asarray(rng.normal(size=(3, 400)), jnp.float32),
+        "count": jnp.full(3, value),
+    }
+
+
+LIKE = jax.eval_shape(lambda: state(0))
+
+
+def saved(folder, scores):
+    checkpoints = Checkpoints(folder)
+    for epoch, score in enumerate(scores, start=1):
+        checkpoints.save(epoch, state(epoch), score)
+    checkpoints.wait()
+    checkpoints.close()
+    return Checkpoints(folder)
+
+
+def largest_file(folder):
+    return max((p for p in folder.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+
+
+def flip(file):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 255
+    file.write_bytes(content)
+
+
+def cut(file):
+    file.write_bytes(file.read_bytes()[:100])
+
+
+def test_the_last_two_and_the_best_are_kept(tmp_path):
+    checkpoints = saved(tmp_path, [0.1, 0.9, 0.3, 0.2, 0.4])
+    assert sorted(int(p.name) for p in tmp_path.iterdir()) == [2, 4, 5]
+    assert checkpoints.latest(LIKE)[0] == 5
+    epoch, best = checkpoints.best(LIKE)
+    assert epoch == 2
+    for name, leaf in state(2).items():
+        np.testing.assert_array_equal(best[name], leaf)
+
+
+@pytest.mark.parametrize("damage", [flip, cut, lambda file: file.unlink()])
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path, damage, capsys):
+    checkpoints = saved(tmp_path, [0.1, 0.2, 0.3])
+    damage(largest_file(tmp_path / "3"))
+    epoch, found = checkpoints.latest(LIKE)
+    assert epoch == 2
+    np.testing.assert_array_equal(found["weights"], state(2)["weights"])
+    assert f"{tmp_path / '3'} is damaged" in capsys.readouterr().err
+    assert checkpoints.best(LIKE)[0] == 2
+
+
+def test_without_a_readable_checkpoint_the_error_names_the_folder(tmp_path):
+    checkpoints = saved(tmp_path, [0.1])
+    cut(largest_file(tmp_path / "1"))
+    with pytest.raises(UserError, match=rf"{tmp_path}: no checkpoint can be read"):
+        checkpoints.latest(LIKE)
+
+
+def test_an_interrupt_while_saving_comes_after_a_whole_checkpoint(tmp_path, monkeypatch):
+    checkpoints = Checkpoints(tmp_path)
+    save = checkpoints._manager.save
+
+    def interrupted(*args, **kwargs):
+        signal.raise_signal(signal.SIGINT)
+        return save(*args, **kwargs)
+
+    monkeypatch.setattr(checkpoints._manager, "save", interrupted)
+    # A shell starts what runs in its background deaf to Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            checkpoints.save(1, state(1), 0.5)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    checkpoints.close()
+    assert Checkpoints(tmp_path).latest(LIKE)[0] == 1
+
+
+def test_a_disk_without_room_is_told_before_anything_is_written(tmp_path, monkeypatch):
+    checkpoints = Checkpoints(tmp_path)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    with pytest.raises(OSError, match="No space left") as caught:
+        checkpoints.save(1, state(1), 0.5)
+    assert caught.value.errno == errno.ENOSPC
+    assert list(tmp_path.iterdir()) == []
+
+
+class Two(NamedTuple):
+    weights: jax.Array
+    trunk: jax.Array | None = None
+
+
+def test_a_field_that_holds_nothing_is_not_asked_for(tmp_path):
+    """So a checkpoint from before there was such a field can still be read."""
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(1, {"weights": jnp.arange(3.0)}, 0.5)
+    checkpoints.save(2, Two(jnp.arange(4.0)), 0.4)
+    checkpoints.wait()
+    assert checkpoints.latest(Two(jnp.zeros(4)))[1].trunk is None
+    epoch, found = checkpoints.best(Two(jnp.zeros(3)))
+    assert epoch == 1
+    np.testing.assert_array_equal(found.weights, np.arange(3))
+    checkpoints.close()
+
+
+def test_a_new_folder_has_none(tmp_path):
+    assert Checkpoints(tmp_path / "new").latest(LIKE) is None

@@ -1,0 +1,110 @@
+"""Starting weights come from torchvision's files or a run, and what does not fit is named."""
+
+import jax
+import numpy as np
+import pytest
+import safetensors.numpy
+
+import jaxens
+from jaxens.errors import UserError
+from jaxens.models import MODELS, from_torchvision
+from jaxens.models.resnet import ResNet18
+from jaxens.models.trunk import below_heads
+from jaxens.runs.config import Model
+from jaxens.runs.weights import read_weights
+
+
+@pytest.fixture(scope="module", autouse=True)
+def narrow():
+    """A ResNet-18 of 4 channels in place of 64, so that its files are small."""
+    patch = pytest.MonkeyPatch()
+    patch.setitem(MODELS, "resnet18", lambda **fields: ResNet18(width=4, **fields))
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def tensors():
+    """A ResNet-18's tensors under torchvision's names, its last layer's among them."""
+    from jaxens.benchmarks.torch_models import ResNet18 as TorchResNet18
+
+    rng = np.random.default_rng(0)
+    return {
+        name: rng.uniform(0.5, 1.5, tensor.shape).astype(np.float32)
+        for name, tensor in TorchResNet18(7, width=4).state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+
+
+def written(folder, tensors, suffix=".safetensors"):
+    path = folder / f"resnet18{suffix}"
+    np.savez(path, **tensors) if suffix == ".npz" else safetensors.numpy.save_file(tensors, path)
+    return path
+
+
+def refused(path, name="resnet18"):
+    with pytest.raises(UserError) as caught:
+        read_weights(Model(name=name, weights=str(path)))
+    assert str(path) in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_a_file_of_torchvisions_tensors_is_all_below_the_heads(tmp_path, tensors, suffix):
+    path = written(tmp_path, tensors, suffix)
+    found = read_weights(Model("resnet18", weights=str(path))).variables
+    want = from_torchvision("resnet18", tensors, below_heads("resnet18"))
+    assert "heads" not in found["params"]
+    jax.tree.map(np.testing.assert_array_equal, found, want)
+    np.testing.assert_array_equal(
+        found["params"]["trunk"]["conv1"]["kernel"], tensors["conv1.weight"].transpose(2, 3, 1, 0)
+    )
+
+
+def test_the_fingerprint_is_that_of_the_numbers_below_the_heads(tmp_path, tensors):
+    def of(changed, suffix=".npz"):
+        path = written(tmp_path, tensors | changed, suffix)
+        return read_weights(Model("resnet18", weights=str(path))).fingerprint
+
+    same = of({})
+    assert len(same) == 16
+    assert of({}, ".safetensors") == same
+    assert of({"fc.bias": tensors["fc.bias"] + 1}) == same
+    assert of({"bn1.bias": tensors["bn1.bias"] + 1}) != same
+
+
+def test_a_run_gives_its_first_members_at_the_best_checkpoint(run):
+    found = read_weights(Model("small", weights=str(run.folder))).variables
+    first = jaxens.load(run.folder).member(0)
+    for name in ("params", "batch_stats"):
+        jax.tree.map(np.testing.assert_array_equal, found[name]["trunk"], first[name]["trunk"])
+        assert set(found[name]) == {"trunk"}
+
+
+def test_without_a_name_there_are_none():
+    assert read_weights(Model()) is None
+
+
+def test_what_does_not_fit_the_model_is_named(tmp_path, tensors, run):
+    path = written(tmp_path, tensors)
+    assert "these are no weights of vgg16: it has no tensor" in refused(path, "vgg16")
+    assert "fit resnet18, vgg16, vgg16-full, not 'small'" in refused(path, "small")
+    wide = tensors | {"conv1.weight": np.zeros((8, 3, 7, 7), np.float32)}
+    message = refused(written(tmp_path, wide))
+    assert "'conv1.weight' has shape (8, 3, 7, 7), the model's (4, 3, 7, 7)" in message
+    del (cut := dict(tensors))["layer2.0.bn1.weight"]
+    assert "lacks the tensor 'layer2.0.bn1.weight'" in refused(written(tmp_path, cut))
+    assert "is a run of small, not of resnet18: add --model small" in refused(run.folder)
+
+
+def test_what_can_not_be_read_is_named(tmp_path, tensors):
+    assert "there is no such file" in refused(tmp_path / "absent.npz")
+    assert "is no run directory" in refused(tmp_path)
+    for suffix in (".npz", ".safetensors"):
+        path = written(tmp_path, tensors, suffix)
+        path.write_bytes(path.read_bytes()[:1000])
+        assert "can't be read" in refused(path)
+    (tmp_path / "resnet18.pth").write_bytes(b"weights")
+    assert "neither .npz nor .safetensors" in refused(tmp_path / "resnet18.pth")
+    broken = tensors | {"bn1.bias": np.full(4, np.nan, np.float32)}
+    assert "NaN or infinity" in refused(written(tmp_path, broken))

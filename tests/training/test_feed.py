@@ -1,0 +1,131 @@
+"""Batches come in order, several steps of one dispatch are the same steps, and losses are told."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxens.data.schema import Task
+from jaxens.errors import UserError
+from jaxens.models import VGG
+from jaxens.ops import conv_general_dilated
+from jaxens.runs.config import Augment, Optim
+from jaxens.training.feed import Resident, Streamed
+from jaxens.training.plan import Plan
+from jaxens.training.state import MEMBER_AXES, State, build_optimizer
+from jaxens.training.step import train_all, train_one
+from jaxens.training.trainer import _Meter, dispatches
+
+MEMBERS, PICTURES, SIZE, BATCH, STEPS = 2, 12, 8, 3, 7
+TASK = Task.multiclass("species", ("a", "b", "c"))
+RNG = np.random.default_rng(0)
+POOL = {
+    "images": RNG.integers(0, 256, (PICTURES, SIZE, SIZE, 3), dtype=np.uint8),
+    "labels": {"species": RNG.integers(0, 3, PICTURES).astype(np.int32)},
+}
+MODEL = VGG(
+    (("species", 3),),
+    stages=((4, 1), (6, 1)),
+    batch_norm=True,
+    conv_general_dilated=conv_general_dilated,
+)
+OPTIMIZER = build_optimizer(Optim(), STEPS)
+
+
+def fresh(plan):
+    def one(key):
+        variables = MODEL.init(key, jnp.zeros((1, SIZE, SIZE, 3)))
+        params = variables["params"]
+        return State(params, variables["batch_stats"], OPTIMIZER.init(params))
+
+    keys = jax.random.split(jax.random.key(0), MEMBERS + (not plan.shared))
+    return jax.jit(jax.vmap(one, out_axes=MEMBER_AXES))(keys)
+
+
+def step_of(plan):
+    one = train_one(MODEL, OPTIMIZER, (TASK,), (1.0,))
+    return train_all(one, Augment(), jax.random.key(1), plan.shared)
+
+
+def after(feed, state):
+    """All steps, as an epoch takes them: the state, and the losses [step, member]."""
+    counts = dispatches(STEPS, feed.at_once)
+    feed.compile(state, counts)
+    losses, number = [], 0
+    for count in counts:
+        state, some = feed(state, number, count)
+        losses.append(np.asarray(some))
+        number += count
+    return state, np.concatenate(losses)
+
+
+@pytest.mark.parametrize("diversity", ["random-weights", "bagging"])
+def test_several_steps_of_one_dispatch_are_the_same_steps(diversity):
+    """To a bit or two: in a loop, XLA adds up a convolution in another order."""
+    plan = Plan.make(diversity, MEMBERS, PICTURES, BATCH, seed=0)
+    step = step_of(plan)
+    state, losses = after(Resident(POOL, plan, step, at_once=1), fresh(plan))
+    assert losses.shape == (STEPS, MEMBERS + (diversity == "bagging"))
+    assert len(np.unique(losses)) == losses.size  # no step is taken twice
+    together, same = after(Resident(POOL, plan, step, at_once=3), fresh(plan))
+    np.testing.assert_allclose(same, losses, rtol=1e-6)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), together, state
+    )
+
+
+def test_without_convolutions_they_are_bitwise_the_same():
+    plan = Plan.make("bagging", MEMBERS, PICTURES, BATCH, seed=0)
+    pool = {**POOL, "embeddings": RNG.normal(size=(PICTURES, 6)).astype(np.float32)}
+    del pool["images"]
+    one = train_one(MODEL, OPTIMIZER, (TASK,), (1.0,), frozen=True)
+    step = train_all(one, Augment(), jax.random.key(1), plan.shared, MODEL)
+
+    def heads():
+        params = {"heads": fresh(plan).params["heads"]}
+        return State(params, {}, jax.vmap(OPTIMIZER.init)(params))
+
+    state, losses = after(Resident(pool, plan, step, at_once=1), heads())
+    together, same = after(Resident(pool, plan, step, at_once=3), heads())
+    np.testing.assert_array_equal(same, losses)
+    jax.tree.map(np.testing.assert_array_equal, together, state)
+
+
+def test_streamed_batches_come_in_order_and_are_on_the_device_before_they_are_asked_for():
+    taken = []
+
+    def stream():
+        for number in range(STEPS):
+            taken.append(number)
+            yield {"images": np.full((BATCH, 1), number), "labels": {}}
+
+    def step(state, batch, number):
+        return state, batch["images"][:, 0] * 100 + number
+
+    feed = Streamed(stream(), step)
+    assert taken == [0, 1]
+    state = State(jnp.zeros(MEMBERS), {}, ())
+    feed.compile(state, [1])
+    for number in range(STEPS):
+        state, losses = feed(state, number, 1)
+        np.testing.assert_array_equal(losses, [[101 * number] * BATCH])
+        assert taken == list(range(min(number + 3, STEPS)))
+
+
+def test_an_epoch_is_whole_dispatches_and_a_last_one_of_what_is_left():
+    assert dispatches(23, 10) == [10, 10, 3]
+    assert dispatches(20, 10) == [10, 10]
+    assert dispatches(3, 10) == [3]
+    assert dispatches(3, 1) == [1, 1, 1]
+
+
+def test_every_step_of_a_dispatch_is_told_and_a_diverged_member_is_named_with_its_step():
+    told = []
+    meter = _Meter(40, MEMBERS, 6, lambda losses, speed: told.append((losses.tolist(), speed)))
+    meter.read(np.array([[1.0, 2.0], [3.0, 4.0]], np.float32))
+    assert [losses for losses, _ in told] == [[1, 2], [3, 4]]
+    assert meter.total.tolist() == [4, 6]
+    assert meter.speed == told[-1][1] > 0
+    with pytest.raises(UserError, match="member 1 diverged at step 43"):
+        meter.read(np.array([[1.0, 2.0], [3.0, np.nan], [np.nan, 1.0]], np.float32))
+    assert len(told) == 3

@@ -1,0 +1,241 @@
+"""A frozen trunk is one for all members: never trained, never stacked, computed once."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxens.data.schema import Task
+from jaxens.ensemble import Ensemble
+from jaxens.models import VGG, normalized
+from jaxens.models.trunk import embed, without_heads
+from jaxens.ops import conv_general_dilated
+from jaxens.runs.config import Augment, Config, Data, Optim
+from jaxens.runs.config import Ensemble as EnsembleConfig
+from jaxens.training.feed import Resident
+from jaxens.training.loss import multitask_loss
+from jaxens.training.plan import Plan
+from jaxens.training.state import build_optimizer, init
+from jaxens.training.step import train_all, train_one
+
+MEMBERS, PICTURES, SIZE, BATCH, STEPS = 3, 12, 16, 4, 3
+TASKS = (
+    Task.multiclass("species", ("a", "b", "c")),
+    Task.multilabel("marks", {"ring": "eye", "crest": "crown"}),
+)
+UNCHANGED = Augment(flip=False, zoom=0.0, colour=0.0)
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (PICTURES, SIZE, SIZE, 3), dtype=np.uint8)
+LABELS = {
+    "species": RNG.integers(-1, 3, PICTURES).astype(np.int32),
+    "marks": RNG.integers(-1, 2, (PICTURES, 2)).astype(np.int8),
+}
+STEP_KEY = jax.random.key(7)
+
+
+def vgg(full, convolution=conv_general_dilated):
+    return VGG(
+        (("species", 3), ("marks", 2)),
+        stages=((4, 1), (6, 1)),
+        batch_norm=True,
+        full=full,
+        hidden=5,
+        conv_general_dilated=convolution,
+    )
+
+
+class Frozen:
+    """A trunk with statistics of its own, and members on it."""
+
+    def __init__(self, full, diversity="random-weights", model=None):
+        self.model = model or vgg(full)
+        self.plan = Plan.make(diversity, MEMBERS, PICTURES, BATCH, seed=0)
+        self.config = Config(
+            data=Data(image_size=SIZE),
+            ensemble=EnsembleConfig(MEMBERS, diversity, "frozen"),
+            optim=Optim(batch_size=BATCH),
+            augment=UNCHANGED,
+        )
+        self.optimizer = build_optimizer(self.config.optim, 10)
+        variables = self.model.init(jax.random.key(3), jnp.zeros((1, SIZE, SIZE, 3)))
+        drawn = jax.tree.map(
+            lambda leaf: jnp.asarray(RNG.uniform(0.5, 1.5, leaf.shape), leaf.dtype),
+            variables["batch_stats"],
+        )
+        self.weights = without_heads({**variables, "batch_stats": drawn})
+
+    def init(self):
+        key = jax.random.key(0)
+        return init(self.config, self.model, self.optimizer, key, self.weights)
+
+    def step(self):
+        one = train_one(self.model, self.optimizer, TASKS, (1.0, 1.0), frozen=True)
+        return train_all(one, UNCHANGED, STEP_KEY, self.plan.shared, self.model)
+
+    def trained(self, inputs):
+        """The state after a few steps, and the losses [step, member]."""
+        feed = Resident({**inputs, "labels": LABELS}, self.plan, self.step(), at_once=STEPS)
+        state = self.init()
+        feed.compile(state, [STEPS])
+        return feed(state, 0, STEPS)
+
+    def embeddings(self):
+        trunk = self.init().trunk
+        return jax.jit(lambda: embed(self.model, trunk, normalized(IMAGES / 255)))()
+
+
+def held(frozen, k, numbers):
+    """Member k alone, as a full model whose trunk is held fixed: parameters and losses."""
+    model, state = frozen.model, frozen.init()
+    stats = {"batch_stats": state.trunk["batch_stats"]}
+    params = {
+        **state.trunk["params"],
+        **jax.tree.map(lambda leaf: leaf[k], state.params),
+    }
+
+    @jax.jit
+    @jax.value_and_grad
+    def loss_of(params, images, labels, key):
+        variables = {"params": params, **stats}
+        features = model.apply(variables, images, method="features")
+        logits = model.apply(
+            variables,
+            jax.lax.stop_gradient(features),
+            True,
+            method="head",
+            rngs={"dropout": key},
+        )
+        return multitask_loss(TASKS, (1.0, 1.0), logits, labels)
+
+    def above(tree):
+        return {name: part for name, part in tree.items() if name != "trunk"}
+
+    optimizer = frozen.optimizer
+    opt_state, losses = optimizer.init(above(params)), []
+    for number in numbers:
+        rows = np.atleast_2d(frozen.plan(number))
+        rows = rows[k if len(rows) > 1 else 0]
+        labels = {name: values[rows] for name, values in LABELS.items()}
+        drop = jax.random.split(jax.random.fold_in(STEP_KEY, number))[1]
+        key = jax.random.fold_in(drop, k)
+        loss, gradient = loss_of(params, normalized(IMAGES[rows] / 255), labels, key)
+        updates, opt_state = optimizer.update(above(gradient), opt_state, above(params))
+        params = {**params, **optax.apply_updates(above(params), updates)}
+        losses.append(float(loss))
+    return above(params), losses
+
+
+@pytest.mark.parametrize("full", [False, True])  # the full VGG's neck is each member's own
+@pytest.mark.parametrize("diversity", ["random-weights", "leave-one-out"])
+def test_members_train_as_full_models_whose_trunk_is_held_fixed(full, diversity):
+    frozen = Frozen(full, diversity)
+    by_step = frozen.trained({"images": IMAGES})
+    by_run = frozen.trained({"embeddings": np.asarray(frozen.embeddings())})
+    assert by_step[1].shape == (STEPS, MEMBERS + (diversity == "leave-one-out"))
+    for k in range(by_step[1].shape[1]):
+        params, losses = held(frozen, k, range(STEPS))
+        for state, found in (by_step, by_run):
+            np.testing.assert_allclose(found[:, k], losses, rtol=2e-5)
+            jax.tree.map(
+                lambda ours, theirs, k=k: np.testing.assert_allclose(
+                    ours[k], theirs, rtol=1e-4, atol=1e-5
+                ),
+                state.params,
+                params,
+            )
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_the_trunk_is_kept_once_and_no_step_changes_it(full):
+    frozen = Frozen(full)
+    state, _ = frozen.trained({"images": IMAGES})
+    trunk = {name: {"trunk": parts["trunk"]} for name, parts in frozen.weights.items()}
+    jax.tree.map(np.testing.assert_array_equal, state.trunk, trunk)
+    assert set(state.params) == ({"heads", "neck"} if full else {"heads"})
+    assert not state.batch_stats
+    kept = jax.tree_util.tree_leaves_with_path(state.opt_state)
+    assert kept
+    assert not any("trunk" in jax.tree_util.keystr(path) for path, _ in kept)
+
+
+def test_members_begin_with_heads_of_their_own_and_the_weights_neck():
+    frozen = Frozen(full=True)
+    params = frozen.init().params
+    neck, heads = params["neck"]["fc6"]["kernel"], params["heads"]["species"]["kernel"]
+    for k in range(MEMBERS):
+        np.testing.assert_array_equal(neck[k], frozen.weights["params"]["neck"]["fc6"]["kernel"])
+    assert len(np.unique(np.asarray(heads))) == heads.size
+
+
+@pytest.mark.parametrize("diversity", ["random-weights", "leave-one-out"])
+def test_a_step_runs_the_trunk_forward_once_for_all_members_and_never_back(diversity):
+    """VGG's two convolutions and no third; none at all where embeddings are gathered."""
+    frozen = Frozen(False, diversity, vgg(False, jax.lax.conv_general_dilated))
+
+    def convolutions(inputs):
+        batch = {name: leaf[frozen.plan(0)] for name, leaf in {**inputs, **LABELS}.items()}
+        batch = {**{name: batch[name] for name in inputs}, "labels": {n: batch[n] for n in LABELS}}
+        lowered = jax.jit(frozen.step()).lower(frozen.init(), batch, jnp.int32(0))
+        return lowered.as_text().count("stablehlo.convolution")
+
+    assert convolutions({"images": IMAGES}) == 2
+    jaxpr = jax.make_jaxpr(frozen.step())(
+        frozen.init(),
+        {
+            "images": IMAGES[frozen.plan(0)],
+            "labels": {n: LABELS[n][frozen.plan(0)] for n in LABELS},
+        },
+        jnp.int32(0),
+    )
+    loops = [eqn for eqn in jaxpr.eqns if eqn.primitive.name == "scan"]
+    assert loops  # over members
+    assert "conv_general_dilated" not in "".join(map(str, loops))
+    assert convolutions({"embeddings": np.asarray(frozen.embeddings())}) == 0
+
+
+@pytest.fixture(scope="module")
+def ensembles():
+    """The same ensemble twice: with one trunk for all, and with a copy for each member."""
+    frozen = Frozen(full=False)
+    state = frozen.init()
+    shared = Ensemble(frozen.model, state.variables, TASKS, trunk=state.trunk)
+    stacked = jax.tree.map(lambda *each: jnp.stack(each), *(shared.member(k) for k in range(3)))
+    return shared, Ensemble(frozen.model, stacked, TASKS)
+
+
+def test_logits_are_those_of_members_with_a_trunk_each(ensembles):
+    shared, stacked = ensembles
+    assert shared.members == MEMBERS
+    ours, theirs = shared.all_logits(IMAGES), stacked.all_logits(IMAGES)
+    for task in TASKS:
+        np.testing.assert_allclose(ours[task.name], theirs[task.name], rtol=1e-5, atol=1e-5)
+
+
+SETTINGS = {
+    "saliency": {},
+    "integrated_gradients": {"steps": 3},
+    "gradient_shap": {"key": jax.random.key(1), "baselines": IMAGES[2:4], "samples": 2},
+    "grad_cam": {},
+    "guided_grad_cam": {},
+    "lime": {
+        "key": jax.random.key(1),
+        "samples": 8,
+        "segments": np.arange(2 * SIZE**2).reshape(2, SIZE, SIZE) % SIZE**2 // 40,
+    },
+}
+
+
+@pytest.mark.parametrize("method", SETTINGS)
+def test_explanations_are_those_of_members_with_a_trunk_each(ensembles, method):
+    maps = [
+        e.attribute(IMAGES[:2], np.array([1, 0]), method, "marks", **SETTINGS[method])
+        for e in ensembles
+    ]
+    largest = np.abs(maps[1]).max()
+    assert largest > 0
+    np.testing.assert_allclose(maps[0], maps[1], rtol=1e-4, atol=1e-5 * largest)
+    some = ensembles[0].attribute(
+        IMAGES[:2], np.array([1, 0]), method, "marks", members_at_once=2, **SETTINGS[method]
+    )
+    np.testing.assert_allclose(some, maps[0], rtol=1e-4, atol=1e-5 * largest)
