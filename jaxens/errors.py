@@ -1,12 +1,32 @@
-"""A user's mistake is told in one line: what is wrong, where, and what to do about it."""
+"""An error that the user can correct: one line that says what is wrong, where, and what to do."""
 
-import sys
+import math
 
 
 class UserError(Exception):
-    """Something that the user can mend. The message names the thing and the remedy."""
+    """A mistake in flags, files or data. The message names the thing and the remedy."""
 
 
-def notice(message: str) -> None:
-    """Tells of something that does not end the run."""
-    print(f"jaxens: {message}", file=sys.stderr)
+def check_number(
+    flag: str,
+    value: float,
+    *,
+    least: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+) -> None:
+    """Raises `UserError` if the value of a flag is not finite or lies outside its range."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise UserError(f"{flag} must be a finite number, not {value}")
+    if least is not None and value < least:
+        raise UserError(f"{flag} must be at least {least}, not {value}")
+    if above is not None and value <= above:
+        raise UserError(f"{flag} must be above {above}, not {value}")
+    if below is not None and value >= below:
+        raise UserError(f"{flag} must be below {below}, not {value}")
+
+
+def check_names(flag: str, names: tuple[str, ...]) -> None:
+    """Raises `UserError` if a list of names has one twice."""
+    if len(set(names)) < len(names):
+        raise UserError(f"{flag} names one twice ({', '.join(names)}): name each once")

@@ -37,15 +37,15 @@ class TinyRun(NamedTuple):
 def flags(tmp_path_factory) -> list[str]:
     """Flags of a run that takes seconds."""
     cache = tmp_path_factory.mktemp("cache")
-    pictures = ["--train-pictures", "24", "--val-pictures", "6", "--test-pictures", "12"]
+    pictures = ["--train-images", "24", "--val-images", "6", "--test-images", "12"]
     run = ["--members", "2", "--epochs", "2", "--batch-size", "8", "--image-size", "16"]
     return [*pictures, *run, "--cache-dir", str(cache)]
 
 
 @pytest.fixture(scope="session")
 def run(flags, tmp_path_factory) -> TinyRun:
-    from jaxens.cli.live import console
-    from jaxens.train import train
+    from jaxens.cli.console import console
+    from jaxens.train import main as train
 
     folder = tmp_path_factory.mktemp("runs") / "tiny"
     with console.capture() as capture:

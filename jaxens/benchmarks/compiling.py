@@ -3,7 +3,6 @@
 Run as a program it is the child that is measured: it compiles one step, and prints the seconds.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -16,15 +15,16 @@ from jaxens.benchmarks.rounds import Timed
 from jaxens.cli.compilation import use_cache
 from jaxens.data.registry import open_data
 from jaxens.errors import UserError
-from jaxens.runs.config import Config, load
+from jaxens.runs.config import load, to_toml
 from jaxens.training.feed import steps_at_once
+from jaxens.training.settings import Config, Data, Members, Model, ModelName, Optim
 from jaxens.training.trainer import Trainer
 
 COLD, WARM = "from nothing", "from the cache of a run before"
 
 
 def compiling(
-    model: str = "small",
+    model: ModelName = "small",
     members: int = 11,
     image_size: int = 64,
     batch_size: int = 16,
@@ -34,20 +34,25 @@ def compiling(
     took: dict[str, list[float]] = {COLD: [], WARM: []}
     with tempfile.TemporaryDirectory() as folder:
         pictures = batch_size * steps_at_once()
-        flags = {
-            "model.name": model,
-            "ensemble.members": str(members),
-            "data.image_size": str(image_size),
-            "data.cache": str(Path(folder) / "pictures"),
-            "data.train": str(pictures),
-            "data.val": "1",
-            "data.test": "1",
-            "optim.batch_size": str(batch_size),
-        }
-        open_data(load(None, flags).data)  # drawn once, for all processes
+        data = Data(
+            image_size=image_size,
+            cache_dir=str(Path(folder) / "images"),
+            train_images=pictures,
+            val_images=1,
+            test_images=1,
+        )
+        config = Config(
+            data,
+            Model(model),
+            Members(members),
+            Optim(batch_size=batch_size),
+        )
+        open_data(data)  # drawn once, for all processes
+        file = Path(folder) / "config.toml"
+        file.write_text(to_toml(config))
         for number in range(rounds):
             for seconds in took.values():  # the second process finds what the first one kept
-                seconds.append(_in_a_child(flags, Path(folder) / f"cache{number}"))
+                seconds.append(_in_a_child(file, Path(folder) / f"cache{number}"))
     timed = {by: Timed(seconds[0], tuple(seconds)) for by, seconds in took.items()}
     faster = timed[COLD].median / timed[WARM].median
     return [
@@ -62,11 +67,11 @@ def compiling(
     ]
 
 
-def _in_a_child(flags: dict[str, str], cache: Path) -> float:
+def _in_a_child(config: Path, cache: Path) -> float:
     """Seconds that a new process with this cache took."""
     environment = os.environ | {"XDG_CACHE_HOME": str(cache)}
     environment.pop("JAX_COMPILATION_CACHE_DIR", None)
-    command = [sys.executable, "-m", __name__, json.dumps(flags)]
+    command = [sys.executable, "-m", __name__, str(config)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise UserError(f"the process that compiles failed: {done.stderr.strip()[-500:]}")
@@ -86,4 +91,4 @@ def compile_step(config: Config) -> float:
 
 
 if __name__ == "__main__":
-    print(compile_step(load(None, json.loads(sys.argv[1]))))
+    print(compile_step(load(Path(sys.argv[1]))))

@@ -13,8 +13,8 @@ from jaxens.benchmarks.results import JAXENS, Results, Row, Shown, fastest, time
 from jaxens.benchmarks.rounds import Timed, in_turn
 from jaxens.benchmarks.subject import TASK, Dtype, Subject
 from jaxens.evaluation.explainer import Explainer
-from jaxens.evaluation.settings import Settings
-from jaxens.models.memory import images_at_once
+from jaxens.evaluation.settings import MethodSettings
+from jaxens.training.settings import ModelName
 
 METHODS = (
     "saliency",
@@ -39,7 +39,7 @@ EFFECTIVE = (
 
 
 def explain(
-    model: str = "resnet18",
+    model: ModelName = "resnet18",
     members: int = 11,
     image_size: int = 64,
     images: int = 4,
@@ -66,13 +66,17 @@ def explain(
 
 def ours(subject: Subject, methods: Sequence[str]) -> Sides:
     """All members' maps by each method, and by all in one program, as an evaluation has them."""
-    at_once = images_at_once(subject.model, subject.config.data.image_size, subject.members)
-    explainer = Explainer(subject.ensemble(), np.asarray(subject.images), Settings(at_once))
+    explainer = Explainer(
+        subject.ensemble(),
+        subject.config.data.image_size,
+        MethodSettings(),
+        np.asarray(subject.images),
+    )
     pictures: Any = subject.images  # on the device already, as they are on the other side
     maps = partial(
         explainer.maps,
-        pictures=pictures,
-        places=np.arange(len(subject.images)),
+        images=pictures,
+        ids=np.arange(len(subject.images)),
         targets=np.asarray(subject.labels),
         task=TASK.name,
     )

@@ -4,13 +4,14 @@ from jaxens.benchmarks.results import Results, Row
 from jaxens.benchmarks.rounds import in_turn
 from jaxens.benchmarks.steps import together
 from jaxens.benchmarks.subject import Dtype, Subject
+from jaxens.training.settings import ModelName
 
 FULL = "full training"
 PER_STEP, PER_RUN = "trunk once per step", "trunk once per run"
 
 
 def frozen(
-    model: str = "resnet18",
+    model: ModelName = "resnet18",
     members: int = 11,
     image_size: int = 64,
     batch_size: int = 16,

@@ -16,9 +16,9 @@ from jaxens.benchmarks.rounds import in_turn
 from jaxens.benchmarks.subject import TASK, Subject
 from jaxens.ensemble import Ensemble
 from jaxens.evaluation.explainer import Explainer
-from jaxens.evaluation.settings import Settings
+from jaxens.evaluation.settings import MethodSettings
 from jaxens.models import Classifier, normalized
-from jaxens.models.memory import images_at_once
+from jaxens.training.settings import ModelName
 
 TARGET = 3
 BATCHES = (10, 100)  # of marcotcr/lime: its default, and one that suits it better
@@ -29,7 +29,7 @@ KINDS: dict[Literal["own", "frozen"], str] = {
 
 
 def lime(
-    model: str = "small",
+    model: ModelName = "small",
     members: int = 11,
     image_size: int = 64,
     samples: int = 1000,
@@ -61,12 +61,10 @@ def _lime(
 ) -> Results:
     """Both sides have the same number of samples; our superpixels are cut in each call."""
     ensemble, size = subject.ensemble(), picture.shape[1]
-    settings = Settings(
-        images_at_once(ensemble.model, size, ensemble.members), lime_samples=samples
-    )
+    settings = MethodSettings(lime_samples=samples)
 
     def ours() -> dict[str, Float[Array, "member image height width"]]:
-        explainer = Explainer(ensemble, None, settings)  # a new one, since it keeps what it made
+        explainer = Explainer(ensemble, size, settings)  # a new one, since it keeps what it made
         return explainer.maps(["lime"], picture, np.zeros(1, int), np.array([TARGET]), TASK.name)
 
     sides: dict[str, Callable[[], object]] = {JAXENS: ours}

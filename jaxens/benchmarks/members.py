@@ -5,12 +5,13 @@ from jaxens.benchmarks.results import Results, Row
 from jaxens.benchmarks.rounds import in_turn
 from jaxens.benchmarks.steps import one_by_one, together
 from jaxens.benchmarks.subject import Dtype, Subject
+from jaxens.training.settings import ModelName
 
 AT_ONCE, SINGLE = "a step of all", "as many single steps"
 
 
 def members(
-    model: str = "resnet18",
+    model: ModelName = "resnet18",
     sizes: tuple[int, ...] = (1, 2, 4, 8, 11, 16),
     image_size: int = 64,
     batch_size: int = 16,

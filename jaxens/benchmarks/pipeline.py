@@ -21,6 +21,7 @@ from jaxens.data.preparing import cores
 from jaxens.data.source import Source, load
 from jaxens.data.stream import batches
 from jaxens.training.plan import InOrder
+from jaxens.training.settings import ModelName
 
 PILLOW, OPENCV = "Pillow", "OpenCV"
 THREADS = "Pillow, a thread a core"
@@ -31,7 +32,7 @@ STEP = "training step"
 def pipeline(
     image_size: int = 224,
     pictures: int = 128,
-    model: str = "small",
+    model: ModelName = "small",
     members: int = 11,
     batch_size: int = 16,
     rounds: int = 5,

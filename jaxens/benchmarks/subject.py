@@ -15,7 +15,7 @@ from jaxens.data.schema import Task
 from jaxens.ensemble import Ensemble
 from jaxens.models import Classifier
 from jaxens.models.trunk import without_heads
-from jaxens.runs.config import Config
+from jaxens.training.settings import Config, ModelName
 from jaxens.training.state import State, build_model, build_optimizer, compute_dtype, init
 from jaxens.training.step import Step, train_one
 
@@ -44,7 +44,7 @@ class Subject:
     @classmethod
     def make(
         cls,
-        model: str,
+        model: ModelName,
         members: int,
         image_size: int,
         batch_size: int,
@@ -55,7 +55,9 @@ class Subject:
         config = replace(
             usual,
             data=replace(usual.data, image_size=image_size),
-            model=replace(usual.model, name=model, dtype=dtype),
+            model=replace(
+                usual.model, name=model, dtype=dtype, weights="random" if base == "frozen" else ""
+            ),
             ensemble=replace(usual.ensemble, members=members, base=base),
             optim=replace(
                 usual.optim,

@@ -9,10 +9,11 @@ from jaxens.benchmarks.results import JAXENS, Results, Row, Shown, beside_fastes
 from jaxens.benchmarks.rounds import in_turn
 from jaxens.benchmarks.steps import together
 from jaxens.benchmarks.subject import Dtype, Subject
+from jaxens.training.settings import ModelName
 
 
 def train(
-    model: str = "resnet18",
+    model: ModelName = "resnet18",
     members: int = 11,
     image_size: int = 64,
     batch_size: int = 16,

@@ -1,22 +1,21 @@
-"""What a person sees while an ensemble trains."""
+"""Shows a training in the terminal."""
 
-from types import TracebackType
-from typing import Self
+from collections.abc import Sequence
 
 import numpy as np
-from rich.console import Console
+from jaxtyping import Float
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from jaxens.cli.console import console
 from jaxens.ensemble.quality import Quality
+from jaxens.runs.watch import Watch
 
-console = Console(highlight=False)
 
-
-class Live:
+class Live(Watch):
     """A bar with loss (mean and spread over members), speed and time left; a line per epoch."""
 
-    def __init__(self, steps: int, done: int, epochs: int):
-        self._progress = Progress(
+    def begin(self, steps: int, done: int, epochs: int) -> None:
+        self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
             TaskProgressColumn(),
@@ -24,37 +23,34 @@ class Live:
             TimeRemainingColumn(),
             console=console,
         )
-        self._task = self._progress.add_task("compiling", total=steps, completed=done, numbers="")
+        self._task = self._bar.add_task("compiling", total=steps, completed=done, numbers="")
         self._epochs = epochs
+        self._bar.start()
 
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._progress.stop()
-
-    def step(self, epoch: int, losses: np.ndarray, speed: float) -> None:
-        """Shows a finished step: the members' losses, member-images per second."""
-        self._progress.update(
+    def step(self, epoch: int, losses: Float[np.ndarray, "member"], speed: float) -> None:
+        self._bar.update(
             self._task,
             advance=1,
             description=f"epoch {epoch}/{self._epochs}, this step:",
             numbers=_numbers(losses, speed),
         )
 
-    def epoch(self, epoch: int, losses: np.ndarray, speed: float, val: list[Quality]) -> None:
-        """Prints a line for a finished epoch; it stays when the bar is gone."""
-        tasks = "  ".join(f"{q.task} {q.ensemble:.3f}" for q in val)
+    def epoch(
+        self,
+        epoch: int,
+        losses: Float[np.ndarray, "member"],
+        speed: float,
+        validation: Sequence[Quality],
+    ) -> None:
+        tasks = "  ".join(f"{q.task} {q.ensemble:.3f}" for q in validation)
         console.print(
             f"epoch {epoch}/{self._epochs}  {_numbers(losses, speed)}  validation: {tasks}",
             soft_wrap=True,
+            markup=False,
         )
+
+    def end(self) -> None:
+        self._bar.stop()
 
 
 def _numbers(losses: np.ndarray, speed: float) -> str:

@@ -1,73 +1,113 @@
-"""What all commands share: a parser whose errors are one line, and an end that is one line."""
+"""From a command line to a function call. Every mistake ends as one line and exit code 2."""
 
-import argparse
+import contextlib
 import errno
-from collections.abc import Callable
-from typing import NoReturn
+import logging
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NoReturn, get_args
 
-from jaxens.cli.compilation import keep_memory
-from jaxens.errors import UserError, notice
+from cyclopts import App, CycloptsError, Parameter, Token, convert
+from cyclopts.exceptions import UnusedCliTokensError
 
+from jaxens.errors import UserError
 
-class Parser(argparse.ArgumentParser):
-    """A parser that says in one line what is wrong."""
-
-    def __init__(self, command: str, description: str, epilog: str = ""):
-        super().__init__(
-            prog=f"python -m jaxens.{command}",
-            description=description.strip().split("\n")[0],
-            epilog=epilog,
-            allow_abbrev=False,
-        )
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}: see {self.prog} --help")
+# Receives the app, its commands and the flags that were given.
+Values = Callable[[App, tuple[str, ...], Any], None]
+# A parameter whose fields are flags of their own.
+FLAT = Parameter(name="*")
+# A list whose default is shown as a command line would give it.
+JOINED = Parameter(show_default=" ".join)
 
 
-def positive(text: str) -> int:
-    """A flag's value that counts something."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1, not {text!r}")
-    return int(text)
+def call(
+    command: Callable[..., Any],
+    arguments: Sequence[str] | None = None,
+    *,
+    name: str,
+    values: Values | None = None,
+) -> Any:
+    """Calls a command with what its command line says.
 
+    Args:
+        command: its parameters are the flags; positional ones come without a flag.
+        arguments: the words after the command's name (default: those of this process).
+        name: of the command, as in `python -m jaxens.train`.
+        values: fills in flags that are not given, from a file for example.
 
-def natural(text: str) -> int:
-    """A flag's value that is a seed."""
-    if not text.isdecimal() or int(text) >= 2**32:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 0, not {text!r}")
-    return int(text)
-
-
-def above_zero(text: str) -> float:
-    """A flag's value that is a size."""
+    Raises:
+        UserError: names the flag, and a near miss where there is one.
+    """
+    app = App(
+        name=f"python -m jaxens.{name}",
+        help=(command.__doc__ or "").split("\n")[0],
+        version_flags=[],
+        config=[values] if values else [],
+        default_parameter=Parameter(
+            consume_multiple=True,
+            negative_iterable=(),
+            allow_repeating=True,
+            converter=_convert,
+        ),
+        result_action="return_value",
+        help_format="plaintext",
+    )
+    app.default(command)
+    words = sys.argv[1:] if arguments is None else [str(word) for word in arguments]
     try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
-    return value
+        return app(words, exit_on_error=False, print_error=False)
+    except UnusedCliTokensError as error:
+        unused = " ".join(error.unused_tokens or ())
+        raise UserError(f"unexpected argument {unused}: see {app.name[0]} --help") from None
+    except CycloptsError as error:
+        message = " ".join(str(error).split()).removesuffix(".")
+        raise UserError(f"{message}: see {app.name[0]} --help") from None
 
 
-def main(command: Callable[[], None]) -> None:
-    """Runs a command; a `UserError` or a full disk becomes one line and exit code 2."""
-    keep_memory()
+def _convert(kind: Any, tokens: Sequence[Token]) -> Any:
+    """As cyclopts converts, but 2.5 is not a whole number."""
+    whole = kind is int or int in get_args(kind)
+    for token in tokens if whole else ():
+        if not isinstance(token, Token) or not token.value.lstrip("+-").isdecimal():
+            raise ValueError(f"{token.value!r} is not a whole number")
+    return convert(kind, tokens)
+
+
+def run(command: Callable[[], Any]) -> None:
+    """Runs a command as this process; a `UserError` becomes one line and exit code 2."""
+    with _log_lines():
+        try:
+            command()
+        except UserError as error:
+            _leave(str(error))
+        except KeyboardInterrupt:
+            print(
+                "jaxens: stopped; what was saved is kept, and --resume continues a training run",
+                file=sys.stderr,
+            )
+            raise SystemExit(130) from None
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                where = f" while writing {error.filename}" if error.filename else ""
+                _leave(f"the disk is full{where}: free some space or choose another folder")
+            if error.filename is None:
+                raise
+            _leave(f"{error.filename}: {error.strerror}: choose a file or folder that can be used")
+
+
+@contextlib.contextmanager
+def _log_lines() -> Iterator[None]:
+    """Shows the library's warnings as lines on standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("jaxens: %(message)s"))
+    logger = logging.getLogger("jaxens")
+    logger.addHandler(handler)
     try:
-        command()
-    except UserError as error:
-        _leave(str(error))
-    except KeyboardInterrupt:
-        notice("stopped; what was saved is kept, and --resume goes on with a training run")
-        raise SystemExit(130) from None
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            where = f" while writing {error.filename}" if error.filename else ""
-            _leave(f"the disk is full{where}: free some space or choose another folder")
-        if error.filename is None:
-            raise
-        _leave(f"{error.filename}: {error.strerror}: choose a file or folder that can be used")
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 def _leave(message: str) -> NoReturn:
-    notice(f"error: {message}")
+    print(f"jaxens: error: {message}", file=sys.stderr)
     raise SystemExit(2) from None

@@ -23,11 +23,11 @@ class Change(NamedTuple):
     lift: Float[Array, "image"]  # of the brightness, as a part of its range
 
 
-def draw(key: Key[Array, ""], images: int, flip: bool, zoom: float, colour: float) -> Change:
+def draw(key: Key[Array, ""], images: int, flip: bool, zoom: float, color: float) -> Change:
     """Draws a change for each of `images` pictures.
 
     A crop leaves out up to `zoom` of a side, from anywhere; contrast and brightness change
-    by up to `colour` of their range.
+    by up to `color` of their range.
     """
     keys = jax.random.split(key, 6)
     uniform = [jax.random.uniform(k, (images,)) for k in keys]
@@ -37,8 +37,8 @@ def draw(key: Key[Array, ""], images: int, flip: bool, zoom: float, colour: floa
         left=(1 - side) * uniform[2],
         top=(1 - side) * uniform[3],
         side=side,
-        gain=1 + colour * (2 * uniform[4] - 1),
-        lift=colour * (uniform[5] - 0.5),
+        gain=1 + color * (2 * uniform[4] - 1),
+        lift=color * (uniform[5] - 0.5),
     )
 
 

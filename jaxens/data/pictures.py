@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import logging
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from PIL import Image, ImageOps
 from jaxens.data.geometry import square
 from jaxens.data.schema import Example
 from jaxens.data.source import Source
-from jaxens.errors import UserError, notice
+from jaxens.errors import UserError
+
+log = logging.getLogger(__name__)
 
 ORIENTATION = 0x0112  # the EXIF tag
 
@@ -52,14 +55,14 @@ def from_files(paths: Sequence[Path], size: int) -> Pictures:
         try:
             read.append((str(file), *_read(file, size)))
         except UserError as error:
-            notice(f"{error}: left out")
+            log.warning(f"{error}: left out")
     if not read:
         raise UserError(
             f"none of {len(files)} files is a picture that can be read: name JPEG, PNG, WebP or "
             "other files that Pillow knows"
         )
     if len(read) < len(files):
-        notice(f"{len(files) - len(read)} of {len(files)} files left out")
+        log.warning(f"{len(files) - len(read)} of {len(files)} files left out")
     names, contents, images = zip(*read, strict=True)
     places = np.array([zlib.crc32(content) >> 1 for content in contents])  # fits an int32
     return _pictures(names, contents, images, places)

@@ -1,5 +1,6 @@
 """Opens the data set that a config names."""
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,11 @@ from jaxens.data.cub import builder as cub
 from jaxens.data.fieldmarks import builder as fieldmarks
 from jaxens.data.preparing import notices
 from jaxens.data.schema import Info, Task
+from jaxens.data.settings import Data
 from jaxens.data.source import Source, fingerprint
-from jaxens.errors import UserError, notice
-from jaxens.runs.config import Data
+from jaxens.errors import UserError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -28,18 +31,22 @@ class DataSet:
 
 def open_data(config: Data) -> DataSet:
     """Prepares the data set if need be (once, with a bar) and opens it."""
-    cache = Path(config.cache).expanduser() if config.cache else default_cache()
+    cache = Path(config.cache_dir).expanduser() if config.cache_dir else default_cache()
     if config.source == "fieldmarks":
-        counts = {"train": config.train, "val": config.val, "test": config.test}
+        counts = {
+            "train": config.train_images,
+            "val": config.val_images,
+            "test": config.test_images,
+        }
         builder = fieldmarks.prepare(cache, config.image_size, config.data_seed, counts)
     else:
-        builder = cub.prepare(Path(config.dir).expanduser(), cache)
+        builder = cub.prepare(Path(config.data_dir).expanduser(), cache)
     train, val, test = (
         Source(builder, split, config.image_size, config.crop) for split in ("train", "val", "test")
     )
     chosen_tasks(config, train.info)
-    for told in notices(builder):
-        notice(told)
+    for notice in notices(builder):
+        log.warning(notice)
     return DataSet(train.info, train, val, test, fingerprint(builder))
 
 

@@ -56,7 +56,7 @@ class Ensemble:
     def members(self) -> int:
         return jax.tree.leaves(self.params)[0].shape[0]
 
-    def alone(self) -> "Ensemble":
+    def baseline_ensemble(self) -> "Ensemble":
         """The baseline as an ensemble of one."""
         if self.baseline is None:
             raise ValueError("an ensemble of random weights has no baseline")

@@ -43,7 +43,7 @@ def quality(ensemble: Ensemble, split: Split) -> list[Quality]:
     scores = [task_quality(t, logits[t.name], split.labels[t.name]) for t in ensemble.tasks]
     if ensemble.baseline is None:
         return scores
-    alone = quality(ensemble.alone(), split)
+    alone = quality(ensemble.baseline_ensemble(), split)
     return [replace(q, baseline=b.ensemble) for q, b in zip(scores, alone, strict=True)]
 
 

@@ -1,1 +1,15 @@
-"""Explanations against what people marked: the questions, their scores, the tables."""
+"""Evaluations and explanations of an ensemble: questions, maps, scores and tables."""
+
+import lazy_loader
+
+# Importing the settings must not load JAX: `--help` reads them.
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "evaluating": ["evaluate", "plan_evaluation"],
+        "evaluation": ["Evaluation"],
+        "explaining": ["Explanation", "explain"],
+        "explainer": ["background_images"],
+        "settings": ["PAPER_METHODS", "MethodSettings"],
+    },
+)

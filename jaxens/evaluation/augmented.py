@@ -6,19 +6,26 @@ import numpy as np
 
 from jaxens.data import augment
 from jaxens.data.source import Split
-from jaxens.runs.config import Augment
 
 PURPOSE = 0xA46  # keeps these draws apart from those of the methods, which use the same seed
 
 
-def augmented(split: Split, changes: Augment, seed: int) -> Split:
-    """The split after one random change of every picture, drawn from `seed`."""
+def augmented(split: Split, seed: int, *, flip: bool, zoom: float, color: float) -> Split:
+    """Changes every image of a split at random once; masks and key points move along.
+
+    Args:
+        split: images and truth.
+        seed: of the changes.
+        flip: mirror half of the images.
+        zoom: largest share of a side that a crop leaves out.
+        color: largest change of brightness and contrast.
+    """
     change = augment.draw(
         jax.random.fold_in(jax.random.key(seed), PURPOSE),
         len(split),
-        flip=changes.flip,
-        zoom=changes.zoom,
-        colour=changes.colour,
+        flip=flip,
+        zoom=zoom,
+        color=color,
     )
     images = np.concatenate(
         [

@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxens import metrics
-from jaxens.evaluation.scoring import Answers
-from jaxens.evaluation.tables import as_csv
+from jaxens.evaluation.scoring import MethodScores
+from jaxens.tables import Table
 
 SHOWN = ("iou", "correlation", "distance")
 
@@ -18,43 +18,45 @@ class BySize:
     """The mean map's score for each number of members, and the individuals' average."""
 
     curve: metrics.Curve
-    individual: float  # over the same pictures
+    individual: float  # over the same images
 
 
-def by_size(found: Mapping[str, Answers]) -> dict[tuple[str, str], BySize]:
-    """By (method, metric), for the metrics that a question is judged by."""
+def by_size(scores: Mapping[str, MethodScores]) -> dict[tuple[str, str], BySize]:
+    """Curves by (method, metric), for the metrics that the paper compares."""
     return {
         (method, metric): BySize(
-            metrics.curve(answers.scores[metric].by_size),
-            _individual(answers.scores[metric].individual, answers.scores[metric].by_size),
+            metrics.curve(of_method.scores[metric].by_size),
+            _individual(of_method.scores[metric].individual, of_method.scores[metric].by_size),
         )
-        for method, answers in found.items()
+        for method, of_method in scores.items()
         for metric in SHOWN
-        if metric in answers.scores
+        if metric in of_method.scores
     }
 
 
 def _individual(
-    scores: Float[np.ndarray, "member case"], by_size: Float[np.ndarray, "order size case"]
+    individual: Float[np.ndarray, "member case"], by_size: Float[np.ndarray, "order size case"]
 ) -> float:
-    """The individuals' average over the pictures that the curve is drawn of."""
-    mean, _ = metrics.individual_average(scores)
+    """The individuals' average over the images of the curve."""
+    mean, _ = metrics.individual_average(individual)
     mean = mean[np.isfinite(by_size).all(axis=(0, 1)) & np.isfinite(mean)]
     return float(mean.mean()) if len(mean) else float("nan")
 
 
-def sizes_csv(sizes: Mapping[str, Mapping[tuple[str, str], BySize]]) -> str:
+def sizes_table(sizes: Mapping[str, Mapping[tuple[str, str], BySize]]) -> Table:
     """Every point of every curve with all digits, by question."""
-    header = ["question", "metric", "method", "members", "mean", "low", "high", "individual", "n"]
+    columns = (
+        "question", "metric", "method", "members", "mean", "low", "high", "individual", "n",
+    )  # fmt: skip
     lines = [
-        [question, metric, method, size, mean, low, high, each.individual, each.curve.images]
+        (question, metric, method, size, mean, low, high, each.individual, each.curve.images)
         for question, curves in sizes.items()
         for (method, metric), each in curves.items()
         for size, (mean, low, high) in enumerate(
             zip(each.curve.mean, each.curve.low, each.curve.high, strict=True), start=1
         )
     ]
-    return as_csv(header, lines)
+    return Table(columns, lines)
 
 
 @dataclass(frozen=True)
@@ -65,12 +67,12 @@ class ByThreshold:
     ensemble: Float[np.ndarray, "threshold"]
 
 
-def by_threshold(found: Mapping[str, Answers]) -> dict[tuple[str, str], ByThreshold]:
-    """By (method, "iou" or "precision" or "recall"); empty where no picture has a mask."""
+def by_threshold(scores: Mapping[str, MethodScores]) -> dict[tuple[str, str], ByThreshold]:
+    """Curves by (method, "iou" or "precision" or "recall"); empty where no image has a mask."""
     return {
         (method, name): ByThreshold(*map(_mean_of_scored, both))
-        for method, answers in found.items()
-        for name, both in answers.thresholds.items()
+        for method, of_method in scores.items()
+        for name, both in of_method.thresholds.items()
     }
 
 
@@ -83,15 +85,15 @@ def _mean_of_scored(
     return np.where(count, np.where(scored, scores, 0).sum(axis=1) / np.maximum(count, 1), np.nan)
 
 
-def thresholds_csv(thresholds: Mapping[str, Mapping[tuple[str, str], ByThreshold]]) -> str:
+def thresholds_table(thresholds: Mapping[str, Mapping[tuple[str, str], ByThreshold]]) -> Table:
     """Every point of every curve with all digits, by question."""
-    header = ["question", "metric", "method", "threshold", "individual", "ensemble"]
+    columns = ("question", "metric", "method", "threshold", "individual", "ensemble")
     lines = [
-        [question, name, method, f"{threshold:.2f}", individual, ensemble]
+        (question, name, method, f"{threshold:.2f}", individual, ensemble)
         for question, curves in thresholds.items()
         for (method, name), each in curves.items()
         for threshold, individual, ensemble in zip(
             metrics.THRESHOLDS, each.individual, each.ensemble, strict=True
         )
     ]
-    return as_csv(header, lines)
+    return Table(columns, lines)

@@ -1,4 +1,4 @@
-"""Maps of pictures by any methods, with what these need beside the pictures."""
+"""Maps of images by any methods, with everything that these need besides the images."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,130 +11,169 @@ from jaxtyping import Float, Int, UInt8
 
 from jaxens import attribution
 from jaxens.attribution import METHODS
+from jaxens.data.source import Source
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.ensemble.inputs import Classes
-from jaxens.evaluation.settings import Settings, together
+from jaxens.evaluation.settings import FORWARD_ONLY, MethodSettings, group_methods
+from jaxens.models.memory import images_at_once
 
-GRID = 7  # cells a side: as many as imageLIME has superpixels
+GRID = 7  # cells per side: as many as imageLIME has superpixels
+BACKGROUND = 16  # training images that GradientSHAP starts from
+
+
+def background_images(train: Source) -> UInt8[np.ndarray, "baseline height width 3"]:
+    """Evenly spaced training images, which GradientSHAP starts from."""
+    rows = np.linspace(0, len(train) - 1, min(BACKGROUND, len(train))).astype(int)
+    return np.stack([train[int(row)].image for row in rows])
 
 
 class Explainer:
-    """An ensemble, and the settings that its pictures are explained with.
+    """Explains images by an ensemble.
 
-    `background` are pictures that GradientSHAP starts from. Draws depend on the settings'
-    seed and a picture's place alone, so that neither the chunks nor a limit changes a map.
-    LIME's surrogates are kept by place: one pass over the perturbed pictures serves every
-    class of every task.
+    Draws depend on the settings' seed and an image's id alone, so that neither the chunks nor a
+    limit changes a map. LIME's weights are kept by id: one pass over the perturbed images serves
+    every class of every task.
     """
 
     def __init__(
         self,
         ensemble: Ensemble,
-        background: UInt8[np.ndarray, "baseline height width 3"] | None,
-        settings: Settings,
+        image_size: int,
+        settings: MethodSettings,
+        background: UInt8[np.ndarray, "baseline height width 3"] | None = None,
     ):
+        """Args:
+        ensemble: whose members are explained.
+        image_size: side of the images, in pixels.
+        settings: of the methods.
+        background: images that GradientSHAP starts from.
+        """
         self.ensemble = ensemble
-        self.background = None if background is None else jnp.asarray(background)
         self.settings = settings
-        self._surrogates: dict[int, tuple[np.ndarray, dict[str, np.ndarray | Array]]] = {}
-        self._last: int | None = None  # whose surrogate may not be done yet
+        self.background = None if background is None else jnp.asarray(background)
+        at_once = settings.images_at_once or images_at_once(
+            ensemble.model, image_size, ensemble.members
+        )
+        self._images_per_call = max(1, at_once // ensemble.members)
+        self._lime_weights: dict[int, tuple[np.ndarray, dict[str, np.ndarray | Array]]] = {}
+        self._last: int | None = None  # whose weights may still be on the device
+
+    def chunks(self, methods: Sequence[str]) -> tuple[int, int]:
+        """Images at once, and steps or samples of each at once, for methods of one group.
+
+        A few images with some of their steps keep a CPU busier than one with all of them.
+        """
+        if "lime" in methods:
+            return 1, self._images_per_call * FORWARD_ONLY
+        passes = max(map(self.settings.passes, methods))
+        images = min(self._images_per_call, max(4, self._images_per_call // passes))
+        return images, max(1, self._images_per_call // images)
 
     def maps(
         self,
         methods: Sequence[str],
-        pictures: UInt8[np.ndarray, "image height width 3"],
-        places: Int[np.ndarray, "image"],
+        images: UInt8[np.ndarray, "image height width 3"],
+        ids: Int[np.ndarray, "image"],
         targets: Classes,
         task: str,
     ) -> dict[str, Float[Array, "member image height width"]]:
-        """One map per member and picture by each method; `places` tell one picture from another.
+        """Computes one map per member and image by each method.
 
-        Methods of a group (see `together`) are one program. Maps stay on the device, and are
-        not waited for.
+        Methods of a group (see `group_methods`) are one program. Maps stay on the device, and
+        the call does not wait for them.
+
+        Args:
+            methods: names of `METHODS`.
+            images: uint8.
+            ids: numbers that tell one image from another.
+            targets: classes of the task.
+            task: name of the task.
         """
-        found: dict[str, Array] = {}
-        for group in together(methods):
-            if group == ["lime"] and self._paintable(targets):
-                found["lime"] = self._painted(pictures, places, targets, task)
+        maps: dict[str, Array] = {}
+        for group in group_methods(methods):
+            if group == ["lime"] and self._has_lime_weights(targets):
+                maps["lime"] = self._lime_maps(images, ids, targets, task)
                 continue
-            at_once, chunk = self.settings.chunks(group, self.ensemble.members)
-            given = {method: self._given(method, pictures, places, chunk) for method in group}
-            found |= self.ensemble.explain(pictures, targets, given, task, images_at_once=at_once)
-        return found
+            at_once, chunk = self.chunks(group)
+            settings = {method: self._settings(method, images, ids, chunk) for method in group}
+            maps |= self.ensemble.explain(images, targets, settings, task, images_at_once=at_once)
+        return maps
 
-    def _given(
-        self, method: str, pictures: np.ndarray, places: np.ndarray, chunk: int
+    def _settings(
+        self, method: str, images: np.ndarray, ids: np.ndarray, chunk: int
     ) -> dict[str, Any]:
-        """A method's settings, with those that pictures decide."""
-        settings, takes = self.settings.of(method), METHODS[method].settings
-        if "segments" in takes:
-            settings |= {"segments": self._segments(pictures)}
+        """A method's settings, with those that depend on the images."""
+        settings, accepted = self.settings.of(method), METHODS[method].settings
+        if "segments" in accepted:
+            settings |= {"segments": self._segments(images)}
         if method == "gradient_shap":
             settings |= {"baselines": self.background}
-        if "key" in takes:
-            settings |= {"key": self._keys(places)}
-        if "chunk" in takes:
+        if "key" in accepted:
+            settings |= {"key": self._keys(ids)}
+        if "chunk" in accepted:
             settings |= {"chunk": chunk}
         if METHODS[method].reduce and self.settings.reduce:
             settings |= {"reduce": self.settings.reduce}
         return settings
 
-    def _paintable(self, targets: Classes) -> bool:
-        """Whether LIME's weights for single classes make these maps: a ridge regression is linear
-        in what it explains, so a contrast is a difference of two."""
+    def _has_lime_weights(self, targets: Classes) -> bool:
+        """Whether LIME's weights of single classes give these maps.
+
+        Ridge regression is linear in the explained number, so that a contrast is a difference.
+        """
         contrast = isinstance(targets, attribution.Contrast)
         return not callable(targets) and (self.settings.lime_form == "marcotcr" or not contrast)
 
-    def _painted(
-        self, pictures: np.ndarray, places: np.ndarray, targets: Classes, task: str
+    def _lime_maps(
+        self, images: np.ndarray, ids: np.ndarray, targets: Classes, task: str
     ) -> Float[Array, "member image height width"]:
-        """LIME's maps from its surrogates."""
         if isinstance(targets, attribution.Contrast):
-            this, other = (self._painted(pictures, places, np.asarray(t), task) for t in targets)
+            this, other = (self._lime_maps(images, ids, np.asarray(t), task) for t in targets)
             return this - other
-        each = np.broadcast_to(np.asarray(targets), len(pictures))
-        # All under way before the first map, which waits for its surrogate.
-        surrogates = list(map(self._surrogate, pictures, places.tolist()))
+        classes = np.broadcast_to(np.asarray(targets), len(images))
+        # Start all of them before the first map, which waits for its weights.
+        fits = list(map(self._weights_of, images, ids.tolist()))
         maps = [
             weights[task][:, 0, segments, target]
-            for (segments, weights), target in zip(surrogates, each, strict=True)
+            for (segments, weights), target in zip(fits, classes, strict=True)
         ]
         return jnp.stack(maps, axis=1)
 
-    def _surrogate(
-        self, picture: np.ndarray, place: int
+    def _weights_of(
+        self, image: np.ndarray, id: int
     ) -> tuple[np.ndarray, dict[str, np.ndarray | Array]]:
-        if place not in self._surrogates:
-            segments = self._segments(picture[None])
-            _, chunk = self.settings.chunks(["lime"], self.ensemble.members)
+        """The segments of an image, and LIME's weights for them by task."""
+        if id not in self._lime_weights:
+            segments = self._segments(image[None])
+            _, chunk = self.chunks(["lime"])
             weights = self.ensemble.surrogates(
-                picture[None],
+                image[None],
                 segments=segments,
-                key=self._keys(np.array([place])),
+                key=self._keys(np.array([id])),
                 chunk=chunk,
                 **self.settings.of("lime"),
             )
             self._read_last()
-            self._surrogates[place] = segments[0], dict(weights)
-            self._last = place
-        return self._surrogates[place]
+            self._lime_weights[id] = segments[0], dict(weights)
+            self._last = id
+        return self._lime_weights[id]
 
     def _read_last(self) -> None:
-        """Brings the surrogate before to the host, now that the device has the next one to do.
-
-        It would else idle while superpixels are made; and what is kept needs no room there.
-        """
+        """Copies the previous image's weights to the host while the device works on the next."""
         if self._last is not None:
-            segments, weights = self._surrogates[self._last]
-            self._surrogates[self._last] = segments, {n: np.asarray(w) for n, w in weights.items()}
+            segments, weights = self._lime_weights[self._last]
+            self._lime_weights[self._last] = (
+                segments,
+                {task: np.asarray(array) for task, array in weights.items()},
+            )
 
-    def _segments(self, pictures: np.ndarray) -> Int[np.ndarray, "image height width"]:
+    def _segments(self, images: np.ndarray) -> Int[np.ndarray, "image height width"]:
         if self.settings.superpixels == "grid":
-            height, width = pictures.shape[1:3]
+            height, width = images.shape[1:3]
             cells = attribution.grid(height, width, GRID)
-            return np.broadcast_to(cells, pictures.shape[:3])
-        return attribution.superpixels(pictures, self.settings.superpixels)
+            return np.broadcast_to(cells, images.shape[:3])
+        return attribution.superpixels(images, self.settings.superpixels)
 
-    def _keys(self, places: np.ndarray) -> Array:
+    def _keys(self, ids: np.ndarray) -> Array:
         key = jax.random.key(self.settings.seed)
-        return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.asarray(places))
+        return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.asarray(ids))

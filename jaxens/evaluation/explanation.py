@@ -1,62 +1,197 @@
-"""What an explanation leaves behind beside its figures: how it was made, and its maps."""
+"""The result of an explanation: maps, predictions, figures, and how they were made."""
 
 import importlib.metadata
 import io
 import json
 import platform
 import zlib
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any, Literal
 
 import jax
 import numpy as np
 from jaxtyping import Float
 
+from jaxens.attribution import METHODS
+from jaxens.ensemble.ensemble import Ensemble
 from jaxens.errors import UserError
-from jaxens.evaluation.explainer import Explainer
 from jaxens.evaluation.predictions import Subject
-from jaxens.evaluation.settings import reduction
-from jaxens.runs.run import Run, write, write_bytes
+from jaxens.evaluation.settings import MethodSettings, reduction
+from jaxens.files import write_bytes, write_text
+from jaxens.tables import Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PROVENANCE = "explanation.json"
+PER_PAGE = 12  # images in one figure
 _PACKAGES = ("jaxens", "jax", "jaxlib", "flax", "numpy", "pillow", "scikit-image", "scipy")
 
 
-def provenance(run: Run, explainer: Explainer, method: str, subject: Subject) -> dict[str, Any]:
-    """`explained` is all that decides the maps; the rest tells what came of it, and with what."""
-    settings, said = explainer.settings, subject.predictions
-    own = settings.of(method) | ({"superpixels": settings.superpixels} if method == "lime" else {})
-    classes, names = subject.task.classes, subject.pictures.names
-    return {
-        "explained": {
-            "run": run.folder.resolve().name,
-            "checkpoint": "best",
-            "weights_crc32": _crc32((explainer.ensemble.variables, explainer.ensemble.trunk)),
-            "members": explainer.ensemble.members,
-            "task": subject.task.name,
-            "against": None if subject.against is None else classes[subject.against],
-            "method": method,
-            "reduce": reduction(method, settings.reduce),
-            "settings": own,
-            "baseline": _baseline(explainer, method),
-            "seed": settings.seed,
-            "pictures": [
-                {"name": name, "sha256": sum, "target": classes[target]}
-                for name, sum, target in zip(
-                    names, subject.pictures.sha256, subject.targets, strict=True
-                )
-            ],
-        },
+@dataclass(frozen=True)
+class Explanation:
+    """What `explain` returns.
+
+    Attributes:
+        subject: images, predictions, and targets.
+        maps: of each method, [member, image, height, width]; NaN where a member gives NaN.
+        settings: of the methods.
+    """
+
+    subject: Subject
+    maps: Mapping[str, Float[np.ndarray, "member image height width"]]
+    settings: MethodSettings
+
+    @property
+    def table(self) -> Table:
+        """One row per image: prediction, probability, agreement, and what is explained."""
+        return self.subject.table
+
+    def figures(
+        self,
+        method: str,
+        *,
+        colors: Literal["signed", "heat"] | None = None,
+        scale: Literal["own", "shared"] = "own",
+        percentile: float = 99.0,
+    ) -> Iterator[tuple[str, "Figure"]]:
+        """Draws a method's maps, in pages of 12 images.
+
+        Args:
+            method: one of `maps`.
+            colors: `"signed"` or `"heat"` (default: as the method's maps are).
+            scale: of the colors: a panel's `"own"`, or one `"shared"` by the panels of an image.
+            percentile: of magnitudes, from which on colors are full.
+
+        Yields:
+            The name of a figure (members, centers, single-vs-ensemble), and the figure.
+        """
+        from jaxens.viz.display import Display
+        from jaxens.viz.explained import FIGURES, Explained
+
+        display = Display(
+            colors or ("signed" if METHODS[method].signed else "heat"), scale, percentile
+        )
+        title = f"{METHODS[method].title} of {self.subject.task.name.replace('_', ' ')}"
+        lines, images = captions(self.subject), self.subject.photos.images
+        for page, start in enumerate(range(0, len(lines), PER_PAGE), start=1):
+            part = slice(start, start + PER_PAGE)
+            explained = Explained(title, lines[part], images[part], self.maps[method][:, part])
+            for name, draw in FIGURES.items():
+                file = name if len(lines) <= PER_PAGE else f"{name}-{page}"
+                yield file, draw(explained, display).figure
+
+    def save(
+        self,
+        folder: Path,
+        provenance: Mapping[str, Mapping[str, Any]] | None = None,
+        *,
+        save_maps: bool = False,
+        **display: Any,
+    ) -> None:
+        """Writes a folder per method with its figures, and its maps if asked.
+
+        Args:
+            folder: of all methods.
+            provenance: of each method (see `provenance`), written as `explanation.json`.
+            save_maps: write `maps.npz`: raw `maps` as float32, `images` (names), `task`,
+                `targets` and, for a contrast, `against` (classes by number).
+            display: arguments of `figures`.
+        """
+        from jaxens import viz
+
+        for method in self.maps:
+            (folder / method).mkdir(parents=True, exist_ok=True)
+            if provenance:
+                text = json.dumps(provenance[method], indent=2, allow_nan=False)
+                write_text(folder / method / PROVENANCE, text)
+            if save_maps:
+                write_bytes(folder / method / "maps.npz", self._npz(method))
+            for name, figure in self.figures(method, **display):
+                viz.save(figure, folder / method / f"{name}.png")
+
+    def _npz(self, method: str) -> bytes:
+        subject = self.subject
+        arrays = {
+            "maps": self.maps[method].astype(np.float32),
+            "images": np.array(subject.photos.names),
+            "task": np.array(subject.task.name),
+            "targets": subject.targets,
+        }
+        if subject.against is not None:
+            arrays["against"] = np.array(subject.against)
+        file = io.BytesIO()
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        return file.getvalue()
+
+
+def captions(subject: Subject) -> list[str]:
+    """A few short lines per image: its name, what is explained, and how many members agree."""
+    lines = []
+    for row in subject.table.to_dicts():
+        words = [PurePath(row["image"]).name, f"{row['target']}, {row['target_probability']:.2f}"]
+        if row["against"] is not None:
+            words.append(f"rather than {row['against']}")
+        if row["prediction"] == row["target"]:
+            words.append(f"{row['agreeing']} of {row['members']} members agree")
+        else:
+            words.append(f"predicted: {row['prediction']}, {row['probability']:.2f}")
+        lines.append("\n".join(map(_shortened, words)))
+    return lines
+
+
+def _shortened(line: str, letters: int = 30) -> str:
+    """A long line without its middle."""
+    half = (letters - 1) // 2
+    return line if len(line) <= letters else f"{line[:half]}…{line[-half:]}"
+
+
+def provenance(
+    ensemble: Ensemble,
+    subject: Subject,
+    methods: Mapping[str, Any] | list[str],
+    settings: MethodSettings,
+    background: np.ndarray | None,
+    run: str,
+) -> dict[str, dict[str, Any]]:
+    """Describes how each method's maps are made.
+
+    `explained` holds everything that decides the maps. The rest tells what came of it, and with
+    which software.
+    """
+    predictions, classes = subject.predictions, subject.task.classes
+    photos = subject.photos
+    shared = {
+        "run": run,
+        "checkpoint": "best",
+        "weights_crc32": _crc32((ensemble.variables, ensemble.trunk)),
+        "members": ensemble.members,
+        "task": subject.task.name,
+        "against": None if subject.against is None else classes[subject.against],
+        "seed": settings.seed,
+        "images": [
+            {"name": name, "sha256": sum, "target": classes[target]}
+            for name, sum, target in zip(photos.names, photos.sha256, subject.targets, strict=True)
+        ],
+    }
+    rest = {
         "predictions": [
             {
                 "name": name,
                 "class": classes[k],
                 "probability": float(p[k]),
                 "agreeing": int(n),
-                "answering": np.flatnonzero(sound).tolist(),  # members whose mean it is
+                "members": np.flatnonzero(finite).tolist(),  # whose mean it is
             }
-            for name, k, p, n, sound in zip(
-                names, said.classes, said.mean, said.agreeing, said.sound.T, strict=True
+            for name, k, p, n, finite in zip(
+                photos.names,
+                predictions.classes,
+                predictions.mean,
+                predictions.agreeing,
+                predictions.finite.T,
+                strict=True,
             )
         ],
         "versions": {
@@ -65,10 +200,24 @@ def provenance(run: Run, explainer: Explainer, method: str, subject: Subject) ->
         },
         "backend": jax.default_backend(),
     }
+    return {
+        method: {
+            "explained": {
+                **shared,
+                "method": method,
+                "reduce": reduction(method, settings.reduce),
+                "settings": settings.of(method)
+                | ({"superpixels": settings.superpixels} if method == "lime" else {}),
+                "baseline": _baseline(method, background),
+            },
+            **rest,
+        }
+        for method in methods
+    }
 
 
-def check_folder(folder: Path, made: dict[str, Any]) -> None:
-    """Raises `UserError` if the folder holds an explanation of something else."""
+def check_folder(folder: Path, provenance: Mapping[str, Any]) -> None:
+    """Raises `UserError` if the folder of a method holds an explanation of something else."""
     path = folder / PROVENANCE
     try:
         before = json.loads(path.read_text())["explained"]
@@ -76,50 +225,24 @@ def check_folder(folder: Path, made: dict[str, Any]) -> None:
         return
     except (ValueError, KeyError):
         raise UserError(f"{path} can't be read: name another --out, or remove {folder}") from None
-    if before != made["explained"]:
+    if before != provenance["explained"]:
         raise UserError(
-            f"{folder} explains other pictures, or with other settings (see {path.name}): name "
+            f"{folder} explains other images, or with other settings (see {path.name}): name "
             "another --out, or remove it"
         )
 
 
-def write_provenance(folder: Path, made: dict[str, Any]) -> None:
-    """Makes the folder, and writes how what lies in it was made."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write(folder / PROVENANCE, json.dumps(made, indent=2, allow_nan=False))
-
-
-def write_maps(
-    folder: Path, maps: Float[np.ndarray, "member picture height width"], subject: Subject
-) -> None:
-    """Writes `maps.npz`: the raw `maps` as float32 (NaN where a member has no answer), and beside
-    them `pictures` (names), `task`, `targets` and, for a contrast, `against` (classes by number).
-    """
-    arrays = {
-        "maps": maps.astype(np.float32),
-        "pictures": np.array(subject.pictures.names),
-        "task": np.array(subject.task.name),
-        "targets": subject.targets,
-    }
-    if subject.against is not None:
-        arrays["against"] = np.array(subject.against)
-    file = io.BytesIO()
-    np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-    write_bytes(folder / "maps.npz", file.getvalue())
-
-
-def _baseline(explainer: Explainer, method: str) -> str | dict[str, int] | None:
-    """What a method compares a picture with; None if with nothing."""
+def _baseline(method: str, background: np.ndarray | None) -> str | dict[str, int] | None:
+    """What a method compares an image with; None if with nothing."""
     if method == "integrated_gradients":
-        return "mean colour"
-    if method == "gradient_shap" and explainer.background is not None:
-        background = explainer.background
-        return {"training_pictures": len(background), "crc32": _crc32(background)}
+        return "mean color"
+    if method == "gradient_shap" and background is not None:
+        return {"training_images": len(background), "crc32": _crc32(background)}
     return None
 
 
 def _crc32(arrays: Any) -> int:
-    """Tells one tree of arrays from another."""
+    """A checksum of a tree of arrays."""
     sum = 0
     for leaf in jax.tree.leaves(arrays):
         sum = zlib.crc32(np.asarray(leaf).tobytes(), sum)

@@ -1,6 +1,7 @@
-"""What an ensemble says of pictures, and what of that is explained."""
+"""An ensemble's predictions for images, and the targets that are explained."""
 
 import difflib
+import logging
 from dataclasses import dataclass
 
 import jax.numpy as jnp
@@ -12,7 +13,10 @@ from jaxens.data.pictures import Pictures
 from jaxens.data.schema import Task
 from jaxens.ensemble.ensemble import Classes, Ensemble
 from jaxens.ensemble.explaining import probabilities
-from jaxens.errors import UserError, notice
+from jaxens.errors import UserError
+from jaxens.tables import Table
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -20,103 +24,150 @@ class Predictions:
     """The members' probabilities of a task's classes."""
 
     task: Task
-    members: Float[np.ndarray, "member picture class"]
+    members: Float[np.ndarray, "member image class"]
 
     @property
-    def sound(self) -> Bool[np.ndarray, "member picture"]:
-        """Who has an answer: a member that gives NaN has none, and no say in the ensemble's."""
+    def finite(self) -> Bool[np.ndarray, "member image"]:
+        """Which members give finite numbers. Others are excluded from the ensemble's mean."""
         return np.isfinite(self.members).all(axis=-1)
 
     @property
-    def mean(self) -> Float[np.ndarray, "picture class"]:
-        return self.members.mean(axis=0, where=self.sound[..., None])
+    def mean(self) -> Float[np.ndarray, "image class"]:
+        """The ensemble's probabilities."""
+        return self.members.mean(axis=0, where=self.finite[..., None])
 
     @property
-    def classes(self) -> Int[np.ndarray, "picture"]:
-        """The ensemble's answer: the class (of a multilabel task, the label) of the highest
-        mean probability."""
+    def classes(self) -> Int[np.ndarray, "image"]:
+        """The class (of a multilabel task, the label) of the highest mean probability."""
         return self.mean.argmax(axis=-1)
 
     @property
-    def agreeing(self) -> Int[np.ndarray, "picture"]:
-        """Members that say the same: whose own answer it is, or, of a multilabel task, who find
-        the label more probable than not."""
+    def agreeing(self) -> Int[np.ndarray, "image"]:
+        """How many members predict the same class (of a multilabel task: find it probable)."""
         if self.task.kind == "multilabel":
-            said = np.take_along_axis(self.members, self.classes[None, :, None], axis=-1)[..., 0]
-            return (said > 0.5).sum(axis=0)
-        return (self.sound & (self.members.argmax(axis=-1) == self.classes)).sum(axis=0)
+            p = np.take_along_axis(self.members, self.classes[None, :, None], axis=-1)[..., 0]
+            return (p > 0.5).sum(axis=0)
+        return (self.finite & (self.members.argmax(axis=-1) == self.classes)).sum(axis=0)
 
 
 def predict(
-    ensemble: Ensemble, task: Task, images: UInt8[np.ndarray, "picture height width 3"]
+    ensemble: Ensemble, task: Task, images: UInt8[np.ndarray, "image height width 3"]
 ) -> Predictions:
-    """One picture after another: a few, with all members at once."""
+    """Predicts a task for images, one image at a time."""
     logits = [ensemble.logits(jnp.asarray(image[None]), task.name) for image in images]
     return Predictions(task, np.asarray(probabilities(task, jnp.concatenate(logits, axis=1))))
 
 
 @dataclass(frozen=True)
 class Subject:
-    """Pictures, what the ensemble says of them, and the class of each that is explained."""
+    """Images, the ensemble's predictions, and the class of each image that is explained."""
 
-    pictures: Pictures
+    photos: Pictures
     predictions: Predictions
-    targets: Int[np.ndarray, "picture"]
-    against: int | None  # the class that the targets are told from
+    targets: Int[np.ndarray, "image"]
+    against: int | None  # explain the targets rather than this class
 
     @property
     def task(self) -> Task:
         return self.predictions.task
 
-    def classes(self, rows: Int[np.ndarray, "some"]) -> Classes:
-        """What is explained of some pictures, as a method takes it."""
+    def classes(self, rows: Int[np.ndarray, "row"]) -> Classes:
+        """The targets of some images, in the form that a method takes."""
         if self.against is None:
             return self.targets[rows]
         return Contrast(self.targets[rows], np.full(len(rows), self.against))
 
-
-def subject(
-    ensemble: Ensemble, task: Task, pictures: Pictures, target: int | None, against: int | None
-) -> Subject:
-    """The target is the ensemble's answer unless `target` names one; with `against`, why that
-    rather than this.
-
-    Raises `UserError` where both are the same, or no member has an answer.
-    """
-    predictions = predict(ensemble, task, pictures.images)
-    _tell_unsound(predictions, pictures)
-    targets = predictions.classes if target is None else np.full(len(pictures), target)
-    same = np.flatnonzero(targets == against)
-    if same.size:
-        who = "is what the ensemble says of " + pictures.names[same[0]]
-        raise UserError(
-            f"--against {task.classes[targets[same[0]]]} {who if target is None else 'is --target'}"
-            ": name another class, or another --target"
+    @property
+    def table(self) -> Table:
+        """One row per image: prediction, probability, agreement, and what is explained."""
+        predictions, classes = self.predictions, self.task.classes
+        against = None if self.against is None else classes[self.against]
+        columns = (
+            "image", "prediction", "probability", "agreeing", "members", "target",
+            "target_probability", "against",
+        )  # fmt: skip
+        return Table(
+            columns,
+            [
+                (
+                    name,
+                    classes[predicted],
+                    float(mean[predicted]),
+                    int(agreeing),
+                    int(members),
+                    classes[target],
+                    float(mean[target]),
+                    against,
+                )
+                for name, predicted, mean, agreeing, members, target in zip(
+                    self.photos.names,
+                    predictions.classes,
+                    predictions.mean,
+                    predictions.agreeing,
+                    predictions.finite.sum(axis=0),
+                    self.targets,
+                    strict=True,
+                )
+            ],
         )
-    return Subject(pictures, predictions, targets, against)
 
 
-def _tell_unsound(predictions: Predictions, pictures: Pictures) -> None:
-    """Names the members that give NaN. Raises `UserError` if all do for some picture."""
-    sound = predictions.sound
-    lost = np.flatnonzero(~sound.any(axis=0))
+def choose_targets(
+    ensemble: Ensemble,
+    photos: Pictures,
+    task: str | None = None,
+    target: int | str | None = None,
+    against: int | str | None = None,
+) -> Subject:
+    """Predicts images, and chooses the class of each that is explained.
+
+    Args:
+        ensemble: that predicts.
+        photos: the images.
+        task: name of the task (default: the first).
+        target: class to explain, by name or number (default: the ensemble's prediction).
+        against: explain the target rather than this class, by name or number.
+
+    Raises:
+        UserError: for an unknown task or class, a target that equals `against`, or an image for
+            which every member gives NaN.
+    """
+    chosen = find_task(ensemble.tasks, task)
+    this = None if target is None else find_class(chosen, str(target), "--target")
+    other = None if against is None else find_class(chosen, str(against), "--against")
+    predictions = predict(ensemble, chosen, photos.images)
+    _check_finite(predictions, photos)
+    targets = predictions.classes if this is None else np.full(len(photos), this)
+    same = np.flatnonzero(targets == other)
+    if same.size:
+        what = "--target" if this is not None else f"the prediction for {photos.names[same[0]]}"
+        raise UserError(
+            f"--against {chosen.classes[targets[same[0]]]} is {what}: name another class, or "
+            "another --target"
+        )
+    return Subject(photos, predictions, targets, other)
+
+
+def _check_finite(predictions: Predictions, photos: Pictures) -> None:
+    """Names the members that give NaN. Raises `UserError` if all do for some image."""
+    finite = predictions.finite
+    lost = np.flatnonzero(~finite.any(axis=0))
     if lost.size:
         raise UserError(
-            f"every member gives NaN for {_named(lost, pictures)}: the training diverged, choose a "
-            "run that did not, or train anew with a lower --learning-rate"
+            f"every member gives NaN for {_names(lost, photos)}: training diverged; choose another "
+            "run, or train again with a lower --learning-rate"
         )
-    for member in np.flatnonzero(~sound.all(axis=1)):
-        notice(
-            f"member {member} (0 to {len(sound) - 1}) gives NaN for "
-            f"{_named(np.flatnonzero(~sound[member]), pictures)}: left out of the predictions and "
-            "the mean maps"
+    for member in np.flatnonzero(~finite.all(axis=1)):
+        log.warning(
+            f"member {member} (0 to {len(finite) - 1}) gives NaN for "
+            f"{_names(np.flatnonzero(~finite[member]), photos)}: excluded from predictions and maps"
         )
 
 
-def _named(rows: Int[np.ndarray, "some"], pictures: Pictures) -> str:
-    if len(rows) == len(pictures):
-        return "every picture"
-    return ", ".join(pictures.names[row] for row in rows)
+def _names(rows: Int[np.ndarray, "row"], photos: Pictures) -> str:
+    if len(rows) == len(photos):
+        return "every image"
+    return ", ".join(photos.names[row] for row in rows)
 
 
 def find_task(tasks: tuple[Task, ...], name: str | None) -> Task:
@@ -126,18 +177,19 @@ def find_task(tasks: tuple[Task, ...], name: str | None) -> Task:
     for task in tasks:
         if task.name == name:
             return task
-    raise UserError(f"no task {name!r}: --task among {', '.join(task.name for task in tasks)}")
+    known = ", ".join(task.name for task in tasks)
+    raise UserError(f"there is no task {name!r}: choose --task from {known}")
 
 
-def find_class(task: Task, asked: str, flag: str) -> int:
-    """A class by its name or number. Raises `UserError` if there is none, naming `flag`."""
-    if asked in task.classes:
-        return task.classes.index(asked)
-    if asked.isdecimal() and int(asked) < len(task.classes):
-        return int(asked)
-    near = difflib.get_close_matches(asked, task.classes, n=1)
+def find_class(task: Task, name: str, flag: str) -> int:
+    """A class by its name or number. Raises `UserError` that names `flag` if there is none."""
+    if name in task.classes:
+        return task.classes.index(name)
+    if name.isdecimal() and int(name) < len(task.classes):
+        return int(name)
+    near = difflib.get_close_matches(name, task.classes, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     raise UserError(
-        f"{flag} {asked}: {task.name} has no such class: {hint}choose from "
+        f"{flag} {name}: {task.name} has no such class: {hint}choose from "
         f"{', '.join(task.classes)}, or a number from 0 to {len(task.classes) - 1}"
     )

@@ -1,4 +1,4 @@
-"""What is explained in an evaluation, and the truth that it is scored against."""
+"""The questions of an evaluation: which images and targets, against which truth."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ Explained = Literal["label", "prediction"]
 
 @dataclass(frozen=True)
 class Question:
-    """Pictures, a class of one task for each, and the part that a person would point at.
+    """Images, a class of one task for each, and the part that a person would point at.
 
     A multiclass task is one question; each label of a multilabel task is one.
     """
@@ -23,17 +23,17 @@ class Question:
     name: str
     task: Task
     part: str
-    pictures: Int[np.ndarray, "case"]  # rows of the split
+    images: Int[np.ndarray, "case"]  # rows of the split
     targets: Int[np.ndarray, "case"]  # classes of the task
     masks: Bool[np.ndarray, "case height width"] | None
     points: Float[np.ndarray, "case 2"] | None
     left_out: Mapping[str, int] = field(default_factory=dict)  # why, how many
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.images)
 
     def without_truth(self, metric: str) -> int:
-        """Pictures whose part lacks what this metric needs: the region, or the key point."""
+        """Images whose part lacks what this metric needs: the region, or the key point."""
         if metric == "distance":
             return 0 if self.points is None else int(np.isnan(self.points).any(axis=-1).sum())
         return 0 if self.masks is None else int((~self.masks.any(axis=(1, 2))).sum())
@@ -49,15 +49,15 @@ def questions(
 
     `explained` is the label, or the class that the ensemble finds most probable (of a
     multilabel task: each label that it finds more probable than not), out of `predicted`,
-    the ensemble's probabilities. Pictures without truth are left out and counted.
+    the ensemble's probabilities. Images without truth are left out and counted.
     """
-    made = []
+    found = []
     for task in tasks:
         for part in dict.fromkeys(task.parts):
             if part in split.info.masks or part in split.info.points:
                 classes = [k for k, name in enumerate(task.parts) if name == part]
-                made += _of_part(task, part, classes, split, explained, predicted)
-    return made
+                found += _of_part(task, part, classes, split, explained, predicted)
+    return found
 
 
 def _of_part(
@@ -85,34 +85,34 @@ def _of_part(
             for k in classes
         ]
     chosen = labels if explained == "label" else predicted[task.name].argmax(axis=-1)
-    pictures = np.flatnonzero(np.isin(chosen, classes))
+    images = np.flatnonzero(np.isin(chosen, classes))
     unknown = {"no label": int(np.sum(chosen == MISSING))}
-    return [_question(task.name, task, part, pictures, chosen[pictures], split, unknown)]
+    return [_question(task.name, task, part, images, chosen[images], split, unknown)]
 
 
 def _question(
     name: str,
     task: Task,
     part: str,
-    pictures: np.ndarray,
+    images: np.ndarray,
     targets: np.ndarray,
     split: Split,
     left_out: dict[str, int],
 ) -> Question:
-    """Drops the pictures in which the part has neither region nor point."""
+    """Drops the images in which the part has neither region nor point."""
     masks = points = None
-    seen = np.zeros(len(pictures), bool)
+    seen = np.zeros(len(images), bool)
     if split.masks is not None and part in split.info.masks:
-        masks = part_masks(split.masks[pictures], split.info, part)
+        masks = part_masks(split.masks[images], split.info, part)
         seen |= masks.any(axis=(1, 2))
     if part in split.info.points:
-        points = split.points[pictures, split.info.points.index(part)]
+        points = split.points[images, split.info.points.index(part)]
         seen |= ~np.isnan(points).any(axis=-1)
     return Question(
         name,
         task,
         part,
-        pictures[seen],
+        images[seen],
         targets[seen].astype(np.int32),
         None if masks is None else masks[seen],
         None if points is None else points[seen],

@@ -1,4 +1,4 @@
-"""Explains the pictures of a question and scores the maps, without maps leaving the device."""
+"""Explains the images of a question and scores the maps, which stay on the device."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from jaxens.evaluation.explainer import Explainer
 from jaxens.evaluation.questions import Question
 from jaxens.evaluation.streaming import streamed
 
-SCORED_AT_ONCE = 16  # pictures whose maps of all members are held at once, or some more
+SCORED_AT_ONCE = 16  # images whose maps of all members are on the device at once, at least
 SCORED_BY_CHANCE = 128
-GAUSSIAN = "centred Gaussian"
+GAUSSIAN = "center Gaussian"
 AT_THRESHOLDS = ("iou", "precision", "recall")
 
 
@@ -33,11 +33,11 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What a method gives on a question: each metric's scores, and those at every threshold.
+class MethodScores:
+    """A method's scores on a question: by metric, and at every threshold.
 
-    `thresholds` has precision, recall and iou where there are masks: of the individuals, their
-    mean, and of the ensemble.
+    Where there are masks, `thresholds` has IoU, precision and recall: the mean over the
+    individuals, and the score of the ensemble.
     """
 
     scores: Mapping[str, Scores]
@@ -55,21 +55,27 @@ def score_question(
     protocol: metrics.Protocol,
     orders: Int[np.ndarray, "order member"],
     advance: Callable[[int], None],
-) -> dict[str, Answers]:
-    """Scores every picture of a question by each method, for every metric that it allows.
+) -> dict[str, MethodScores]:
+    """Scores the maps of every image of a question by each method.
 
-    `baseline` explains by the one member trained on all data, where there is one. `orders`
-    are those in which members join for the scores by size. `advance` is told how many
-    pictures are done.
+    Args:
+        explainer: of the ensemble.
+        baseline: explainer of the one member trained on all data, where there is one.
+        split: the images.
+        question: images, targets and truth.
+        methods: of one group (see `group_methods`).
+        protocol: of the scores.
+        orders: in which members join, for the scores by the ensemble's size.
+        advance: called with the number of images that are done.
     """
 
-    def some(rows: Int[np.ndarray, "case"]) -> dict[str, dict[str, Array]]:
-        pictures = question.pictures[rows]
+    def chunk(rows: Int[np.ndarray, "case"]) -> dict[str, dict[str, Array]]:
+        ids = question.images[rows]
         maps = partial(
             Explainer.maps,
             methods=methods,
-            pictures=split.images[pictures],
-            places=pictures,
+            images=split.images[ids],
+            ids=ids,
             targets=question.targets[rows],
             task=question.task.name,
         )
@@ -89,16 +95,16 @@ def score_question(
             for method in methods
         }
 
-    pictures, _ = explainer.settings.chunks(methods, explainer.ensemble.members)
-    at_once = min(pictures * max(1, SCORED_AT_ONCE // pictures), len(question))
-    raw = streamed(some, len(question), at_once, advance)
-    return {method: _answers(raw[method], protocol) for method in methods}
+    images, _ = explainer.chunks(methods)
+    at_once = min(images * max(1, SCORED_AT_ONCE // images), len(question))
+    raw = streamed(chunk, len(question), at_once, advance)
+    return {method: _method_scores(raw[method], protocol) for method in methods}
 
 
-def _answers(raw: Mapping[str, np.ndarray], protocol: metrics.Protocol) -> Answers:
-    """A method's scores, by name with the case axis first, by metric with the case axis last."""
+def _method_scores(raw: Mapping[str, np.ndarray], protocol: metrics.Protocol) -> MethodScores:
+    """From scores by name with the case axis first to scores by metric with the case axis last."""
     host = {name: np.moveaxis(np.asarray(each, np.float64), 0, -1) for name, each in raw.items()}
-    return Answers(
+    return MethodScores(
         {
             name: Scores(*(host[f"{name}/{part}"] for part in Scores.__dataclass_fields__))
             for name in protocol.metrics
@@ -126,35 +132,35 @@ def _scores(
     individual, mean = metrics.score_members(maps, masks, points, protocol, signed)
     if baseline is not None:
         individual = metrics.score(baseline, masks, points, protocol, signed)
-    found = {}
+    scores = {}
     for metric in mean:
-        found[f"{metric}/individual"] = individual[metric]
-        found[f"{metric}/ensemble"] = mean[metric]
+        scores[f"{metric}/individual"] = individual[metric]
+        scores[f"{metric}/ensemble"] = mean[metric]
     by_size = metrics.scores_by_size(maps, masks, points, orders, protocol, signed)
-    found |= {f"{metric}/by_size": values for metric, values in by_size.items()}
-    found = {name: jnp.moveaxis(values, -1, 0) for name, values in found.items()}
+    scores |= {f"{metric}/by_size": values for metric, values in by_size.items()}
+    scores = {name: jnp.moveaxis(values, -1, 0) for name, values in scores.items()}
     if masks is not None:
         each = maps if baseline is None else baseline
-        together = jnp.concatenate([each, metrics.mean_map(maps)[None]])
-        applied = metrics.apply_sign(together, protocol.sign) if signed else together
+        stacked = jnp.concatenate([each, metrics.mean_map(maps)[None]])
+        applied = metrics.apply_sign(stacked, protocol.sign) if signed else stacked
         still_signed = signed and protocol.sign == "signed"
         curves = metrics.threshold_curves(applied, masks, signed=still_signed)
         for name in AT_THRESHOLDS:
             values = getattr(curves, name)
-            found[f"{name}/thresholds/individual"] = jnp.nanmean(values[:-1], axis=0)
-            found[f"{name}/thresholds/ensemble"] = values[-1]
-    return found
+            scores[f"{name}/thresholds/individual"] = jnp.nanmean(values[:-1], axis=0)
+            scores[f"{name}/thresholds/ensemble"] = values[-1]
+    return scores
 
 
 def score_chance(
     split: Split, question: Question, protocol: metrics.Protocol, seed: int
 ) -> dict[str, dict[str, Float[np.ndarray, "case"]]]:
-    """The scores of maps that know nothing, by name and metric, on the question's pictures."""
+    """Scores of chance-level baseline maps on the question's images, by name and metric."""
     height, width = split.images.shape[1:3]
     key = jax.random.key(seed)
 
-    def some(rows: Int[np.ndarray, "case"]) -> dict[str, dict[str, Array]]:
-        keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.asarray(question.pictures[rows]))
+    def chunk(rows: Int[np.ndarray, "case"]) -> dict[str, dict[str, Array]]:
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.asarray(question.images[rows]))
         gaussian = metrics.centred_gaussian(height, width)
         maps = {
             GAUSSIAN: jnp.broadcast_to(gaussian, (len(rows), height, width)),
@@ -167,5 +173,5 @@ def score_chance(
             for name, each in maps.items()
         }
 
-    scores = streamed(some, len(question), SCORED_BY_CHANCE, lambda _: None)
+    scores = streamed(chunk, len(question), SCORED_BY_CHANCE, lambda _: None)
     return jax.tree.map(lambda each: np.asarray(each, np.float64), scores)

@@ -1,45 +1,89 @@
-"""How methods are run: what their settings are, and how much goes through the model at once."""
+"""How explanation methods are run, and how many images go through the model at once."""
 
-import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from jaxens.attribution import FORMS, METHODS, REDUCTIONS
-from jaxens.cli.parser import Parser, above_zero, natural, positive
-from jaxens.ensemble.ensemble import Ensemble
-from jaxens.models.memory import images_at_once
+from jaxens.errors import UserError, check_number
 
-SUPERPIXELS = ("slic", "quickshift", "felzenszwalb", "grid")
+# The names in `attribution.METHODS`, `metrics.METRICS`, `attribution.FORMS`, `metrics.SIGNS` and
+# `attribution.REDUCTIONS`, which would load JAX: a test compares them.
+MethodName = Literal[
+    "saliency",
+    "input_x_gradient",
+    "integrated_gradients",
+    "gradient_shap",
+    "grad_cam",
+    "guided_backprop",
+    "guided_grad_cam",
+    "lime",
+    "smooth_grad",
+    "var_grad",
+]
+MetricName = Literal[
+    "iou",
+    "intersection",
+    "union",
+    "correlation",
+    "distance",
+    "average_precision",
+    "relevance_mass",
+    "relevance_rank",
+    "pointing_game",
+]
+# Those of the paper's tables (Pazzani et al. 2022).
+PAPER_METHODS: tuple[MethodName, ...] = (
+    "saliency",
+    "input_x_gradient",
+    "integrated_gradients",
+    "gradient_shap",
+    "grad_cam",
+    "guided_grad_cam",
+    "lime",
+)
+DEFAULT_METHODS: tuple[MethodName, ...] = ("grad_cam", "integrated_gradients")
+PAPER_METRICS: tuple[MetricName, ...] = ("iou", "intersection", "union", "correlation", "distance")
+Reduction = Literal["max_abs", "sum", "sum_abs"]
+
 FORWARD_ONLY = 2  # times as many images go through at once where no gradient is taken
 
 
 @dataclass(frozen=True)
-class Settings:
-    """`images_at_once` bounds members times images in one call of the model; no map depends on
-    it. The others decide what the maps are."""
+class MethodSettings:
+    """settings of the explanation methods"""
 
-    images_at_once: int
     steps: int = 50
+    """steps of integrated gradients"""
     shap_samples: int = 5
+    """samples of GradientSHAP"""
     noise_samples: int = 25
+    """samples of SmoothGrad and VarGrad"""
     noise: float = 0.5
-    lime_form: str = "marcotcr"
+    """standard deviation of their noise, of normalized images, whose values spread over about 4"""
+    lime_form: Literal["marcotcr", "captum", "matlab"] = "marcotcr"
+    """whose LIME"""
     lime_samples: int | None = None
-    superpixels: str = "slic"
-    reduce: str | None = None
+    """samples of LIME (default: the variant's own)"""
+    superpixels: Literal["slic", "quickshift", "felzenszwalb", "grid"] = "slic"
+    """segments that LIME hides: about 49 by SLIC, others of scikit-image, or a grid of 7 x 7"""
+    reduce: Reduction | None = None
+    """how channels become one map (default: the method's usual reduction, which is printed)"""
     seed: int = 0
+    """seed of everything random"""
+    images_at_once: int | None = None
+    """members times images in one call of the model; no map depends on it (default: what fits)"""
 
-    @classmethod
-    def from_flags(cls, asked: argparse.Namespace, ensemble: Ensemble, image_size: int) -> Self:
-        given = {field.name: getattr(asked, field.name) for field in fields(cls)}
-        given["images_at_once"] = asked.images_at_once or images_at_once(
-            ensemble.model, image_size, ensemble.members
-        )
-        return cls(**given)
+    def __post_init__(self) -> None:
+        for flag in ("steps", "shap_samples", "noise_samples", "lime_samples", "images_at_once"):
+            if getattr(self, flag) is not None:
+                check_number(f"--{flag.replace('_', '-')}", getattr(self, flag), least=1)
+        check_number("--noise", self.noise, above=0)
+        check_number("--seed", self.seed, least=0, below=2**32)
 
     def of(self, method: str) -> dict[str, Any]:
-        """A method's own settings, but for those that pictures decide."""
+        """A method's own settings, without those that depend on the images."""
+        from jaxens.attribution import FORMS
+
         noise = {"samples": self.noise_samples, "stdev": self.noise}
         by_method: dict[str, dict[str, Any]] = {
             "integrated_gradients": {"steps": self.steps},
@@ -54,32 +98,22 @@ class Settings:
         return by_method.get(method, {})
 
     def passes(self, method: str) -> int:
-        """Calls of the model per picture and member."""
-        own = self.of(method)
-        return own.get("steps") or own.get("samples") or 1
-
-    def chunks(self, methods: Sequence[str], members: int) -> tuple[int, int]:
-        """Pictures at once, and steps or samples of each at once, for methods that go together.
-
-        A few pictures with some of their steps keep a CPU busier than one with all of them.
-        """
-        each = max(1, self.images_at_once // members)
-        if "lime" in methods:
-            return 1, each * FORWARD_ONLY
-        passes = max(map(self.passes, methods))
-        pictures = min(each, max(4, each // passes))
-        return pictures, max(1, each // pictures)
+        """Calls of the model per image and member."""
+        settings = self.of(method)
+        return settings.get("steps") or settings.get("samples") or 1
 
     def describe(self, background: int) -> dict[str, str]:
-        """What there is to say of a method's settings, by method."""
+        """A sentence about a method's settings, by method; `background` counts its images."""
+        from jaxens.attribution import FORMS
+
         noise = (
-            f"the mean of {self.noise_samples} saliency maps of the picture with noise of "
-            f"standard deviation {self.noise:g} (of normalised pictures)."
+            f"the mean of {self.noise_samples} saliency maps of the image with noise of "
+            f"standard deviation {self.noise:g} (of normalized images)."
         )
         form = FORMS[self.lime_form]
         return {
-            "integrated_gradients": f"{self.steps} Gauss-Legendre steps from the mean colour.",
-            "gradient_shap": f"{self.shap_samples} samples, from {background} training pictures, "
+            "integrated_gradients": f"{self.steps} Gauss-Legendre steps from the mean color.",
+            "gradient_shap": f"{self.shap_samples} samples, from {background} training images, "
             "the same for all members.",
             "lime": f"{self.of('lime')['samples']} samples of {self.superpixels} superpixels, the "
             f"same for all members; as {form.source}; explains the {form.explains}.",
@@ -88,53 +122,24 @@ class Settings:
         }
 
 
-def add_flags(parser: Parser) -> None:
-    """A flag for every setting."""
-    add = parser.add_argument
-    add("--steps", type=positive, default=50, help="of integrated gradients (default 50)")
-    add("--shap-samples", type=positive, default=5, help="of GradientSHAP (default 5)")
-    add("--noise-samples", type=positive, default=25, help="of SmoothGrad, VarGrad (default 25)")
-    add(
-        "--noise",
-        type=above_zero,
-        default=0.5,
-        help="their standard deviation, of normalised pictures, whose values spread over some 4 "
-        "(default 0.5)",
-    )
-    add(
-        "--lime-form",
-        choices=tuple(FORMS),
-        default="marcotcr",
-        help="whose LIME (default: marcotcr, the original authors')",
-    )
-    add("--lime-samples", type=positive, help="of LIME (default: the form's own)")
-    add(
-        "--superpixels",
-        choices=SUPERPIXELS,
-        default="slic",
-        help="what LIME hides: about 49 pieces by SLIC, others of scikit-image, or a grid of 7 x 7",
-    )
-    add(
-        "--reduce",
-        choices=tuple(REDUCTIONS),
-        help="how channels become one map (default: the method's usual way, which is printed)",
-    )
-    add("--seed", type=natural, default=0, help="of all that is drawn (default 0)")
-    add(
-        "--images-at-once",
-        type=positive,
-        help="members times images in one model call: lower it to save memory "
-        "(default: by the model's activations and the device's memory, or a CPU's caches)",
-    )
-
-
-def together(methods: Sequence[str]) -> list[list[str]]:
+def group_methods(methods: Sequence[str]) -> list[list[str]]:
     """The methods in groups that run as one program: those by gradients, then LIME."""
     by_gradients = [method for method in methods if method != "lime"]
     return [group for group in (by_gradients, ["lime"] * ("lime" in methods)) if group]
 
 
+def check_methods(methods: Sequence[str]) -> None:
+    """Raises `UserError` for an unknown method."""
+    from jaxens.attribution import METHODS
+
+    for method in methods:
+        if method not in METHODS:
+            raise UserError(f"unknown method {method!r}: choose from {', '.join(METHODS)}")
+
+
 def reduction(method: str, reduce: str | None) -> str | None:
-    """The name of the reduction that a method's channels undergo; None if it has none."""
+    """The name of the reduction of a method's channels; None if it has none."""
+    from jaxens.attribution import METHODS
+
     usual = METHODS[method].reduce
     return usual and (reduce or usual)

@@ -1,4 +1,4 @@
-"""Rows in chunks, the device at work on one while the host reads the one before."""
+"""Works on rows in chunks, and reads each chunk while the device works on the next."""
 
 from collections.abc import Callable
 
@@ -14,12 +14,17 @@ def streamed(
     at_once: int,
     advance: Callable[[int], None],
 ) -> PyTree[Shaped[np.ndarray, "row ..."]]:
-    """`work` on the numbers 0 to `rows` - 1, `at_once` of them in a call, read to the host.
+    """Calls `work` on chunks of the numbers 0 to `rows` - 1, and reads the results to the host.
 
-    Every leaf of what `work` gives has a row axis first. It should wait for no array: then the
-    next chunk is prepared and under way before the last one is read. `advance` is told how many
-    rows are done, when they are. The last chunk is filled up with its last row, so that what is
-    jitted is compiled once.
+    The device works on a chunk while the host reads the one before. The last chunk is filled up
+    with its last row, so that jitted functions are compiled once.
+
+    Args:
+        work: from rows to arrays whose first axis counts these rows. It must not wait for an
+            array.
+        rows: how many there are.
+        at_once: how many of them are in one chunk.
+        advance: called with the number of rows that are done.
     """
     parts: list[PyTree[np.ndarray]] = []
 

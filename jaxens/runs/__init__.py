@@ -1,1 +1,14 @@
-"""Run directories: config, checkpoints, provenance, and the way back to an ensemble."""
+"""Run directories: config files, checkpoints, provenance, training, and loading."""
+
+import lazy_loader
+
+# Importing a config must not load JAX: `--help` reads it.
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "fit": ["Trained", "train"],
+        "loading": ["data_of", "load_ensemble"],
+        "run": ["Run"],
+        "watch": ["Watch"],
+    },
+)

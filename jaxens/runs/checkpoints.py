@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import logging
 import os
 import shutil
 import signal
@@ -17,7 +18,9 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
-from jaxens.errors import UserError, notice
+from jaxens.errors import UserError
+
+log = logging.getLogger(__name__)
 
 
 class Checkpoints:
@@ -104,7 +107,7 @@ class Checkpoints:
                 return epoch, self._read(epoch, like)
             # Orbax and TensorStore raise all kinds of exceptions for files that are not whole.
             except Exception as error:
-                notice(
+                log.warning(
                     f"checkpoint {self.folder / str(epoch)} is damaged "
                     f"({type(error).__name__} when read): passed over for another"
                 )

@@ -1,60 +1,89 @@
-"""From a run directory back to an ensemble."""
+"""From a run directory back to an ensemble and its data."""
 
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
 
-from jaxens.data.registry import chosen_tasks
+from jaxens.data.registry import DataSet, chosen_tasks, open_data
 from jaxens.data.schema import Info, Task
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.errors import UserError
 from jaxens.models.trunk import below_heads
-from jaxens.runs.config import Config
 from jaxens.runs.run import Run
+from jaxens.runs.unsaved import UnsavedRun
+from jaxens.training.settings import Config
 from jaxens.training.state import State, build_model, build_optimizer, init
 
 
-def load_ensemble(run: str | os.PathLike[str]) -> Ensemble:
+def load_ensemble(folder: str | os.PathLike[str]) -> Ensemble:
     """See `jaxens.load`."""
-    opened = Run.open(Path(run))
+    run = Run.open(Path(folder))
     try:
-        return best_ensemble(opened)
+        return best_ensemble(run)
     finally:
-        opened.close()
+        run.close()
 
 
-def best_ensemble(run: Run) -> Ensemble:
-    """The ensemble of an open run, from its best checkpoint."""
+def best_ensemble(run: Run | UnsavedRun) -> Ensemble:
+    """Restores the ensemble of an open run from its best checkpoint.
+
+    Raises:
+        UserError: if the run has no checkpoint, or none that can be read.
+    """
     found = run.checkpoints.best(abstract_state(run.config, run.info))
     if found is None:
         raise UserError(
-            f"{run.folder} holds no checkpoint yet: train on with "
+            f"{run.folder} has no checkpoint yet: continue its training with "
             f"python -m jaxens.train --out {run.folder} --resume"
         )
     return as_ensemble(run.config, chosen_tasks(run.config.data, run.info), found[1])
 
 
+def data_of(run: Run, data_dir: Path | None = None, cache_dir: Path | None = None) -> DataSet:
+    """Opens the data set of a run.
+
+    Args:
+        run: an open run.
+        data_dir: where the data set lies now, if it was moved.
+        cache_dir: where prepared data lie now, if they were moved.
+
+    Raises:
+        UserError: if the data set is not the one that the run was trained on.
+    """
+    settings = run.config.data
+    data = open_data(
+        replace(
+            settings,
+            data_dir=str(data_dir or settings.data_dir),
+            cache_dir=str(cache_dir or settings.cache_dir),
+        )
+    )
+    run.check_data(data.fingerprint)
+    return data
+
+
 def as_ensemble(config: Config, tasks: tuple[Task, ...], state: State) -> Ensemble:
-    """A training state as an ensemble; a baseline member, the last, is set apart."""
+    """A training state as an ensemble; the last member of the stack may be the baseline."""
     members = config.ensemble.members
 
-    def part(rows: slice) -> Any:
-        return jax.tree.map(lambda leaf: leaf[rows], state.variables)
+    def rows(part: slice) -> Any:
+        return jax.tree.map(lambda leaf: leaf[part], state.variables)
 
     return Ensemble(
         build_model(config, tasks),
-        part(slice(0, members)),
+        rows(slice(0, members)),
         tasks,
-        part(slice(members, None)) if state.members > members else None,
+        rows(slice(members, None)) if state.members > members else None,
         state.trunk,
     )
 
 
 def check_model(config: Config, info: Info) -> None:
-    """Raises `UserError` if the model can't be built for these pictures and tasks."""
+    """Raises `UserError` if the model can't be built for this image size and these tasks."""
     try:
         abstract_state(config, info)
     except ValueError as error:
@@ -64,9 +93,9 @@ def check_model(config: Config, info: Info) -> None:
 
 
 def abstract_state(config: Config, info: Info) -> State:
-    """Shapes and types of a run's state."""
+    """The shapes and types of a run's state; nothing is computed."""
     model = build_model(config, chosen_tasks(config.data, info))
-    # The schedule's length is no part of the state's shape.
+    # The shape of the state does not depend on the length of the schedule.
     optimizer = build_optimizer(config.optim, steps=2)
     weights = below_heads(config.model.name) if config.model.weights else None
     return jax.eval_shape(partial(init, config, model, optimizer), jax.random.key(0), weights)

@@ -1,37 +1,33 @@
-"""A run directory: what was asked, with what, what came of it.
+"""A run directory: the config, the inputs, and what training produced.
 
-config.toml       all of the config
+config.toml       the whole config
 info.json         the tasks and parts of the data set
 provenance.json   versions, device, seed, git revision, fingerprints of data and weights
-metrics.jsonl     a line per epoch, and a last one for the held-out pictures
+metrics.jsonl     a line per epoch, and a last one for the held-out images
 checkpoints/      the last two and the best
 """
 
-import importlib.metadata
 import json
+import logging
 import os
-import platform
 import shutil
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any, Self
 
-import jax
-
 from jaxens.data.schema import Info
-from jaxens.errors import UserError, notice
+from jaxens.errors import UserError
+from jaxens.files import write_text
 from jaxens.runs import config as configs
 from jaxens.runs.checkpoints import Checkpoints
-from jaxens.runs.config import Config
+from jaxens.runs.provenance import provenance
+from jaxens.training.settings import Config
 
-_PACKAGES = ("jaxens", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
+log = logging.getLogger(__name__)
 
 
 class Run:
-    """One run directory, open for writing (`create`, `resume`) or reading (`open`)."""
+    """One run directory, open for writing (`create`, `resume`) or for reading (`open`)."""
 
     def __init__(self, folder: Path, config: Config, info: Info):
         self.folder = folder
@@ -41,72 +37,87 @@ class Run:
 
     @classmethod
     def create(
-        cls, folder: Path, config: Config, info: Info, fingerprint: str, weights: str | None = None
+        cls, folder: Path, config: Config, info: Info, data: str, weights: str | None = None
     ) -> Self:
-        """Makes the directory. `check_absent` should have been asked before long work.
+        """Creates the directory. Call `check_absent` before long work.
 
-        `fingerprint` tells the data, `weights` the starting weights, if any.
+        Args:
+            folder: of the run; absent or empty.
+            config: of the run.
+            info: of the data set.
+            data: fingerprint of the data set.
+            weights: fingerprint of the starting weights, if there are any.
+
+        Raises:
+            UserError: if the folder can't be used.
         """
         check_absent(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         try:
-            beside.chmod(0o777 & ~_umask())
-            write(beside / "info.json", info.to_json())
-            provenance = json.dumps(_provenance(config, fingerprint, weights), indent=2)
-            write(beside / "provenance.json", provenance)
-            write(beside / "config.toml", config.to_toml())
-            beside.replace(folder)  # whole or not at all; an empty folder may be there
+            temporary.chmod(0o777 & ~_umask())
+            write_text(temporary / "info.json", info.to_json())
+            record = json.dumps(provenance(config, data, weights), indent=2)
+            write_text(temporary / "provenance.json", record)
+            write_text(temporary / "config.toml", configs.to_toml(config))
+            temporary.replace(folder)  # whole or not at all; an empty folder may exist
         except BaseException:
-            shutil.rmtree(beside, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
             raise
         return cls(folder, config, info)
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Opens a run to read it. Raises `UserError` if the folder is none."""
+        """Opens a run for reading.
+
+        Raises:
+            UserError: if the folder is not a run, or its files can't be read.
+        """
         check_present(folder)
         try:
             info = Info.from_json((folder / "info.json").read_text())
         except (OSError, ValueError, KeyError):
             raise UserError(
-                f"{folder / 'info.json'} can't be read: bring it back from another run on the same "
-                "data, whose info.json is the same"
+                f"{folder / 'info.json'} can't be read: copy it from another run on the same data"
             ) from None
-        return cls(folder, configs.from_toml(folder / "config.toml"), info)
+        return cls(folder, configs.load(folder / "config.toml"), info)
 
     @classmethod
-    def resume(cls, folder: Path, config: Config, fingerprint: str) -> Self:
-        """Opens a run to go on with it, if config and data are the ones it began with."""
+    def resume(cls, folder: Path, config: Config, data: str) -> Self:
+        """Opens a run to continue it.
+
+        Raises:
+            UserError: if config or data are not those that the run began with.
+        """
         run = cls.open(folder)
         check_same(run.config, config, folder)
-        run.check_data(fingerprint)
+        run.check_data(data)
         return run
 
     def check_data(self, fingerprint: str) -> None:
-        """Raises `UserError` if these are not the data that the run began with."""
+        """Raises `UserError` if the run was trained on a data set with another fingerprint."""
         path = self.folder / "provenance.json"
         try:
-            began = json.loads(path.read_text())["data"]
+            expected = json.loads(path.read_text())["data"]
         except (OSError, ValueError, KeyError):
             raise UserError(
-                f"{path} can't be read: mend it; of its fields only data, the fingerprint of the "
-                f"data set, is needed, and here that is {fingerprint!r}"
+                f"{path} can't be read: correct it; the only field needed is data, the "
+                f"fingerprint of the data set, which is now {fingerprint!r}"
             ) from None
-        if began != fingerprint:
+        if expected != fingerprint:
             raise UserError(
-                f"{self.folder} was trained on other data (fingerprint {began}, now "
-                f"{fingerprint}): bring back those data, or train anew into another --out"
+                f"{self.folder} was trained on other data (fingerprint {expected}, now "
+                f"{fingerprint}): restore those data, or train again with another --out"
             )
 
     def check_weights(self, fingerprint: str) -> None:
-        """Raises `UserError` if these are not the weights that the run began with."""
-        provenance = json.loads((self.folder / "provenance.json").read_text())
-        began = (provenance.get("weights") or {}).get("fingerprint")
-        if began != fingerprint:
+        """Raises `UserError` if the run began with weights of another fingerprint."""
+        record = json.loads((self.folder / "provenance.json").read_text())
+        expected = (record.get("weights") or {}).get("fingerprint")
+        if expected != fingerprint:
             raise UserError(
                 f"{self.config.model.weights} holds other weights than {self.folder} began with "
-                f"(fingerprint {began}, now {fingerprint}): bring back those, or train anew into "
+                f"(fingerprint {expected}, now {fingerprint}): restore those, or train again with "
                 "another --out"
             )
 
@@ -116,7 +127,7 @@ class Run:
             file.write(json.dumps(numbers) + "\n")
 
     def read_log(self) -> list[dict[str, Any]]:
-        """The lines of the metrics log; none if it was not begun."""
+        """Reads the lines of the metrics log; a half-written line is left out with a warning."""
         path = self.folder / "metrics.jsonl"
         lines = path.read_text().splitlines() if path.exists() else []
         read = []
@@ -124,113 +135,59 @@ class Run:
             try:
                 read.append(json.loads(line))
             except ValueError:
-                notice(f"{path}: line {number} is half-written and left out")
+                log.warning(f"{path}: line {number} is half-written and left out")
         return read
 
     def forget_after(self, epoch: int) -> None:
-        """Drops the log's lines of later epochs: they will be trained, and told, again."""
+        """Removes the log's lines of later epochs, which will be trained again."""
         kept = [line for line in self.read_log() if line.get("epoch", epoch + 1) <= epoch]
-        write(self.folder / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in kept))
+        text = "".join(json.dumps(line) + "\n" for line in kept)
+        write_text(self.folder / "metrics.jsonl", text)
 
     def close(self) -> None:
+        """Waits for a checkpoint that is being written."""
         self.checkpoints.close()
 
 
 def check_absent(folder: Path) -> None:
-    """Raises `UserError` if a new run can't have this folder."""
+    """Raises `UserError` if a new run can't be created in this folder."""
     for parent in folder.parents:
         if parent.exists() and not parent.is_dir():
             raise UserError(f"--out {folder}: {parent} is a file: choose another folder")
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--out {folder} is a file: choose another folder")
     if (folder / "config.toml").exists():
-        raise UserError(
-            f"{folder} exists: choose another --out, or add --resume to go on with that run"
-        )
+        raise UserError(f"{folder} exists: choose another --out, or add --resume to continue it")
     if folder.exists() and any(folder.iterdir()):
         raise UserError(f"{folder} exists and is not empty: choose another --out")
 
 
 def check_present(folder: Path) -> None:
-    """Raises `UserError` if the folder is no run."""
+    """Raises `UserError` if the folder is not a run."""
     if not (folder / "config.toml").is_file():
         raise UserError(
-            f"{folder} is no run directory (it has no config.toml): name one that "
+            f"{folder} is not a run directory (it has no config.toml): name one that "
             "python -m jaxens.train has written"
         )
 
 
-def check_same(began: Config, now: Config, folder: Path) -> None:
-    """Raises `UserError` naming the first field in which the configs differ.
+def check_same(expected: Config, config: Config, folder: Path) -> None:
+    """Raises `UserError` that names the first field in which the configs differ.
 
-    Where data lie and how they are read is no part of a run: their fingerprint is.
+    Where data lie and how they are read may differ: the data's fingerprint is checked instead.
     """
-    free = {("data", "cache"), ("data", "workers"), ("data", "resident"), ("data", "dir")}
+    free = {("data", name) for name in ("cache_dir", "workers", "resident", "data_dir")}
     for section in ("data", "model", "ensemble", "optim", "augment"):
-        then = vars(getattr(began, section))
-        for name, value in vars(getattr(now, section)).items():
-            if (section, name) not in free and then[name] != value:
+        before = vars(getattr(expected, section))
+        for name, value in vars(getattr(config, section)).items():
+            if (section, name) not in free and before[name] != value:
                 raise UserError(
-                    f"{folder} belongs to another config: its {section}.{name} is "
-                    f"{then[name]!r}, not {value!r}: ask for the same, or choose another --out"
+                    f"{folder} has another config: its {section}.{name} is {before[name]!r}, not "
+                    f"{value!r}: use the same value, or choose another --out"
                 )
-
-
-def write(path: Path, text: str) -> None:
-    """Writes a text file whole or not at all."""
-    write_bytes(path, text.encode())
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Writes a file beside and renames it, so that it is whole or absent."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(content)
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
 
 
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def _provenance(config: Config, fingerprint: str, weights: str | None) -> dict[str, Any]:
-    devices = jax.devices()
-    began_with = {"from": config.model.weights, "fingerprint": weights} if weights else None
-    return {
-        "versions": {
-            "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in _PACKAGES},
-        },
-        "device": devices[0].device_kind,
-        "devices": len(devices),
-        "backend": jax.default_backend(),
-        "machine": platform.platform(),
-        "cores": os.cpu_count(),
-        "seed": config.optim.seed,
-        "git": _git_revision(),
-        "data": fingerprint,
-        "weights": began_with,
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-        "began": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-    }
-
-
-def _git_revision() -> str | None:
-    """The revision of the checkout that this code runs from, "+" if it was changed."""
-    here = Path(__file__).parent
-
-    def git(*words: str) -> str:
-        command = ["git", "-C", str(here), *words]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        if Path(git("rev-parse", "--show-toplevel")) != here.parent:
-            return None  # an installed package inside somebody else's repository
-        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return None

@@ -14,9 +14,9 @@ from jaxens.data.schema import Task
 from jaxens.data.source import Source, load
 from jaxens.data.stream import batches
 from jaxens.models import Classifier
-from jaxens.runs.config import Config
 from jaxens.training.frozen import embeddings
 from jaxens.training.plan import Plan
+from jaxens.training.settings import Config
 from jaxens.training.state import State
 from jaxens.training.step import Batch
 

@@ -14,9 +14,9 @@ from jaxens.data.stream import batches
 from jaxens.models import Classifier, normalized
 from jaxens.models.memory import images_at_once
 from jaxens.models.trunk import embed
-from jaxens.runs.config import Config
 from jaxens.training.plan import InOrder
-from jaxens.training.step import Batch, is_off
+from jaxens.training.settings import Config
+from jaxens.training.step import Batch
 
 _DECODED_AT_ONCE = 256  # pictures: a thread decodes a batch, so that fewer keep more threads busy
 
@@ -29,7 +29,7 @@ def embeddings(
     None where they are not the same at every step (the trunk is trained, or pictures are
     changed at random) or do not fit: then a step makes its own.
     """
-    if trunk is None or not is_off(config.augment):
+    if trunk is None or not config.augment.is_off:
         return None
     count, size = len(source), source.size
     chunk = min(images_at_once(model, size, members=1), _DECODED_AT_ONCE, count)

@@ -11,7 +11,7 @@ from jaxtyping import Key
 from jaxens.data.schema import Task
 from jaxens.models import Classifier, build
 from jaxens.ops import conv_general_dilated
-from jaxens.runs.config import Config, Optim
+from jaxens.training.settings import Config, Optim
 
 
 class State(NamedTuple):

@@ -15,8 +15,8 @@ from jaxens.data.schema import Task
 from jaxens.models import Classifier, normalized
 from jaxens.models.trunk import embed
 from jaxens.ops import over_members
-from jaxens.runs.config import Augment
 from jaxens.training.loss import Labels, multitask_loss
+from jaxens.training.settings import Augment
 from jaxens.training.state import MEMBER_AXES, State
 
 # Images uint8 [(member) image height width 3], labels by task; or, in place of the images,
@@ -112,10 +112,10 @@ def train_all(
     """
 
     def augmented(key: Key[Array, ""], pictures: UInt8[Array, "image height width 3"]) -> Array:
-        if is_off(changes):
+        if changes.is_off:
             return normalized(pictures / 255)
         change = augment.draw(
-            key, len(pictures), flip=changes.flip, zoom=changes.zoom, colour=changes.colour
+            key, len(pictures), flip=changes.flip, zoom=changes.zoom, color=changes.color
         )
         return normalized(augment.images(change, pictures))
 
@@ -135,8 +135,3 @@ def train_all(
         return one.of_all(state, inputs, batch["labels"], own(drop, members), shared)
 
     return step
-
-
-def is_off(changes: Augment) -> bool:
-    """Whether training pictures stay as they are."""
-    return not (changes.flip or changes.zoom or changes.colour)

@@ -12,9 +12,9 @@ from jaxtyping import Float
 from jaxens.data.schema import Task
 from jaxens.data.source import Source
 from jaxens.errors import UserError
-from jaxens.runs.config import Config
 from jaxens.training.feed import Feed, feed
 from jaxens.training.plan import Plan
+from jaxens.training.settings import Config
 from jaxens.training.state import State, build_model, build_optimizer, init, trained_members
 from jaxens.training.step import train_all, train_one
 

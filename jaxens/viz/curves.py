@@ -2,7 +2,6 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ ENSEMBLE, INDIVIDUAL = "tab:blue", "tab:red"  # as in the paper's Figure 5
 LETTERS = 14  # of a title, an inch
 
 
-def draw_sizes(sizes: Mapping[tuple[str, str], Any], question: str, path: Path) -> Path:
+def draw_sizes(sizes: Mapping[tuple[str, str], Any], question: str) -> Figure:
     """A row for each metric, a column for each method; `sizes` by (method, metric).
 
     Blue is the mean map's score and its 95 % band, red the average of the individuals.
@@ -41,10 +40,10 @@ def draw_sizes(sizes: Mapping[tuple[str, str], Any], question: str, path: Path) 
             axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         better = "higher" if METRICS[metric].higher_is_better else "lower"
         panels[r][0].set_ylabel(f"{METRICS[metric].title}\n({better} is better)", fontsize=8)
-    return _finish(figure, panels, "members", path)
+    return _finish(figure, panels, "members")
 
 
-def draw_thresholds(thresholds: Mapping[tuple[str, str], Any], question: str, path: Path) -> Path:
+def draw_thresholds(thresholds: Mapping[tuple[str, str], Any], question: str) -> Figure:
     """IoU, precision and recall against the threshold; `thresholds` by (method, name)."""
     methods = list(dict.fromkeys(method for method, _ in thresholds))
     shown = list(dict.fromkeys(name for _, name in thresholds))
@@ -58,7 +57,7 @@ def draw_thresholds(thresholds: Mapping[tuple[str, str], Any], question: str, pa
             axes.set_ylim(bottom=0)
         label = METRICS[name].title if name in METRICS else name
         panels[r][0].set_ylabel(f"{label}\n(higher is better)", fontsize=8)
-    return _finish(figure, panels, "threshold", path)
+    return _finish(figure, panels, "threshold")
 
 
 def _grid(title: str, rows: Sequence[str], methods: Sequence[str]) -> tuple[Figure, Any]:
@@ -88,18 +87,15 @@ def _grid(title: str, rows: Sequence[str], methods: Sequence[str]) -> tuple[Figu
     return figure, panels
 
 
-def _finish(figure: Figure, panels: Any, below: str, path: Path) -> Path:
-    """Writes a PNG beside and renames it."""
+def _finish(figure: Figure, panels: Any, below: str) -> Figure:
+    """Labels the axes and adds the legend."""
     for axes in panels.flat:
         _plain(axes)
     for axes in panels[-1]:
         axes.set_xlabel(below, fontsize=8)
     handles, labels = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="lower right", fontsize=7, frameon=False, ncols=2)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}")
-    figure.savefig(beside, format="png")
-    return beside.replace(path)
+    return figure
 
 
 def _plain(axes: Axes) -> None:

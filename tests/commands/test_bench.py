@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from jaxens.bench import BENCHMARKS, bench
+from jaxens.bench import BENCHMARKS
+from jaxens.bench import main as bench
 from jaxens.benchmarks import checks, machine, rounds
 from jaxens.benchmarks.explain import METHODS
-from jaxens.cli.live import console
+from jaxens.cli.console import console
 from jaxens.errors import UserError
 
 NETWORKS = ["--model", "small", "--image-size", "16", "--rounds", "1"]
@@ -175,7 +176,7 @@ def test_a_mistake_is_told_before_the_machine_is_measured(
     def absent(name: str) -> None:
         raise ModuleNotFoundError(f"No module named {name!r}")
 
-    monkeypatch.setattr("jaxens.bench.measure", lambda: pytest.fail("measured"))
+    monkeypatch.setattr("jaxens.benchmarks.machine.measure", lambda: pytest.fail("measured"))
     monkeypatch.setattr(checks.importlib, "import_module", absent)
     with pytest.raises(UserError, match=said):
         bench(arguments)
@@ -184,5 +185,5 @@ def test_a_mistake_is_told_before_the_machine_is_measured(
 def test_a_flag_of_another_benchmark_is_refused() -> None:
     with pytest.raises(UserError, match=r"--samples.*python -m jaxens\.bench train --help"):
         bench(["train", "--samples", "3"])
-    with pytest.raises(UserError, match=r"invalid choice: 'walk'"):
+    with pytest.raises(UserError, match=r"there is no benchmark 'walk'"):
         bench(["walk"])

@@ -13,19 +13,19 @@ from scipy import stats
 import jaxens
 from jaxens import metrics
 from jaxens.attribution import METHODS
-from jaxens.cli.live import console
+from jaxens.cli.console import console
 from jaxens.data.registry import open_data
 from jaxens.data.schema import Task, part_masks
 from jaxens.data.source import load
 from jaxens.errors import UserError
-from jaxens.evaluate import evaluate
+from jaxens.evaluate import main as evaluate
 from jaxens.evaluation import report
 from jaxens.evaluation.augmented import augmented
 from jaxens.evaluation.questions import Question
 from jaxens.evaluation.scoring import Answers, Scores
-from jaxens.runs.config import Augment
 from jaxens.runs.loading import best_ensemble
 from jaxens.runs.run import Run
+from jaxens.training.settings import Augment
 
 # Unsigned and signed ones, of pixels and regions, with and without draws.
 SCORED = ["iou", "correlation", "distance", "average_precision", "pointing_game"]
@@ -252,7 +252,7 @@ def test_masks_points_and_pictures_are_changed_alike(run):
     """The wing's centre of mass, by its mask, stays as near to its point as it was."""
     opened = Run.open(run.folder)
     test = load(open_data(opened.config.data).test, "")
-    moved = augmented(test, Augment(flip=True, zoom=0.3, colour=0.0), seed=3)
+    moved = augmented(test, Augment(flip=True, zoom=0.3, color=0.0), seed=3)
     row = test.info.points.index("wing")
     for i in range(len(test)):
         before = metrics.center_of_mass(part_masks(test.masks[i], test.info, "wing") * 1.0)

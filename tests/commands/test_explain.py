@@ -14,11 +14,11 @@ import pytest
 from PIL import Image
 
 import jaxens
-from jaxens.cli.live import console
+from jaxens.cli.console import console
 from jaxens.data.registry import open_data
 from jaxens.errors import UserError
 from jaxens.evaluation.explainer import Explainer
-from jaxens.explain import explain
+from jaxens.explain import main as explain
 from jaxens.runs.loading import best_ensemble
 from jaxens.runs.run import Run
 

@@ -11,13 +11,13 @@ import pytest
 
 import jaxens
 from jaxens.errors import UserError
-from jaxens.evaluate import evaluate
+from jaxens.evaluate import main as evaluate
 from jaxens.models import normalized
 from jaxens.runs.loading import abstract_state
 from jaxens.runs.run import Run
-from jaxens.train import train
+from jaxens.train import main as train
 
-UNCHANGED = ["--flip", "no", "--zoom", "0", "--colour", "0"]
+UNCHANGED = ["--no-flip", "--zoom", "0", "--color", "0"]
 
 
 class Frozen(NamedTuple):

@@ -31,14 +31,14 @@ def test_a_flip_mirrors_and_a_crop_enlarges():
     np.testing.assert_allclose(quarter, doubled.permute(0, 2, 3, 1)[:, 8:, 8:], atol=1e-5)
 
 
-def test_colour_changes_contrast_about_grey_and_brightness_within_range():
+def test_color_changes_contrast_about_grey_and_brightness_within_range():
     grey = np.full((1, 4, 4, 3), 51, np.uint8)  # 0.2
     np.testing.assert_allclose(augment.images(change(gain=0.5), grey), 0.35, atol=1e-6)
     np.testing.assert_allclose(augment.images(change(lift=-0.5), grey), 0.0, atol=1e-6)
 
 
 def test_points_and_masks_follow_the_picture():
-    drawn = augment.draw(jax.random.key(3), 64, flip=True, zoom=0.3, colour=0.0)
+    drawn = augment.draw(jax.random.key(3), 64, flip=True, zoom=0.3, color=0.0)
     row, column, size = 40, 22, 64
     pictures = np.zeros((64, size, size, 3), np.uint8)
     pictures[:, row - 2 : row + 3, column - 2 : column + 3] = 255
@@ -67,7 +67,7 @@ def test_a_point_that_left_the_picture_is_nan():
 
 @pytest.mark.parametrize("zoom", [0.0, 0.4])
 def test_crops_stay_inside_and_leave_out_no_more_than_asked(zoom):
-    drawn = augment.draw(jax.random.key(0), 200, flip=False, zoom=zoom, colour=0.1)
+    drawn = augment.draw(jax.random.key(0), 200, flip=False, zoom=zoom, color=0.1)
     assert not drawn.flip.any()
     assert (drawn.side >= 1 - zoom).all()
     for corner in (drawn.left, drawn.top):

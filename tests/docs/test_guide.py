@@ -16,9 +16,9 @@ from jax.ad_checkpoint import checkpoint_name
 from jax.extend.core import Jaxpr, jaxprs_in_params
 
 from jaxens import attribution as attr
-from jaxens.cli.live import console
-from jaxens.evaluate import evaluate
-from jaxens.explain import explain
+from jaxens.cli.console import console
+from jaxens.evaluate import main as evaluate
+from jaxens.explain import main as explain
 from tests.attribution import cases
 from tests.conftest import TinyRun
 from tests.reference import twins

@@ -59,13 +59,13 @@ def test_the_last_two_and_the_best_are_kept(tmp_path):
 
 
 @pytest.mark.parametrize("damage", [flip, cut, lambda file: file.unlink()])
-def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path, damage, capsys):
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path, damage, caplog):
     checkpoints = saved(tmp_path, [0.1, 0.2, 0.3])
     damage(largest_file(tmp_path / "3"))
     epoch, found = checkpoints.latest(LIKE)
     assert epoch == 2
     np.testing.assert_array_equal(found["weights"], state(2)["weights"])
-    assert f"{tmp_path / '3'} is damaged" in capsys.readouterr().err
+    assert f"{tmp_path / '3'} is damaged" in caplog.text
     assert checkpoints.best(LIKE)[0] == 2
 
 

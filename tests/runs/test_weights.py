@@ -10,8 +10,8 @@ from jaxens.errors import UserError
 from jaxens.models import MODELS, from_torchvision
 from jaxens.models.resnet import ResNet18
 from jaxens.models.trunk import below_heads
-from jaxens.runs.config import Model
 from jaxens.runs.weights import read_weights
+from jaxens.training.settings import Model
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -99,12 +99,12 @@ def test_what_does_not_fit_the_model_is_named(tmp_path, tensors, run):
 
 def test_what_can_not_be_read_is_named(tmp_path, tensors):
     assert "there is no such file" in refused(tmp_path / "absent.npz")
-    assert "is no run directory" in refused(tmp_path)
+    assert "is not a run directory" in refused(tmp_path)
     for suffix in (".npz", ".safetensors"):
         path = written(tmp_path, tensors, suffix)
         path.write_bytes(path.read_bytes()[:1000])
         assert "can't be read" in refused(path)
     (tmp_path / "resnet18.pth").write_bytes(b"weights")
-    assert "neither .npz nor .safetensors" in refused(tmp_path / "resnet18.pth")
+    assert "is not .npz, .safetensors" in refused(tmp_path / "resnet18.pth")
     broken = tensors | {"bn1.bias": np.full(4, np.nan, np.float32)}
     assert "NaN or infinity" in refused(written(tmp_path, broken))

@@ -9,9 +9,9 @@ from jaxens.data.schema import Task
 from jaxens.errors import UserError
 from jaxens.models import VGG
 from jaxens.ops import conv_general_dilated
-from jaxens.runs.config import Augment, Optim
 from jaxens.training.feed import Resident, Streamed
 from jaxens.training.plan import Plan
+from jaxens.training.settings import Augment, Optim
 from jaxens.training.state import MEMBER_AXES, State, build_optimizer
 from jaxens.training.step import train_all, train_one
 from jaxens.training.trainer import _Meter, dispatches

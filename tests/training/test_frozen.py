@@ -11,11 +11,10 @@ from jaxens.ensemble import Ensemble
 from jaxens.models import VGG, normalized
 from jaxens.models.trunk import embed, without_heads
 from jaxens.ops import conv_general_dilated
-from jaxens.runs.config import Augment, Config, Data, Optim
-from jaxens.runs.config import Ensemble as EnsembleConfig
 from jaxens.training.feed import Resident
 from jaxens.training.loss import multitask_loss
 from jaxens.training.plan import Plan
+from jaxens.training.settings import Augment, Config, Data, Members, Optim
 from jaxens.training.state import build_optimizer, init
 from jaxens.training.step import train_all, train_one
 
@@ -24,7 +23,7 @@ TASKS = (
     Task.multiclass("species", ("a", "b", "c")),
     Task.multilabel("marks", {"ring": "eye", "crest": "crown"}),
 )
-UNCHANGED = Augment(flip=False, zoom=0.0, colour=0.0)
+UNCHANGED = Augment(flip=False, zoom=0.0, color=0.0)
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (PICTURES, SIZE, SIZE, 3), dtype=np.uint8)
 LABELS = {
@@ -53,7 +52,7 @@ class Frozen:
         self.plan = Plan.make(diversity, MEMBERS, PICTURES, BATCH, seed=0)
         self.config = Config(
             data=Data(image_size=SIZE),
-            ensemble=EnsembleConfig(MEMBERS, diversity, "frozen"),
+            ensemble=Members(MEMBERS, diversity, "frozen"),
             optim=Optim(batch_size=BATCH),
             augment=UNCHANGED,
         )

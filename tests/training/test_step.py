@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from jaxens.data.schema import Task
-from jaxens.runs.config import Augment, Config, Data, Model, Optim
-from jaxens.runs.config import Ensemble as EnsembleConfig
 from jaxens.training import step as steps
 from jaxens.training.plan import Plan, bucket_of
+from jaxens.training.settings import Augment, Config, Data, Members, Model, Optim
 from jaxens.training.state import build_model, build_optimizer, init
 
 MEMBERS, PICTURES, SIZE = 3, 24, 16
@@ -24,7 +23,7 @@ def config(diversity="random-weights", base="own", seed=0, dtype="auto"):
     return Config(
         data=Data(image_size=SIZE),
         model=Model(dtype=dtype),
-        ensemble=EnsembleConfig(MEMBERS, diversity, base),
+        ensemble=Members(MEMBERS, diversity, base),
         optim=Optim(batch_size=6, seed=seed),
         augment=Augment(),
     )

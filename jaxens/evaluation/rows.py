@@ -1,19 +1,16 @@
-"""An evaluation as tables: terminal, Markdown, CSV."""
+"""The rows of an evaluation's tables, and their cells as text."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from rich import box
-from rich.table import Table
 
 from jaxens import metrics
 from jaxens.attribution import METHODS
 from jaxens.evaluation.questions import Question
 from jaxens.evaluation.scoring import Scores
 from jaxens.metrics import METRICS, Comparison
+from jaxens.tables import Table
 
 HEADER = (
     "method", "Ind-Avg", "Ens-Avg", "difference [95 % CI]", "d_z", "p (t)", "p (Wilcoxon)",
@@ -25,9 +22,9 @@ HEADER = (
 class Row:
     """One method on one question by one metric.
 
-    Of the pictures that the comparison leaves out, `no_truth` lack the region or point; the
-    maps of the others have no score. On `some_members` of the pictures compared, Ind-Avg is
-    the mean over fewer members than there are, because the maps of some have no score.
+    Of the images that the comparison leaves out, `no_truth` have no mask or point; the maps of
+    the others have no score. On `some_members` of the images compared, Ind-Avg is the mean over
+    fewer members, because the maps of some have no score.
     """
 
     question: str
@@ -41,17 +38,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Chance:
-    """The mean score of maps that know nothing, on a question by one metric."""
+    """The mean score of chance-level maps, on a question by one metric."""
 
     question: str
     metric: str
     name: str
     mean: float
-    n: int  # pictures that have a score
+    n: int  # images that have a score
 
 
 def chance_of(question: Question, scores: Mapping[str, Mapping[str, np.ndarray]]) -> list[Chance]:
-    """The rows of chance, out of `score_chance`'s scores by name and metric."""
+    """The rows of chance, from `score_chance`'s scores by name and metric."""
     return [
         Chance(question.name, metric, name, float(np.mean(scored)), len(scored))
         for name, by_metric in scores.items()
@@ -61,7 +58,7 @@ def chance_of(question: Question, scores: Mapping[str, Mapping[str, np.ndarray]]
 
 
 def rows_of(question: Question, scores: Mapping[str, Mapping[str, Scores]]) -> list[Row]:
-    """The rows of a question, out of its scores by method and metric.
+    """The rows of a question, from its scores by method and metric.
 
     A table is one metric of one question; Holm's correction is over its methods.
     """
@@ -90,69 +87,54 @@ def won(row: Row) -> bool:
     return row.comparison.better and row.comparison.p < 0.01
 
 
-def terminal(title: str, rows: Sequence[Row], chance: Sequence[Chance]) -> Table:
-    """The rows of a question as a table with a section per metric."""
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for i, column in enumerate(HEADER):
-        table.add_column(column, justify="left" if i == 0 else "right", no_wrap=True)
-    for metric, part in _by_metric(rows):
-        table.add_section()
-        table.add_row(f"[bold]{METRICS[metric].title}[/bold] ({_better(metric)} is better)")
-        for row in part:
-            cells = _cells(row)
-            if won(row):
-                cells[2] = f"[bold green]{cells[2]}[/bold green]"
-            table.add_row(*cells)
-        for known in chance:
-            if known.metric == metric:
-                table.add_row(*_chance_cells(known), style="dim")
-    return table
-
-
 def markdown(title: str, rows: Sequence[Row], chance: Sequence[Chance]) -> str:
-    """The same as Markdown."""
+    """The rows of a question as a Markdown table per metric."""
     heading, *notes = title.split("\n")
     lines = [f"## {heading}", "", *(f"- {note}" for note in notes), ""]
-    for metric, part in _by_metric(rows):
+    for metric, part in by_metric(rows):
         lines += [
-            f"**{METRICS[metric].title}** ({_better(metric)} is better)",
+            f"**{METRICS[metric].title}** ({better(metric)} is better)",
             "",
             "| " + " | ".join(HEADER) + " |",
             "| --- |" + " ---: |" * (len(HEADER) - 1),
         ]
         for row in part:
-            cells = _cells(row)
-            value, stars = cells[2].rstrip("*"), metrics.stars(row.comparison.p)
-            shown = f"**{value}**" if won(row) else value
-            cells[2] = shown + stars.replace("*", r"\*")
-            lines.append("| " + " | ".join(cells) + " |")
+            shown = cells(row)
+            value, stars = shown[2].rstrip("*"), metrics.stars(row.comparison.p)
+            value = f"**{value}**" if won(row) else value
+            shown[2] = value + stars.replace("*", r"\*")
+            lines.append("| " + " | ".join(shown) + " |")
         for known in chance:
             if known.metric == metric:
-                lines.append("| " + " | ".join(_chance_cells(known)) + " |")
+                lines.append("| " + " | ".join(chance_cells(known)) + " |")
         lines.append("")
     return "\n".join(lines)
 
 
-def to_csv(rows: Sequence[Row]) -> str:
+def table(rows: Sequence[Row]) -> Table:
     """Every row with all digits."""
-    fields = list(Comparison.__dataclass_fields__)
-    more = ["p_holm", "no_truth", "some_members"]
-    lines: list[list] = []
-    for row in rows:
-        values = [getattr(row.comparison, name) for name in fields]
-        values += [getattr(row, name) for name in more]
-        lines.append([row.question, row.metric, row.method, *values])
-    return as_csv(["question", "metric", "method", *fields, *more], lines)
+    fields = tuple(Comparison.__dataclass_fields__)
+    counts = ("p_holm", "no_truth", "some_members")
+    return Table(
+        ("question", "metric", "method", *fields, *counts),
+        [
+            (
+                *(row.question, row.metric, row.method),
+                *(getattr(row.comparison, name) for name in fields),
+                *(getattr(row, name) for name in counts),
+            )
+            for row in rows
+        ],
+    )
 
 
-def as_csv(header: Sequence[str], lines: Sequence[Sequence]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([header, *lines])
-    return text.getvalue()
+def chance_table(rows: Sequence[Chance]) -> Table:
+    """Every row of chance with all digits."""
+    columns = ("question", "metric", "map", "mean", "n")
+    return Table(columns, [(c.question, c.metric, c.name, c.mean, c.n) for c in rows])
 
 
-def _by_metric(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+def by_metric(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
     return [
         (metric, part)
         for metric in METRICS
@@ -160,11 +142,11 @@ def _by_metric(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
     ]
 
 
-def _better(metric: str) -> str:
+def better(metric: str) -> str:
     return "higher" if METRICS[metric].higher_is_better else "lower"
 
 
-def _chance_cells(chance: Chance) -> list[str]:
+def chance_cells(chance: Chance) -> list[str]:
     value = f"{chance.mean:.{_digits(chance.metric)}f}"
     return [f"chance: {chance.name}", value, *("–",) * (len(HEADER) - 3), str(chance.n)]
 
@@ -173,7 +155,7 @@ def _digits(metric: str) -> int:
     return 1 if metric in ("intersection", "union") else 3
 
 
-def _cells(row: Row) -> list[str]:
+def cells(row: Row) -> list[str]:
     c = row.comparison
     digits = _digits(row.metric)
     interval = f" [{c.low:+.{digits}f}, {c.high:+.{digits}f}]" if c.low == c.low else ""

@@ -1,0 +1,51 @@
+"""Names the commands and dispatches: `jaxens train --members 11`, `python -m jaxens train`."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from functools import partial
+
+from jaxens import __version__
+from jaxens.cli.parser import run
+from jaxens.errors import UserError
+
+COMMANDS = {
+    "train": "train an ensemble, and look at its explanations",
+    "evaluate": "score the explanations of a run against what people marked",
+    "explain": "explain photos by a run, and draw the maps",
+    "data": "look at the images and labels of a data set",
+    "bench": "measure speed",
+}
+MODULES = {"data": "jaxens.data.__main__"}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command that the first argument names."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    run(partial(_dispatch, words))
+
+
+def _dispatch(words: list[str]) -> None:
+    if not words or words[0] in ("-h", "--help"):
+        print(
+            f"Usage: jaxens COMMAND [OPTIONS]\n\n{_listed()}\n\njaxens COMMAND --help tells more."
+        )
+    elif words[0] == "--version":
+        print(f"jaxens {__version__}")
+    elif words[0] not in COMMANDS:
+        import difflib
+
+        near = difflib.get_close_matches(words[0], COMMANDS, n=1)
+        remedy = f"did you mean {near[0]}?" if near else f"choose from {', '.join(COMMANDS)}"
+        raise UserError(f"there is no command {words[0]}: {remedy}")
+    else:
+        module = MODULES.get(words[0], f"jaxens.{words[0]}")
+        importlib.import_module(module).main(words[1:])
+
+
+def _listed() -> str:
+    return "\n".join(f"  {name:<10} {purpose}" for name, purpose in COMMANDS.items())
+
+
+if __name__ == "__main__":
+    main()

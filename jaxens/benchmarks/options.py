@@ -1,0 +1,170 @@
+"""The flags of each benchmark, with their defaults. Importing them does not load JAX."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from jaxens.errors import check_number
+
+ModelName = Literal["small", "small-vgg", "resnet18", "vgg16"]
+Dtype = Literal["auto", "float32", "bfloat16"]
+Profile = Annotated[bool, Parameter(negative="")]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What all benchmarks share."""
+
+    rounds: int = 5
+    """times that all sides are measured"""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            for number in value if isinstance(value, tuple) else (value,):
+                if isinstance(number, int) and not isinstance(number, bool):
+                    check_number(f"--{field.name.replace('_', '-')}", number, least=1)
+
+
+@dataclass(frozen=True)
+class Network(Options):
+    """An ensemble and its images."""
+
+    model: ModelName = "small"
+    """the members' architecture"""
+    members: int = 11
+    """networks in the ensemble"""
+    image_size: int = 64
+    """side of an image, pixels"""
+
+
+@dataclass(frozen=True)
+class Train(Network):
+    """A training step of all members, next to PyTorch's loop over members."""
+
+    batch_size: int = 16
+    """images per member and step"""
+    dtype: Dtype = "auto"
+    """type of the computation (auto: float32 on CPU, bfloat16 elsewhere)"""
+    against: Literal["torch"] | None = None
+    """who does the same work"""
+    profile: Profile = False
+    """trace some steps: which operations take longest"""
+
+
+@dataclass(frozen=True)
+class Explain(Network):
+    """Maps of all members by gradient methods, next to Captum."""
+
+    model: ModelName = "resnet18"
+    """the members' architecture"""
+    images: int = 4
+    """images that are explained"""
+    methods: tuple[
+        Literal[
+            "saliency",
+            "input_x_gradient",
+            "integrated_gradients",
+            "gradient_shap",
+            "grad_cam",
+            "guided_backprop",
+            "guided_grad_cam",
+        ],
+        ...,
+    ] = ("saliency", "input_x_gradient", "integrated_gradients", "gradient_shap", "grad_cam")
+    """explanation methods"""
+    dtype: Dtype = "auto"
+    """type of the computation (auto: float32 on CPU, bfloat16 elsewhere)"""
+    against: Literal["torch"] | None = None
+    """who does the same work"""
+    profile: Profile = False
+    """trace some steps: which operations take longest"""
+
+
+@dataclass(frozen=True)
+class Lime(Network):
+    """LIME of all members, next to marcotcr/lime."""
+
+    samples: int = 1000
+    """samples of LIME"""
+    against: Literal["lime"] | None = None
+    """who does the same work"""
+
+
+@dataclass(frozen=True)
+class Members(Options):
+    """One step of all members, next to as many jitted steps of one."""
+
+    model: ModelName = "resnet18"
+    """the members' architecture"""
+    sizes: tuple[int, ...] = (1, 2, 4, 8, 11, 16)
+    """numbers of members"""
+    image_size: int = 64
+    """side of an image, pixels"""
+    batch_size: int = 16
+    """images per member and step"""
+    dtype: Dtype = "auto"
+    """type of the computation (auto: float32 on CPU, bfloat16 elsewhere)"""
+
+
+@dataclass(frozen=True)
+class Frozen(Network):
+    """Heads on a frozen trunk, next to training the whole network."""
+
+    model: ModelName = "resnet18"
+    """the members' architecture"""
+    batch_size: int = 16
+    """images per member and step"""
+    dtype: Dtype = "auto"
+    """type of the computation (auto: float32 on CPU, bfloat16 elsewhere)"""
+
+
+@dataclass(frozen=True)
+class Scores(Options):
+    """IoU, correlation and distance of maps, next to NumPy."""
+
+    maps: int = 1000
+    """maps of members that are scored, rounded to whole images"""
+    members: int = 11
+    """networks in the ensemble"""
+    image_size: int = 224
+    """side of a map, pixels"""
+
+
+@dataclass(frozen=True)
+class Input(Network):
+    """Decoding of photos, next to Pillow and OpenCV, and what a training step needs."""
+
+    image_size: int = 224
+    """side of an image, pixels"""
+    pictures: int = 128
+    """photos that are decoded"""
+    batch_size: int = 16
+    """images per member and step"""
+    against: Literal["opencv"] | None = None
+    """who does the same work"""
+
+
+@dataclass(frozen=True)
+class Compile(Network):
+    """The training step, compiled by a new process with an empty cache, and by the next one."""
+
+    batch_size: int = 16
+    """images per member and step"""
+    rounds: int = 3
+    """times that all sides are measured"""
+
+
+# By name: the flags, and the function in `jaxens.benchmarks` that measures.
+BENCHMARKS: dict[str, tuple[type[Options], str]] = {
+    "train": (Train, "train:train"),
+    "explain": (Explain, "explain:explain"),
+    "lime": (Lime, "lime:lime"),
+    "members": (Members, "members:members"),
+    "frozen": (Frozen, "frozen:frozen"),
+    "scores": (Scores, "scores:scores"),
+    "input": (Input, "pipeline:pipeline"),
+    "compile": (Compile, "compiling:compiling"),
+}

@@ -1,0 +1,24 @@
+"""The terminal."""
+
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+console = Console(highlight=False)
+
+
+def say(text: RenderableType) -> None:
+    """Prints text as it is: long lines are not broken, brackets are no markup."""
+    console.print(text, soft_wrap=True, markup=False)
+
+
+def uncut(table: RenderableType, width: int) -> Text:
+    """Draws a table at its own width: a narrow terminal breaks its lines, but cuts no number."""
+    wide = Console(
+        width=width,
+        force_terminal=console.is_terminal,
+        color_system="standard" if console.is_terminal else None,
+        highlight=False,
+    )
+    with wide.capture() as drawn:
+        wide.print(table)
+    return Text.from_ansi(drawn.get())

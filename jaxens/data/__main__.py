@@ -1,0 +1,60 @@
+"""Looks at a data set: images with their labels, masks, key points and boxes.
+
+    python -m jaxens.data browse --data cub --data-dir FOLDER --out page.png
+
+shows at a glance whether the truth is where it belongs before anything is trained on it.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from jaxens.cli import parser
+from jaxens.data.settings import Data
+from jaxens.errors import UserError, check_number
+
+
+def browse(
+    *,
+    out: Path = Path("page.png"),
+    split: Literal["train", "val", "test"] = "test",
+    images: int = 40,
+    settings: Annotated[Data, parser.FLAT] = Data(),
+) -> None:
+    """Draw a page of a data set: images with their labels, masks, key points and boxes.
+
+    Args:
+        out: file to write
+        split: which images
+        images: how many, evenly spaced
+    """
+    check_number("--images", images, least=1)
+
+    import numpy as np
+
+    from jaxens.cli.console import say
+    from jaxens.data.registry import open_data
+    from jaxens.data.source import load
+    from jaxens.viz.page import page
+
+    data = open_data(settings)
+    loaded = load(getattr(data, split), "reading images")
+    rows = np.linspace(0, len(loaded) - 1, min(images, len(loaded))).astype(int)
+    say(f"{page(loaded.take(rows), out)}")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the action that the first argument names."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("-h", "--help"):
+        print("Usage: python -m jaxens.data browse [OPTIONS]")
+        print("\n  browse  draw a page of images with their labels and marks")
+    elif words[0] == "browse":
+        parser.call(browse, words[1:], name="data browse")
+    else:
+        raise UserError(f"there is no action {words[0]!r}: choose browse")
+
+
+if __name__ == "__main__":
+    parser.run(main)

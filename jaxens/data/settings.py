@@ -1,0 +1,53 @@
+"""The settings of a data set: which one, where it lies, and how its images are made."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from jaxens.errors import UserError, check_names, check_number
+
+# The default is none, which the help text explains.
+UNSHOWN = Parameter(show_default=False)
+
+
+@dataclass(frozen=True)
+class Data:
+    """images and labels"""
+
+    source: Annotated[Literal["fieldmarks", "cub"], Parameter(name="--data")] = "fieldmarks"
+    """data set"""
+    data_dir: Annotated[str, UNSHOWN] = ""
+    """folder that holds the data set (cub)"""
+    cache_dir: Annotated[str, UNSHOWN] = ""
+    """folder for prepared data (default: $XDG_CACHE_HOME/jaxens)"""
+    image_size: int = 64
+    """side that images are resized to, pixels"""
+    crop: Literal["center", "box"] = "center"
+    """square cut out of a photo: its center, or the surroundings of the bounding box"""
+    tasks: Annotated[tuple[str, ...], UNSHOWN] = ()
+    """tasks to learn (default: all of the data set)"""
+    train_images: int = 3200
+    """FieldMarks images to train on"""
+    val_images: int = 300
+    """FieldMarks images to validate on"""
+    test_images: int = 500
+    """FieldMarks images held out"""
+    data_seed: int = 0
+    """seed of the FieldMarks images"""
+    resident: Literal["auto", "yes", "no"] = "auto"
+    """keep the training set on the device, or stream it (auto: keep it if it fits)"""
+    workers: int = 0
+    """processes that decode a streamed set (0: threads)"""
+
+    def __post_init__(self) -> None:
+        check_number("--image-size", self.image_size, least=16)
+        for name in ("train", "val", "test"):
+            check_number(f"--{name}-images", getattr(self, f"{name}_images"), least=1)
+        check_number("--data-seed", self.data_seed, least=0, below=2**32)
+        check_number("--workers", self.workers, least=0)
+        check_names("--tasks", self.tasks)
+        if self.source == "cub" and not self.data_dir:
+            raise UserError("--data cub needs the folder that holds it: add --data-dir FOLDER")
+        if self.source == "fieldmarks" and self.data_dir:
+            raise UserError("--data-dir is for --data cub: add that, or leave --data-dir out")

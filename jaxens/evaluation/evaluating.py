@@ -1,0 +1,260 @@
+"""Scores an ensemble's explanations against what people marked: members alone, and averaged."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from jaxens import metrics
+from jaxens.attribution import METHODS
+from jaxens.data.source import Split
+from jaxens.ensemble.ensemble import Ensemble, mean_probabilities
+from jaxens.ensemble.quality import all_logits
+from jaxens.errors import UserError
+from jaxens.evaluation.evaluation import Evaluation, QuestionResult
+from jaxens.evaluation.explainer import Explainer
+from jaxens.evaluation.protocol import describe
+from jaxens.evaluation.questions import Explained, Question, questions
+from jaxens.evaluation.scoring import MethodScores, score_chance, score_question
+from jaxens.evaluation.settings import (
+    PAPER_METHODS,
+    MethodSettings,
+    check_methods,
+    group_methods,
+)
+from jaxens.metrics import Protocol
+
+Progress = Callable[[str, int, int], None]  # what is done, how much, of how much
+log = logging.getLogger(__name__)
+
+
+def evaluate(
+    ensemble: Ensemble,
+    split: Split,
+    *,
+    methods: Sequence[str] = PAPER_METHODS,
+    protocol: Protocol | None = None,
+    tasks: Sequence[str] | None = None,
+    explained: Explained = "label",
+    settings: MethodSettings | None = None,
+    background: UInt8[np.ndarray, "baseline height width 3"] | None = None,
+    orders: int = 11,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Explains the images of a split, and scores the maps against masks and key points.
+
+    Every member's map is scored alone (Ind-Avg is the mean of these scores, or the score of the
+    baseline member where there is one), and so is the mean map (Ens-Avg). Maps do not leave the
+    device.
+
+    Args:
+        ensemble: whose members are explained.
+        split: images with labels, masks and key points.
+        methods: names of `attribution.METHODS`.
+        protocol: of the scores (default: the paper's).
+        tasks: names of the tasks to explain (default: all that have masks or key points).
+        explained: the label, or what the ensemble predicts.
+        settings: of the methods.
+        background: training images that GradientSHAP starts from.
+        orders: random orders in which members join, for the scores by the ensemble's size.
+        progress: called with a description, the number of calls of the model so far, and all.
+
+    Raises:
+        UserError: for unknown methods or tasks, a member that gives NaN, or a split without
+            masks and key points.
+
+    Source: Pazzani et al. 2022, sections 4 and 5.
+    """
+    plan = plan_evaluation(
+        ensemble,
+        split,
+        methods=methods,
+        protocol=protocol,
+        tasks=tasks,
+        explained=explained,
+        settings=settings,
+        background=background,
+        orders=orders,
+    )
+    return plan.run(progress)
+
+
+@dataclass(frozen=True)
+class EvaluationPlan:
+    """An evaluation whose arguments are checked and whose questions are known."""
+
+    ensemble: Ensemble
+    split: Split
+    questions: Sequence[Question]
+    methods: Sequence[str]
+    protocol: Protocol
+    explained: Explained
+    settings: MethodSettings
+    background: UInt8[np.ndarray, "baseline height width 3"] | None
+    orders: int
+
+    def describe(self) -> str:
+        """Every choice behind the scores, one per line."""
+        count = 0 if self.background is None else len(self.background)
+        return describe(
+            self.methods, self.protocol, self.settings, self.ensemble, self.explained, count
+        )
+
+    def decides(self) -> dict[str, Any]:
+        """Everything that decides the scores of this ensemble on this data set."""
+        settings = asdict(self.settings)
+        del settings["images_at_once"]
+        return {
+            "methods": list(self.methods),
+            "questions": [question.name for question in self.questions],
+            "explained": self.explained,
+            "images": len(self.split),
+            "orders": self.orders,
+            "protocol": asdict(self.protocol),
+            **settings,
+        }
+
+    def run(
+        self,
+        progress: Progress | None = None,
+        on_result: Callable[[QuestionResult], None] | None = None,
+    ) -> Evaluation:
+        """Explains and scores; `on_result` receives each question's result when it is ready."""
+        explainer = self._explainer(self.ensemble)
+        baseline = None
+        if self.ensemble.baseline is not None:
+            baseline = self._explainer(self.ensemble.baseline_ensemble())
+        meter = _Meter(self, explainer, progress)
+        results = []
+        for question in self.questions:
+            scores = self._scores(explainer, baseline, question, meter)
+            chance = score_chance(self.split, question, self.protocol, self.settings.seed)
+            results.append(QuestionResult.of(question, scores, chance))
+            if on_result:
+                on_result(results[-1])
+        return Evaluation(tuple(results), self.describe(), self.decides(), self.split.ids)
+
+    def _explainer(self, ensemble: Ensemble) -> Explainer:
+        return Explainer(ensemble, self.split.images.shape[1], self.settings, self.background)
+
+    def _scores(
+        self, explainer: Explainer, baseline: Explainer | None, question: Question, meter: "_Meter"
+    ) -> dict[str, MethodScores]:
+        orders = metrics.member_orders(self.ensemble.members, self.orders, self.settings.seed)
+        scores: dict[str, MethodScores] = {}
+        for group in group_methods(self.methods):
+            scores |= score_question(
+                explainer,
+                baseline,
+                self.split,
+                question,
+                group,
+                self.protocol,
+                orders,
+                meter.of(question, group),
+            )
+        return {method: scores[method] for method in self.methods}
+
+
+def plan_evaluation(
+    ensemble: Ensemble,
+    split: Split,
+    *,
+    methods: Sequence[str] = PAPER_METHODS,
+    protocol: Protocol | None = None,
+    tasks: Sequence[str] | None = None,
+    explained: Explained = "label",
+    settings: MethodSettings | None = None,
+    background: UInt8[np.ndarray, "baseline height width 3"] | None = None,
+    orders: int = 11,
+) -> EvaluationPlan:
+    """Checks the arguments of `evaluate`, and finds the questions that it answers.
+
+    Raises:
+        UserError: as `evaluate` does.
+    """
+    protocol = protocol or Protocol()
+    check_methods(methods)
+    if "gradient_shap" in methods and background is None:
+        raise UserError("gradient_shap needs background images: give some training images")
+    if protocol.correlation_size > split.images.shape[1]:
+        raise UserError(
+            f"--correlation-size {protocol.correlation_size} is more than the images' "
+            f"{split.images.shape[1]} px: choose a smaller one"
+        )
+    return EvaluationPlan(
+        ensemble,
+        split,
+        _questions(ensemble, split, tasks, explained),
+        tuple(methods),
+        protocol,
+        explained,
+        settings or MethodSettings(),
+        background,
+        orders,
+    )
+
+
+def _questions(
+    ensemble: Ensemble, split: Split, names: Sequence[str] | None, explained: Explained
+) -> list[Question]:
+    known = [task.name for task in ensemble.tasks]
+    for name in names or ():
+        if name not in known:
+            raise UserError(f"there is no task {name!r}: choose --tasks from {', '.join(known)}")
+    tasks = tuple(task for task in ensemble.tasks if task.name in (names or known))
+    logits = all_logits(ensemble, split)
+    _check_finite({task.name: np.asarray(logits[task.name]) for task in tasks})
+    predicted = {
+        task.name: np.asarray(mean_probabilities(task, logits[task.name])) for task in tasks
+    }
+    candidates = questions(tasks, split, explained, predicted)
+    if not any(map(len, candidates)):
+        raise UserError(
+            f"no image of {split.info.name} has a mask or key point for "
+            f"{', '.join(task.name for task in tasks)}: choose other --tasks"
+        )
+    for question in candidates:
+        if not len(question):
+            reasons = ", ".join(f"{n} with {why}" for why, n in question.left_out.items() if n)
+            log.warning(f"{question.name}: no image to explain ({reasons or 'none has it'})")
+    return [question for question in candidates if len(question)]
+
+
+def _check_finite(logits: dict[str, np.ndarray]) -> None:
+    """Raises `UserError` for a member that gives NaN: the mean maps would have no score."""
+    finite = np.logical_and.reduce([np.isfinite(each).all(axis=-1) for each in logits.values()])
+    lost = (~finite).sum(axis=1)
+    for member in np.flatnonzero(lost):
+        raise UserError(
+            f"member {member} (0 to {len(lost) - 1}) gives NaN for {lost[member]} of "
+            f"{finite.shape[1]} images, so that the mean maps would have no score: train again "
+            "with a lower --learning-rate"
+        )
+
+
+class _Meter:
+    """Counts calls of the model per member, which tell the time that is left."""
+
+    def __init__(self, plan: EvaluationPlan, explainer: Explainer, progress: Progress | None):
+        self._passes = {method: explainer.settings.passes(method) for method in plan.methods}
+        self._total = sum(map(len, plan.questions)) * sum(self._passes.values())
+        self._done = 0
+        self._progress = progress
+
+    def of(self, question: Question, methods: Sequence[str]) -> Callable[[int], None]:
+        """What to call with the number of images that were explained by these methods."""
+        what = f"{question.name}: {', '.join(METHODS[method].title for method in methods)}"
+        per_image = sum(self._passes[method] for method in methods)
+
+        def advance(images: int) -> None:
+            self._done += images * per_image
+            if self._progress:
+                self._progress(what, self._done, self._total)
+
+        if self._progress:
+            self._progress(what, self._done, self._total)
+        return advance

@@ -1,0 +1,67 @@
+"""The choices behind an evaluation's scores, in words."""
+
+from collections.abc import Sequence
+
+from jaxens.attribution import FORMS, METHODS
+from jaxens.ensemble.ensemble import Ensemble
+from jaxens.evaluation.questions import Explained
+from jaxens.evaluation.settings import MethodSettings, reduction
+from jaxens.metrics import Protocol
+
+REDUCTION_NAMES = {"max_abs": "largest magnitude", "sum": "sum", "sum_abs": "sum of magnitudes"}
+
+
+def describe(
+    methods: Sequence[str],
+    protocol: Protocol,
+    settings: MethodSettings,
+    ensemble: Ensemble,
+    explained: Explained,
+    background: int,
+) -> str:
+    """Describes every choice behind the scores, one per line.
+
+    Args:
+        methods: names of `attribution.METHODS`.
+        protocol: of the scores.
+        settings: of the methods.
+        ensemble: whose members are explained.
+        explained: the label, or the prediction.
+        background: number of images that GradientSHAP starts from.
+    """
+    reduced = ", ".join(
+        f"{METHODS[method].title} {REDUCTION_NAMES[name]}"
+        for method in methods
+        if (name := reduction(method, settings.reduce))
+    )
+    individual = (
+        f"the mean over the {ensemble.members} members of each one's score"
+        if ensemble.baseline is None
+        else "the score of the one member trained on all data"
+    )
+    target = {"label": "the label", "prediction": "the ensemble's prediction"}[explained]
+    by_lime = f" (by LIME its {FORMS[settings.lime_form].explains})" if "lime" in methods else ""
+    lines = [f"Explained: the raw logit of {target}{by_lime}."]
+    if reduced:
+        lines.append(f"Channels of each member's map: {reduced}.")
+    if "grad_cam" in methods:
+        lines.append("Grad-CAM is resized bilinearly.")
+    if "guided_grad_cam" in methods:
+        lines.append("Guided Grad-CAM: Grad-CAM's positive part, resized to the nearest cell.")
+    lines += [
+        f"Ind-Avg: {individual}. Ens-Avg: the score of the mean of the {ensemble.members} "
+        "members' raw maps.",
+        protocol.describe(),
+    ]
+    sentences = settings.describe(background)
+    lines += [f"{METHODS[m].title}: {sentences[m]}" for m in methods if m in sentences]
+    return "\n".join(
+        [
+            *lines,
+            "Stars mark p < 0.01 (**) and p < 0.0001 (****) by the paired t-test; bold, where the "
+            "ensemble is also the better one. d_z: the mean difference over its standard "
+            "deviation.",
+            "Chance: the scores of maps that depend on neither network nor image, a Gaussian in "
+            "the center and noise.",
+        ]
+    )

@@ -1,0 +1,133 @@
+"""Trains an ensemble from a config: data, members, epochs, checkpoints, held-out scores."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxens.data.registry import DataSet, chosen_tasks, open_data
+from jaxens.data.source import Split, load
+from jaxens.ensemble.ensemble import Ensemble
+from jaxens.ensemble.quality import Quality, quality
+from jaxens.runs.loading import abstract_state, as_ensemble, best_ensemble, check_model
+from jaxens.runs.run import Run, check_absent, check_present
+from jaxens.runs.unsaved import UnsavedRun
+from jaxens.runs.watch import Watch
+from jaxens.runs.weights import Weights, read_weights
+from jaxens.training.settings import Config
+from jaxens.training.trainer import Trainer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained ensemble, and how well it does.
+
+    Attributes:
+        ensemble: from the checkpoint that was best on validation.
+        scores: of the held-out images, one per task.
+        history: one dict per epoch (losses of the members, speed, validation scores), and a
+            last one with the held-out scores.
+        held_out: the images that `scores` are of.
+        folder: the run directory; None if there is none.
+    """
+
+    ensemble: Ensemble
+    scores: Sequence[Quality]
+    history: list[dict[str, Any]]
+    held_out: Split
+    folder: Path | None
+
+
+def train(
+    config: Config, out: Path | None = None, *, resume: bool = False, watch: Watch | None = None
+) -> Trained:
+    """Trains an ensemble.
+
+    Args:
+        config: of the run.
+        out: run directory to write; None keeps the result in memory.
+        resume: continue the run in `out`, bitwise as if it had never stopped.
+        watch: receives the progress.
+
+    Raises:
+        UserError: for data, weights or a folder that can't be used, or a member that diverges.
+    """
+    if out is not None:
+        (check_present if resume else check_absent)(out)
+    weights = None if resume else read_weights(config.model)
+    data = open_data(config.data)
+    trainer = Trainer(config, data.train, chosen_tasks(config.data, data.info))
+    check_model(config, data.info)
+    run = _open_run(config, out, resume, data, weights)
+    try:
+        _fit(run, trainer, load(data.val, "reading validation images"), weights, watch or Watch())
+        ensemble = best_ensemble(run)
+        held_out = load(data.test, "reading held-out images")
+        scores = quality(ensemble, held_out)
+        run.log(test={q.task: q.as_dict() for q in scores})
+        return Trained(ensemble, scores, run.read_log(), held_out, out)
+    finally:
+        run.close()  # waits for a checkpoint that is being written, also when interrupted
+
+
+def _open_run(
+    config: Config, out: Path | None, resume: bool, data: DataSet, weights: Weights | None
+) -> Run | UnsavedRun:
+    if out is None:
+        return UnsavedRun(config, data.info)
+    if resume:
+        return Run.resume(out, config, data.fingerprint)
+    fingerprint = weights.fingerprint if weights else None
+    return Run.create(out, config, data.info, data.fingerprint, fingerprint)
+
+
+def _fit(
+    run: Run | UnsavedRun, trainer: Trainer, val: Split, weights: Weights | None, watch: Watch
+) -> None:
+    """Trains the epochs that are missing; validates, logs and saves after each."""
+    config, epochs = run.config, run.config.optim.epochs
+    tasks = chosen_tasks(config.data, run.info)
+    if found := run.checkpoints.latest(abstract_state(config, run.info)):
+        done, state = found
+        log.warning(f"{run.folder}: continuing after epoch {done} of {epochs}")
+    else:
+        if weights is None and isinstance(run, Run):  # interrupted before its first checkpoint
+            weights = read_weights(config.model)
+            if weights:
+                run.check_weights(weights.fingerprint)
+        done, state = 0, trainer.init(weights and weights.variables)
+    run.forget_after(done)
+    if done == epochs:
+        return
+    feed = trainer.feed(state, done)
+    watch.begin(trainer.steps, done * trainer.steps_per_epoch, epochs)
+    try:
+        for epoch in range(done + 1, epochs + 1):
+            state, losses, speed = trainer.epoch(state, feed, epoch, partial(watch.step, epoch))
+            scores = quality(as_ensemble(config, tasks, state), val)
+            watch.epoch(epoch, losses, speed, scores)
+            run.log(
+                epoch=epoch,
+                step=epoch * trainer.steps_per_epoch,
+                loss=losses.tolist(),
+                member_images_per_second=speed,
+                val={q.task: q.as_dict() for q in scores},
+            )
+            # A copy: on a CPU the writer would read buffers that the next step reuses.
+            run.checkpoints.save(epoch, jax.tree.map(jnp.copy, state), _overall(scores))
+    finally:
+        watch.end()
+    run.checkpoints.wait()
+
+
+def _overall(scores: Sequence[Quality]) -> float:
+    """The score that chooses the best checkpoint: the ensemble's, averaged over tasks."""
+    return float(np.nanmean([q.ensemble for q in scores]))

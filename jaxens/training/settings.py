@@ -1,0 +1,132 @@
+"""Everything that a training run depends on, as frozen dataclasses.
+
+Every field is a flag of `jaxens.train` and a key of its section in a TOML file:
+`[optim] batch_size = 32` and `--batch-size 32` are the same.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from jaxens.data.settings import UNSHOWN, Data
+from jaxens.errors import UserError, check_number
+
+# The keys of `jaxens.models.MODELS`, which would load Flax.
+ModelName = Literal["small", "small-vgg", "resnet18", "vgg16", "vgg16-full"]
+Diversity = Literal["random-weights", "leave-one-out", "bagging"]
+
+
+@dataclass(frozen=True)
+class Model:
+    """the classifier, for one member"""
+
+    name: Annotated[ModelName, Parameter(name="--model")] = "small"
+    """architecture"""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """type of the computation (auto: float32 on CPU, bfloat16 elsewhere)"""
+    weights: Annotated[str, UNSHOWN] = ""
+    """starting weights below the heads: torchvision's tensors, or a run (default: none)"""
+
+
+@dataclass(frozen=True)
+class Members:
+    """members, and what makes them differ"""
+
+    members: int = 11
+    """networks in the ensemble"""
+    diversity: Diversity = "random-weights"
+    """what differs between members; the last two add a member trained on all data"""
+    base: Literal["own", "shared", "frozen"] = "own"
+    """trunk below the heads: one per member, one to start from, or that of --weights, untrained"""
+
+    def __post_init__(self) -> None:
+        check_number("--members", self.members, least=1)
+        if self.diversity == "leave-one-out" and self.members < 2:
+            raise UserError(
+                "--diversity leave-one-out needs --members 2 or more: a single member has no data"
+            )
+
+
+@dataclass(frozen=True)
+class Optim:
+    """training"""
+
+    epochs: int = 12
+    """passes over the training images"""
+    batch_size: int = 16
+    """images per member and step"""
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    """Optax optimizer"""
+    learning_rate: float = 6e-3
+    """peak of the schedule"""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """learning rate after the warm-up"""
+    warmup: float = 0.1
+    """share of the steps in which the learning rate rises"""
+    weight_decay: float = 1e-4
+    """weight decay (adamw: decoupled; sgd: added to the gradient)"""
+    task_weights: Annotated[tuple[float, ...], UNSHOWN] = ()
+    """weights of the losses of --tasks, in their order (default: 1 each)"""
+    seed: int = 0
+    """seed of weights, order, augmentation and dropout"""
+
+    def __post_init__(self) -> None:
+        check_number("--epochs", self.epochs, least=1)
+        check_number("--batch-size", self.batch_size, least=1)
+        check_number("--learning-rate", self.learning_rate, above=0)
+        check_number("--warmup", self.warmup, least=0, below=1)
+        check_number("--weight-decay", self.weight_decay, least=0)
+        check_number("--seed", self.seed, least=0, below=2**32)
+        if self.task_weights and not (min(self.task_weights) >= 0 and max(self.task_weights) > 0):
+            raise UserError("--task-weights must be 0 or more, and not all 0")
+
+
+@dataclass(frozen=True)
+class Augment:
+    """random changes of training images, on the device"""
+
+    flip: bool = True
+    """mirror half of the images"""
+    zoom: float = 0.05
+    """largest share of a side that a crop leaves out"""
+    color: float = 0.1
+    """largest change of brightness and contrast"""
+
+    def __post_init__(self) -> None:
+        check_number("--zoom", self.zoom, least=0, below=1)
+        check_number("--color", self.color, least=0, below=1)
+
+    @property
+    def is_off(self) -> bool:
+        """Whether training images stay as they are."""
+        return not (self.flip or self.zoom or self.color)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that a training run depends on."""
+
+    data: Annotated[Data, Parameter(name="*", group="data")] = Data()
+    model: Annotated[Model, Parameter(name="*", group="model")] = Model()
+    ensemble: Annotated[Members, Parameter(name="*", group="ensemble")] = Members()
+    optim: Annotated[Optim, Parameter(name="*", group="optim")] = Optim()
+    augment: Annotated[Augment, Parameter(name="*", group="augment")] = Augment()
+
+    def __post_init__(self) -> None:
+        if self.data.source == "fieldmarks" and self.optim.batch_size > self.data.train_images:
+            raise UserError(
+                f"--batch-size {self.optim.batch_size} is more than the {self.data.train_images} "
+                "training images: choose a smaller one"
+            )
+        if self.ensemble.base == "frozen" and not self.model.weights:
+            raise UserError(
+                "--base frozen needs a trunk: add --weights FILE (torchvision's tensors, .npz or "
+                ".safetensors) or --weights RUN (a run directory, from --members 1 for example)"
+            )
+        weights, tasks = self.optim.task_weights, self.data.tasks
+        if weights and len(weights) != len(tasks):
+            raise UserError(
+                f"--task-weights has {len(weights)} values for {len(tasks)} --tasks: "
+                "name the tasks and give one weight for each"
+            )
