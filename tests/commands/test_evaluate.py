@@ -19,13 +19,12 @@ from jaxens.data.schema import Task, part_masks
 from jaxens.data.source import load
 from jaxens.errors import UserError
 from jaxens.evaluate import main as evaluate
-from jaxens.evaluation import report
 from jaxens.evaluation.augmented import augmented
+from jaxens.evaluation.evaluation import QuestionResult
 from jaxens.evaluation.questions import Question
-from jaxens.evaluation.scoring import Answers, Scores
+from jaxens.evaluation.scoring import MethodScores, Scores
 from jaxens.runs.loading import best_ensemble
 from jaxens.runs.run import Run
-from jaxens.training.settings import Augment
 
 # Unsigned and signed ones, of pixels and regions, with and without draws.
 SCORED = ["iou", "correlation", "distance", "average_precision", "pointing_game"]
@@ -103,7 +102,7 @@ def test_scores_are_those_of_maps_made_one_by_one(run, scores):
     opened = Run.open(run.folder)
     test = load(open_data(opened.config.data).test, "")
     ensemble = jaxens.load(run.folder)
-    ids = list(scores["wing_pattern/pictures"])
+    ids = list(scores["wing_pattern/images"])
     for place in (0, len(ids) - 1):
         picture = test.ids.index(ids[place])
         target = int(test.labels["wing_pattern"][picture])
@@ -142,15 +141,15 @@ def test_chance_is_scored_beside_every_table(run, printed, rows, scores):
     assert {(k["question"], k["metric"]) for k in known} == {
         (r["question"], r["metric"]) for r in rows
     }
-    assert printed.count("chance: centred Gaussian") == len(known) / 2
+    assert printed.count("chance: center Gaussian") == len(known) / 2
     test = load(open_data(Run.open(run.folder).config.data).test, "")
-    ids = list(scores["wing_pattern/pictures"])
+    ids = list(scores["wing_pattern/images"])
     masks = part_masks(test.masks[[test.ids.index(i) for i in ids]], test.info, "wing")
     want = np.nanmean(metrics.iou(metrics.centred_gaussian(16, 16), masks))
     (row,) = (
         k
         for k in known
-        if (k["question"], k["metric"], k["map"]) == ("wing_pattern", "iou", "centred Gaussian")
+        if (k["question"], k["metric"], k["map"]) == ("wing_pattern", "iou", "center Gaussian")
     )
     np.testing.assert_allclose(float(row["mean"]), want, atol=1e-6)
 
@@ -192,7 +191,7 @@ def test_marks_are_scored_where_they_are(run, scores):
     for k, label in enumerate(marks.classes):
         present = [test.ids[i] for i in np.flatnonzero(test.labels["marks"][:, k] == 1)]
         if present:
-            assert list(scores[f"marks: {label}/pictures"]) == present
+            assert list(scores[f"marks: {label}/images"]) == present
 
 
 def test_chunks_change_no_score(run, scores, tmp_path):
@@ -208,7 +207,7 @@ def test_chunks_change_no_score(run, scores, tmp_path):
 def test_a_limit_scores_the_first_pictures_alike_in_a_folder_of_its_own(run, scores):
     evaluated(run.folder, "--limit", "5", "--tasks", "wing_pattern", "--methods", "gradient_shap")
     first = np.load(run.folder / "evaluation-first-5" / "scores.npz")
-    count = len(first["wing_pattern/pictures"])
+    count = len(first["wing_pattern/images"])
     assert 0 < count <= 5
     name = "wing_pattern/gradient_shap/distance/ensemble"
     np.testing.assert_allclose(first[name], scores[name][:count], atol=1e-5)
@@ -221,7 +220,7 @@ def test_the_prediction_is_explained_when_asked(run):
     test = load(open_data(Run.open(run.folder).config.data).test, "")
     logits = ensemble.logits(jnp.asarray(test.images), "wing_pattern")
     told = np.exp(logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)).mean(0).argmax(-1)
-    rows = [test.ids.index(i) for i in scores["wing_pattern/pictures"]]
+    rows = [test.ids.index(i) for i in scores["wing_pattern/images"]]
     np.testing.assert_array_equal(scores["wing_pattern/targets"], told[rows])
 
 
@@ -230,12 +229,12 @@ def test_changed_pictures_take_their_truth_along(run):
     changed = np.load(run.folder / "evaluation-augmented" / "scores.npz")
     opened = Run.open(run.folder)
     test = load(open_data(opened.config.data).test, "")
-    moved = augmented(test, opened.config.augment, seed=0)
+    moved = augmented(test, 0, flip=True, zoom=0.05, color=0.1)
     assert (moved.images != test.images).any(axis=(1, 2, 3)).all()
     # By the moved masks, not the old ones: a score recomputed from the moved split is the same.
     ensemble = jaxens.load(run.folder)
     place = 0
-    picture = test.ids.index(changed["wing_pattern/pictures"][place])
+    picture = test.ids.index(changed["wing_pattern/images"][place])
     maps = ensemble.attribute(
         jnp.asarray(moved.images[picture][None]),
         int(test.labels["wing_pattern"][picture]),
@@ -252,7 +251,7 @@ def test_masks_points_and_pictures_are_changed_alike(run):
     """The wing's centre of mass, by its mask, stays as near to its point as it was."""
     opened = Run.open(run.folder)
     test = load(open_data(opened.config.data).test, "")
-    moved = augmented(test, Augment(flip=True, zoom=0.3, color=0.0), seed=3)
+    moved = augmented(test, 3, flip=True, zoom=0.3, color=0.0)
     row = test.info.points.index("wing")
     for i in range(len(test)):
         before = metrics.center_of_mass(part_masks(test.masks[i], test.info, "wing") * 1.0)
@@ -288,8 +287,8 @@ def test_what_is_left_out_is_counted_by_metric_and_reason():
         np.array([[0.5, 0.5], [0.5, 0.5], [nan, nan], [0.5, 0.5]]),
         {"no label": 3},
     )
-    answers = Answers({"distance": Scores(individual, ensemble, individual[None])}, {})
-    answer = report.Answer.of(question, {"saliency": answers}, {})
+    answers = MethodScores({"distance": Scores(individual, ensemble, individual[None])}, {})
+    answer = QuestionResult.of(question, {"saliency": answers}, {})
     (row,) = answer.rows
     assert (row.comparison.n, row.comparison.left_out) == (3, 1)
     assert (row.no_truth, row.some_members) == (1, 1)
@@ -303,13 +302,13 @@ def test_what_is_left_out_is_counted_by_metric_and_reason():
     ("words", "named"),
     [
         (["--methods", "gradcam"], "gradcam"),
-        (["--tasks", "wing"], "has no task 'wing'"),
-        (["--tasks", "species"], "region or key point"),
+        (["--tasks", "wing"], "there is no task 'wing'"),
+        (["--tasks", "species"], "mask or key point"),
         (["--correlation-size", "100"], "choose a smaller one"),
-        (["--limit", "0"], "must be a whole number from 1"),
+        (["--limit", "0"], "must be at least 1"),
         (["--threshold", "2"], "threshold"),
         (["--metrics", "ssim"], "ssim"),
-        (["--noise", "0"], "must be a number above 0"),
+        (["--noise", "0"], "must be above 0"),
     ],
 )
 def test_a_mistake_is_one_line(run, words, named):
@@ -324,11 +323,11 @@ def test_a_member_that_gives_nan_is_named_before_anything_is_explained(run, monk
         spoilt = jax.tree.map(lambda leaf: leaf.at[1].set(jnp.nan), ensemble.variables)
         return dataclasses.replace(ensemble, variables=spoilt)
 
-    monkeypatch.setattr("jaxens.evaluate.best_ensemble", broken)
-    with pytest.raises(UserError, match=r"member 1 \(0 to 1\).* gives NaN for 12 of 12 pictures"):
+    monkeypatch.setattr("jaxens.runs.loading.best_ensemble", broken)
+    with pytest.raises(UserError, match=r"member 1 \(0 to 1\).* gives NaN for 12 of 12 images"):
         evaluated(run.folder, "--methods", "saliency")
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path):
-    with pytest.raises(UserError, match="is no run directory"):
+    with pytest.raises(UserError, match="is not a run directory"):
         evaluate([str(tmp_path)])

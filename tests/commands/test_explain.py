@@ -60,7 +60,9 @@ def photo(tmp_path_factory):
 def test_a_file_is_explained_without_the_data_set(run, photo, tmp_path, monkeypatch):
     moved = tmp_path / "run"
     shutil.copytree(run.folder, moved)
-    monkeypatch.setattr("jaxens.explain.data_of", lambda *_: pytest.fail("opened the data set"))
+    monkeypatch.setattr(
+        "jaxens.runs.loading.data_of", lambda *_: pytest.fail("opened the data set")
+    )
     printed = explained(moved, photo, "--methods", "grad_cam", "saliency")
     (folder,) = moved.glob("explained-*")
     assert folder.name == "explained-bird[bold]$1_$-species"
@@ -91,7 +93,7 @@ def test_the_prediction_is_explained_and_printed_with_who_agrees(run, source, tm
     agreeing = (each.argmax(axis=-1) == answers).sum(axis=0)
     classes = next(t for t in ensemble.tasks if t.name == "wing_pattern").classes
     assert maps["targets"].tolist() == answers.tolist()
-    assert maps["pictures"].tolist() == ids
+    assert maps["images"].tolist() == ids
     assert maps["maps"].shape == (2, 2, 16, 16)
     assert maps["maps"].dtype == np.float32
     want = ensemble.attribute(images, answers, "grad_cam", "wing_pattern")
@@ -106,7 +108,7 @@ def test_the_prediction_is_explained_and_printed_with_who_agrees(run, source, tm
 
 
 def test_a_contrast_is_the_difference_of_two_classes(run, source, tmp_path):
-    explained(run.folder, "--task", "wing_pattern", "--pictures", "2", "--target", "barred",
+    explained(run.folder, "--task", "wing_pattern", "--images", "2", "--target", "barred",
               "--against", "0", "--methods", "input_x_gradient", "--save-maps",
               "--out", tmp_path)  # fmt: skip
     maps, provenance = read(tmp_path, "input_x_gradient")
@@ -144,7 +146,7 @@ def test_gradient_shap_takes_its_background_from_the_data_set(run, photo, tmp_pa
     train = open_data(Run.open(run.folder).config.data).train
     rows = np.linspace(0, len(train) - 1, 16).astype(int)
     pixels = b"".join(train[int(row)].image.tobytes() for row in rows)
-    baseline = {"training_pictures": 16, "crc32": zlib.crc32(pixels)}
+    baseline = {"training_images": 16, "crc32": zlib.crc32(pixels)}
     assert provenance["explained"]["baseline"] == baseline
 
 
@@ -154,11 +156,11 @@ def test_provenance_tells_what_was_explained_and_with_what(run, photo, tmp_path)
     told = told_of(tmp_path, "integrated_gradients")
     decided = told["explained"]
     assert decided["settings"] == {"steps": 3}
-    assert decided["baseline"] == "mean colour"
+    assert decided["baseline"] == "mean color"
     assert decided["seed"] == 4
     assert decided["run"] == "tiny"
     assert decided["task"] == "species"
-    (picture,) = decided["pictures"]
+    (picture,) = decided["images"]
     assert picture["name"] == str(photo)
     assert picture["sha256"] == hashlib.sha256(photo.read_bytes()).hexdigest()
     assert picture["target"] == Run.open(run.folder).info.task("species").classes[0]
@@ -169,23 +171,23 @@ def test_a_method_is_added_and_a_display_redrawn_but_another_question_refused(ru
     words = [run.folder, photo, "--out", tmp_path, "--methods"]
     explained(*words, "grad_cam")
     before = (tmp_path / "grad_cam" / "members.png").read_bytes()
-    explained(*words, "grad_cam", "saliency", "--colours", "heat")
+    explained(*words, "grad_cam", "saliency", "--colors", "heat")
     assert (tmp_path / "grad_cam" / "members.png").read_bytes() != before
     assert (tmp_path / "saliency" / "members.png").exists()
     kept = (tmp_path / "grad_cam" / "members.png").read_bytes()
-    with pytest.raises(UserError, match="explains other pictures, or with other settings"):
+    with pytest.raises(UserError, match="explains other images, or with other settings"):
         explained(*words, "grad_cam", "--task", "wing_pattern")
     assert (tmp_path / "grad_cam" / "members.png").read_bytes() == kept
 
 
 def test_more_pictures_than_fit_one_figure_take_several(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("jaxens.explain.ON_A_PAGE", 3)
-    explained(run.folder, "--pictures", "4", "--methods", "grad_cam", "--out", tmp_path)
+    monkeypatch.setattr("jaxens.evaluation.explanation.PER_PAGE", 3)
+    explained(run.folder, "--images", "4", "--methods", "grad_cam", "--out", tmp_path)
     names = {file.name for file in (tmp_path / "grad_cam").glob("*.png")}
     assert names == {f"{name[:-4]}-{page}.png" for name in FIGURES for page in (1, 2)}
 
 
-def test_a_member_whose_map_is_not_finite_is_named(run, photo, tmp_path, monkeypatch, capsys):
+def test_a_member_whose_map_is_not_finite_is_named(run, photo, tmp_path, monkeypatch, caplog):
     maps = Explainer.maps
 
     def spoilt(*asked):
@@ -193,7 +195,7 @@ def test_a_member_whose_map_is_not_finite_is_named(run, photo, tmp_path, monkeyp
 
     monkeypatch.setattr(Explainer, "maps", spoilt)
     explained(run.folder, photo, "--methods", "grad_cam", "--out", tmp_path)
-    told = capsys.readouterr().err
+    told = caplog.text
     assert f"Grad-CAM of member 1 (0 to 1) is not finite for {photo}: left out of the mean" in told
     assert (tmp_path / "grad_cam" / "members.png").exists()
 
@@ -209,7 +211,7 @@ def spoil(monkeypatch, where, *members):
         )
         return dataclasses.replace(ensemble, variables=variables)
 
-    monkeypatch.setattr("jaxens.explain.best_ensemble", spoilt)
+    monkeypatch.setattr("jaxens.runs.loading.best_ensemble", spoilt)
 
 
 def all_of_it(_, leaf, members):
@@ -224,14 +226,14 @@ def the_last_bias(path, leaf, members):
 @pytest.mark.parametrize("where", [all_of_it, the_last_bias])
 @pytest.mark.parametrize("method", ["grad_cam", "saliency"])
 def test_a_member_that_diverged_is_named_and_has_no_say(
-    run, source, tmp_path, monkeypatch, capsys, where, method
+    run, source, tmp_path, monkeypatch, caplog, where, method
 ):
     spoil(monkeypatch, where, 0)
     ids = [source[row].id for row in (2, 7)]
     printed = explained(run.folder, "--task", "wing_pattern", "--ids", *ids, "--target", "0",
                         "--methods", method, "--save-maps", "--out", tmp_path)  # fmt: skip
-    told = capsys.readouterr().err
-    assert "member 0 (0 to 1) gives NaN for every picture: left out of the predictions" in told
+    told = caplog.text
+    assert "member 0 (0 to 1) gives NaN for every image: excluded from predictions" in told
     assert told.count("member 0") == 1
     ensemble = jaxens.load(run.folder)
     images = np.stack([source[row].image for row in (2, 7)])
@@ -242,7 +244,7 @@ def test_a_member_that_diverged_is_named_and_has_no_say(
     for i, said in enumerate(provenance["predictions"]):
         assert said["class"] == classes[alone[i].argmax()]
         assert said["probability"] == pytest.approx(alone[i].max(), abs=1e-5)
-        assert (said["agreeing"], said["answering"]) == (1, [1])
+        assert (said["agreeing"], said["members"]) == (1, [1])
         assert f"{alone[i].max():.3f}" in next(
             line for line in printed.splitlines() if ids[i] in line
         )
@@ -253,32 +255,32 @@ def test_a_member_that_diverged_is_named_and_has_no_say(
 
 
 def test_of_a_multilabel_task_a_member_that_diverged_finds_no_label(
-    run, photo, tmp_path, monkeypatch, capsys
+    run, photo, tmp_path, monkeypatch, caplog
 ):
     spoil(monkeypatch, all_of_it, 1)
     explained(run.folder, photo, "--task", "marks", "--methods", "grad_cam", "--out", tmp_path)
-    assert "member 1 (0 to 1) gives NaN" in capsys.readouterr().err
+    assert "member 1 (0 to 1) gives NaN" in caplog.text
     (said,) = told_of(tmp_path)["predictions"]
     assert said["agreeing"] == (said["probability"] > 0.5)
 
 
 def test_where_all_members_diverged_nothing_is_explained(run, photo, tmp_path, monkeypatch):
     spoil(monkeypatch, all_of_it, 0, 1)
-    with pytest.raises(UserError, match=r"every member gives NaN for every picture: .*diverged"):
+    with pytest.raises(UserError, match=r"every member gives NaN for every image: .*diverged"):
         explained(run.folder, photo, "--out", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_broken_file_is_left_out_and_the_others_explained(run, photo, tmp_path, capsys):
+def test_a_broken_file_is_left_out_and_the_others_explained(run, photo, tmp_path, caplog):
     (tmp_path / "broken.jpg").write_text("no picture")
     explained(run.folder, tmp_path / "broken.jpg", photo, "--methods", "grad_cam",
               "--save-maps", "--out", tmp_path / "out")  # fmt: skip
-    assert read(tmp_path / "out")[0]["pictures"].tolist() == [str(photo)]
-    assert "broken.jpg is no picture" in capsys.readouterr().err
+    assert read(tmp_path / "out")[0]["images"].tolist() == [str(photo)]
+    assert "broken.jpg is no picture" in caplog.text
 
 
 def test_a_multilabel_task_counts_the_members_that_find_the_label(run, source, tmp_path):
-    explained(run.folder, "--task", "marks", "--pictures", "3", "--methods", "grad_cam",
+    explained(run.folder, "--task", "marks", "--images", "3", "--methods", "grad_cam",
               "--out", tmp_path)  # fmt: skip
     told = told_of(tmp_path)["predictions"]
     images = jnp.asarray(np.stack([source[row].image for row in (0, 5, 11)]))
@@ -294,16 +296,16 @@ def test_a_multilabel_task_counts_the_members_that_find_the_label(run, source, t
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (["--task", "wing"], "no task 'wing': --task among species, family"),
+        (["--task", "wing"], "there is no task 'wing': choose --task from species, family"),
         (["--task", "wing_pattern", "--target", "bared"], "did you mean barred"),
         (["--task", "wing_pattern", "--target", "17"], "choose from .*barred.* 0 to 5"),
         (["--task", "wing_pattern", "--target", "0", "--against", "0"], "is --target"),
         (["--methods", "gradcam"], "gradcam"),
         (["--percentile", "101"], "at most 100"),
         (["--ids", "nobody"], "has no picture 'nobody'"),
-        (["--ids", "nobody", "--pictures", "3"], "give one of them"),
+        (["--ids", "nobody", "--images", "3"], "give one of them"),
         (["nowhere.png"], "none of 1 files is a picture"),
-        (["nowhere.png", "--pictures", "3"], "name no files"),
+        (["nowhere.png", "--images", "3"], "name no photos"),
     ],
 )
 def test_a_mistake_is_one_line_and_nothing_is_written(run, tmp_path, words, named):
@@ -316,12 +318,12 @@ def test_a_mistake_is_one_line_and_nothing_is_written(run, tmp_path, words, name
 def test_what_the_ensemble_says_is_no_contrast_to_itself(run, photo, tmp_path):
     explained(run.folder, photo, "--methods", "grad_cam", "--save-maps", "--out", tmp_path)
     said = str(read(tmp_path)[0]["targets"][0])
-    with pytest.raises(UserError, match=re.escape(f"is what the ensemble says of {photo}")):
+    with pytest.raises(UserError, match=re.escape(f"is the prediction for {photo}")):
         explained(run.folder, photo, "--against", said, "--out", tmp_path / "never")
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path):
-    with pytest.raises(UserError, match="is no run directory"):
+    with pytest.raises(UserError, match="is not a run directory"):
         explain([str(tmp_path)])
 
 

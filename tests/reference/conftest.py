@@ -1,9 +1,17 @@
-"""What the tests against PyTorch share."""
+"""Settings of the tests that compare with PyTorch, Captum and lime."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests of this folder, so that `-m "not reference"` leaves them out."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.reference)
 
 
 @pytest.fixture(autouse=True, scope="session")
