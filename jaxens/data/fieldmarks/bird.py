@@ -4,7 +4,7 @@ Nothing that is drawn by lot knows of the species' marks, bill or wing, so that 
 gives none of them away.
 
 Outlines are in bird units (the length of a body is about 1), x forward and y down, facing
-right; `Bird.frame` takes them to fractions of the picture.
+right; `Bird.frame` takes them to fractions of the image.
 """
 
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ class Build:
 
     pitch: float  # radians by which the breast is raised
     depth: float  # of the body
-    head: tuple[float, float]  # its centre, from the body's
+    head: tuple[float, float]  # its center, from the body's
     head_radius: float
     tail: tuple[float, float, float]  # length, half width at its end, depth of its fork
     legs: float  # their length
@@ -40,7 +40,7 @@ BILLS = {"short": (0.38, 0.62), "medium": (0.36, 1.50), "long": (0.34, 2.75)}
 
 @dataclass(frozen=True)
 class Bird:
-    """One bird: build, plumage and pose. `frame` maps bird units to the picture."""
+    """One bird: build, plumage and pose. `frame` maps bird units to the image."""
 
     build: Build
     plumage: Plumage
@@ -55,12 +55,12 @@ class Bird:
 
     @property
     def unit(self) -> float:
-        """A bird unit, as a fraction of the picture."""
+        """A bird unit, as a fraction of the image."""
         return float(np.sqrt(abs(np.linalg.det(self.frame.linear))))
 
 
 def draw_bird(rng: np.random.Generator, family: str) -> Bird:
-    """Plumage and pose by lot, placed so that even with a long bill it fits the picture."""
+    """Plumage and pose by lot, placed so that even with a long bill it fits the image."""
     build = BUILDS[family]
     plumage = draw_plumage(rng)
     pitch = -(build.pitch + rng.uniform(-0.2, 0.16))

@@ -8,7 +8,7 @@ from jaxtyping import Float, Float32
 from PIL import Image, ImageDraw, ImageFilter
 
 Points = Float[np.ndarray, "points 2"]
-Colour = Float[np.ndarray, "3"]
+Color = Float[np.ndarray, "3"]
 Coverage = Float[np.ndarray, "canvas canvas"]
 
 GRID = 64  # the raster of all that is soft: a habitat out of focus, shade
@@ -82,7 +82,7 @@ class Shape:
 
 
 class Canvas:
-    """Colours in [0, 1], one plane each."""
+    """Colors in [0, 1], one plane each."""
 
     def __init__(self, background: Image.Image) -> None:
         self.side = background.width
@@ -99,10 +99,10 @@ class Canvas:
         rows, cols = slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
         return Shape(rows, cols, np.asarray(image, np.float32))
 
-    def paint(self, shape: Shape, colour: np.ndarray) -> None:
-        """Lays a colour, or a field of colours `[3 rows cols]`, over what `shape` covers."""
+    def paint(self, shape: Shape, color: np.ndarray) -> None:
+        """Lays a color, or a field of colors `[3 rows cols]`, over what `shape` covers."""
         under = self.pixels[:, shape.rows, shape.cols]
-        over = np.asarray(colour, np.float32)
+        over = np.asarray(color, np.float32)
         under += shape.cover * ((over[:, None, None] if over.ndim == 1 else over) - under)
 
     def whole(self, *shapes: Shape) -> Coverage:
@@ -115,7 +115,7 @@ class Canvas:
 
 
 def soften(cover: Coverage, radius: float) -> np.ndarray:
-    """A coverage on the soft raster, blurred by `radius` (a fraction of the picture)."""
+    """A coverage on the soft raster, blurred by `radius` (a fraction of the image)."""
     image = Image.fromarray((cover * 255).astype(np.uint8))
     image = image.resize((GRID, GRID), Image.Resampling.BOX)
     return np.asarray(image.filter(ImageFilter.GaussianBlur(radius * GRID)), np.float32) / 255

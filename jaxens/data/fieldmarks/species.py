@@ -21,7 +21,7 @@ PARTS = ("bird", "bill", "wing", *MARKS)
 
 @dataclass(frozen=True)
 class Species:
-    """A species. Its colours say nothing: every species occurs in every plumage."""
+    """A species. Its colors say nothing: every species occurs in every plumage."""
 
     name: str
     family: str

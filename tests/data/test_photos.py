@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from jaxens.data.fieldmarks import builder as fieldmarks
-from jaxens.data.pictures import from_files, from_split, rows_of
+from jaxens.data.photos import from_files, from_split, rows_of
 from jaxens.data.source import Source
 from jaxens.errors import UserError
 
