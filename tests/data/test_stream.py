@@ -19,18 +19,18 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
 
 @pytest.fixture(scope="module")
 def split(source: Source) -> Split:
-    return load(source, "reading")
+    return load(source)
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A plan that draws with replacement, so that pictures repeat within a batch."""
+    """A plan that draws with replacement, so that images repeat within a batch."""
 
     shape: tuple[int, ...]
-    pictures: int = 12
+    images: int = 12
 
     def __call__(self, step: int) -> np.ndarray:
-        return np.random.default_rng(step).integers(self.pictures, size=self.shape, dtype=np.int32)
+        return np.random.default_rng(step).integers(self.images, size=self.shape, dtype=np.int32)
 
 
 def _assert_same(streamed: Iterable[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
@@ -99,11 +99,11 @@ def test_the_processes_slices_tile_the_batch(source: Source, shape: tuple[int, .
 
 
 def test_a_batch_that_the_processes_cannot_share_is_an_error(source: Source) -> None:
-    with pytest.raises(ValueError, match="a batch of 6 pictures cannot be shared by 4 processes"):
+    with pytest.raises(ValueError, match="a batch of 6 images cannot be shared by 4 processes"):
         list(batches(source, Drawn((6,)), 0, 1, process_count=4))
 
 
-def test_a_picture_that_several_members_draw_is_decoded_once(
+def test_a_image_that_several_members_draw_is_decoded_once(
     source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[int] = []
