@@ -1,4 +1,4 @@
-"""Masks and key points move as their images do."""
+"""Augmented images, and their masks and key points."""
 
 import jax
 import jax.numpy as jnp
@@ -60,13 +60,13 @@ def test_points_and_masks_follow_the_image():
     assert 16 < np.asarray(drawn.flip).sum() < 48
 
 
-def test_a_point_that_left_the_image_is_nan():
+def test_a_point_outside_the_crop_is_nan():
     moved = augment.points(change(left=0.5, side=0.5), jnp.array([[0.4, 0.2]]))
     assert np.isnan(moved).all()
 
 
 @pytest.mark.parametrize("zoom", [0.0, 0.4])
-def test_crops_stay_inside_and_leave_out_no_more_than_asked(zoom):
+def test_crops_are_inside_the_image_and_leave_out_at_most_zoom(zoom):
     drawn = augment.draw(jax.random.key(0), 200, flip=False, zoom=zoom, color=0.1)
     assert not drawn.flip.any()
     assert (drawn.side >= 1 - zoom).all()

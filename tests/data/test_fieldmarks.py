@@ -52,7 +52,7 @@ def test_a_drawing_depends_on_its_seed_and_index_alone(drawings: list[Drawing]) 
     assert all(same(render(5, i), drawings[i]) for i in (17, 3, 250))
 
 
-def test_another_process_draws_the_same_drawing(drawings: list[Drawing]) -> None:
+def test_another_process_draws_the_same_image(drawings: list[Drawing]) -> None:
     code = """
 import hashlib, json, sys
 from jaxens.data.fieldmarks.draw import render
@@ -64,13 +64,13 @@ print(json.dumps([hashlib.sha256(render(5, i).image).hexdigest() for i in (9, 2)
     assert json.loads(run.stdout) == here
 
 
-def test_drawings_and_seeds_differ(drawings: list[Drawing]) -> None:
+def test_indices_and_seeds_give_different_images(drawings: list[Drawing]) -> None:
     assert len({p.image.tobytes() for p in drawings}) == len(drawings)
     assert not np.array_equal(render(6, 0).image, drawings[0].image)
 
 
 @pytest.mark.parametrize("index", [0, 7, 31])
-def test_the_same_bird_at_any_size(index: int) -> None:
+def test_an_image_shows_the_same_bird_at_any_size(index: int) -> None:
     small, large = render(5, index, 64), render(5, index, 224)
     assert large.image.shape == (224, 224, 3)
     assert large.mask.shape == (224, 224, 1)
@@ -88,7 +88,7 @@ def test_the_same_bird_at_any_size(index: int) -> None:
 
 
 @pytest.mark.parametrize("size", [16, 33, 100])
-def test_a_size_need_not_be_a_usual_one(size: int) -> None:
+def test_sizes_may_be_odd(size: int) -> None:
     drawing = render(0, 0, size)
     assert drawing.image.shape == (size, size, 3)
     assert part(drawing, "bill").any()
@@ -109,7 +109,7 @@ def test_labels_are_those_of_the_species(drawings: list[Drawing]) -> None:
         assert {m for m, has in zip(MARKS, labels["marks"], strict=True) if has} == species.marks
 
 
-def test_a_part_has_a_mask_and_a_key_point_exactly_where_it_is_there(
+def test_exactly_the_parts_that_are_present_have_a_mask_and_a_key_point(
     drawings: list[Drawing],
 ) -> None:
     for drawing in drawings:
@@ -126,7 +126,7 @@ def test_key_points_lie_in_their_masks(drawings: list[Drawing]) -> None:
                 assert grown(part(drawing, name), 1)[y, x], name
 
 
-def test_marks_and_wing_lie_on_the_bird_and_all_of_it_in_the_box(drawings: list[Drawing]) -> None:
+def test_parts_are_on_the_bird_and_the_bird_is_in_the_box(drawings: list[Drawing]) -> None:
     for drawing in drawings:
         left, top, right, bottom = drawing.box * 64
         assert 0 <= left < right <= 64
@@ -142,7 +142,7 @@ def test_marks_and_wing_lie_on_the_bird_and_all_of_it_in_the_box(drawings: list[
                 assert rows.max() < bottom
 
 
-def test_a_bill_is_as_long_as_it_is_called(drawings: list[Drawing]) -> None:
+def test_short_medium_and_long_bills_differ_in_length(drawings: list[Drawing]) -> None:
     lengths = {name: [] for name in BILL_LENGTHS}
     for i, drawing in enumerate(drawings[:40]):
         here = SPECIES[drawing.labels["species"]]
@@ -157,7 +157,7 @@ def test_a_bill_is_as_long_as_it_is_called(drawings: list[Drawing]) -> None:
 
 
 @pytest.mark.parametrize("mark", MARKS)
-def test_a_mark_changes_the_drawing_inside_its_mask_and_nowhere_else(mark: str) -> None:
+def test_a_mark_changes_the_image_inside_its_mask_only(mark: str) -> None:
     for index in range(6):
         species = SPECIES[render(5, index).labels["species"]]
         with_it = paint(replace(species, marks=species.marks | {mark}), 5, index, 64)
@@ -193,7 +193,7 @@ def test_species_families_and_attributes_are_balanced() -> None:
         assert len(crossed) == len(SPECIES)
 
 
-def test_a_mark_is_told_by_no_other_attribute() -> None:
+def test_no_other_attribute_predicts_a_mark() -> None:
     marks = np.array([[mark in s.marks for mark in MARKS] for s in SPECIES])
     assert (marks.mean(0) == 0.5).all()
     assert np.abs(np.corrcoef(marks.T) - np.eye(len(MARKS))).max() < 0.12
@@ -203,7 +203,7 @@ def test_a_mark_is_told_by_no_other_attribute() -> None:
             assert ((share > 0.3) & (share < 0.7)).all()
 
 
-def test_drawings_are_drawn_of_all_species_alike(drawings: list[Drawing]) -> None:
+def test_all_species_are_equally_frequent(drawings: list[Drawing]) -> None:
     counts = np.bincount([p.labels["species"] for p in drawings], minlength=18)
     expected = len(drawings) / 18
     # Chi-squared with 17 degrees of freedom exceeds 40.8 once in a thousand.
@@ -211,7 +211,7 @@ def test_drawings_are_drawn_of_all_species_alike(drawings: list[Drawing]) -> Non
 
 
 @pytest.mark.parametrize("task", ["bill_length", "wing_pattern", "family"])
-def test_color_gives_no_attribute_away(drawings: list[Drawing], task: str) -> None:
+def test_color_predicts_no_attribute(drawings: list[Drawing], task: str) -> None:
     """A least-squares classifier of the mean colors of frame, bird and wing stays at chance."""
     colors = [
         np.concatenate(
@@ -232,7 +232,7 @@ def test_color_gives_no_attribute_away(drawings: list[Drawing], task: str) -> No
 # The builder
 
 
-def test_what_was_drawn_is_what_is_read(tmp_path: Path) -> None:
+def test_records_hold_what_was_drawn(tmp_path: Path) -> None:
     builder = fieldmarks.prepare(tmp_path, size=32, seed=3, counts=SMALL)
     assert records.info_of(builder) == fieldmarks.INFO
     starts = {"train": 0, "val": 1_000_000, "test": 2_000_000}
@@ -257,7 +257,7 @@ def test_many_processes_draw_the_same_in_the_same_order(tmp_path: Path) -> None:
     assert [source.example(i).image for i in range(33)] == drawn
 
 
-def test_every_choice_has_a_folder_of_its_own(tmp_path: Path) -> None:
+def test_size_seed_and_counts_have_separate_folders(tmp_path: Path) -> None:
     def folder(size: int = 64, seed: int = 0, **counts: int) -> str:
         choice = SMALL | counts
         return str(
@@ -287,7 +287,7 @@ def test_a_half_written_cache_is_never_used(
     _check_whole(fieldmarks.prepare(tmp_path, 16, 0, SMALL), tmp_path)
 
 
-def test_what_a_killed_run_left_behind_is_removed(tmp_path: Path) -> None:
+def test_the_temporary_folder_of_a_killed_run_is_removed(tmp_path: Path) -> None:
     builder = fieldmarks.FieldMarks(size=16, seed=0, counts=SMALL, data_dir=tmp_path)
     folder = Path(builder.data_dir)
     leftover = folder.with_name(f"incomplete.ABC123_{folder.name}")
@@ -319,7 +319,7 @@ def _fail_at(index: int = 0, error: type[BaseException] = AssertionError) -> Any
         ({"counts": SMALL | {"val": 0}}, "val has 0"),
     ],
 )
-def test_an_impossible_value_is_named(
+def test_a_value_out_of_range_is_named(
     tmp_path: Path, choice: dict[str, Any], named: Sequence[str]
 ) -> None:
     with pytest.raises(UserError, match=str(named)):

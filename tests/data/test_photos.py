@@ -1,4 +1,4 @@
-"""Reading images to explain: a user's own files as training would have cut them."""
+"""Photos to explain are cropped as training images are."""
 
 import hashlib
 import io
@@ -39,7 +39,7 @@ def saved(path, pixels, orientation=1):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_image_stands_as_its_viewer_sees_it(tmp_path, orientation):
+def test_a_photo_is_rotated_as_its_exif_tag_says(tmp_path, orientation):
     file = saved(tmp_path / "a.png", held(SEEN, orientation), orientation)
     np.testing.assert_array_equal(from_files([file], 6).images[0], SEEN[:, 2:8])
 
@@ -58,7 +58,7 @@ def test_any_color_mode_becomes_rgb(tmp_path, mode):
     np.testing.assert_array_equal(from_files([path], 6).images[0], np.asarray(want)[:, 2:8])
 
 
-def test_files_that_cannot_be_read_are_named_counted_and_left_out(tmp_path, caplog):
+def test_files_that_cannot_be_read_are_left_out_with_a_warning(tmp_path, caplog):
     good = saved(tmp_path / "good.png", SEEN)
     (tmp_path / "words.jpg").write_text("no photo")
     (tmp_path / "cut.png").write_bytes(good.read_bytes()[:80])
@@ -74,13 +74,13 @@ def test_files_that_cannot_be_read_are_named_counted_and_left_out(tmp_path, capl
     assert "4 of 5 files left out" in message
 
 
-def test_no_image_left_is_an_error(tmp_path):
+def test_no_readable_photo_is_an_error(tmp_path):
     (tmp_path / "words.jpg").write_text("no photo")
     with pytest.raises(UserError, match="none of 1 files is a photo"):
         from_files([tmp_path / "words.jpg"], 6)
 
 
-def test_a_folder_is_its_images_by_name_and_a_file_counts_once(tmp_path, caplog):
+def test_a_folder_is_read_in_the_order_of_names_and_each_file_once(tmp_path, caplog):
     for name in ("b.png", "a.PNG", "c.webp"):
         Image.fromarray(SEEN).save(tmp_path / name, format=name[2:].upper())
     (tmp_path / "notes.txt").write_text("no photo")
@@ -89,13 +89,13 @@ def test_a_folder_is_its_images_by_name_and_a_file_counts_once(tmp_path, caplog)
     assert caplog.text == ""
 
 
-def test_a_folder_without_images_is_named(tmp_path):
+def test_a_folder_without_photos_is_named(tmp_path):
     (tmp_path / "notes.txt").write_text("no photo")
     with pytest.raises(UserError, match="is a folder without photos"):
         from_files([tmp_path], 6)
 
 
-def test_place_and_sum_follow_from_the_content_alone(tmp_path):
+def test_place_and_hash_depend_on_the_content_alone(tmp_path):
     one, other = saved(tmp_path / "one.png", SEEN), saved(tmp_path / "other.png", SEEN[::-1].copy())
     (tmp_path / "copy.png").write_bytes(one.read_bytes())
     both, alone = from_files([other, one], 6), from_files([tmp_path / "copy.png"], 6)
@@ -110,7 +110,7 @@ def source(tmp_path_factory):
     return Source(fieldmarks.prepare(tmp_path_factory.mktemp("c"), 16, 0, counts), "test", 16)
 
 
-def test_images_of_a_split_are_those_of_training_at_their_rows(source):
+def test_images_of_a_split_are_the_training_images_at_these_rows(source):
     some = from_split(source, np.array([4, 1]))
     assert some.places.tolist() == [4, 1]
     for row, name, image in zip([4, 1], some.names, some.images, strict=True):
@@ -126,7 +126,7 @@ def test_a_stored_image_read_as_a_file_is_the_same(source, tmp_path):
     np.testing.assert_array_equal(read.images[0], source[3].image)
 
 
-def test_ids_are_found_in_the_order_asked_for(source):
+def test_rows_of_ids_keep_the_order_of_the_ids(source):
     ids = [source[row].id for row in (5, 0)]
     assert rows_of(source, [*ids, ids[0]]).tolist() == [5, 0]
     with pytest.raises(UserError, match=f"has no image 'x': its ids are like {source[0].id}"):

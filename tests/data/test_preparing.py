@@ -61,7 +61,7 @@ def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Squares, "failure", None)
 
 
-def test_records_are_written_once_without_a_word_of_tfds(
+def test_records_are_written_once_and_nothing_is_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for _ in range(2):
@@ -73,7 +73,7 @@ def test_records_are_written_once_without_a_word_of_tfds(
     assert [source[i].id for i in range(4)] == [f"square {i}" for i in range(4)]
 
 
-def test_what_a_killed_run_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+def test_only_the_temporary_folder_of_a_killed_run_is_removed(tmp_path: Path) -> None:
     leftover = tmp_path / "squares" / "incomplete.ABC123_1.0.0"
     other = tmp_path / "squares" / "incomplete.ABC123_2.0.0"
     for folder in (leftover, other):
@@ -84,7 +84,7 @@ def test_what_a_killed_run_left_is_removed_and_nothing_else(tmp_path: Path) -> N
     assert other.exists()
 
 
-def test_a_failure_leaves_nothing_and_the_next_run_succeeds(
+def test_a_failure_writes_nothing_and_the_next_run_succeeds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Squares, "failure", ZeroDivisionError("in the middle"))
@@ -105,7 +105,7 @@ def test_a_full_disk_is_an_oserror_that_names_the_folder(
     assert caught.value.errno == errno.ENOSPC
 
 
-def test_those_who_prepare_the_same_records_take_turns(tmp_path: Path) -> None:
+def test_threads_that_prepare_the_same_records_wait_for_each_other(tmp_path: Path) -> None:
     builders = [Squares(data_dir=tmp_path) for _ in range(3)]
     lengths: list[int] = []
 

@@ -96,7 +96,7 @@ def test_a_square_around_the_box_has_a_margin_and_lies_inside() -> None:
     np.testing.assert_allclose((top + bottom) / 2, 13, atol=1e-5)
 
 
-def test_what_lies_beyond_the_image_is_its_mean_color_and_no_part() -> None:
+def test_padding_has_the_mean_color_and_no_parts() -> None:
     pixels = np.full((20, 60, 3), (10, 20, 30), np.uint8)
     pixels[:, 30:] = (30, 40, 50)
     whole = np.asarray([0, 0, 1, 1], np.float32)
@@ -137,7 +137,7 @@ def builder(folder: Path) -> tfds.core.DatasetBuilder:
 
 
 @pytest.mark.parametrize("crop", ["center", "box"])
-def test_a_split_in_memory_is_its_images_one_by_one(
+def test_a_split_in_memory_equals_its_images_one_by_one(
     builder: tfds.core.DatasetBuilder, crop: Crop
 ) -> None:
     source = Source(builder, "train", 20, crop)
@@ -154,7 +154,7 @@ def test_a_split_in_memory_is_its_images_one_by_one(
         assert {name: v[i] for name, v in split.labels.items()} == dict(image.labels)
 
 
-def test_the_beak_of_a_bird_is_red_wherever_it_was_cut(builder: tfds.core.DatasetBuilder) -> None:
+def test_key_points_follow_the_crop(builder: tfds.core.DatasetBuilder) -> None:
     split = load(Source(builder, "train", 44))
     beak = split.points[:, split.info.points.index("beak")]
     x, y = (beak * 44).astype(int).T
@@ -185,7 +185,7 @@ def test_an_unknown_split_is_an_error(builder: tfds.core.DatasetBuilder) -> None
         Source(builder, "validation", 10)
 
 
-def test_the_fingerprint_is_of_the_content(
+def test_the_fingerprint_depends_on_the_content(
     builder: tfds.core.DatasetBuilder, folder: Path, tmp_path: Path
 ) -> None:
     copy = tmp_path / "CUB_200_2011"
@@ -195,7 +195,7 @@ def test_the_fingerprint_is_of_the_content(
     assert fingerprint(cub.prepare(copy, tmp_path / "a")) != fingerprint(builder)
 
 
-def test_the_fingerprint_is_the_same_whichever_process_wrote_the_records(tmp_path: Path) -> None:
+def test_the_fingerprint_does_not_depend_on_the_process(tmp_path: Path) -> None:
     """TFDS writes a record's fields in an order that differs between processes."""
     code = (
         "import sys, pathlib\n"

@@ -59,14 +59,14 @@ def write(folder: Path, per_species: int = 4) -> Path:
             tables["image_class_labels.txt"].append(f"{image} {k + 1}")
             tables["train_test_split.txt"].append(f"{image} {int(i < per_species - 1)}")
             tables["bounding_boxes.txt"].append(f"{image} 3.0 2.0 {width - 6}.0 12.0")
-            seen = {
+            visible_parts = {
                 BEAK: beak,
                 LEFT_WING: (10.0, 6.0) if i % 2 == 0 else None,
                 RIGHT_WING: (14.0, 8.0) if i % 4 < 2 else None,
             }
             for part in range(1, len(PARTS) + 1):
-                x, y = seen.get(part) or (0.0, 0.0)
-                visible = int(seen.get(part) is not None)
+                x, y = visible_parts.get(part) or (0.0, 0.0)
+                visible = int(visible_parts.get(part) is not None)
                 tables["parts/part_locs.txt"].append(f"{image} {part} {x} {y} {visible}")
     tables["classes.txt"] = [f"{k} {name}" for k, name in enumerate(SPECIES, 1)]
     tables["parts/parts.txt"] = [f"{k} {name}" for k, name in enumerate(PARTS, 1)]
@@ -101,9 +101,9 @@ def replace_row(path: Path, row: int, text: str) -> None:
     path.write_text("\n".join(rows) + "\n")
 
 
-def segment(root: Path, beside: bool = False) -> Path:
+def segment(root: Path, next_to_it: bool = False) -> Path:
     """Writes a segmentation per image: the left half at 200, the rest at 100."""
-    folder = (root.parent if beside else root) / "segmentations"
+    folder = (root.parent if next_to_it else root) / "segmentations"
     for photo in sorted((root / "images").rglob("*.jpg")):
         width, height = Image.open(photo).size
         gray = np.full((height, width), 100, np.uint8)

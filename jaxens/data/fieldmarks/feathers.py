@@ -1,4 +1,4 @@
-"""What a FieldMarks bird's outlines are painted with: plumage, wing patterns, horn.
+"""The texture of a FieldMarks bird: plumage, wing patterns, bill.
 
 Each function returns a field of colors `[3 rows cols]` for a shape.
 """
@@ -24,7 +24,7 @@ def crest_feathers(shape: Shape, head: Affine, color: Color) -> np.ndarray:
 
 
 def body_feathers(shape: Shape, body: Affine, head: Affine, bird: Bird) -> np.ndarray:
-    """Dark above and pale below, a hood, and rows of small feathers."""
+    """Dark above and pale below, with a hood and rows of small feathers."""
     plumage, (p, q) = bird.plumage, (2 * math.pi * phase for phase in bird.phases[:2])
     x, y = shape.local(body)
     hx, hy = shape.local(head)
@@ -72,7 +72,7 @@ def _spots(u: np.ndarray, v: np.ndarray, pitch: float, radius: float) -> np.ndar
 
 
 def horn(shape: Shape, head: Affine, color: Color) -> np.ndarray:
-    """A bill: lit culmen, dark gape."""
+    """The bill: a bright upper edge and a dark line between its halves."""
     _, y = shape.local(head)
     gape = np.exp(-(((y - 0.05) / 0.045) ** 2))
     return color[:, None, None] * (1.0 - 0.4 * gape) + 0.25 * np.clip(-y, 0, 0.3)

@@ -1,7 +1,7 @@
-"""Where a FieldMarks bird stands: a blurred habitat, decoys in it, and a perch.
+"""The background of a FieldMarks bird: a blurred habitat, distractors, and a perch.
 
-Decoys have what birds have without being birds: stripes, spots, checks, rings, wedges.
-Everything is placed in fractions of the image, so that it looks the same at any size.
+Distractors have patterns that birds have too: stripes, spots, checks, rings, wedges. Everything
+is placed in fractions of the image, so that it looks the same at any size.
 """
 
 from collections.abc import Callable
@@ -29,17 +29,17 @@ def pick(rng: np.random.Generator, colors: np.ndarray) -> Color:
 
 
 def draw_habitat(rng: np.random.Generator, pixels: int, feet: Points) -> Image.Image:
-    """Background, decoys and perch on a canvas of `pixels`; the bird's feet at `feet`."""
+    """Draws background, distractors and perch on a canvas of `pixels`, with the feet at `feet`."""
     above, below, strokes = HABITATS[rng.integers(len(HABITATS))]
-    half = pixels // 2  # is fine enough for what is out of focus
+    half = pixels // 2  # enough for what is out of focus
     image = _soft(rng, above, below, strokes).resize((half, half), Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(image)
     for _ in range(rng.integers(3, 8)):
-        decoy = DECOYS[rng.integers(len(DECOYS))]
-        place = Affine.turn(
+        distractor = DECOYS[rng.integers(len(DECOYS))]
+        place = Affine.rotate(
             rng.uniform(0, 2 * np.pi), tuple(rng.uniform(0, 1, 2)), rng.uniform(0.14, 0.34)
         )
-        decoy(rng, draw, Affine(np.eye(2) * half, np.zeros(2)) @ place)
+        distractor(rng, draw, Affine(np.eye(2) * half, np.zeros(2)) @ place)
     image = image.filter(ImageFilter.BoxBlur(half / 64 * rng.uniform(0.1, 0.6)))
     image = image.resize((pixels, pixels), Image.Resampling.BILINEAR)
     (_branch if rng.random() < 0.65 else _ground)(rng, image, feet)
@@ -49,7 +49,7 @@ def draw_habitat(rng: np.random.Generator, pixels: int, feet: Points) -> Image.I
 def _soft(
     rng: np.random.Generator, above: np.ndarray, below: np.ndarray, strokes: str
 ) -> Image.Image:
-    """A habitat out of focus."""
+    """Draws a habitat out of focus."""
     top, bottom = pick(rng, above), pick(rng, below)
     height = np.linspace(0, 1, GRID)[:, None, None]
     horizon = 1 / (1 + np.exp((rng.uniform(0.35, 0.8) - height) * rng.uniform(4, 25)))
@@ -73,7 +73,7 @@ def _soft(
 
 
 def noise(rng: np.random.Generator, cells: int) -> np.ndarray:
-    """Smooth noise on the soft raster, about standard normal at its knots."""
+    """Smooth noise on the coarse grid, about standard normal at its nodes."""
     knots = Image.fromarray(rng.normal(0, 1, (cells, cells)).astype(np.float32))
     return np.asarray(knots.resize((GRID, GRID), Image.Resampling.BICUBIC))
 
@@ -91,7 +91,7 @@ HABITATS = (
 
 
 def _leaf(rng: np.random.Generator, draw: ImageDraw.ImageDraw, place: Affine) -> None:
-    """Its veins are stripes."""
+    """Draws a leaf whose veins look like stripes."""
     width, color = rng.uniform(0.16, 0.34), pick(rng, GREENS)
     outline = [(0, 0), (0.3, -width), (0.7, -width * 0.8), (1, 0), (0.7, width), (0.3, width)]
     polygon(draw, place(spline(np.array(outline), 4)), color)
@@ -104,7 +104,7 @@ def _leaf(rng: np.random.Generator, draw: ImageDraw.ImageDraw, place: Affine) ->
 
 
 def _spotted(rng: np.random.Generator, draw: ImageDraw.ImageDraw, place: Affine) -> None:
-    """A fungus or a pebble with spots."""
+    """Draws a mushroom or a pebble with spots."""
     color = pick(rng, np.concatenate([BROWNS, BRIGHTS]))
     polygon(draw, place(ellipse((0, 0), (0.5, 0.36))), color)
     spot = pick(rng, BRIGHTS) if rng.random() < 0.5 else color * 0.5
@@ -113,7 +113,7 @@ def _spotted(rng: np.random.Generator, draw: ImageDraw.ImageDraw, place: Affine)
 
 
 def _cone(rng: np.random.Generator, draw: ImageDraw.ImageDraw, place: Affine) -> None:
-    """A pine cone; its scales are checks."""
+    """Draws a pine cone whose scales look like checks."""
     color = pick(rng, BROWNS)
     polygon(draw, place(ellipse((0, 0), (0.55, 0.3))), color)
     scales = color * rng.choice([0.55, 1.5])
@@ -124,7 +124,7 @@ def _cone(rng: np.random.Generator, draw: ImageDraw.ImageDraw, place: Affine) ->
 
 
 def _berries(rng: np.random.Generator, draw: ImageDraw.ImageDraw, place: Affine) -> None:
-    """Round and ringed, as eyes are."""
+    """Draws a round, ringed shape that looks like an eye."""
     color, ring = pick(rng, BRIGHTS), pick(rng, BRIGHTS)
     stroke(draw, place, [(0, 0), (0.5, 0.1), (0.9, 0)], 0.05, pick(rng, BROWNS))
     for x, y in ((0.3, 0.2), (0.55, -0.1), (0.8, 0.2)):
@@ -134,7 +134,7 @@ def _berries(rng: np.random.Generator, draw: ImageDraw.ImageDraw, place: Affine)
 
 
 def _twig(rng: np.random.Generator, draw: ImageDraw.ImageDraw, place: Affine) -> None:
-    """Its thorns and side twigs are wedges, as bills are."""
+    """Draws a twig whose thorns look like bills."""
     color, bend = pick(rng, BROWNS), rng.uniform(-0.3, 0.3)
     stem = [(-1, -0.06), (0, bend - 0.04), (1.3, 0), (0, bend + 0.05)]
     polygon(draw, place(np.array(stem)), color)
@@ -166,14 +166,14 @@ def stroke(
     width: float,
     color: Color,
 ) -> None:
-    """A line whose width scales with the drawing."""
+    """Draws a line whose width scales with the image."""
     pixels = round(width * float(np.sqrt(abs(np.linalg.det(place.linear)))))
     points = place(np.array(path)).ravel().tolist()
     draw.line(points, fill(color), max(1, pixels), joint="curve")
 
 
 def _branch(rng: np.random.Generator, image: Image.Image, feet: Points) -> None:
-    """A branch right across the image, lit from above, below the feet."""
+    """Draws a branch across the image, below the feet and lit from above."""
     pixels, color = image.width, pick(rng, BROWNS)
     slope, thick, sag = rng.uniform(-0.14, 0.14), rng.uniform(0.05, 0.085), rng.uniform(-0.1, 0.1)
     x = np.linspace(-0.05, 1.05, 24)
@@ -193,7 +193,7 @@ def _branch(rng: np.random.Generator, image: Image.Image, feet: Points) -> None:
 
 
 def _ground(rng: np.random.Generator, image: Image.Image, feet: Points) -> None:
-    """Earth, with pebbles and tufts, from the feet down."""
+    """Draws ground with pebbles and grass, from the feet down."""
     pixels = image.width
     color = pick(rng, np.concatenate([BROWNS, STRAWS, GREENS[:2]]))
     x = np.linspace(-0.05, 1.05, 16)
@@ -209,5 +209,5 @@ def _ground(rng: np.random.Generator, image: Image.Image, feet: Points) -> None:
         polygon(draw, pebble * pixels, color * rng.uniform(0.55, 1.4))
     place = Affine(np.eye(2) * pixels, np.zeros(2))
     for u in rng.uniform(0, 1, 3):
-        tuft = Affine.turn(0, (u, feet[0, 1]), rng.uniform(0.06, 0.13))
+        tuft = Affine.rotate(0, (u, feet[0, 1]), rng.uniform(0.06, 0.13))
         _blades(rng, draw, place @ tuft)

@@ -1,7 +1,6 @@
-"""The colors of a FieldMarks bird, drawn by lot.
+"""The random colors of a FieldMarks bird.
 
-They know nothing of its species, so that they give nothing away: every species occurs in
-every plumage.
+They do not depend on the species, so that they predict nothing.
 """
 
 from dataclasses import dataclass
@@ -38,7 +37,7 @@ HORN = np.array(
 
 @dataclass(frozen=True)
 class Plumage:
-    """The colors of one bird; of its marks too, whether it has them or not."""
+    """The colors of one bird, and of all marks, including those that it lacks."""
 
     upper: Color
     under: Color
@@ -55,7 +54,7 @@ class Plumage:
 
 
 def draw_plumage(rng: np.random.Generator) -> Plumage:
-    """Colors by lot, each mark's in contrast with what it lies on."""
+    """Draws random colors; each mark has a color in contrast to what surrounds it."""
     upper, under, other, cap = _pick(rng, UPPER), _pick(rng, UNDER), _pick(rng, UPPER), rng.random()
     face = (upper, other, under * 0.92)[rng.choice(3, p=[0.4, 0.35, 0.25])]
     wing = (upper, _pick(rng, UPPER), _pick(rng, UNDER) * 0.9)[rng.choice(3, p=[0.4, 0.35, 0.25])]
@@ -81,8 +80,10 @@ def _pick(rng: np.random.Generator, colors: np.ndarray) -> Color:
 def _contrast(
     rng: np.random.Generator, colors: np.ndarray, ground: np.ndarray, least: float
 ) -> Color:
-    """One of `colors` that stands out from every color of `ground`, or else the one that
-    does most. Lightness counts most, as it does to the eye."""
+    """One of `colors` in contrast to every color of `ground`, or else the one with most contrast.
+
+    Lightness counts most, as it does for the eye.
+    """
     apart = colors[:, None] - np.atleast_2d(ground)
     distance = np.hypot(1.45 * (apart @ (0.3, 0.55, 0.15)), 0.45 * np.ptp(apart, -1)).min(-1)
     far = np.flatnonzero(distance >= min(least, distance.max()))
