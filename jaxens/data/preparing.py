@@ -6,6 +6,7 @@ import io
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +39,15 @@ class ExampleBuilder(tfds.core.GeneratorBasedBuilder):
         It also updates the fingerprint of the data set: a hash of the tasks and parts, and of
         the content of all examples in the order in which they are written.
         """
-        if not hasattr(self, "_digest"):
-            self._digest = new_fingerprint(info_of(self))
         self._digest.update(f"{split} ".encode())
         update_fingerprint(self._digest, example)
         # TFDS writes the metadata after the last record, and no hook runs in between.
         self.info.metadata["fingerprint"] = self._digest.hexdigest()[:16]
         return to_record(example)
+
+    @cached_property
+    def _digest(self) -> Any:
+        return new_fingerprint(info_of(self))
 
 
 def prepare_builder(
