@@ -86,10 +86,12 @@ def evaluate(
     protocol = _protocol(threshold, correlation_size, sign, metrics)
     use_cache()
     opened = Run.open(run)
-    data = data_of(opened, data_dir, cache_dir)
+    with bar() as progress:
+        data = data_of(opened, data_dir, cache_dir, progress)
+        held_out = _held_out(opened, data, limit, augment, settings.seed, progress)
     plan = plan_evaluation(
         best_ensemble(opened),
-        _held_out(opened, data, limit, augment, settings.seed),
+        held_out,
         methods=methods,
         protocol=protocol,
         tasks=tasks,
@@ -127,13 +129,15 @@ def _protocol(threshold: float, size: int, sign: str, names: Sequence[str]) -> A
         raise UserError(str(error)) from None
 
 
-def _held_out(opened: Any, data: Any, limit: int | None, augment: bool, seed: int) -> Any:
+def _held_out(
+    opened: Any, data: Any, limit: int | None, augment: bool, seed: int, progress: Any
+) -> Any:
     import numpy as np
 
     from jaxens.data.source import load
     from jaxens.evaluation.augmented import augmented
 
-    split = load(data.test, "reading held-out images")
+    split = load(data.test, progress)
     if limit is not None:
         split = split.take(np.arange(min(limit, len(split))))
     changes = opened.config.augment

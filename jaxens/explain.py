@@ -87,7 +87,9 @@ def explain(
     ensemble = best_ensemble(opened)
     opened.close()
     shap = "gradient_shap" in methods
-    data = data_of(opened, data_dir, cache_dir) if shap or not photos else None
+    with bar() as progress:
+        needs_data = shap or not photos
+        data = data_of(opened, data_dir, cache_dir, progress) if needs_data else None
     subject = choose_targets(
         ensemble, _photos(opened, data, photos, split, images, ids), task, target, against
     )
@@ -129,7 +131,7 @@ def _photos(
 ) -> Any:
     import numpy as np
 
-    from jaxens.data.pictures import from_files, from_split, rows_of
+    from jaxens.data.photos import from_files, from_split, rows_of
 
     if photos:
         if opened.config.data.crop == "box":

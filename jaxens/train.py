@@ -6,6 +6,7 @@ draws the FieldMarks birds (once), trains 11 small networks on them, and writes 
 directory: config, checkpoints, metrics log, provenance, and an image.
 """
 
+import contextlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,7 +43,8 @@ def train(
     compilation.use_cache()
     compilation.keep_memory()
     folder = out or _default_folder(settings.data.source)
-    trained = fit.train(settings, folder, resume=resume, watch=Live())
+    with contextlib.closing(Live()) as watch:
+        trained = fit.train(settings, folder, resume=resume, watch=watch)
     ensemble, held_out = trained.ensemble, trained.held_out
     say(uncut(tables.quality(trained.scores, ensemble.members, len(held_out)), width=100))
     figure = first_look(ensemble, held_out, folder / "look.png")

@@ -9,8 +9,9 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from jaxens.data.preparing import PictureBuilder, prepare_quietly
-from jaxens.data.schema import Example, Info, Task, dataset_info, to_record
+from jaxens.data.preparing import ExampleBuilder, prepare_builder
+from jaxens.data.records import dataset_info
+from jaxens.data.schema import Example, Info, Task
 
 WIDTH, HEIGHT, QUALITY = 500, 375, 90
 INFO = Info("Photos", (Task.multiclass("any", ("yes", "no")),))
@@ -31,10 +32,10 @@ def photo(number: int) -> bytes:
     return encoded.getvalue()
 
 
-class Photos(PictureBuilder):
+class Photos(ExampleBuilder):
     """A builder like any other source's, of `count` photographs without parts."""
 
-    VERSION = tfds.core.Version("1.0.0")
+    VERSION = tfds.core.Version("2.0.0")
 
     def __init__(self, *, count: int, data_dir: Path):
         self.count = count
@@ -49,7 +50,7 @@ class Photos(PictureBuilder):
     def _generate_examples(self) -> Iterator[tuple[int, dict[str, Any]]]:
         for i in range(self.count):
             self.advance()
-            yield i, to_record(example(i))
+            yield i, self.record("train", example(i))
 
 
 def example(number: int) -> Example:
@@ -64,4 +65,4 @@ def example(number: int) -> Example:
 
 def prepare(folder: Path, count: int) -> tfds.core.DatasetBuilder:
     """The photographs as records in a folder."""
-    return prepare_quietly(Photos(count=count, data_dir=folder), "drawing photographs", count)
+    return prepare_builder(Photos(count=count, data_dir=folder), "drawing photographs", count)

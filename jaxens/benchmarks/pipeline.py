@@ -46,7 +46,7 @@ def pipeline(
         encoded = [source.example(i).image for i in range(count)]
         plan, training = InOrder(count, batch_size), together(subject)
         all_cores: dict[str, Callable[[], object]] = {
-            LOADED: lambda: load(source, ""),
+            LOADED: lambda: load(source),
             STREAMED: lambda: list(batches(source, plan, 0, count // batch_size)),
             THREADS: partial(_in_threads, encoded, image_size),
         }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jax
 
-from jaxens.data.registry import default_cache
+from jaxens.data.settings import default_cache
 
 _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8  # of glibc's malloc.h
 _MADV_HUGEPAGE = 14  # of Linux's mman.h

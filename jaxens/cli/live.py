@@ -1,5 +1,6 @@
 """Shows a training in the terminal."""
 
+import contextlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -7,12 +8,32 @@ from jaxtyping import Float
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from jaxens.cli.console import console
+from jaxens.cli.progress import Callback, bar
 from jaxens.ensemble.quality import Quality
 from jaxens.runs.watch import Watch
 
 
 class Live(Watch):
-    """A bar with loss (mean and spread over members), speed and time left; a line per epoch."""
+    """A bar with loss (mean and spread over members), speed and time left; a line per epoch.
+
+    Data that are prepared or read have bars of their own.
+    """
+
+    def __init__(self) -> None:
+        self._stack = contextlib.ExitStack()
+        self._data_bar: Callback | None = None
+
+    def progress(self, description: str, done: int, total: int) -> None:
+        if self._data_bar is None:
+            self._data_bar = self._stack.enter_context(bar())
+        self._data_bar(description, done, total)
+        if done == total:
+            self.close()
+
+    def close(self) -> None:
+        """Ends the bar of the data, if there is one."""
+        self._stack.close()
+        self._data_bar = None
 
     def begin(self, steps: int, done: int, epochs: int) -> None:
         self._bar = Progress(

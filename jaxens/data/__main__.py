@@ -34,12 +34,14 @@ def browse(
     import numpy as np
 
     from jaxens.cli.console import say
+    from jaxens.cli.progress import bar
     from jaxens.data.registry import open_data
     from jaxens.data.source import load
     from jaxens.viz.page import page
 
-    data = open_data(settings)
-    loaded = load(getattr(data, split), "reading images")
+    with bar() as progress:
+        data = open_data(settings, progress)
+        loaded = load(getattr(data, split), progress)
     rows = np.linspace(0, len(loaded) - 1, min(images, len(loaded))).astype(int)
     say(f"{page(loaded.take(rows), out)}")
 

@@ -1,7 +1,7 @@
-"""Random changes of pictures on the device: mirrored, cropped, brightened.
+"""Random augmentation on the device: flips, crops, contrast and brightness.
 
-Training changes pictures alone. An evaluation that changes pictures moves their masks and
-key points along, by the same `Change`.
+Training augments images only. An evaluation on augmented images applies the same `Change` to
+their masks and key points.
 """
 
 from typing import NamedTuple
@@ -13,21 +13,25 @@ from jaxtyping import Bool, Float, Key, UInt8
 
 
 class Change(NamedTuple):
-    """One change per picture. The crop is a square in fractions of the picture."""
+    """One change per image. The crop is a square in fractions of the image."""
 
     flip: Bool[Array, "image"]
     left: Float[Array, "image"]
     top: Float[Array, "image"]
     side: Float[Array, "image"]
-    gain: Float[Array, "image"]  # of the contrast about mid-grey
-    lift: Float[Array, "image"]  # of the brightness, as a part of its range
+    gain: Float[Array, "image"]  # factor of the contrast around mid-gray
+    lift: Float[Array, "image"]  # added to the brightness, in fractions of its range
 
 
 def draw(key: Key[Array, ""], images: int, flip: bool, zoom: float, color: float) -> Change:
-    """Draws a change for each of `images` pictures.
+    """Draws a random change for each image.
 
-    A crop leaves out up to `zoom` of a side, from anywhere; contrast and brightness change
-    by up to `color` of their range.
+    Args:
+        key: of the random numbers.
+        images: the number of images.
+        flip: mirror half of the images.
+        zoom: largest fraction of a side that a crop leaves out.
+        color: largest change of contrast and brightness, in fractions of their range.
     """
     keys = jax.random.split(key, 6)
     uniform = [jax.random.uniform(k, (images,)) for k in keys]
@@ -43,10 +47,10 @@ def draw(key: Key[Array, ""], images: int, flip: bool, zoom: float, color: float
 
 
 def images(
-    change: Change, pictures: UInt8[Array, "image height width channel"]
+    change: Change, pixels: UInt8[Array, "image height width channel"]
 ) -> Float[Array, "image height width channel"]:
-    """Changed pictures, float32 in 0 to 1, resampled bilinearly."""
-    unit = _resampled(change, pictures.astype(jnp.float32) / 255)
+    """Augments images, with bilinear resampling; the result is float32 in 0 to 1."""
+    unit = _resample(change, pixels.astype(jnp.float32) / 255)
     gain, lift = (x[:, None, None, None] for x in (change.gain, change.lift))
     return jnp.clip((unit - 0.5) * gain + 0.5 + lift, 0, 1)
 
@@ -54,12 +58,12 @@ def images(
 def masks(
     change: Change, parts: Bool[Array, "image height width"]
 ) -> Bool[Array, "image height width"]:
-    """Masks moved along with their pictures; a pixel belongs to a part by half or more."""
-    return _resampled(change, parts.astype(jnp.float32)[..., None])[..., 0] >= 0.5
+    """Applies the flips and crops to masks; a pixel is in a part if at least half is covered."""
+    return _resample(change, parts.astype(jnp.float32)[..., None])[..., 0] >= 0.5
 
 
 def points(change: Change, parts: Float[Array, "image 2"]) -> Float[Array, "image 2"]:
-    """Key points (fractions of width and height) moved along; NaN where they left the picture."""
+    """Applies the flips and crops to key points (x, y in fractions); NaN if outside the crop."""
     x = jnp.where(change.flip, 1 - parts[:, 0], parts[:, 0])
     x = (x - change.left) / change.side
     y = (parts[:, 1] - change.top) / change.side
@@ -67,18 +71,18 @@ def points(change: Change, parts: Float[Array, "image 2"]) -> Float[Array, "imag
     return jnp.where(inside[:, None], jnp.stack([x, y], -1), jnp.nan)
 
 
-def _resampled(
-    change: Change, pictures: Float[Array, "image height width channel"]
+def _resample(
+    change: Change, pixels: Float[Array, "image height width channel"]
 ) -> Float[Array, "image height width channel"]:
-    """Mirrors first, then enlarges the crop to the picture's size."""
-    pictures = jnp.where(change.flip[:, None, None, None], pictures[:, :, ::-1], pictures)
-    size = jnp.array(pictures.shape[1:3], jnp.float32)
+    """Flips, then enlarges the crop to the size of the image."""
+    pixels = jnp.where(change.flip[:, None, None, None], pixels[:, :, ::-1], pixels)
+    size = jnp.array(pixels.shape[1:3], jnp.float32)
 
-    def enlarge(picture: Array, left: Array, top: Array, side: Array) -> Array:
+    def enlarge(image: Array, left: Array, top: Array, side: Array) -> Array:
         scale = jnp.broadcast_to(1 / side, (2,))
         shift = -jnp.stack([top, left]) * size / side
         return jax.image.scale_and_translate(
-            picture, picture.shape, (0, 1), scale, shift, "linear", antialias=False
+            image, image.shape, (0, 1), scale, shift, "linear", antialias=False
         )
 
-    return jax.vmap(enlarge)(pictures, change.left, change.top, change.side)
+    return jax.vmap(enlarge)(pixels, change.left, change.top, change.side)

@@ -1,70 +1,84 @@
-"""Writes a builder's records once, quietly, whole or not at all."""
+"""Writes a builder's records once; an interrupted run leaves no incomplete folder in use."""
 
 import contextlib
 import errno
 import io
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import tensorflow_datasets as tfds
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+
+from jaxens.data.progress import Progress, no_progress
+from jaxens.data.records import info_of, new_fingerprint, to_record, update_fingerprint
+from jaxens.data.schema import Example
 
 try:
     import fcntl
 except ImportError:  # Windows, where a run is one process
     fcntl = None  # type: ignore[assignment]
 
-Advance = Callable[[], None]
 
+class ExampleBuilder(tfds.core.GeneratorBasedBuilder):
+    """The base class of all sources.
 
-class PictureBuilder(tfds.core.GeneratorBasedBuilder):
-    """A builder whose `_generate_examples` calls `self.advance()` once per picture.
-
-    What it has to say of its pictures (some left out, say) it puts, a sentence each, into
-    `self.info.metadata["notices"]`, before its last example at the latest.
+    `_generate_examples` calls `self.advance()` for each image that it has read, and yields
+    `self.record(example)`. Warnings about images (some left out, for example) go, one sentence
+    each, into `self.info.metadata["notices"]`.
     """
 
-    advance: Advance = staticmethod(lambda: None)
+    def advance(self) -> None:
+        """Counts an image for the progress bar. `prepare_builder` replaces it."""
+
+    def record(self, split: str, example: Example) -> dict[str, Any]:
+        """An example as a TFDS record.
+
+        It also updates the fingerprint of the data set: a hash of the tasks and parts, and of
+        the content of all examples in the order in which they are written.
+        """
+        self._digest.update(f"{split} ".encode())
+        update_fingerprint(self._digest, example)
+        # TFDS writes the metadata after the last record, and no hook runs in between.
+        self.info.metadata["fingerprint"] = self._digest.hexdigest()[:16]
+        return to_record(example)
+
+    @cached_property
+    def _digest(self) -> Any:
+        return new_fingerprint(info_of(self))
 
 
-def prepare_quietly(
-    builder: PictureBuilder, description: str, total: int
+def prepare_builder(
+    builder: ExampleBuilder, description: str, total: int, progress: Progress = no_progress
 ) -> tfds.core.DatasetBuilder:
-    """Writes `builder`'s ArrayRecord files unless they are there, and opens them.
+    """Writes `builder`'s ArrayRecord files unless they exist, and opens them.
 
-    TFDS writes into a folder beside and renames it, so what is found is whole; folders that
-    a killed run left behind are removed. Processes that prepare the same records take turns.
+    TFDS writes into a temporary folder and renames it, so an existing folder is complete.
+    Temporary folders of killed runs are removed. Processes that prepare the same records wait
+    for each other.
 
     Args:
-        builder: the source; its `data_dir` names the folder `<name>/<config>/<version>`.
-        description: what the progress bar says.
-        total: pictures of all splits, for the bar.
+        builder: the source; its `data_dir` is the folder `<name>/<config>/<version>`.
+        description: for the progress bar.
+        total: number of images of all splits.
+        progress: called after each image.
 
     Returns:
-        A builder that reads the folder alone and no longer needs the source.
+        A builder that reads this folder alone; the source is no longer needed.
 
     Raises:
         OSError: with `errno.ENOSPC`, when the disk is full.
     """
     folder = Path(builder.data_dir)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(folder.parent):
+    with _lock(folder.parent):
         if not folder.exists():
             for leftover in folder.parent.glob(f"incomplete.*_{folder.name}"):
                 shutil.rmtree(leftover)
-            with progress(description, total) as advance, _silence(), _full_disk(folder):
-                builder.advance = advance
+            with _no_tfds_output(), _disk_full_as_oserror(folder):
+                builder.advance = _counter(progress, description, total)  # type: ignore[method-assign]
                 builder.download_and_prepare(
                     file_format="array_record",
                     download_config=tfds.download.DownloadConfig(try_download_gcs=False),
@@ -72,48 +86,35 @@ def prepare_quietly(
     return tfds.builder_from_directory(folder)
 
 
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def notices(builder: tfds.core.DatasetBuilder) -> list[str]:
-    """What the source said of its pictures while they were written."""
+    """The warnings of a source about its images."""
     return list((builder.info.metadata or {}).get("notices", ()))
 
 
-@contextlib.contextmanager
-def progress(description: str, total: int) -> Iterator[Advance]:
-    """One progress bar on standard error, if the work takes more than a second.
+def fingerprint(builder: tfds.core.DatasetBuilder) -> str:
+    """The fingerprint of a prepared data set: 16 hexadecimal digits, see `ExampleBuilder`."""
+    return builder.info.metadata["fingerprint"]
 
-    It yields what moves the bar on by one picture.
-    """
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    bar = Progress(*columns, console=Console(stderr=True), redirect_stdout=False)
-    task = bar.add_task(description, total=total)
-    begun = time.monotonic()
+
+def cores() -> int:
+    """The number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _counter(progress: Progress, description: str, total: int) -> Callable[[], None]:
+    done = 0
 
     def advance() -> None:
-        bar.advance(task)
-        if not bar.live.is_started and time.monotonic() - begun > 1:
-            bar.start()
+        nonlocal done
+        done += 1
+        progress(description, done, total)
 
-    try:
-        yield advance
-    finally:
-        if bar.live.is_started:
-            bar.stop()
+    return advance
 
 
 @contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """Keeps TFDS's own bars and bold lines from the terminal."""
+def _no_tfds_output() -> Iterator[None]:
+    """Suppresses TFDS's progress bars and messages."""
     tfds.disable_progress_bar()
     try:
         with contextlib.redirect_stdout(io.StringIO()):
@@ -123,8 +124,8 @@ def _silence() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _full_disk(folder: Path) -> Iterator[None]:
-    """ArrayRecord tells of a full disk as a RuntimeError; Python's own word is OSError."""
+def _disk_full_as_oserror(folder: Path) -> Iterator[None]:
+    """ArrayRecord raises a RuntimeError when the disk is full."""
     try:
         yield
     except RuntimeError as error:
@@ -134,8 +135,8 @@ def _full_disk(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Holds the folder's lock, so that nobody removes what another is still writing."""
+def _lock(folder: Path) -> Iterator[None]:
+    """Locks the folder, so that no process removes what another still writes."""
     if fcntl is None:
         yield
         return

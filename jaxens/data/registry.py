@@ -1,73 +1,78 @@
-"""Opens the data set that a config names."""
+"""The data sets that jaxens knows, and how to open them."""
 
 import logging
-import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import jax
+from jaxens.data.progress import Progress, no_progress
 
-from jaxens.data.cub import builder as cub
-from jaxens.data.fieldmarks import builder as fieldmarks
-from jaxens.data.preparing import notices
-from jaxens.data.schema import Info, Task
-from jaxens.data.settings import Data
-from jaxens.data.source import Source, fingerprint
-from jaxens.errors import UserError
+if TYPE_CHECKING:
+    from jaxens.data.settings import Data
+    from jaxens.data.source import DataSet
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class DataSet:
-    """The splits of a data set, and what tells it from others."""
+class DataSource:
+    """One row of the registry.
 
-    info: Info
-    train: Source
-    val: Source
-    test: Source
-    fingerprint: str
+    Attributes:
+        title: one line about the data set.
+        prepare: writes the records into a cache folder unless they exist, and returns a TFDS
+            builder with the splits train, val and test.
+        needs_folder: whether the user must give the folder of the data set.
+    """
+
+    title: str
+    prepare: Callable[["Data", Path, Progress], Any]
+    needs_folder: bool = False
 
 
-def open_data(config: Data) -> DataSet:
-    """Prepares the data set if need be (once, with a bar) and opens it."""
-    cache = Path(config.cache_dir).expanduser() if config.cache_dir else default_cache()
-    if config.source == "fieldmarks":
-        counts = {
-            "train": config.train_images,
-            "val": config.val_images,
-            "test": config.test_images,
-        }
-        builder = fieldmarks.prepare(cache, config.image_size, config.data_seed, counts)
-    else:
-        builder = cub.prepare(Path(config.data_dir).expanduser(), cache)
+def open_data(settings: "Data", progress: Progress = no_progress) -> "DataSet":
+    """Opens a data set; prepares it the first time.
+
+    Args:
+        settings: which data set, and how its images are made.
+        progress: called after each image that is prepared.
+
+    Raises:
+        UserError: for files that are missing or malformed, or a task that does not exist.
+    """
+    from jaxens.data.preparing import fingerprint, notices
+    from jaxens.data.source import DataSet, Source
+
+    builder = SOURCES[settings.source].prepare(settings, settings.cache, progress)
     train, val, test = (
-        Source(builder, split, config.image_size, config.crop) for split in ("train", "val", "test")
+        Source(builder, split, settings.image_size, settings.crop)
+        for split in ("train", "val", "test")
     )
-    chosen_tasks(config, train.info)
+    train.info.choose_tasks(settings.tasks)  # raises for an unknown name
     for notice in notices(builder):
         log.warning(notice)
     return DataSet(train.info, train, val, test, fingerprint(builder))
 
 
-def default_cache() -> Path:
-    """Where prepared data are kept unless a config says otherwise."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "jaxens"
+def _fieldmarks(settings: "Data", cache: Path, progress: Progress) -> Any:
+    from jaxens.data.fieldmarks.builder import prepare
+
+    counts = {
+        "train": settings.train_images,
+        "val": settings.val_images,
+        "test": settings.test_images,
+    }
+    return prepare(cache, settings.image_size, settings.data_seed, counts, progress)
 
 
-def chosen_tasks(config: Data, info: Info) -> tuple[Task, ...]:
-    """The tasks to learn. Raises `UserError` for a name that the data set lacks."""
-    names = [task.name for task in info.tasks]
-    for name in config.tasks:
-        if name not in names:
-            raise UserError(f"{info.name} has no task {name!r}: --tasks among {', '.join(names)}")
-    return tuple(info.task(name) for name in config.tasks or names)
+def _cub(settings: "Data", cache: Path, progress: Progress) -> Any:
+    from jaxens.data.cub.builder import prepare
+
+    return prepare(Path(settings.data_dir).expanduser(), cache, progress)
 
 
-def fits_on_device(config: Data, nbytes: int) -> bool:
-    """Whether what all training pictures come to, `nbytes`, is to lie on the device whole."""
-    if config.resident != "auto":
-        return config.resident == "yes"
-    stats = jax.local_devices()[0].memory_stats() or {}  # none on CPU
-    return nbytes <= stats.get("bytes_limit", 4 << 30) // 4
+SOURCES: dict[str, DataSource] = {
+    "fieldmarks": DataSource("invented birds, drawn on demand (no download)", _fieldmarks),
+    "cub": DataSource("CUB-200-2011, 11,788 photos of 200 bird species", _cub, needs_folder=True),
+}

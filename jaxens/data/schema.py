@@ -1,51 +1,55 @@
-"""What a data set says of its pictures: tasks, parts, and one record per picture.
-
-Every source is written as a TFDS builder with the same features, so that everything after
-the builder is one path.
-"""
+"""What a data set says about its images: tasks, parts, and one example per image."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
-import tensorflow_datasets as tfds
-from jaxtyping import Float32, Int8, Int32, UInt8
+from jaxtyping import Float32, Int8, Int32
 
-MISSING = -1  # a label that nobody gave; the loss and the scores leave it out
+from jaxens.errors import UserError
+
+MISSING = -1  # an unknown label; the loss and the scores ignore it
 
 
 @dataclass(frozen=True)
 class Task:
-    """One question about a picture.
+    """One classification task.
 
-    A multiclass task has one answer among `classes`; a multilabel task has a yes or no for
-    each. `parts[k]` names the part that a person would point at for class `k`, or "" if
-    there is none: it is the truth that explanations of class `k` are scored against.
+    Attributes:
+        name: of the task.
+        kind: `"multiclass"` has one label among `classes`; `"multilabel"` has a 0 or 1 for each.
+        classes: names of the classes.
+        parts: `parts[k]` names the parts that a person would point at for class `k`: the truth
+            for explanations of that class. Empty if there are none.
     """
 
     name: str
     kind: Literal["multiclass", "multilabel"]
     classes: tuple[str, ...]
-    parts: tuple[str, ...]
+    parts: tuple[tuple[str, ...], ...]
 
     @classmethod
-    def multiclass(cls, name: str, classes: tuple[str, ...], part: str = "") -> Self:
-        return cls(name, "multiclass", classes, (part,) * len(classes))
+    def multiclass(cls, name: str, classes: tuple[str, ...], parts: tuple[str, ...] = ()) -> Self:
+        """A multiclass task whose classes all have the same parts."""
+        return cls(name, "multiclass", classes, (parts,) * len(classes))
 
     @classmethod
-    def multilabel(cls, name: str, parts: Mapping[str, str]) -> Self:
-        """`parts` maps each label to the part that shows it."""
+    def multilabel(cls, name: str, parts: Mapping[str, tuple[str, ...]]) -> Self:
+        """A multilabel task; `parts` maps each label to its parts."""
         return cls(name, "multilabel", tuple(parts), tuple(parts.values()))
 
 
 @dataclass(frozen=True)
 class Info:
-    """What the pictures of a data set carry. `points` and `masks` name parts.
+    """The tasks of a data set, and the names of its parts.
 
-    Row `p` of an example's points is part `points[p]`; bit `p` of its mask is part
-    `masks[p]` (at most eight).
+    Attributes:
+        name: of the data set.
+        tasks: what can be learned.
+        points: names of the key points; row `p` of an example's points is `points[p]`.
+        masks: names of the masks, of any number; see `jaxens.data.masks` for their bits.
     """
 
     name: str
@@ -54,95 +58,59 @@ class Info:
     masks: tuple[str, ...] = ()
 
     def task(self, name: str) -> Task:
+        """The task of this name."""
         return next(task for task in self.tasks if task.name == name)
 
+    def choose_tasks(self, names: Sequence[str]) -> tuple[Task, ...]:
+        """The tasks of these names, or all tasks if there are no names.
+
+        Raises:
+            UserError: for a name that the data set lacks.
+        """
+        known = [task.name for task in self.tasks]
+        for name in names:
+            if name not in known:
+                raise UserError(
+                    f"{self.name} has no task {name!r}: choose --tasks from {', '.join(known)}"
+                )
+        return tuple(self.task(name) for name in names or known)
+
     def to_json(self) -> str:
+        """The info as JSON."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
+        """Reads what `to_json` wrote."""
         raw = json.loads(text)
         tasks = tuple(
-            Task(t["name"], t["kind"], tuple(t["classes"]), tuple(t["parts"])) for t in raw["tasks"]
+            Task(t["name"], t["kind"], tuple(t["classes"]), tuple(map(tuple, t["parts"])))
+            for t in raw["tasks"]
         )
         return cls(raw["name"], tasks, tuple(raw["points"]), tuple(raw["masks"]))
 
 
 @dataclass(frozen=True)
 class Example:
-    """One picture and what people said of it.
+    """One encoded image with its labels and marks.
 
-    Coordinates are fractions of width and height (0 left or top, 1 right or bottom), so
-    they outlive a resize; an unseen part is NaN.
+    Coordinates are fractions of width and height (0 is left or top, 1 right or bottom), so they
+    do not depend on the size of the image.
+
+    Attributes:
+        id: of the image, unique in its split.
+        image: the bytes of a JPEG or PNG file.
+        points: x, y of every key point; NaN if it is not visible.
+        box: left, top, right, bottom; NaN if unknown.
+        labels: per task, a class or a 0 or 1 per class; `MISSING` if unknown.
+        mask: the bytes of a PNG file as `jaxens.data.masks.encode` writes it, or None.
     """
 
     id: str
-    image: bytes  # an encoded JPEG or PNG
-    points: Float32[np.ndarray, "points 2"]  # x, y
-    box: Float32[np.ndarray, "4"]  # left, top, right, bottom
-    labels: Mapping[str, Int32[np.ndarray, ""] | Int8[np.ndarray, "classes"]] = field(
+    image: bytes
+    points: Float32[np.ndarray, "point 2"]
+    box: Float32[np.ndarray, "4"]
+    labels: Mapping[str, Int32[np.ndarray, ""] | Int8[np.ndarray, "class"]] = field(
         default_factory=dict
     )
-    mask: bytes | None = None  # an encoded 8-bit PNG of one channel, a bit per part
-
-
-def dataset_info(builder: tfds.core.DatasetBuilder, info: Info) -> tfds.core.DatasetInfo:
-    """TFDS's description of a source. Records keep their order; `Info` travels as metadata."""
-    labels: dict[str, Any] = {
-        t.name: tfds.features.Tensor(
-            shape=() if t.kind == "multiclass" else (len(t.classes),),
-            dtype=np.int32 if t.kind == "multiclass" else np.int8,
-        )
-        for t in info.tasks
-    }
-    features = {
-        "id": tfds.features.Text(),
-        "image": tfds.features.Image(shape=(None, None, 3)),
-        "points": tfds.features.Tensor(shape=(len(info.points), 2), dtype=np.float32),
-        "box": tfds.features.Tensor(shape=(4,), dtype=np.float32),
-        "labels": labels,
-    }
-    if info.masks:
-        features["mask"] = tfds.features.Image(shape=(None, None, 1), encoding_format="png")
-    return tfds.core.DatasetInfo(
-        builder=builder,
-        features=tfds.features.FeaturesDict(features),
-        disable_shuffling=True,
-        metadata=tfds.core.MetadataDict(info=info.to_json()),
-    )
-
-
-def to_record(example: Example) -> dict[str, Any]:
-    """An example as the features of `dataset_info`."""
-    record = {
-        "id": example.id,
-        "image": example.image,
-        "points": example.points,
-        "box": example.box,
-        "labels": dict(example.labels),
-    }
-    if example.mask is not None:
-        record["mask"] = example.mask
-    return record
-
-
-def from_record(record: Mapping[str, Any]) -> Example:
-    """A record read with `SkipDecoding` for its images, as an example."""
-    return Example(
-        id=record["id"].decode(),
-        image=record["image"],
-        points=record["points"],
-        box=record["box"],
-        labels={
-            name: np.asarray(label, np.int8 if np.ndim(label) else np.int32)  # TFDS gives ints
-            for name, label in record["labels"].items()
-        },
-        mask=record.get("mask"),
-    )
-
-
-def part_masks(
-    bits: UInt8[np.ndarray, "*pictures height width"], info: Info, part: str
-) -> np.ndarray:
-    """The boolean mask of one part, out of a mask with a bit per part."""
-    return (bits >> info.masks.index(part)) & 1 > 0
+    mask: bytes | None = None

@@ -1,10 +1,14 @@
-"""The settings of a data set: which one, where it lies, and how its images are made."""
+"""The settings of a data set: which one, where it is, and how its images are made."""
 
+import difflib
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from jaxens.data.registry import SOURCES
 from jaxens.errors import UserError, check_names, check_number
 
 # The default is none, which the help text explains.
@@ -15,7 +19,9 @@ UNSHOWN = Parameter(show_default=False)
 class Data:
     """images and labels"""
 
-    source: Annotated[Literal["fieldmarks", "cub"], Parameter(name="--data")] = "fieldmarks"
+    source: Annotated[str, Parameter(name="--data", help=f"data set: {', '.join(SOURCES)}")] = (
+        "fieldmarks"
+    )
     """data set"""
     data_dir: Annotated[str, UNSHOWN] = ""
     """folder that holds the data set (cub)"""
@@ -47,7 +53,26 @@ class Data:
         check_number("--data-seed", self.data_seed, least=0, below=2**32)
         check_number("--workers", self.workers, least=0)
         check_names("--tasks", self.tasks)
-        if self.source == "cub" and not self.data_dir:
-            raise UserError("--data cub needs the folder that holds it: add --data-dir FOLDER")
-        if self.source == "fieldmarks" and self.data_dir:
-            raise UserError("--data-dir is for --data cub: add that, or leave --data-dir out")
+        if self.source not in SOURCES:
+            near = difflib.get_close_matches(self.source, SOURCES, n=1)
+            remedy = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(SOURCES)}"
+            raise UserError(f"--data {self.source} is not a data set: {remedy}")
+        needs_folder = SOURCES[self.source].needs_folder
+        if needs_folder and not self.data_dir:
+            raise UserError(
+                f"--data {self.source} needs the folder that holds it: add --data-dir FOLDER"
+            )
+        if self.data_dir and not needs_folder:
+            others = " or ".join(name for name, row in SOURCES.items() if row.needs_folder)
+            raise UserError(f"--data-dir is for --data {others}: add that, or omit --data-dir")
+
+    @property
+    def cache(self) -> Path:
+        """The folder for prepared data."""
+        return Path(self.cache_dir).expanduser() if self.cache_dir else default_cache()
+
+
+def default_cache() -> Path:
+    """The default folder for prepared data and compiled programs."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "jaxens"

@@ -1,7 +1,5 @@
-"""A prepared builder's split, as decoded pictures: one by one, or all in memory."""
+"""The splits of a prepared data set, as decoded images: one by one, or all in memory."""
 
-import hashlib
-import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,64 +9,118 @@ from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
-from jaxtyping import Float32, Int, Int8, Int32, UInt8
-from PIL import Image
+from jaxtyping import Bool, Float32, Int, Int8, Int32, UInt8
 
-from jaxens.data.geometry import Crop, Picture, square
-from jaxens.data.preparing import cores, progress
-from jaxens.data.schema import Example, Info, from_record
+from jaxens.data import masks as part_masks
+from jaxens.data.geometry import Crop, DecodedExample, square
+from jaxens.data.preparing import cores
+from jaxens.data.progress import Progress, no_progress
+from jaxens.data.records import from_record, info_of
+from jaxens.data.schema import Example, Info
 from jaxens.errors import UserError
+
+Rows = Int[np.ndarray, "image"] | slice
 
 
 @dataclass(frozen=True)
 class Split:
-    """Pictures in memory, and what people said of them. Fractions and bits as in `Picture`."""
+    """The images of a split in memory, with their labels and marks.
+
+    Attributes:
+        info: tasks and parts.
+        ids: one per image.
+        images: RGB.
+        masks: packed as in `jaxens.data.masks`; None if the data set has no masks.
+        points: x, y in fractions of width and height; NaN if not visible.
+        boxes: left, top, right, bottom in fractions; NaN if unknown.
+        labels: per task, a class or a 0 or 1 per class; `MISSING` if unknown.
+    """
 
     info: Info
     ids: list[str]
-    images: UInt8[np.ndarray, "pictures size size 3"]
-    masks: UInt8[np.ndarray, "pictures size size"] | None
-    points: Float32[np.ndarray, "pictures points 2"]
-    boxes: Float32[np.ndarray, "pictures 4"]
-    labels: dict[str, Int32[np.ndarray, "pictures"] | Int8[np.ndarray, "pictures classes"]]
+    images: UInt8[np.ndarray, "image size size 3"]
+    masks: UInt8[np.ndarray, "image size size byte"] | None
+    points: Float32[np.ndarray, "image point 2"]
+    boxes: Float32[np.ndarray, "image 4"]
+    labels: dict[str, Int32[np.ndarray, "image"] | Int8[np.ndarray, "image class"]]
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def take(self, indices: Int[np.ndarray, "taken"]) -> "Split":
-        """The pictures at `indices`, in that order."""
+    def take(self, rows: Int[np.ndarray, "image"]) -> "Split":
+        """The images at `rows`, in that order."""
         return Split(
             info=self.info,
-            ids=[self.ids[i] for i in indices],
-            images=self.images[indices],
-            masks=None if self.masks is None else self.masks[indices],
-            points=self.points[indices],
-            boxes=self.boxes[indices],
-            labels={name: values[indices] for name, values in self.labels.items()},
+            ids=[self.ids[i] for i in rows],
+            images=self.images[rows],
+            masks=None if self.masks is None else self.masks[rows],
+            points=self.points[rows],
+            boxes=self.boxes[rows],
+            labels={name: values[rows] for name, values in self.labels.items()},
         )
+
+    def mask(
+        self, parts: Sequence[str], rows: Rows = slice(None)
+    ) -> Bool[np.ndarray, "image size size"] | None:
+        """The union of the masks of some parts.
+
+        Args:
+            parts: names of parts; those without a mask are ignored.
+            rows: the images (default: all).
+
+        Returns:
+            One mask per image, or None if none of the parts has a mask in this data set.
+        """
+        if self.masks is None or not set(parts) & set(self.info.masks):
+            return None
+        return part_masks.union(self.masks[rows], self.info.masks, parts)
+
+    def point(
+        self, parts: Sequence[str], rows: Rows = slice(None)
+    ) -> Float32[np.ndarray, "image 2"] | None:
+        """The mean of the visible key points of some parts.
+
+        Args:
+            parts: names of parts; those without a key point are ignored.
+            rows: the images (default: all).
+
+        Returns:
+            x, y per image in fractions, NaN if no part is visible; or None if none of the parts
+            has a key point in this data set.
+        """
+        columns = [p for p, name in enumerate(self.info.points) if name in parts]
+        if not columns:
+            return None
+        points = self.points[rows][:, columns]
+        visible = ~np.isnan(points).any(axis=-1, keepdims=True)
+        count = visible.sum(axis=1)
+        total = np.where(visible, points, np.float32(0)).sum(axis=1)
+        return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
 
 
 class Source:
-    """A split of a prepared builder: random access to pictures, decoded when asked for.
+    """A split of a prepared builder: random access to its images, decoded on access.
 
-    It can be pickled (only the folder's path travels), and read from several threads.
+    It can be pickled (only the path of the folder is stored), and read from several threads.
     """
 
     def __init__(
         self, builder: tfds.core.DatasetBuilder, split: str, size: int, crop: Crop = "center"
     ) -> None:
-        """Args:
-            builder: as returned by `prepare`.
+        """Opens a split.
+
+        Args:
+            builder: as returned by `prepare_builder`.
             split: `"train"`, `"val"` or `"test"`.
-            size: the side of a picture, in pixels.
+            size: the side of an image, in pixels.
             crop: see `geometry.square`.
 
         Raises:
             UserError: if there is no such split.
         """
         if split not in builder.info.splits:
-            found = ", ".join(builder.info.splits)
-            raise UserError(f"{builder.name} has no split {split!r}: choose one of {found}")
+            known = ", ".join(builder.info.splits)
+            raise UserError(f"{builder.name} has no split {split!r}: choose one of {known}")
         self.folder = Path(builder.data_dir)
         self.split = split
         self.size = size
@@ -78,11 +130,11 @@ class Source:
     def __len__(self) -> int:
         return len(self._records)
 
-    def __getitem__(self, index: int) -> Picture:
-        return square(self.example(index), self.size, self.crop)
+    def __getitem__(self, index: int) -> DecodedExample:
+        return square(self.example(index), self.size, self.crop, len(self.info.masks))
 
     def example(self, index: int) -> Example:
-        """The record at `index`, its picture still encoded."""
+        """The example at `index`; its image stays encoded."""
         return from_record(self._records[index])
 
     @cached_property
@@ -96,22 +148,29 @@ class Source:
         return {name: value for name, value in vars(self).items() if name != "_records"}
 
 
-def info_of(builder: tfds.core.DatasetBuilder) -> Info:
-    """What the pictures of a prepared builder carry."""
-    return Info.from_json(builder.info.metadata["info"])
+@dataclass(frozen=True)
+class DataSet:
+    """The splits of a data set; the fingerprint identifies its content."""
+
+    info: Info
+    train: Source
+    val: Source
+    test: Source
+    fingerprint: str
 
 
-def load(source: Source, description: str) -> Split:
+def load(source: Source, progress: Progress = no_progress) -> Split:
     """Decodes a whole split into memory, on all cores.
 
     Args:
         source: the split.
-        description: what the progress bar says, should there be need of one.
+        progress: called after each image.
     """
     count, size, info = len(source), source.size, source.info
     ids: list[str] = []
     images = np.empty((count, size, size, 3), np.uint8)
-    masks = np.empty((count, size, size), np.uint8) if info.masks else None
+    planes = -(-len(info.masks) // 8)
+    masks = np.empty((count, size, size, planes), np.uint8) if planes else None
     points = np.empty((count, len(info.points), 2), np.float32)
     boxes = np.empty((count, 4), np.float32)
     labels = {
@@ -120,51 +179,15 @@ def load(source: Source, description: str) -> Split:
         else np.empty((count, len(task.classes)), np.int8)
         for task in info.tasks
     }
-    with ThreadPoolExecutor(cores()) as pool, progress(description, count) as advance:
-        for i, picture in enumerate(pool.map(source.__getitem__, range(count))):
-            ids.append(picture.id)
-            images[i] = picture.image
-            if masks is not None and picture.mask is not None:
-                masks[i] = picture.mask
-            points[i] = picture.points
-            boxes[i] = picture.box
+    with ThreadPoolExecutor(cores()) as pool:
+        for i, example in enumerate(pool.map(source.__getitem__, range(count))):
+            ids.append(example.id)
+            images[i] = example.image
+            if masks is not None and example.mask is not None:
+                masks[i] = example.mask
+            points[i] = example.points
+            boxes[i] = example.box
             for name, values in labels.items():
-                values[i] = picture.labels[name]
-            advance()
+                values[i] = example.labels[name]
+            progress(f"reading the {source.split} images", i + 1, count)
     return Split(info, ids, images, masks, points, boxes, labels)
-
-
-def fingerprint(builder: tfds.core.DatasetBuilder) -> str:
-    """Tells prepared data sets apart by what they hold: their `Info` and every record.
-
-    It reads every record, not the files, whose bytes differ from one preparation to the next:
-    the fields of a record are written in no fixed order. PNGs count by their pixels, since
-    versions of Pillow pack them differently.
-
-    Returns:
-        16 hexadecimal digits.
-    """
-    digest = hashlib.sha256(builder.info.metadata["info"].encode())
-    for split in sorted(builder.info.splits):
-        source = Source(builder, split, size=1)
-        digest.update(f"{split} {len(source)}".encode())
-        for i in range(len(source)):
-            example = source.example(i)
-            arrays = [example.points, example.box, *(v for _, v in sorted(example.labels.items()))]
-            for part in (
-                example.id.encode(),
-                _content(example.image),
-                _content(example.mask or b""),
-                *(np.asarray(array).tobytes() for array in arrays),
-            ):
-                digest.update(len(part).to_bytes(8))
-                digest.update(part)
-    return digest.hexdigest()[:16]
-
-
-def _content(encoded: bytes) -> bytes:
-    """A PNG's pixels; anything else as it is."""
-    if not encoded.startswith(b"\x89PNG"):
-        return encoded
-    with Image.open(io.BytesIO(encoded)) as picture:
-        return np.asarray(picture).tobytes()

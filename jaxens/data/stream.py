@@ -1,8 +1,8 @@
-"""Streams the batches of a training plan, for sets that do not fit on the device."""
+"""Streams the batches of a training plan, for data sets that do not fit on the device."""
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import grain
@@ -17,7 +17,7 @@ from jaxens.data.source import Source
 Plan = Callable[[int], Int32[np.ndarray, "batch"] | Int32[np.ndarray, "member batch"]]
 Batch = dict[str, Any]
 
-_READ_AHEAD = 4  # batches that lie decoded and wait, at least
+_READ_AHEAD = 4  # least number of batches that are decoded ahead
 
 
 def batches(
@@ -31,23 +31,22 @@ def batches(
 ) -> grain.DatasetIterator[Batch]:
     """The batches of steps `start_step` to `stop_step - 1`, decoded ahead of time.
 
-    A batch depends on its step alone, so a stream that starts at a later step goes on
-    exactly where another was left. The iterator itself can be saved too, with grain's
-    `get_state` and `set_state`.
+    A batch depends on its step alone, so a stream that starts at a later step continues an
+    earlier one exactly. The iterator can be saved too, with grain's `get_state` and `set_state`.
 
     Args:
-        source: the training pictures.
-        plan: maps a step to the pictures of its batch; with a member axis, where each member
-            has its own. It must be picklable if there are workers.
+        source: the training images.
+        plan: maps a step to the images of its batch, with a leading member axis if each member
+            has its own batch. It must be picklable if there are workers.
         start_step: the first step, counted from 0.
         stop_step: the step after the last.
         workers: processes that decode; 0 means threads of this process.
-        process_index: which slice of the batch axis is ours.
-        process_count: into how many slices the batch axis is cut.
+        process_index: the slice of the batch axis that this process reads.
+        process_count: the number of slices.
 
     Returns:
         An iterator of `{"images": uint8 [batch size size 3] or [member batch size size 3],
-        "labels": {task: [batch], [batch classes], or these with members in front}}`.
+        "labels": {task: [batch] or [batch class], or these with a leading member axis}}`.
 
     Raises:
         ValueError: while iterating, if the processes do not divide the batch.
@@ -65,15 +64,15 @@ def batches(
         num_workers=workers, per_worker_buffer_size=max(1, _READ_AHEAD // workers)
     )
     stream = steps.to_iter_dataset(options).mp_prefetch(processes)
-    # Batches come through pipes: grain's shared memory is not freed at the end of a stream,
-    # and containers often have but 64 MB of it.
+    # Batches come through pipes: grain does not free its shared memory at the end of a stream,
+    # and containers often have only 64 MB of it.
     pipes = grain.experimental.DatasetOptions(min_shm_size=sys.maxsize)
     return iter(grain.experimental.WithOptionsIterDataset(stream, pipes))
 
 
 @dataclass(frozen=True)
 class _Gather:
-    """Step -> batch. A picture that several members drew is decoded once."""
+    """Maps a step to its batch. An image that several members draw is decoded once."""
 
     source: Source
     plan: Plan
@@ -81,22 +80,23 @@ class _Gather:
     process_count: int
 
     def __call__(self, step: int) -> Batch:
-        drawn = np.asarray(self.plan(int(step)))
-        if drawn.shape[-1] % self.process_count:
+        rows = np.asarray(self.plan(int(step)))
+        if rows.shape[-1] % self.process_count:
             raise ValueError(
-                f"a batch of {drawn.shape[-1]} pictures cannot be shared by "
+                f"a batch of {rows.shape[-1]} images cannot be shared by "
                 f"{self.process_count} processes: choose a multiple of {self.process_count}"
             )
-        ours = np.split(drawn, self.process_count, axis=-1)[self.process_index]
-        distinct, place = np.unique(ours, return_inverse=True)
-        place = place.reshape(ours.shape)
-        # Training needs no masks, and a mask can cost as much as its photo.
-        examples = [replace(self.source.example(int(i)), mask=None) for i in distinct]
-        pictures = [square(e, self.source.size, self.source.crop) for e in examples]
+        rows = np.split(rows, self.process_count, axis=-1)[self.process_index]
+        distinct, inverse = np.unique(rows, return_inverse=True)
+        inverse = inverse.reshape(rows.shape)
+        examples = [  # without masks, which training does not need
+            square(self.source.example(int(i)), self.source.size, self.source.crop)
+            for i in distinct
+        ]
         return {
-            "images": np.stack([p.image for p in pictures])[place],
+            "images": np.stack([e.image for e in examples])[inverse],
             "labels": {
-                task.name: np.stack([p.labels[task.name] for p in pictures])[place]
+                task.name: np.stack([e.labels[task.name] for e in examples])[inverse]
                 for task in self.source.info.tasks
             },
         }

@@ -56,9 +56,9 @@ def _part(change: augment.Change, rows: slice) -> augment.Change:
 def _moved_bits(change: augment.Change, bits: np.ndarray) -> np.ndarray:
     moved = np.zeros_like(bits)
     for rows in _chunks(len(bits)):
-        for bit in range(8):
-            part = (bits[rows] >> bit & 1).astype(bool)
+        for byte, bit in np.ndindex(bits.shape[-1], 8):
+            part = (bits[rows, ..., byte] >> bit & 1).astype(bool)
             if part.any():
                 mask = augment.masks(_part(change, rows), jnp.asarray(part))
-                moved[rows] |= np.asarray(mask, np.uint8) << bit
+                moved[rows, ..., byte] |= np.asarray(mask, np.uint8) << bit
     return moved

@@ -10,7 +10,7 @@ from jax import Array
 from jaxtyping import Float, Int, UInt8
 
 from jaxens.attribution import METHODS
-from jaxens.data.pictures import Pictures
+from jaxens.data.photos import Photos
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.errors import UserError
 from jaxens.evaluation.explainer import Explainer
@@ -58,7 +58,7 @@ def explain(
     Raises:
         UserError: for unknown methods, tasks or classes.
     """
-    photos = Pictures(
+    photos = Photos(
         list(names or map(str, range(len(images)))),
         images,
         np.arange(len(images)),

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Int
 
 from jaxens.attribution import METHODS
-from jaxens.data.schema import Task, part_masks
+from jaxens.data.schema import Task
 from jaxens.data.source import Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.errors import UserError
@@ -38,13 +38,11 @@ def first_look(ensemble: Ensemble, split: Split, path: Path, rows: int = 6) -> P
     title = f"{METHODS[METHOD].title} of the label: warm speaks for it, cold against it"
     montage = Montage(pictures, title, names, columns)
     for row, (task, picture, target) in enumerate(shown):
-        part = task.parts[target]
-        if split.masks is not None and part in split.info.masks:
-            mask = part_masks(split.masks[picture], split.info, part)
-            montage.outline(row, 0, mask, "yellow")
-        if part in split.info.points:
-            point = split.points[picture, split.info.points.index(part)]
-            montage.cross(row, 0, point, "yellow")
+        parts, rows_of_split = task.parts[target], slice(picture, picture + 1)
+        if (masks := split.mask(parts, rows_of_split)) is not None:
+            montage.outline(row, 0, masks[0], "yellow")
+        if (points := split.point(parts, rows_of_split)) is not None:
+            montage.cross(row, 0, points[0], "yellow")
     return montage.save(path)
 
 

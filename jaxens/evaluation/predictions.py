@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from jaxens.attribution import Contrast
-from jaxens.data.pictures import Pictures
+from jaxens.data.photos import Photos
 from jaxens.data.schema import Task
 from jaxens.ensemble.ensemble import Classes, Ensemble
 from jaxens.ensemble.explaining import probabilities
@@ -62,7 +62,7 @@ def predict(
 class Subject:
     """Images, the ensemble's predictions, and the class of each image that is explained."""
 
-    photos: Pictures
+    photos: Photos
     predictions: Predictions
     targets: Int[np.ndarray, "image"]
     against: int | None  # explain the targets rather than this class
@@ -114,7 +114,7 @@ class Subject:
 
 def choose_targets(
     ensemble: Ensemble,
-    photos: Pictures,
+    photos: Photos,
     task: str | None = None,
     target: int | str | None = None,
     against: int | str | None = None,
@@ -148,7 +148,7 @@ def choose_targets(
     return Subject(photos, predictions, targets, other)
 
 
-def _check_finite(predictions: Predictions, photos: Pictures) -> None:
+def _check_finite(predictions: Predictions, photos: Photos) -> None:
     """Names the members that give NaN. Raises `UserError` if all do for some image."""
     finite = predictions.finite
     lost = np.flatnonzero(~finite.any(axis=0))
@@ -164,7 +164,7 @@ def _check_finite(predictions: Predictions, photos: Pictures) -> None:
         )
 
 
-def _names(rows: Int[np.ndarray, "row"], photos: Pictures) -> str:
+def _names(rows: Int[np.ndarray, "row"], photos: Photos) -> str:
     if len(rows) == len(photos):
         return "every image"
     return ", ".join(photos.names[row] for row in rows)

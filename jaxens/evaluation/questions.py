@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxens.data.schema import MISSING, Task, part_masks
+from jaxens.data.schema import MISSING, Task
 from jaxens.data.source import Split
 
 Explained = Literal["label", "prediction"]
@@ -53,16 +53,16 @@ def questions(
     """
     found = []
     for task in tasks:
-        for part in dict.fromkeys(task.parts):
-            if part in split.info.masks or part in split.info.points:
-                classes = [k for k, name in enumerate(task.parts) if name == part]
-                found += _of_part(task, part, classes, split, explained, predicted)
+        for parts in dict.fromkeys(task.parts):
+            if set(parts) & {*split.info.masks, *split.info.points}:
+                classes = [k for k, names in enumerate(task.parts) if names == parts]
+                found += _of_parts(task, parts, classes, split, explained, predicted)
     return found
 
 
-def _of_part(
+def _of_parts(
     task: Task,
-    part: str,
+    parts: tuple[str, ...],
     classes: list[int],
     split: Split,
     explained: Explained,
@@ -76,7 +76,7 @@ def _of_part(
             _question(
                 f"{task.name}: {task.classes[k]}",
                 task,
-                part,
+                parts,
                 np.flatnonzero(chosen[:, k]),
                 np.full(chosen[:, k].sum(), k),
                 split,
@@ -87,26 +87,24 @@ def _of_part(
     chosen = labels if explained == "label" else predicted[task.name].argmax(axis=-1)
     images = np.flatnonzero(np.isin(chosen, classes))
     unknown = {"no label": int(np.sum(chosen == MISSING))}
-    return [_question(task.name, task, part, images, chosen[images], split, unknown)]
+    return [_question(task.name, task, parts, images, chosen[images], split, unknown)]
 
 
 def _question(
     name: str,
     task: Task,
-    part: str,
+    parts: tuple[str, ...],
     images: np.ndarray,
     targets: np.ndarray,
     split: Split,
     left_out: dict[str, int],
 ) -> Question:
-    """Drops the images in which the part has neither region nor point."""
-    masks = points = None
+    """Drops the images in which the parts have neither region nor point."""
+    part = " and ".join(parts)
     seen = np.zeros(len(images), bool)
-    if split.masks is not None and part in split.info.masks:
-        masks = part_masks(split.masks[images], split.info, part)
+    if (masks := split.mask(parts, images)) is not None:
         seen |= masks.any(axis=(1, 2))
-    if part in split.info.points:
-        points = split.points[images, split.info.points.index(part)]
+    if (points := split.point(parts, images)) is not None:
         seen |= ~np.isnan(points).any(axis=-1)
     return Question(
         name,

@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxens.data.registry import DataSet, chosen_tasks, open_data
-from jaxens.data.source import Split, load
+from jaxens.data.registry import open_data
+from jaxens.data.source import DataSet, Split, load
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.ensemble.quality import Quality, quality
 from jaxens.runs.loading import abstract_state, as_ensemble, best_ensemble, check_model
@@ -62,15 +62,16 @@ def train(
     """
     if out is not None:
         (check_present if resume else check_absent)(out)
+    watch = watch or Watch()
     weights = None if resume else read_weights(config.model)
-    data = open_data(config.data)
-    trainer = Trainer(config, data.train, chosen_tasks(config.data, data.info))
+    data = open_data(config.data, watch.progress)
+    trainer = Trainer(config, data.train, data.info.choose_tasks(config.data.tasks))
     check_model(config, data.info)
     run = _open_run(config, out, resume, data, weights)
     try:
-        _fit(run, trainer, load(data.val, "reading validation images"), weights, watch or Watch())
+        _fit(run, trainer, load(data.val, watch.progress), weights, watch)
         ensemble = best_ensemble(run)
-        held_out = load(data.test, "reading held-out images")
+        held_out = load(data.test, watch.progress)
         scores = quality(ensemble, held_out)
         run.log(test={q.task: q.as_dict() for q in scores})
         return Trained(ensemble, scores, run.read_log(), held_out, out)
@@ -94,7 +95,7 @@ def _fit(
 ) -> None:
     """Trains the epochs that are missing; validates, logs and saves after each."""
     config, epochs = run.config, run.config.optim.epochs
-    tasks = chosen_tasks(config.data, run.info)
+    tasks = run.info.choose_tasks(config.data.tasks)
     if found := run.checkpoints.latest(abstract_state(config, run.info)):
         done, state = found
         log.warning(f"{run.folder}: continuing after epoch {done} of {epochs}")
@@ -107,7 +108,7 @@ def _fit(
     run.forget_after(done)
     if done == epochs:
         return
-    feed = trainer.feed(state, done)
+    feed = trainer.feed(state, done, watch.progress)
     watch.begin(trainer.steps, done * trainer.steps_per_epoch, epochs)
     try:
         for epoch in range(done + 1, epochs + 1):

@@ -8,8 +8,10 @@ from typing import Any
 
 import jax
 
-from jaxens.data.registry import DataSet, chosen_tasks, open_data
+from jaxens.data.progress import Progress, no_progress
+from jaxens.data.registry import open_data
 from jaxens.data.schema import Info, Task
+from jaxens.data.source import DataSet
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.errors import UserError
 from jaxens.models.trunk import below_heads
@@ -40,16 +42,22 @@ def best_ensemble(run: Run | UnsavedRun) -> Ensemble:
             f"{run.folder} has no checkpoint yet: continue its training with "
             f"python -m jaxens.train --out {run.folder} --resume"
         )
-    return as_ensemble(run.config, chosen_tasks(run.config.data, run.info), found[1])
+    return as_ensemble(run.config, run.info.choose_tasks(run.config.data.tasks), found[1])
 
 
-def data_of(run: Run, data_dir: Path | None = None, cache_dir: Path | None = None) -> DataSet:
+def data_of(
+    run: Run,
+    data_dir: Path | None = None,
+    cache_dir: Path | None = None,
+    progress: Progress = no_progress,
+) -> DataSet:
     """Opens the data set of a run.
 
     Args:
         run: an open run.
         data_dir: where the data set lies now, if it was moved.
         cache_dir: where prepared data lie now, if they were moved.
+        progress: called after each image, if data are prepared again.
 
     Raises:
         UserError: if the data set is not the one that the run was trained on.
@@ -60,7 +68,8 @@ def data_of(run: Run, data_dir: Path | None = None, cache_dir: Path | None = Non
             settings,
             data_dir=str(data_dir or settings.data_dir),
             cache_dir=str(cache_dir or settings.cache_dir),
-        )
+        ),
+        progress,
     )
     run.check_data(data.fingerprint)
     return data
@@ -94,7 +103,7 @@ def check_model(config: Config, info: Info) -> None:
 
 def abstract_state(config: Config, info: Info) -> State:
     """The shapes and types of a run's state; nothing is computed."""
-    model = build_model(config, chosen_tasks(config.data, info))
+    model = build_model(config, info.choose_tasks(config.data.tasks))
     # The shape of the state does not depend on the length of the schedule.
     optimizer = build_optimizer(config.optim, steps=2)
     weights = below_heads(config.model.name) if config.model.weights else None

@@ -11,6 +11,9 @@ from jaxens.ensemble.quality import Quality
 class Watch:
     """Receives the progress of a training. This one ignores it: override what you need."""
 
+    def progress(self, description: str, done: int, total: int) -> None:
+        """Data are prepared or read: `done` of `total` images."""
+
     def begin(self, steps: int, done: int, epochs: int) -> None:
         """Training begins: `done` of `steps` steps were taken by an earlier process."""
 

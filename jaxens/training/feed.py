@@ -9,13 +9,14 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-from jaxens.data.registry import fits_on_device
+from jaxens.data.progress import Progress, no_progress
 from jaxens.data.schema import Task
 from jaxens.data.source import Source, load
 from jaxens.data.stream import batches
 from jaxens.models import Classifier
 from jaxens.training.frozen import embeddings
 from jaxens.training.plan import Plan
+from jaxens.training.residency import fits_on_device
 from jaxens.training.settings import Config
 from jaxens.training.state import State
 from jaxens.training.step import Batch
@@ -58,6 +59,7 @@ def feed(
     step: Step,
     start: int,
     stop: int,
+    progress: Progress = no_progress,
 ) -> Feed:
     """A feed to be called for the steps `start` to `stop - 1`, in order.
 
@@ -65,9 +67,9 @@ def feed(
     they are the same at every step, or the pictures as uint8. Other sets are streamed,
     decoded ahead of time. All give the same numbers.
     """
-    pool = embeddings(config, model, trunk, source, tasks)
-    if pool is None and fits_on_device(config.data, len(source) * source.size**2 * 3):
-        split = load(source, "reading training pictures")
+    pool = embeddings(config, model, trunk, source, tasks, progress)
+    if pool is None and fits_on_device(config.data.resident, len(source) * source.size**2 * 3):
+        split = load(source, progress)
         pool = jax.device_put(
             {"images": split.images, "labels": {t.name: split.labels[t.name] for t in tasks}}
         )

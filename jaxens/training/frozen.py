@@ -6,8 +6,7 @@ import jax
 import numpy as np
 from jax import Array
 
-from jaxens.data.preparing import progress
-from jaxens.data.registry import fits_on_device
+from jaxens.data.progress import Progress, no_progress
 from jaxens.data.schema import Task
 from jaxens.data.source import Source
 from jaxens.data.stream import batches
@@ -15,6 +14,7 @@ from jaxens.models import Classifier, normalized
 from jaxens.models.memory import images_at_once
 from jaxens.models.trunk import embed
 from jaxens.training.plan import InOrder
+from jaxens.training.residency import fits_on_device
 from jaxens.training.settings import Config
 from jaxens.training.step import Batch
 
@@ -22,7 +22,12 @@ _DECODED_AT_ONCE = 256  # pictures: a thread decodes a batch, so that fewer keep
 
 
 def embeddings(
-    config: Config, model: Classifier, trunk: Any, source: Source, tasks: tuple[Task, ...]
+    config: Config,
+    model: Classifier,
+    trunk: Any,
+    source: Source,
+    tasks: tuple[Task, ...],
+    progress: Progress = no_progress,
 ) -> Batch | None:
     """Embeddings [picture, channel] and labels of all training pictures, on the device.
 
@@ -39,16 +44,14 @@ def embeddings(
         return embed(model, trunk, normalized(pictures / 255))
 
     one = jax.eval_shape(embedded, trunk, np.empty((1, size, size, 3), np.uint8))
-    if not fits_on_device(config.data, one.size * one.dtype.itemsize * count):
+    if not fits_on_device(config.data.resident, one.size * one.dtype.itemsize * count):
         return None
     parts = []
     stream = batches(source, InOrder(count, chunk), 0, -(-count // chunk), config.data.workers)
-    with progress("the frozen trunk's view of the pictures", count) as advance:
-        for batch in stream:
-            labels = {task.name: batch["labels"][task.name] for task in tasks}
-            made = np.asarray(embedded(trunk, batch["images"]))
-            parts.append({"embeddings": made, "labels": labels})
-            for _ in made:
-                advance()
+    for number, batch in enumerate(stream, 1):
+        labels = {task.name: batch["labels"][task.name] for task in tasks}
+        made = np.asarray(embedded(trunk, batch["images"]))
+        parts.append({"embeddings": made, "labels": labels})
+        progress("embedding the training images", min(number * chunk, count), count)
     whole = jax.tree.map(lambda *each: np.concatenate(each)[:count], *parts)
     return jax.device_put(whole)

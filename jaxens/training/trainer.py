@@ -9,6 +9,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
+from jaxens.data.progress import Progress, no_progress
 from jaxens.data.schema import Task
 from jaxens.data.source import Source
 from jaxens.errors import UserError
@@ -55,7 +56,7 @@ class Trainer:
         """The members before training; `weights` as in `jaxens.training.state.init`."""
         return init(self._config, self._model, self._optimizer, self._weight_key, weights)
 
-    def feed(self, state: State, done: int) -> Feed:
+    def feed(self, state: State, done: int, progress: Progress = no_progress) -> Feed:
         """The step with its pictures, for what follows epoch `done`."""
         weights = self._config.optim.task_weights or (1.0,) * len(self._tasks)
         frozen = state.trunk is not None
@@ -77,6 +78,7 @@ class Trainer:
             step,
             done * self.steps_per_epoch,
             self.steps,
+            progress,
         )
 
     def epoch(

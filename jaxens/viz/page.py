@@ -7,7 +7,7 @@ from matplotlib import colormaps
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from jaxens.data.schema import Info, part_masks
+from jaxens.data.schema import Info
 from jaxens.data.source import Split
 from jaxens.viz.montage import Montage
 
@@ -36,10 +36,10 @@ def page(split: Split, path: Path) -> Path:
 def _mark(
     montage: Montage, row: int, column: int, split: Split, i: int, colours: dict[str, np.ndarray]
 ) -> None:
-    if split.masks is not None:
-        for part in split.info.masks:
-            mask = part_masks(split.masks[i], split.info, part)
-            montage.outline(row, column, mask, colours[part])
+    for part in split.info.masks:
+        masks = split.mask((part,), slice(i, i + 1))
+        if masks is not None:
+            montage.outline(row, column, masks[0], colours[part])
     for part, point in zip(split.info.points, split.points[i], strict=True):
         montage.cross(row, column, point, colours[part])
     if not np.isnan(split.boxes[i]).any():

@@ -15,7 +15,7 @@ from jaxens import metrics
 from jaxens.attribution import METHODS
 from jaxens.cli.console import console
 from jaxens.data.registry import open_data
-from jaxens.data.schema import Task, part_masks
+from jaxens.data.schema import Task
 from jaxens.data.source import load
 from jaxens.errors import UserError
 from jaxens.evaluate import main as evaluate
@@ -100,7 +100,7 @@ def test_statistics_are_those_of_the_scores_on_disk(rows, scores):
 def test_scores_are_those_of_maps_made_one_by_one(run, scores):
     """The mean map's score, and each member's, without chunks, through the public names."""
     opened = Run.open(run.folder)
-    test = load(open_data(opened.config.data).test, "")
+    test = load(open_data(opened.config.data).test)
     ensemble = jaxens.load(run.folder)
     ids = list(scores["wing_pattern/images"])
     for place in (0, len(ids) - 1):
@@ -108,7 +108,7 @@ def test_scores_are_those_of_maps_made_one_by_one(run, scores):
         target = int(test.labels["wing_pattern"][picture])
         assert scores["wing_pattern/targets"][place] == target
         image = jnp.asarray(test.images[picture][None])
-        mask = part_masks(test.masks[picture], test.info, "wing")
+        mask = test.mask(("wing",))[picture]
         for method in ("saliency", "grad_cam"):
             maps = ensemble.attribute(image, target, method, task="wing_pattern")[:, 0]
             signed = METHODS[method].signed
@@ -142,9 +142,9 @@ def test_chance_is_scored_beside_every_table(run, printed, rows, scores):
         (r["question"], r["metric"]) for r in rows
     }
     assert printed.count("chance: center Gaussian") == len(known) / 2
-    test = load(open_data(Run.open(run.folder).config.data).test, "")
+    test = load(open_data(Run.open(run.folder).config.data).test)
     ids = list(scores["wing_pattern/images"])
-    masks = part_masks(test.masks[[test.ids.index(i) for i in ids]], test.info, "wing")
+    masks = test.mask(("wing",))[[test.ids.index(i) for i in ids]]
     want = np.nanmean(metrics.iou(metrics.centred_gaussian(16, 16), masks))
     (row,) = (
         k
@@ -186,7 +186,7 @@ def test_the_papers_methods_and_metrics_are_the_default(run):
 
 
 def test_marks_are_scored_where_they_are(run, scores):
-    test = load(open_data(Run.open(run.folder).config.data).test, "")
+    test = load(open_data(Run.open(run.folder).config.data).test)
     marks = test.info.task("marks")
     for k, label in enumerate(marks.classes):
         present = [test.ids[i] for i in np.flatnonzero(test.labels["marks"][:, k] == 1)]
@@ -217,7 +217,7 @@ def test_the_prediction_is_explained_when_asked(run):
     evaluated(run.folder, "--explain", "prediction", "--methods", "grad_cam")
     scores = np.load(run.folder / "evaluation-prediction" / "scores.npz")
     ensemble = jaxens.load(run.folder)
-    test = load(open_data(Run.open(run.folder).config.data).test, "")
+    test = load(open_data(Run.open(run.folder).config.data).test)
     logits = ensemble.logits(jnp.asarray(test.images), "wing_pattern")
     told = np.exp(logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)).mean(0).argmax(-1)
     rows = [test.ids.index(i) for i in scores["wing_pattern/images"]]
@@ -228,7 +228,7 @@ def test_changed_pictures_take_their_truth_along(run):
     evaluated(run.folder, "--augment", "--methods", "grad_cam")
     changed = np.load(run.folder / "evaluation-augmented" / "scores.npz")
     opened = Run.open(run.folder)
-    test = load(open_data(opened.config.data).test, "")
+    test = load(open_data(opened.config.data).test)
     moved = augmented(test, 0, flip=True, zoom=0.05, color=0.1)
     assert (moved.images != test.images).any(axis=(1, 2, 3)).all()
     # By the moved masks, not the old ones: a score recomputed from the moved split is the same.
@@ -241,7 +241,7 @@ def test_changed_pictures_take_their_truth_along(run):
         "grad_cam",
         task="wing_pattern",
     )[:, 0]
-    mask = part_masks(moved.masks[picture], moved.info, "wing")
+    mask = moved.mask(("wing",))[picture]
     want = metrics.correlation(maps.mean(axis=0), mask)
     got = changed["wing_pattern/grad_cam/correlation/ensemble"][place]
     np.testing.assert_allclose(got, want, atol=1e-3)
@@ -250,12 +250,12 @@ def test_changed_pictures_take_their_truth_along(run):
 def test_masks_points_and_pictures_are_changed_alike(run):
     """The wing's centre of mass, by its mask, stays as near to its point as it was."""
     opened = Run.open(run.folder)
-    test = load(open_data(opened.config.data).test, "")
+    test = load(open_data(opened.config.data).test)
     moved = augmented(test, 3, flip=True, zoom=0.3, color=0.0)
     row = test.info.points.index("wing")
     for i in range(len(test)):
-        before = metrics.center_of_mass(part_masks(test.masks[i], test.info, "wing") * 1.0)
-        mask = part_masks(moved.masks[i], test.info, "wing")
+        before = metrics.center_of_mass(test.mask(("wing",))[i] * 1.0)
+        mask = moved.mask(("wing",))[i]
         point = moved.points[i, row]
         if np.isnan(point).any() or mask[[0, -1]].any() or mask[:, [0, -1]].any():
             continue
@@ -279,7 +279,7 @@ def test_what_is_left_out_is_counted_by_metric_and_reason():
     ensemble = np.array([0.3, 0.4, nan, 0.4])
     question = Question(
         "wing",
-        Task.multiclass("wing", ("a", "b"), "wing"),
+        Task.multiclass("wing", ("a", "b"), ("wing",)),
         "wing",
         np.arange(4),
         np.zeros(4, np.int32),

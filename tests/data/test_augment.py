@@ -1,4 +1,4 @@
-"""Masks and key points move as their pictures do."""
+"""Augmented images, and their masks and key points."""
 
 import jax
 import jax.numpy as jnp
@@ -15,37 +15,37 @@ def change(n=1, flip=False, left=0.0, top=0.0, side=1.0, gain=1.0, lift=0.0):
     return Change(jnp.full(n, flip), *map(jnp.asarray, full))
 
 
-def test_no_change_keeps_the_picture():
-    pictures = np.random.default_rng(0).integers(0, 256, (2, 8, 6, 3), dtype=np.uint8)
-    np.testing.assert_allclose(augment.images(change(2), pictures), pictures / 255, atol=1e-6)
+def test_no_change_keeps_the_image():
+    images = np.random.default_rng(0).integers(0, 256, (2, 8, 6, 3), dtype=np.uint8)
+    np.testing.assert_allclose(augment.images(change(2), images), images / 255, atol=1e-6)
 
 
 def test_a_flip_mirrors_and_a_crop_enlarges():
-    pictures = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 3), dtype=np.uint8)
-    flipped = augment.images(change(flip=True), pictures)
-    np.testing.assert_allclose(flipped, pictures[:, :, ::-1] / 255, atol=1e-6)
-    quarter = augment.images(change(left=0.5, top=0.5, side=0.5), pictures)
+    images = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 3), dtype=np.uint8)
+    flipped = augment.images(change(flip=True), images)
+    np.testing.assert_allclose(flipped, images[:, :, ::-1] / 255, atol=1e-6)
+    quarter = augment.images(change(left=0.5, top=0.5, side=0.5), images)
     doubled = torch.nn.functional.interpolate(
-        torch.tensor(pictures / 255).permute(0, 3, 1, 2), scale_factor=2, mode="bilinear"
+        torch.tensor(images / 255).permute(0, 3, 1, 2), scale_factor=2, mode="bilinear"
     )
     np.testing.assert_allclose(quarter, doubled.permute(0, 2, 3, 1)[:, 8:, 8:], atol=1e-5)
 
 
-def test_color_changes_contrast_about_grey_and_brightness_within_range():
-    grey = np.full((1, 4, 4, 3), 51, np.uint8)  # 0.2
-    np.testing.assert_allclose(augment.images(change(gain=0.5), grey), 0.35, atol=1e-6)
-    np.testing.assert_allclose(augment.images(change(lift=-0.5), grey), 0.0, atol=1e-6)
+def test_color_changes_contrast_about_gray_and_brightness_within_range():
+    gray = np.full((1, 4, 4, 3), 51, np.uint8)  # 0.2
+    np.testing.assert_allclose(augment.images(change(gain=0.5), gray), 0.35, atol=1e-6)
+    np.testing.assert_allclose(augment.images(change(lift=-0.5), gray), 0.0, atol=1e-6)
 
 
-def test_points_and_masks_follow_the_picture():
+def test_points_and_masks_follow_the_image():
     drawn = augment.draw(jax.random.key(3), 64, flip=True, zoom=0.3, color=0.0)
     row, column, size = 40, 22, 64
-    pictures = np.zeros((64, size, size, 3), np.uint8)
-    pictures[:, row - 2 : row + 3, column - 2 : column + 3] = 255
+    images = np.zeros((64, size, size, 3), np.uint8)
+    images[:, row - 2 : row + 3, column - 2 : column + 3] = 255
     point = np.tile([(column + 0.5) / size, (row + 0.5) / size], (64, 1))
     moved = np.asarray(augment.points(drawn, jnp.asarray(point, jnp.float32)))
-    bright = np.asarray(augment.images(drawn, pictures))[..., 0]
-    masks = np.asarray(augment.masks(drawn, jnp.asarray(pictures[..., 0] > 0)))
+    bright = np.asarray(augment.images(drawn, images))[..., 0]
+    masks = np.asarray(augment.masks(drawn, jnp.asarray(images[..., 0] > 0)))
     grid = (np.arange(size) + 0.5) / size
     inside = 0
     for i in range(64):
@@ -54,19 +54,19 @@ def test_points_and_masks_follow_the_picture():
             continue
         inside += 1
         mass = bright[i] / bright[i].sum()
-        centre = (mass.sum(0) @ grid, mass.sum(1) @ grid)
-        np.testing.assert_allclose(moved[i], centre, atol=0.25 / size)
+        center = (mass.sum(0) @ grid, mass.sum(1) @ grid)
+        np.testing.assert_allclose(moved[i], center, atol=0.25 / size)
     assert inside > 50
     assert 16 < np.asarray(drawn.flip).sum() < 48
 
 
-def test_a_point_that_left_the_picture_is_nan():
+def test_a_point_outside_the_crop_is_nan():
     moved = augment.points(change(left=0.5, side=0.5), jnp.array([[0.4, 0.2]]))
     assert np.isnan(moved).all()
 
 
 @pytest.mark.parametrize("zoom", [0.0, 0.4])
-def test_crops_stay_inside_and_leave_out_no_more_than_asked(zoom):
+def test_crops_are_inside_the_image_and_leave_out_at_most_zoom(zoom):
     drawn = augment.draw(jax.random.key(0), 200, flip=False, zoom=zoom, color=0.1)
     assert not drawn.flip.any()
     assert (drawn.side >= 1 - zoom).all()

@@ -20,7 +20,7 @@ def root(tmp_path: Path) -> Path:
     return tiny_cub.write(tmp_path / "birds")
 
 
-def test_names_are_spoken_and_the_family_is_a_species_last_word(root: Path) -> None:
+def test_class_names_are_readable_and_the_family_is_the_last_word_of_a_species(root: Path) -> None:
     tables = cub.read(root)
     species, family = tables.info.task("species"), tables.info.task("family")
     assert species.classes[:3] == ("Big Albatross", "Black footed Albatross", "Crested Auklet")
@@ -29,11 +29,11 @@ def test_names_are_spoken_and_the_family_is_a_species_last_word(root: Path) -> N
     np.testing.assert_array_equal(tables.labels["family"], np.repeat([0, 0, 1, 1, 2, 2], 4))
 
 
-def test_the_folder_above_serves_too(root: Path) -> None:
+def test_the_parent_folder_works_too(root: Path) -> None:
     assert cub.read(root.parent).names == cub.read(root).names
 
 
-def test_rows_may_stand_in_any_order_and_ids_need_not_start_at_one(root: Path) -> None:
+def test_rows_may_have_any_order_and_ids_any_start(root: Path) -> None:
     before = cub.read(root)
     for name in ("image_class_labels.txt", "bounding_boxes.txt", "train_test_split.txt"):
         rows = (root / name).read_text().splitlines()
@@ -62,16 +62,16 @@ def test_a_hidden_part_is_nan_and_the_wing_is_the_mean_of_the_visible_ones(root:
     np.testing.assert_array_equal(tables.points[0, names.index("beak")], [10, 15])
 
 
-def test_without_the_table_of_pictures_a_picture_has_its_species_answer(root: Path) -> None:
+def test_without_labels_of_single_photos_a_photo_has_those_of_its_species(root: Path) -> None:
     tables = cub.read(root)
     shape = tables.info.task("bill_shape")
     assert shape.classes == ("dagger", "hooked seabird", "cone")
-    assert set(shape.parts) == {"beak"}
+    assert set(shape.parts) == {("beak",)}
     np.testing.assert_array_equal(tables.labels["bill_shape"], np.repeat([0, 1, 2, 0, 1, 2], 4))
     assert "no image_attribute_labels.txt" in tables.notices[0]
 
 
-def test_the_most_certain_answer_that_is_present_counts(root: Path) -> None:
+def test_the_label_is_the_most_certain_attribute_that_is_present(root: Path) -> None:
     tiny_cub.attribute_rows(
         root,
         [
@@ -82,28 +82,28 @@ def test_the_most_certain_answer_that_is_present_counts(root: Path) -> None:
             "3 1 1 1 2.0",  # not visible
             "5 3 1 3 1.0",  # two that tie: the first
             "5 1 1 3 1.0",
-            "99 2 1 4 1.0",  # no picture of ours
+            "99 2 1 4 1.0",  # no image of ours
         ],
     )
     tables = cub.read(root)
-    # Nobody was told to be hooked, so that is no class; the sizes have no answers at all.
+    # No photo is labeled hooked, so that is not a class; the sizes have no labels at all.
     assert tables.info.task("bill_shape").classes == ("dagger", "cone")
     assert "size" not in tables.labels
     np.testing.assert_array_equal(tables.labels["bill_shape"][:6], [1, 0, -1, -1, 0, -1])
     assert tables.notices == []
 
 
-def test_colours_have_several_answers_and_are_no_task(root: Path) -> None:
+def test_colors_have_several_values_and_are_not_a_task(root: Path) -> None:
     rows = [f"{i} {a} 1 4 1.0" for i in range(1, 25) for a in (4 + i % 2, 6 + i % 2)]
     tiny_cub.attribute_rows(root, rows)
     tables = cub.read(root)
     assert [task.name for task in tables.info.tasks] == ["species", "family", "size"]
     assert tables.info.task("size").classes == ("small (5 - 9 in)", "large (16 - 32 in)")
-    assert set(tables.info.task("size").parts) == {""}
+    assert set(tables.info.task("size").parts) == {()}
 
 
 @pytest.mark.parametrize("place", ["..", "../attributes"])
-def test_attributes_may_lie_beside_the_folder(root: Path, place: str) -> None:
+def test_attributes_may_be_next_to_the_folder(root: Path, place: str) -> None:
     expected = cub.read(root)
     (root / place).mkdir(exist_ok=True)
     (root / "attributes/attributes.txt").rename(root / place / "attributes.txt")
@@ -125,7 +125,7 @@ def test_without_attributes_species_and_family_remain(root: Path) -> None:
         ("images.txt", 3, "3", "row 3: the image name is missing"),
         ("images.txt", 3, "2 a.jpg", "row 3: the id 2 occurs twice"),
         ("image_class_labels.txt", 5, "5 77", "row 5: there is no class 77 in classes.txt"),
-        ("image_class_labels.txt", 5, "500 1", "there is no row for picture 5"),
+        ("image_class_labels.txt", 5, "500 1", "there is no row for photo 5"),
         ("train_test_split.txt", 2, "2 yes", "row 2: train should be a number, not 'yes'"),
         ("train_test_split.txt", 2, "2 2", "row 2: train should be 0 or 1, not 2"),
         ("bounding_boxes.txt", 7, "7 1.0 2.0 3.0", "row 7: the field 'height' is missing"),
@@ -177,7 +177,7 @@ def test_a_wrong_folder_is_named(tmp_path: Path, root: Path) -> None:
     assert not (tmp_path / "cache").exists()
 
 
-def test_records_hold_photos_as_they_are_and_fractions(root: Path, tmp_path: Path) -> None:
+def test_records_hold_unchanged_photos_and_fractions(root: Path, tmp_path: Path) -> None:
     builder = cub.prepare(root, tmp_path / "cache")
     source = Source(builder, "train", 16)
     example = source.example(0)
@@ -196,7 +196,7 @@ def test_records_hold_photos_as_they_are_and_fractions(root: Path, tmp_path: Pat
 
 def test_the_test_split_is_the_official_one_and_a_tenth_of_the_rest_is_val(tmp_path: Path) -> None:
     builder = cub.prepare(tiny_cub.write(tmp_path, per_species=21), tmp_path / "cache")
-    splits = {name: load(Source(builder, name, 8), name) for name in ("train", "val", "test")}
+    splits = {name: load(Source(builder, name, 8)) for name in ("train", "val", "test")}
     for name, per_species in (("train", 18), ("val", 2), ("test", 1)):
         np.testing.assert_array_equal(
             np.bincount(splits[name].labels["species"]), 6 * [per_species]
@@ -213,8 +213,10 @@ def test_damaged_and_missing_photos_are_left_out_counted_and_named(
     )
     cut.write_bytes(cut.read_bytes()[:-150])
     gone.unlink()
-    said = notices(cub.prepare(root, tmp_path / "cache"))
-    assert any("2 of 24 pictures are missing or damaged and left out" in notice for notice in said)
+    messages = notices(cub.prepare(root, tmp_path / "cache"))
+    assert any(
+        "2 of 24 photos are missing or damaged and left out" in notice for notice in messages
+    )
 
     later = cub.prepare(root, tmp_path / "cache")
     assert any("Bird_0003.jpg" in notice for notice in notices(later))
@@ -223,22 +225,22 @@ def test_damaged_and_missing_photos_are_left_out_counted_and_named(
     assert sizes == {"train": 11, "val": 6, "test": 5}
 
 
-def test_too_many_damaged_photos_end_it_and_leave_nothing(root: Path, tmp_path: Path) -> None:
+def test_too_many_damaged_photos_are_an_error(root: Path, tmp_path: Path) -> None:
     for photo in sorted((root / "images").rglob("*.jpg"))[::5]:
-        photo.write_bytes(b"no picture")
-    with pytest.raises(UserError, match=r"more than 5% of the 24 pictures .*Bird_.*unpack"):
+        photo.write_bytes(b"no image")
+    with pytest.raises(UserError, match=r"more than 5% of the 24 photos .*Bird_.*unpack"):
         cub.prepare(root, tmp_path / "cache")
     assert not list((tmp_path / "cache").rglob("*record*"))
 
 
-def test_a_split_without_pictures_is_an_error(root: Path, tmp_path: Path) -> None:
+def test_a_split_without_photos_is_an_error(root: Path, tmp_path: Path) -> None:
     path = root / "train_test_split.txt"
     path.write_text(path.read_text().replace(" 0\n", " 1\n"))
-    with pytest.raises(UserError, match=r"train_test_split\.txt: no picture for the split 'test'"):
+    with pytest.raises(UserError, match=r"train_test_split\.txt: no photo for the split 'test'"):
         cub.prepare(root, tmp_path / "cache")
 
 
-def test_a_grey_photo_becomes_rgb(root: Path, tmp_path: Path) -> None:
+def test_a_gray_photo_becomes_rgb(root: Path, tmp_path: Path) -> None:
     photo = root / "images" / "001.Big_Albatross" / "Bird_0001.jpg"
     Image.open(photo).convert("L").save(photo)
     source = Source(cub.prepare(root, tmp_path / "cache"), "train", 16)
@@ -247,27 +249,25 @@ def test_a_grey_photo_becomes_rgb(root: Path, tmp_path: Path) -> None:
     assert np.ptp(source[0].image, axis=-1).max() == 0
 
 
-@pytest.mark.parametrize("beside", [False, True])
+@pytest.mark.parametrize("next_to_it", [False, True])
 def test_segmentations_become_the_mask_of_the_bird(
-    root: Path, tmp_path: Path, beside: bool
+    root: Path, tmp_path: Path, next_to_it: bool
 ) -> None:
-    folder = tiny_cub.segment(root, beside)
+    folder = tiny_cub.segment(root, next_to_it)
     (folder / "001.Big_Albatross" / "Bird_0001.png").unlink()
     builder = cub.prepare(root, tmp_path / "cache")
     source = Source(builder, "train", 22)
     assert source.info.masks == ("bird",)
-    assert set(source.info.task("species").parts) == {"bird"}
-    assert "1 of 24 pictures have no usable segmentation" in notices(builder)[-1]
+    assert set(source.info.task("species").parts) == {("bird",)}
+    assert "1 of 24 photos have no usable segmentation" in notices(builder)[-1]
     lost, found = source[0].mask, source[1].mask
     assert lost is not None
     assert lost.sum() == 0
     assert found is not None  # of 32 x 22 pixels, the left 16 of them bird: 11 after the crop
-    np.testing.assert_array_equal(found, np.tile(np.arange(22) < 11, (22, 1)))
+    np.testing.assert_array_equal(found[..., 0], np.tile(np.arange(22) < 11, (22, 1)))
 
 
-def test_records_are_written_once_and_never_taken_for_another_folder(
-    root: Path, tmp_path: Path
-) -> None:
+def test_records_are_written_once_per_content_of_the_folder(root: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     first = cub.prepare(root, cache)
     written = {path: path.stat().st_mtime_ns for path in cache.rglob("*record*")}

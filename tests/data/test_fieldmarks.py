@@ -14,9 +14,9 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image, ImageFilter
 
-from jaxens.data import schema
+from jaxens.data import masks, records
 from jaxens.data.fieldmarks import builder as fieldmarks
-from jaxens.data.fieldmarks.draw import Picture, encoded, paint, render
+from jaxens.data.fieldmarks.draw import Drawing, encoded, paint, render
 from jaxens.data.fieldmarks.species import BILL_LENGTHS, FAMILIES, MARKS, PARTS, SPECIES
 from jaxens.data.source import Source
 from jaxens.errors import UserError
@@ -25,12 +25,12 @@ SMALL = {"train": 6, "val": 3, "test": 3}
 
 
 @pytest.fixture(scope="module")
-def pictures() -> list[Picture]:
+def drawings() -> list[Drawing]:
     return [render(seed=5, index=i) for i in range(360)]
 
 
-def part(picture: Picture, name: str) -> np.ndarray:
-    return schema.part_masks(picture.mask, fieldmarks.INFO, name)
+def part(drawing: Drawing, name: str) -> np.ndarray:
+    return masks.union(drawing.mask, PARTS, (name,))
 
 
 def grown(mask: np.ndarray, pixels: int) -> np.ndarray:
@@ -39,20 +39,20 @@ def grown(mask: np.ndarray, pixels: int) -> np.ndarray:
     return np.asarray(image.filter(ImageFilter.MaxFilter(2 * pixels + 1))) > 0
 
 
-def same(a: Picture, b: Picture) -> bool:
+def same(a: Drawing, b: Drawing) -> bool:
     pairs = [(a.image, b.image), (a.mask, b.mask), (a.points, b.points), (a.box, b.box)]
     pairs += [(a.labels[task], b.labels[task]) for task in a.labels]
     return all(np.array_equal(x, y, equal_nan=x.dtype.kind == "f") for x, y in pairs)
 
 
-# Pictures
+# Drawings
 
 
-def test_a_picture_depends_on_its_seed_and_index_alone(pictures: list[Picture]) -> None:
-    assert all(same(render(5, i), pictures[i]) for i in (17, 3, 250))
+def test_a_drawing_depends_on_its_seed_and_index_alone(drawings: list[Drawing]) -> None:
+    assert all(same(render(5, i), drawings[i]) for i in (17, 3, 250))
 
 
-def test_another_process_draws_the_same_picture(pictures: list[Picture]) -> None:
+def test_another_process_draws_the_same_image(drawings: list[Drawing]) -> None:
     code = """
 import hashlib, json, sys
 from jaxens.data.fieldmarks.draw import render
@@ -60,20 +60,20 @@ assert not {"jax", "tensorflow_datasets"} & set(sys.modules), "a drawing process
 print(json.dumps([hashlib.sha256(render(5, i).image).hexdigest() for i in (9, 2)]))
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
-    here = [hashlib.sha256(pictures[i].image).hexdigest() for i in (9, 2)]
+    here = [hashlib.sha256(drawings[i].image).hexdigest() for i in (9, 2)]
     assert json.loads(run.stdout) == here
 
 
-def test_pictures_and_seeds_differ(pictures: list[Picture]) -> None:
-    assert len({p.image.tobytes() for p in pictures}) == len(pictures)
-    assert not np.array_equal(render(6, 0).image, pictures[0].image)
+def test_indices_and_seeds_give_different_images(drawings: list[Drawing]) -> None:
+    assert len({p.image.tobytes() for p in drawings}) == len(drawings)
+    assert not np.array_equal(render(6, 0).image, drawings[0].image)
 
 
 @pytest.mark.parametrize("index", [0, 7, 31])
-def test_the_same_bird_at_any_size(index: int) -> None:
+def test_an_image_shows_the_same_bird_at_any_size(index: int) -> None:
     small, large = render(5, index, 64), render(5, index, 224)
     assert large.image.shape == (224, 224, 3)
-    assert large.mask.shape == (224, 224)
+    assert large.mask.shape == (224, 224, 1)
     shrunk = Image.fromarray(large.image).resize((64, 64), Image.Resampling.BOX)
     assert np.corrcoef(np.asarray(shrunk).ravel(), small.image.ravel())[0, 1] > 0.97
     np.testing.assert_array_equal(small.points, large.points)
@@ -88,19 +88,19 @@ def test_the_same_bird_at_any_size(index: int) -> None:
 
 
 @pytest.mark.parametrize("size", [16, 33, 100])
-def test_a_size_need_not_be_a_usual_one(size: int) -> None:
-    picture = render(0, 0, size)
-    assert picture.image.shape == (size, size, 3)
-    assert part(picture, "bill").any()
+def test_sizes_may_be_odd(size: int) -> None:
+    drawing = render(0, 0, size)
+    assert drawing.image.shape == (size, size, 3)
+    assert part(drawing, "bill").any()
 
 
 # Their truth
 
 
-def test_labels_are_those_of_the_species(pictures: list[Picture]) -> None:
+def test_labels_are_those_of_the_species(drawings: list[Drawing]) -> None:
     tasks = {task.name: task for task in fieldmarks.INFO.tasks}
-    for picture in pictures:
-        labels = picture.labels
+    for drawing in drawings:
+        labels = drawing.labels
         named = {t: tasks[t].classes[labels[t]] for t in tasks if tasks[t].kind == "multiclass"}
         species = next(s for s in SPECIES if s.name == named["species"])
         assert named["family"] == species.family
@@ -109,32 +109,32 @@ def test_labels_are_those_of_the_species(pictures: list[Picture]) -> None:
         assert {m for m, has in zip(MARKS, labels["marks"], strict=True) if has} == species.marks
 
 
-def test_a_part_has_a_mask_and_a_key_point_exactly_where_it_is_there(
-    pictures: list[Picture],
+def test_exactly_the_parts_that_are_present_have_a_mask_and_a_key_point(
+    drawings: list[Drawing],
 ) -> None:
-    for picture in pictures:
-        there = np.concatenate([[1, 1, 1], picture.labels["marks"]]).astype(bool)
-        assert [part(picture, name).any() for name in PARTS] == there.tolist()
-        assert np.isfinite(picture.points).all(-1).tolist() == there.tolist()
+    for drawing in drawings:
+        there = np.concatenate([[1, 1, 1], drawing.labels["marks"]]).astype(bool)
+        assert [part(drawing, name).any() for name in PARTS] == there.tolist()
+        assert np.isfinite(drawing.points).all(-1).tolist() == there.tolist()
 
 
-def test_key_points_lie_in_their_masks(pictures: list[Picture]) -> None:
-    for picture in pictures:
-        for name, point in zip(PARTS, picture.points, strict=True):
+def test_key_points_lie_in_their_masks(drawings: list[Drawing]) -> None:
+    for drawing in drawings:
+        for name, point in zip(PARTS, drawing.points, strict=True):
             if np.isfinite(point).all():
                 x, y = (point * 64).astype(int)
-                assert grown(part(picture, name), 1)[y, x], name
+                assert grown(part(drawing, name), 1)[y, x], name
 
 
-def test_marks_and_wing_lie_on_the_bird_and_all_of_it_in_the_box(pictures: list[Picture]) -> None:
-    for picture in pictures:
-        left, top, right, bottom = picture.box * 64
+def test_parts_are_on_the_bird_and_the_bird_is_in_the_box(drawings: list[Drawing]) -> None:
+    for drawing in drawings:
+        left, top, right, bottom = drawing.box * 64
         assert 0 <= left < right <= 64
         assert 0 <= top < bottom <= 64
-        bird = part(picture, "bird")
+        bird = part(drawing, "bird")
         for name in PARTS:
-            rows, cols = np.nonzero(part(picture, name))
-            assert not (part(picture, name) & ~grown(bird, 1)).any()
+            rows, cols = np.nonzero(part(drawing, name))
+            assert not (part(drawing, name) & ~grown(bird, 1)).any()
             if len(rows):
                 assert left - 1 < cols.min()
                 assert cols.max() < right
@@ -142,10 +142,10 @@ def test_marks_and_wing_lie_on_the_bird_and_all_of_it_in_the_box(pictures: list[
                 assert rows.max() < bottom
 
 
-def test_a_bill_is_as_long_as_it_is_called(pictures: list[Picture]) -> None:
+def test_short_medium_and_long_bills_differ_in_length(drawings: list[Drawing]) -> None:
     lengths = {name: [] for name in BILL_LENGTHS}
-    for i, picture in enumerate(pictures[:40]):
-        here = SPECIES[picture.labels["species"]]
+    for i, drawing in enumerate(drawings[:40]):
+        here = SPECIES[drawing.labels["species"]]
         for name, seen in lengths.items():
             other = paint(replace(here, bill_length=name), seed=5, index=i, size=64)
             rows, cols = np.nonzero(part(other, "bill"))
@@ -157,7 +157,7 @@ def test_a_bill_is_as_long_as_it_is_called(pictures: list[Picture]) -> None:
 
 
 @pytest.mark.parametrize("mark", MARKS)
-def test_a_mark_changes_the_picture_inside_its_mask_and_nowhere_else(mark: str) -> None:
+def test_a_mark_changes_the_image_inside_its_mask_only(mark: str) -> None:
     for index in range(6):
         species = SPECIES[render(5, index).labels["species"]]
         with_it = paint(replace(species, marks=species.marks | {mark}), 5, index, 64)
@@ -173,12 +173,12 @@ def test_a_mark_changes_the_picture_inside_its_mask_and_nowhere_else(mark: str) 
             assert all(np.array_equal(part(with_it, n), part(without, n)) for n in rest)
 
 
-def test_birds_fill_the_frame(pictures: list[Picture]) -> None:
-    boxes = np.stack([p.box for p in pictures])
+def test_birds_fill_the_frame(drawings: list[Drawing]) -> None:
+    boxes = np.stack([p.box for p in drawings])
     side = (boxes[:, 2:] - boxes[:, :2]).max(-1)
     assert side.min() > 0.5
     assert np.median(side) > 0.7
-    assert {bool(p.points[1, 0] > p.points[2, 0]) for p in pictures} == {True, False}  # both ways
+    assert {bool(p.points[1, 0] > p.points[2, 0]) for p in drawings} == {True, False}  # both ways
 
 
 # The design of the species
@@ -193,7 +193,7 @@ def test_species_families_and_attributes_are_balanced() -> None:
         assert len(crossed) == len(SPECIES)
 
 
-def test_a_mark_is_told_by_no_other_attribute() -> None:
+def test_no_other_attribute_predicts_a_mark() -> None:
     marks = np.array([[mark in s.marks for mark in MARKS] for s in SPECIES])
     assert (marks.mean(0) == 0.5).all()
     assert np.abs(np.corrcoef(marks.T) - np.eye(len(MARKS))).max() < 0.12
@@ -203,24 +203,24 @@ def test_a_mark_is_told_by_no_other_attribute() -> None:
             assert ((share > 0.3) & (share < 0.7)).all()
 
 
-def test_pictures_are_drawn_of_all_species_alike(pictures: list[Picture]) -> None:
-    counts = np.bincount([p.labels["species"] for p in pictures], minlength=18)
-    expected = len(pictures) / 18
+def test_all_species_are_equally_frequent(drawings: list[Drawing]) -> None:
+    counts = np.bincount([p.labels["species"] for p in drawings], minlength=18)
+    expected = len(drawings) / 18
     # Chi-squared with 17 degrees of freedom exceeds 40.8 once in a thousand.
     assert ((counts - expected) ** 2 / expected).sum() < 40.8
 
 
 @pytest.mark.parametrize("task", ["bill_length", "wing_pattern", "family"])
-def test_colour_gives_no_attribute_away(pictures: list[Picture], task: str) -> None:
-    """A least-squares classifier of the mean colours of frame, bird and wing stays at chance."""
-    colours = [
+def test_color_predicts_no_attribute(drawings: list[Drawing], task: str) -> None:
+    """A least-squares classifier of the mean colors of frame, bird and wing stays at chance."""
+    colors = [
         np.concatenate(
             [p.image.mean((0, 1)), *(p.image[part(p, n)].mean(0) for n in ("bird", "wing")), [255]]
         )
-        for p in pictures
+        for p in drawings
     ]
-    features = np.stack(colours) / 255
-    labels = np.array([p.labels[task] for p in pictures])
+    features = np.stack(colors) / 255
+    labels = np.array([p.labels[task] for p in drawings])
     classes = labels.max() + 1
     train, test = slice(0, 240), slice(240, None)
     weights = np.linalg.lstsq(features[train], np.eye(classes)[labels[train]], rcond=None)[0]
@@ -232,9 +232,9 @@ def test_colour_gives_no_attribute_away(pictures: list[Picture], task: str) -> N
 # The builder
 
 
-def test_what_was_drawn_is_what_is_read(tmp_path: Path) -> None:
+def test_records_hold_what_was_drawn(tmp_path: Path) -> None:
     builder = fieldmarks.prepare(tmp_path, size=32, seed=3, counts=SMALL)
-    assert schema.Info.from_json(builder.info.metadata["info"]) == fieldmarks.INFO
+    assert records.info_of(builder) == fieldmarks.INFO
     starts = {"train": 0, "val": 1_000_000, "test": 2_000_000}
     for split, start in starts.items():
         source = Source(builder, split, size=32)
@@ -243,7 +243,9 @@ def test_what_was_drawn_is_what_is_read(tmp_path: Path) -> None:
             read = source.example(i)
             drawn = render(3, start + i, 32)
             image, mask = (np.asarray(Image.open(io.BytesIO(b))) for b in (read.image, read.mask))
-            assert same(Picture(image, mask, read.points, read.box, dict(read.labels)), drawn)
+            assert same(
+                Drawing(image, mask[..., None], read.points, read.box, dict(read.labels)), drawn
+            )
 
 
 def test_many_processes_draw_the_same_in_the_same_order(tmp_path: Path) -> None:
@@ -255,7 +257,7 @@ def test_many_processes_draw_the_same_in_the_same_order(tmp_path: Path) -> None:
     assert [source.example(i).image for i in range(33)] == drawn
 
 
-def test_every_choice_has_a_folder_of_its_own(tmp_path: Path) -> None:
+def test_size_seed_and_counts_have_separate_folders(tmp_path: Path) -> None:
     def folder(size: int = 64, seed: int = 0, **counts: int) -> str:
         choice = SMALL | counts
         return str(
@@ -285,7 +287,7 @@ def test_a_half_written_cache_is_never_used(
     _check_whole(fieldmarks.prepare(tmp_path, 16, 0, SMALL), tmp_path)
 
 
-def test_what_a_killed_run_left_behind_is_removed(tmp_path: Path) -> None:
+def test_the_temporary_folder_of_a_killed_run_is_removed(tmp_path: Path) -> None:
     builder = fieldmarks.FieldMarks(size=16, seed=0, counts=SMALL, data_dir=tmp_path)
     folder = Path(builder.data_dir)
     leftover = folder.with_name(f"incomplete.ABC123_{folder.name}")
@@ -314,10 +316,10 @@ def _fail_at(index: int = 0, error: type[BaseException] = AssertionError) -> Any
         ({"size": 8}, "size 8"),
         ({"seed": -1}, "seed -1"),
         ({"counts": {"train": 5}}, "counts"),
-        ({"counts": SMALL | {"val": 0}}, "val of 0"),
+        ({"counts": SMALL | {"val": 0}}, "val has 0"),
     ],
 )
-def test_an_impossible_value_is_named(
+def test_a_value_out_of_range_is_named(
     tmp_path: Path, choice: dict[str, Any], named: Sequence[str]
 ) -> None:
     with pytest.raises(UserError, match=str(named)):

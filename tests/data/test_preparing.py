@@ -11,25 +11,25 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from jaxens.data import schema
-from jaxens.data.preparing import PictureBuilder, notices, prepare_quietly
+from jaxens.data import records, schema
+from jaxens.data.preparing import ExampleBuilder, notices, prepare_builder
 from jaxens.data.source import Source
 
 INFO = schema.Info("squares", (schema.Task.multiclass("shade", ("dark", "light")),))
 
 
-class Squares(PictureBuilder):
-    """Four grey squares; it counts how often it was asked for them."""
+class Squares(ExampleBuilder):
+    """Four gray squares; it counts how often they are generated."""
 
     VERSION = tfds.core.Version("1.0.0")
-    asked = 0
+    generated = 0
     failure: Exception | None = None
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return schema.dataset_info(self, INFO)
+        return records.dataset_info(self, INFO)
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
-        type(self).asked += 1
+        type(self).generated += 1
         return {"train": self._generate_examples()}
 
     def _generate_examples(self) -> Iterator[tuple[int, Any]]:
@@ -41,14 +41,15 @@ class Squares(PictureBuilder):
             self.advance()
             yield (
                 i,
-                schema.to_record(
+                self.record(
+                    "train",
                     schema.Example(
                         id=f"square {i}",
                         image=encoded.getvalue(),
                         points=np.zeros((0, 2), np.float32),
                         box=np.zeros(4, np.float32),
                         labels={"shade": np.int32(i // 2)},
-                    )
+                    ),
                 ),
             )
         self.info.metadata["notices"] = ["one square was round"]
@@ -56,42 +57,42 @@ class Squares(PictureBuilder):
 
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Squares, "asked", 0)
+    monkeypatch.setattr(Squares, "generated", 0)
     monkeypatch.setattr(Squares, "failure", None)
 
 
-def test_records_are_written_once_without_a_word_of_tfds(
+def test_records_are_written_once_and_nothing_is_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for _ in range(2):
-        builder = prepare_quietly(Squares(data_dir=tmp_path), "squares", 4)
-    assert Squares.asked == 1
+        builder = prepare_builder(Squares(data_dir=tmp_path), "squares", 4)
+    assert Squares.generated == 1
     assert capsys.readouterr() == ("", "")
     assert notices(builder) == ["one square was round"]
     source = Source(builder, "train", 2)
     assert [source[i].id for i in range(4)] == [f"square {i}" for i in range(4)]
 
 
-def test_what_a_killed_run_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+def test_only_the_temporary_folder_of_a_killed_run_is_removed(tmp_path: Path) -> None:
     leftover = tmp_path / "squares" / "incomplete.ABC123_1.0.0"
     other = tmp_path / "squares" / "incomplete.ABC123_2.0.0"
     for folder in (leftover, other):
         folder.mkdir(parents=True)
         (folder / "half").write_text("half")
-    prepare_quietly(Squares(data_dir=tmp_path), "squares", 4)
+    prepare_builder(Squares(data_dir=tmp_path), "squares", 4)
     assert not leftover.exists()
     assert other.exists()
 
 
-def test_a_failure_leaves_nothing_and_the_next_run_succeeds(
+def test_a_failure_writes_nothing_and_the_next_run_succeeds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Squares, "failure", ZeroDivisionError("in the middle"))
     with pytest.raises(ZeroDivisionError, match="in the middle"):
-        prepare_quietly(Squares(data_dir=tmp_path), "squares", 4)
+        prepare_builder(Squares(data_dir=tmp_path), "squares", 4)
     assert not list(tmp_path.rglob("*1.0.0*"))
     monkeypatch.setattr(Squares, "failure", None)
-    assert len(Source(prepare_quietly(Squares(data_dir=tmp_path), "squares", 4), "train", 2)) == 4
+    assert len(Source(prepare_builder(Squares(data_dir=tmp_path), "squares", 4), "train", 2)) == 4
 
 
 def test_a_full_disk_is_an_oserror_that_names_the_folder(
@@ -100,16 +101,16 @@ def test_a_full_disk_is_an_oserror_that_names_the_folder(
     words = "write() failed: No space left on device; Failed to close chunk_writer"
     monkeypatch.setattr(Squares, "failure", RuntimeError(words))
     with pytest.raises(OSError, match=re.escape(str(tmp_path / "squares"))) as caught:
-        prepare_quietly(Squares(data_dir=tmp_path), "squares", 4)
+        prepare_builder(Squares(data_dir=tmp_path), "squares", 4)
     assert caught.value.errno == errno.ENOSPC
 
 
-def test_those_who_prepare_the_same_records_take_turns(tmp_path: Path) -> None:
+def test_threads_that_prepare_the_same_records_wait_for_each_other(tmp_path: Path) -> None:
     builders = [Squares(data_dir=tmp_path) for _ in range(3)]
     lengths: list[int] = []
 
     def prepare(builder: Squares) -> None:
-        lengths.append(len(Source(prepare_quietly(builder, "squares", 4), "train", 2)))
+        lengths.append(len(Source(prepare_builder(builder, "squares", 4), "train", 2)))
 
     threads = [threading.Thread(target=prepare, args=(builder,)) for builder in builders]
     for thread in threads:
@@ -117,4 +118,4 @@ def test_those_who_prepare_the_same_records_take_turns(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert lengths == [4, 4, 4]
-    assert Squares.asked == 1
+    assert Squares.generated == 1

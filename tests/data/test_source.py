@@ -3,6 +3,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +11,17 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
+from jaxens.data import masks
 from jaxens.data.cub import builder as cub
 from jaxens.data.geometry import MARGIN, Crop, square
+from jaxens.data.preparing import fingerprint
 from jaxens.data.schema import Example
-from jaxens.data.source import Source, fingerprint, load
+from jaxens.data.source import Source, load
 from jaxens.errors import UserError
 from tests.data import tiny_cub
 
 NO_BOX = np.full(4, np.nan, np.float32)
-GREY = 90
+GRAY = 90
 
 
 def _example(
@@ -32,7 +35,7 @@ def _example(
 
 
 def _marked(width: int, height: int, x: int, y: int) -> np.ndarray:
-    pixels = np.full((height, width, 3), GREY, np.uint8)
+    pixels = np.full((height, width, 3), GRAY, np.uint8)
     pixels[y - 2 : y + 2, x - 2 : x + 2] = (255, 0, 0)
     return pixels
 
@@ -44,12 +47,12 @@ def test_a_point_stays_on_what_it_marks(width: int, height: int, crop: Crop, siz
     x, y = round(width * 0.45), round(height * 0.6)
     box = np.asarray([0.3, 0.4, 0.8, 0.8], np.float32)
     example = _example(_marked(width, height, x, y), (x / width, y / height), box=box)
-    picture = square(example, size, crop)
-    redness = picture.image[..., 0].astype(float) - picture.image[..., 1]
+    image = square(example, size, crop)
+    redness = image.image[..., 0].astype(float) - image.image[..., 1]
     redness = np.where(redness > redness.max() / 8, redness, 0)
     down, right = np.mgrid[:size, :size] + 0.5
     seen = np.asarray([(redness * right).sum(), (redness * down).sum()]) / redness.sum()
-    np.testing.assert_allclose(seen, picture.points[0] * size, atol=0.35)
+    np.testing.assert_allclose(seen, image.points[0] * size, atol=0.35)
 
 
 def test_a_point_outside_the_square_is_nan() -> None:
@@ -61,36 +64,27 @@ def test_a_point_outside_the_square_is_nan() -> None:
 
 def test_the_box_is_clipped_to_the_square() -> None:
     box = np.asarray([0.0, 0.25, 0.5, 0.75], np.float32)
-    picture = square(_example(_marked(40, 20, 20, 10), box=box), 10)
-    np.testing.assert_allclose(picture.box, [0, 0.25, 0.5, 0.75])
+    image = square(_example(_marked(40, 20, 20, 10), box=box), 10)
+    np.testing.assert_allclose(image.box, [0, 0.25, 0.5, 0.75])
 
 
-def test_a_picture_of_the_right_size_is_left_alone() -> None:
+def test_an_image_of_the_right_size_is_unchanged() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
-    bits = np.random.default_rng(1).integers(0, 256, (16, 16), np.uint8)
-    encoded = io.BytesIO()
-    Image.fromarray(bits).save(encoded, "PNG")
-    example = _example(pixels, (1.0, 0.3))
-    picture = square(
-        Example(example.id, example.image, example.points, NO_BOX, {}, encoded.getvalue()), 16
-    )
-    np.testing.assert_array_equal(picture.image, pixels)
-    assert picture.mask is not None
-    np.testing.assert_array_equal(picture.mask, bits)
-    np.testing.assert_array_equal(picture.points, example.points)
+    bits = np.random.default_rng(1).integers(0, 256, (16, 16, 2), np.uint8)
+    example = replace(_example(pixels, (1.0, 0.3)), mask=masks.encode(bits))
+    image = square(example, 16, parts=16)
+    np.testing.assert_array_equal(image.image, pixels)
+    assert image.mask is not None
+    np.testing.assert_array_equal(image.mask, bits)
+    np.testing.assert_array_equal(image.points, example.points)
 
 
-def test_every_bit_of_a_mask_is_a_majority_of_its_own() -> None:
+def test_each_part_of_a_mask_has_the_pixels_that_it_covers_by_half() -> None:
     rng = np.random.default_rng(2)
-    bits = rng.integers(0, 256, (24, 32), np.uint8)
-    encoded = io.BytesIO()
-    Image.fromarray(bits).save(encoded, "PNG")
-    example = _example(_marked(32, 24, 9, 9))
-    example = Example(example.id, example.image, example.points, NO_BOX, {}, encoded.getvalue())
-    mask = square(example, 8).mask
-    blocks = bits[:, 4:-4].reshape(8, 3, 8, 3).transpose(0, 2, 1, 3).reshape(8, 8, 9)
-    expected = sum(((blocks >> b & 1).sum(-1) >= 5).astype(int) << b for b in range(8))
-    np.testing.assert_array_equal(mask, expected)
+    regions = rng.random((24, 32, 11)) < 0.5
+    example = replace(_example(_marked(32, 24, 9, 9)), mask=masks.encode(masks.pack(regions)))
+    blocks = regions[:, 4:-4].reshape(8, 3, 8, 3, 11).sum(axis=(1, 3))
+    np.testing.assert_array_equal(square(example, 8, parts=11).mask, masks.pack(blocks >= 5))
 
 
 def test_a_square_around_the_box_has_a_margin_and_lies_inside() -> None:
@@ -102,23 +96,21 @@ def test_a_square_around_the_box_has_a_margin_and_lies_inside() -> None:
     np.testing.assert_allclose((top + bottom) / 2, 13, atol=1e-5)
 
 
-def test_what_lies_beyond_the_picture_is_its_mean_colour_and_no_part() -> None:
+def test_padding_has_the_mean_color_and_no_parts() -> None:
     pixels = np.full((20, 60, 3), (10, 20, 30), np.uint8)
     pixels[:, 30:] = (30, 40, 50)
     whole = np.asarray([0, 0, 1, 1], np.float32)
-    ones = io.BytesIO()
-    Image.fromarray(np.full((20, 60), 3, np.uint8)).save(ones, "PNG")
-    example = _example(pixels, (0.5, 0.5), box=whole)
-    example = Example("a", example.image, example.points, whole, {}, ones.getvalue())
-    picture = square(example, 60, "box")
-    np.testing.assert_array_equal(picture.image[:18], np.broadcast_to([20, 30, 40], (18, 60, 3)))
-    np.testing.assert_array_equal(picture.image[20:40], pixels)
-    assert picture.mask is not None
+    mask = masks.encode(np.full((20, 60, 1), 3, np.uint8))
+    example = replace(_example(pixels, (0.5, 0.5), box=whole), mask=mask)
+    image = square(example, 60, "box", parts=2)
+    np.testing.assert_array_equal(image.image[:18], np.broadcast_to([20, 30, 40], (18, 60, 3)))
+    np.testing.assert_array_equal(image.image[20:40], pixels)
+    assert image.mask is not None
     np.testing.assert_array_equal(
-        picture.mask, 3 * np.tile((np.arange(60) // 20 == 1)[:, None], 60)
+        image.mask[..., 0], 3 * np.tile((np.arange(60) // 20 == 1)[:, None], 60)
     )
-    np.testing.assert_allclose(picture.points, [[0.5, 0.5]])
-    np.testing.assert_allclose(picture.box, [0, 1 / 3, 1, 2 / 3], atol=1e-6)
+    np.testing.assert_allclose(image.points, [[0.5, 0.5]])
+    np.testing.assert_allclose(image.box, [0, 1 / 3, 1, 2 / 3], atol=1e-6)
 
 
 def test_a_jpeg_that_is_decoded_small_looks_like_one_decoded_whole() -> None:
@@ -145,25 +137,25 @@ def builder(folder: Path) -> tfds.core.DatasetBuilder:
 
 
 @pytest.mark.parametrize("crop", ["center", "box"])
-def test_a_split_in_memory_is_its_pictures_one_by_one(
+def test_a_split_in_memory_equals_its_images_one_by_one(
     builder: tfds.core.DatasetBuilder, crop: Crop
 ) -> None:
     source = Source(builder, "train", 20, crop)
-    split = load(source, "reading")
+    split = load(source)
     assert len(split) == len(source) == 12
     for i in range(len(source)):
-        picture = source[i]
-        assert split.ids[i] == picture.id
-        np.testing.assert_array_equal(split.images[i], picture.image)
+        image = source[i]
+        assert split.ids[i] == image.id
+        np.testing.assert_array_equal(split.images[i], image.image)
         assert split.masks is not None
-        np.testing.assert_array_equal(split.masks[i], picture.mask)
-        np.testing.assert_array_equal(split.points[i], picture.points)
-        np.testing.assert_array_equal(split.boxes[i], picture.box)
-        assert {name: v[i] for name, v in split.labels.items()} == dict(picture.labels)
+        np.testing.assert_array_equal(split.masks[i], image.mask)
+        np.testing.assert_array_equal(split.points[i], image.points)
+        np.testing.assert_array_equal(split.boxes[i], image.box)
+        assert {name: v[i] for name, v in split.labels.items()} == dict(image.labels)
 
 
-def test_the_beak_of_a_bird_is_red_wherever_it_was_cut(builder: tfds.core.DatasetBuilder) -> None:
-    split = load(Source(builder, "train", 44), "reading")
+def test_key_points_follow_the_crop(builder: tfds.core.DatasetBuilder) -> None:
+    split = load(Source(builder, "train", 44))
     beak = split.points[:, split.info.points.index("beak")]
     x, y = (beak * 44).astype(int).T
     red, green, _ = split.images[np.arange(len(split)), y, x].T.astype(int)
@@ -171,8 +163,8 @@ def test_the_beak_of_a_bird_is_red_wherever_it_was_cut(builder: tfds.core.Datase
     assert (red - green).min() > 150
 
 
-def test_taking_keeps_pictures_and_labels_together(builder: tfds.core.DatasetBuilder) -> None:
-    split = load(Source(builder, "train", 8), "reading")
+def test_take_keeps_images_and_labels_together(builder: tfds.core.DatasetBuilder) -> None:
+    split = load(Source(builder, "train", 8))
     taken = split.take(np.asarray([5, 0, 5]))
     assert taken.ids == [split.ids[5], split.ids[0], split.ids[5]]
     for name in ("images", "masks", "points", "boxes"):
@@ -193,7 +185,7 @@ def test_an_unknown_split_is_an_error(builder: tfds.core.DatasetBuilder) -> None
         Source(builder, "validation", 10)
 
 
-def test_the_fingerprint_is_of_the_content(
+def test_the_fingerprint_depends_on_the_content(
     builder: tfds.core.DatasetBuilder, folder: Path, tmp_path: Path
 ) -> None:
     copy = tmp_path / "CUB_200_2011"
@@ -203,19 +195,19 @@ def test_the_fingerprint_is_of_the_content(
     assert fingerprint(cub.prepare(copy, tmp_path / "a")) != fingerprint(builder)
 
 
-def test_the_fingerprint_is_the_same_whichever_process_wrote_the_records(tmp_path: Path) -> None:
+def test_the_fingerprint_does_not_depend_on_the_process(tmp_path: Path) -> None:
     """TFDS writes a record's fields in an order that differs between processes."""
     code = (
         "import sys, pathlib\n"
-        "from jaxens.data import source\n"
+        "from jaxens.data.preparing import fingerprint\n"
         "from jaxens.data.fieldmarks import builder as fieldmarks\n"
         "if __name__ == '__main__':\n"
         "    builder = fieldmarks.prepare(\n"
         "        pathlib.Path(sys.argv[1]), 16, 0, {'train': 6, 'val': 1, 'test': 1})\n"
-        "    print(source.fingerprint(builder))"
+        "    print(fingerprint(builder))"
     )
     (tmp_path / "draw.py").write_text(code)
-    told = {
+    fingerprints = {
         subprocess.run(
             [sys.executable, str(tmp_path / "draw.py"), str(tmp_path / name)],
             capture_output=True,
@@ -224,4 +216,4 @@ def test_the_fingerprint_is_the_same_whichever_process_wrote_the_records(tmp_pat
         ).stdout
         for name in "abc"
     }
-    assert len(told) == 1
+    assert len(fingerprints) == 1

@@ -19,18 +19,18 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
 
 @pytest.fixture(scope="module")
 def split(source: Source) -> Split:
-    return load(source, "reading")
+    return load(source)
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A plan that draws with replacement, so that pictures repeat within a batch."""
+class RandomPlan:
+    """A plan that draws with replacement, so that images repeat within a batch."""
 
     shape: tuple[int, ...]
-    pictures: int = 12
+    images: int = 12
 
     def __call__(self, step: int) -> np.ndarray:
-        return np.random.default_rng(step).integers(self.pictures, size=self.shape, dtype=np.int32)
+        return np.random.default_rng(step).integers(self.images, size=self.shape, dtype=np.int32)
 
 
 def _assert_same(streamed: Iterable[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
@@ -44,7 +44,7 @@ def _assert_same(streamed: Iterable[dict[str, Any]], expected: list[dict[str, An
             np.testing.assert_array_equal(values, b["labels"][name])
 
 
-def _gathered(split: Split, plan: Drawn, steps: range) -> list[dict[str, Any]]:
+def _gather(split: Split, plan: RandomPlan, steps: range) -> list[dict[str, Any]]:
     return [
         {
             "images": split.images[plan(step)],
@@ -55,20 +55,20 @@ def _gathered(split: Split, plan: Drawn, steps: range) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("shape", [(6,), (3, 8)])
-def test_a_stream_is_what_gathering_from_memory_gives(
+def test_a_stream_equals_gathering_from_memory(
     source: Source, split: Split, shape: tuple[int, ...]
 ) -> None:
-    plan = Drawn(shape)
-    _assert_same(batches(source, plan, 0, 7), _gathered(split, plan, range(7)))
+    plan = RandomPlan(shape)
+    _assert_same(batches(source, plan, 0, 7), _gather(split, plan, range(7)))
 
 
 def test_worker_processes_give_the_same_stream(source: Source, split: Split) -> None:
-    plan = Drawn((2, 4))
-    _assert_same(batches(source, plan, 2, 7, workers=2), _gathered(split, plan, range(2, 7)))
+    plan = RandomPlan((2, 4))
+    _assert_same(batches(source, plan, 2, 7, workers=2), _gather(split, plan, range(2, 7)))
 
 
-def test_a_stream_goes_on_where_another_was_left(source: Source) -> None:
-    plan = Drawn((6,))
+def test_a_stream_continues_an_earlier_one(source: Source) -> None:
+    plan = RandomPlan((6,))
     whole = list(batches(source, plan, 0, 6))
     _assert_same(batches(source, plan, 4, 6), whole[4:])
 
@@ -82,7 +82,7 @@ def test_a_stream_goes_on_where_another_was_left(source: Source) -> None:
 
 @pytest.mark.parametrize("shape", [(6,), (2, 6)])
 def test_the_processes_slices_tile_the_batch(source: Source, shape: tuple[int, ...]) -> None:
-    plan = Drawn(shape)
+    plan = RandomPlan(shape)
     axis = len(shape) - 1
     shards = [list(batches(source, plan, 0, 3, process_index=p, process_count=3)) for p in range(3)]
     tiled = [
@@ -99,11 +99,11 @@ def test_the_processes_slices_tile_the_batch(source: Source, shape: tuple[int, .
 
 
 def test_a_batch_that_the_processes_cannot_share_is_an_error(source: Source) -> None:
-    with pytest.raises(ValueError, match="a batch of 6 pictures cannot be shared by 4 processes"):
-        list(batches(source, Drawn((6,)), 0, 1, process_count=4))
+    with pytest.raises(ValueError, match="a batch of 6 images cannot be shared by 4 processes"):
+        list(batches(source, RandomPlan((6,)), 0, 1, process_count=4))
 
 
-def test_a_picture_that_several_members_draw_is_decoded_once(
+def test_an_image_that_several_members_draw_is_decoded_once(
     source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[int] = []
@@ -111,6 +111,6 @@ def test_a_picture_that_several_members_draw_is_decoded_once(
     monkeypatch.setattr(
         Source, "example", lambda self, index: read.append(index) or example(self, index)
     )
-    plan = Drawn((5, 8))
+    plan = RandomPlan((5, 8))
     next(iter(batches(source, plan, 0, 1)))
     assert sorted(read) == sorted(set(plan(0).ravel().tolist()))

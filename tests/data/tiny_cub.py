@@ -1,4 +1,4 @@
-"""A folder in the layout of CUB-200-2011, with six species and a few tiny pictures each."""
+"""A folder in the layout of CUB-200-2011, with six species and a few tiny images each."""
 
 from pathlib import Path
 
@@ -30,10 +30,10 @@ BEAK, LEFT_WING, RIGHT_WING = (PARTS.index(p) + 1 for p in ("beak", "left wing",
 
 
 def write(folder: Path, per_species: int = 4) -> Path:
-    """Writes `folder/CUB_200_2011`. The last picture of a species is for testing.
+    """Writes `folder/CUB_200_2011`. The last image of a species is for testing.
 
-    Picture i of a species is (30 + i) x 22 pixels, or the other way round where i is odd;
-    grey, with a red 4 x 4 square in whose middle the beak is. All of its bird's labels are
+    Image i of a species is (30 + i) x 22 pixels, or the other way round where i is odd;
+    gray, with a red 4 x 4 square in whose middle the beak is. All of its bird's labels are
     those of the class-level table: answer 1, 2, 3, 1, 2, 3 of the bill shapes.
     """
     root = folder / "CUB_200_2011"
@@ -46,28 +46,28 @@ def write(folder: Path, per_species: int = 4) -> Path:
         "bounding_boxes.txt": [],
         "parts/part_locs.txt": [],
     }
-    picture = 0
+    image = 0
     for k, species in enumerate(SPECIES):
         (root / "images" / species).mkdir()
         for i in range(per_species):
-            picture += 1
+            image += 1
             name = f"{species}/Bird_{i:04d}.jpg"
             width, height = (30 + i, 22) if i % 2 == 0 else (22, 30 + i)
             beak = (width // 2 - 5, height // 2 + 4)
             _photo(width, height, beak, k).save(root / "images" / name, quality=95, subsampling=0)
-            tables["images.txt"].append(f"{picture} {name}")
-            tables["image_class_labels.txt"].append(f"{picture} {k + 1}")
-            tables["train_test_split.txt"].append(f"{picture} {int(i < per_species - 1)}")
-            tables["bounding_boxes.txt"].append(f"{picture} 3.0 2.0 {width - 6}.0 12.0")
-            seen = {
+            tables["images.txt"].append(f"{image} {name}")
+            tables["image_class_labels.txt"].append(f"{image} {k + 1}")
+            tables["train_test_split.txt"].append(f"{image} {int(i < per_species - 1)}")
+            tables["bounding_boxes.txt"].append(f"{image} 3.0 2.0 {width - 6}.0 12.0")
+            visible_parts = {
                 BEAK: beak,
                 LEFT_WING: (10.0, 6.0) if i % 2 == 0 else None,
                 RIGHT_WING: (14.0, 8.0) if i % 4 < 2 else None,
             }
             for part in range(1, len(PARTS) + 1):
-                x, y = seen.get(part) or (0.0, 0.0)
-                visible = int(seen.get(part) is not None)
-                tables["parts/part_locs.txt"].append(f"{picture} {part} {x} {y} {visible}")
+                x, y = visible_parts.get(part) or (0.0, 0.0)
+                visible = int(visible_parts.get(part) is not None)
+                tables["parts/part_locs.txt"].append(f"{image} {part} {x} {y} {visible}")
     tables["classes.txt"] = [f"{k} {name}" for k, name in enumerate(SPECIES, 1)]
     tables["parts/parts.txt"] = [f"{k} {name}" for k, name in enumerate(PARTS, 1)]
     tables["attributes/attributes.txt"] = [f"{k} {a}" for k, a in enumerate(ATTRIBUTES, 1)]
@@ -89,7 +89,7 @@ def _photo(width: int, height: int, beak: tuple[int, int], species: int) -> Imag
 
 
 def attribute_rows(root: Path, rows: list[str]) -> None:
-    """Writes the table of single pictures: `image attribute present certainty time`."""
+    """Writes the table of single images: `image attribute present certainty time`."""
     path = root / "attributes" / "image_attribute_labels.txt"
     path.write_text("".join(f"{row}\n" for row in rows))
 
@@ -101,14 +101,14 @@ def replace_row(path: Path, row: int, text: str) -> None:
     path.write_text("\n".join(rows) + "\n")
 
 
-def segment(root: Path, beside: bool = False) -> Path:
-    """Writes a segmentation per picture: the left half at 200, the rest at 100."""
-    folder = (root.parent if beside else root) / "segmentations"
+def segment(root: Path, next_to_it: bool = False) -> Path:
+    """Writes a segmentation per image: the left half at 200, the rest at 100."""
+    folder = (root.parent if next_to_it else root) / "segmentations"
     for photo in sorted((root / "images").rglob("*.jpg")):
         width, height = Image.open(photo).size
-        grey = np.full((height, width), 100, np.uint8)
-        grey[:, : width // 2] = 200
+        gray = np.full((height, width), 100, np.uint8)
+        gray[:, : width // 2] = 200
         path = folder / photo.parent.name / f"{photo.stem}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(grey).save(path)
+        Image.fromarray(gray).save(path)
     return folder

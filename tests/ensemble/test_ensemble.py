@@ -14,7 +14,7 @@ from jaxens.models import build, normalized
 from jaxens.ops import conv_general_dilated
 
 SPECIES = Task.multiclass("species", ("a", "b", "c"))
-MARKS = Task.multilabel("marks", {"ring": "eye", "crest": "crown"})
+MARKS = Task.multilabel("marks", {"ring": ("eye",), "crest": ("crown",)})
 MEMBERS = 3
 
 

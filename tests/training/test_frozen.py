@@ -21,7 +21,7 @@ from jaxens.training.step import train_all, train_one
 MEMBERS, PICTURES, SIZE, BATCH, STEPS = 3, 12, 16, 4, 3
 TASKS = (
     Task.multiclass("species", ("a", "b", "c")),
-    Task.multilabel("marks", {"ring": "eye", "crest": "crown"}),
+    Task.multilabel("marks", {"ring": ("eye",), "crest": ("crown",)}),
 )
 UNCHANGED = Augment(flip=False, zoom=0.0, color=0.0)
 RNG = np.random.default_rng(0)

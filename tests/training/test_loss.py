@@ -9,7 +9,7 @@ from jaxens.data.schema import Task
 from jaxens.training.loss import multitask_loss, task_loss
 
 SPECIES = Task.multiclass("species", ("a", "b", "c"))
-MARKS = Task.multilabel("marks", {"ring": "eye", "crest": "crown"})
+MARKS = Task.multilabel("marks", {"ring": ("eye",), "crest": ("crown",)})
 RNG = np.random.default_rng(0)
 LOGITS = {
     "species": RNG.normal(size=(6, 3)).astype(np.float32),

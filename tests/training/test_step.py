@@ -14,8 +14,8 @@ from jaxens.training.state import build_model, build_optimizer, init
 
 MEMBERS, PICTURES, SIZE = 3, 24, 16
 TASKS = (
-    Task.multiclass("species", ("a", "b", "c"), "bird"),
-    Task.multilabel("marks", {"ring": "eye", "crest": "crown"}),
+    Task.multiclass("species", ("a", "b", "c"), ("bird",)),
+    Task.multilabel("marks", {"ring": ("eye",), "crest": ("crown",)}),
 )
 
 

@@ -1,6 +1,6 @@
-"""CUB-200-2011 (Wah et al. 2011), 11,788 photos of 200 species, as a builder.
+"""CUB-200-2011 (Wah et al. 2011), 11,788 photos of 200 species, as a TFDS builder.
 
-What is asked of the pictures, and how labels are made of the tables: see `cub_tables`.
+See `jaxens.data.cub.tables` for the tasks and labels.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ import tensorflow_datasets as tfds
 from jaxtyping import Int
 from PIL import Image
 
+from jaxens.data import masks
 from jaxens.data.cub.tables import (
     IMAGES,
     SPLIT,
@@ -24,30 +25,35 @@ from jaxens.data.cub.tables import (
     read,
     table_files,
 )
-from jaxens.data.preparing import PictureBuilder, prepare_quietly
-from jaxens.data.schema import Example, dataset_info, to_record
+from jaxens.data.preparing import ExampleBuilder, prepare_builder
+from jaxens.data.progress import Progress, no_progress
+from jaxens.data.records import dataset_info
+from jaxens.data.schema import Example
 from jaxens.errors import UserError
 
 __all__ = ["Cub", "prepare", "read"]
 
-VAL_EVERY = 10  # one in ten of a species' training pictures is for val
-MAX_UNREADABLE = 0.05  # of all pictures; three are always forgiven
+VAL_EVERY = 10  # every tenth training photo of a species is for val
+MAX_UNREADABLE = 0.05  # of all photos; three are always allowed
 
 # What Pillow raises for a damaged file, by format and by damage.
 _DAMAGED = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
-def prepare(folder: Path, cache_dir: Path) -> tfds.core.DatasetBuilder:
-    """Writes CUB's records below `cache_dir`, unless they are there, and opens them.
+def prepare(
+    folder: Path, cache_dir: Path, progress: Progress = no_progress
+) -> tfds.core.DatasetBuilder:
+    """Writes CUB's records below `cache_dir` unless they exist, and opens them.
 
     Args:
-        folder: `CUB_200_2011` as its archive unpacks it, or the folder that it lies in.
-        cache_dir: the same tables and photos are written once; a folder of other content
-            gets records of its own.
+        folder: `CUB_200_2011` as its archive unpacks it, or its parent.
+        cache_dir: the cache; the name of the folder below is a hash of the tables and of the
+            sizes of the photos.
+        progress: called after each photo.
 
     Raises:
-        UserError: if a table is missing or malformed (file, row and field are named), or if
-            more than 5 % of the photos cannot be read.
+        UserError: if a table is missing or malformed (it names file, row and field), or if more
+            than 5 % of the photos can't be read.
     """
     root = find_root(folder)
     cache = cache_dir / f"cub-{_key(root)}"
@@ -55,18 +61,18 @@ def prepare(folder: Path, cache_dir: Path) -> tfds.core.DatasetBuilder:
     if prepared.exists():
         return tfds.builder_from_directory(prepared)
     builder = Cub(folder=root, data_dir=cache)
-    return prepare_quietly(builder, "CUB-200-2011", len(builder.tables.names))
+    return prepare_builder(builder, "preparing CUB-200-2011", len(builder.tables.names), progress)
 
 
-class Cub(PictureBuilder):
-    """CUB-200-2011 out of the user's own folder.
+class Cub(ExampleBuilder):
+    """CUB-200-2011 from the user's folder.
 
-    `test` is the official split; every tenth training picture of a species is `val`. Photos
-    are stored as they are. Those that cannot be read are left out: the metadata's `notices`
-    counts them, its `excluded` names them.
+    `test` is the official split; every tenth training photo of a species is `val`. Photos are
+    stored unchanged. Those that can't be read are left out: the metadata counts them in
+    `notices` and names them in `excluded`.
     """
 
-    VERSION = tfds.core.Version("1.0.0")
+    VERSION = tfds.core.Version("2.0.0")
 
     def __init__(self, *, folder: Path, **arguments: Any) -> None:
         self.tables = read(folder)
@@ -79,22 +85,22 @@ class Cub(PictureBuilder):
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[int, Any]]]:
         return {
-            name: self._generate_examples(name, pictures)
-            for name, pictures in _splits(self.tables).items()
+            name: self._generate_examples(name, photos)
+            for name, photos in _splits(self.tables).items()
         }
 
     def _generate_examples(
-        self, split: str, pictures: Int[np.ndarray, "pictures"]
+        self, split: str, photos: Int[np.ndarray, "photo"]
     ) -> Iterator[tuple[int, Any]]:
         written = 0
-        for i in pictures:
+        for i in photos:
             example = self._example(i)
             self.advance()
             if example is not None:
                 written += 1
-                yield int(i), to_record(example)
+                yield int(i), self.record(split, example)
         if not written:
-            raise UserError(f"{self.tables.root / SPLIT}: no picture for the split {split!r}")
+            raise UserError(f"{self.tables.root / SPLIT}: no photo for the split {split!r}")
         self.info.metadata["excluded"] = self._unreadable
         self.info.metadata["notices"] = self._notices()
 
@@ -120,46 +126,44 @@ class Cub(PictureBuilder):
         )
 
     def _mask(self, name: str, size: tuple[int, int]) -> bytes:
-        """Bit 0 where at least half of the annotators saw the bird."""
-        mask = Image.new("L", size)
+        """The pixels that at least half of the annotators assigned to the bird."""
+        mask = np.zeros((size[1], size[0], 1), bool)
         try:
             path = (self.tables.segmentations or Path()) / name
-            grey = Image.open(path.with_suffix(".png")).convert("L")
-            if grey.size != size:
-                raise ValueError(f"{path} is of another size than its photo")
-            mask = grey.point([0] * 128 + [1] * 128)
+            gray = Image.open(path.with_suffix(".png")).convert("L")
+            if gray.size != size:
+                raise ValueError(f"{path} has another size than its photo")
+            mask = np.asarray(gray)[..., None] >= 128
         except _DAMAGED:
             self._unsegmented.append(name)
-        encoded = io.BytesIO()
-        mask.save(encoded, "PNG")
-        return encoded.getvalue()
+        return masks.encode(masks.pack(mask))
 
     def _stop_if_too_many(self) -> None:
         count, total = len(self._unreadable), len(self.tables.names)
         if count > max(3, MAX_UNREADABLE * total):
             raise UserError(
                 f"{self.tables.root / 'images'}: more than {MAX_UNREADABLE:.0%} of the {total} "
-                f"pictures are missing or damaged ({_some(self._unreadable)}): unpack the "
+                f"photos are missing or damaged ({_some(self._unreadable)}): unpack the "
                 "archive again"
             )
 
     def _notices(self) -> list[str]:
-        said = list(self.tables.notices)
+        notices = list(self.tables.notices)
         total = len(self.tables.names)
-        if lost := self._unreadable:
-            said.append(
-                f"CUB-200-2011: {len(lost)} of {total} pictures are missing or damaged and left "
-                f"out: {_some(lost)}"
+        if missing := self._unreadable:
+            notices.append(
+                f"CUB-200-2011: {len(missing)} of {total} photos are missing or damaged and left "
+                f"out: {_some(missing)}"
             )
-        if lost := self._unsegmented:
-            said.append(
-                f"CUB-200-2011: {len(lost)} of {total} pictures have no usable segmentation, so "
-                f"their masks are empty: {_some(lost)}"
+        if missing := self._unsegmented:
+            notices.append(
+                f"CUB-200-2011: {len(missing)} of {total} photos have no usable segmentation, so "
+                f"their masks are empty: {_some(missing)}"
             )
-        return said
+        return notices
 
 
-def _splits(tables: Tables) -> dict[str, Int[np.ndarray, "pictures"]]:
+def _splits(tables: Tables) -> dict[str, Int[np.ndarray, "photo"]]:
     val = np.zeros_like(tables.train)
     species = tables.labels["species"]
     for k in range(species.max() + 1):
@@ -174,9 +178,9 @@ def _splits(tables: Tables) -> dict[str, Int[np.ndarray, "pictures"]]:
 
 
 def _size(image: bytes) -> tuple[int, int]:
-    """Width and height of a picture that can be decoded to its end.
+    """Width and height of a photo; raises if it can't be decoded completely.
 
-    A JPEG is decoded at an eighth of its size, which reads all of its data all the same.
+    A JPEG is decoded at an eighth of its size, which still reads all of its data.
     """
     photo = Image.open(io.BytesIO(image))
     size = photo.size
@@ -186,19 +190,19 @@ def _size(image: bytes) -> tuple[int, int]:
 
 
 def _key(root: Path) -> str:
-    """Tells folders apart by their tables and by the sizes of their pictures' files."""
+    """A hash of the tables, and of the sizes of photos and segmentations."""
     digest = hashlib.sha256()
     for path in table_files(root):
         with path.open("rb") as table:
             digest.update(path.name.encode() + hashlib.file_digest(table, "sha256").digest())
-    pictures = [Path(name) for name in names(root / IMAGES, "image name").values()]
-    files = [root / "images" / picture for picture in pictures]
+    photos = [Path(name) for name in names(root / IMAGES, "image name").values()]
+    files = [root / "images" / photo for photo in photos]
     if segmentations := find_segmentations(root):
-        files += [segmentations / picture.with_suffix(".png") for picture in pictures]
+        files += [segmentations / photo.with_suffix(".png") for photo in photos]
     for file in files:
         digest.update(f"{file.stat().st_size if file.exists() else None},".encode())
     return digest.hexdigest()[:16]
 
 
-def _some(pictures: list[str]) -> str:
-    return ", ".join(pictures[:5]) + (", ..." if len(pictures) > 5 else "")
+def _some(photos: list[str]) -> str:
+    return ", ".join(photos[:5]) + (", ..." if len(photos) > 5 else "")

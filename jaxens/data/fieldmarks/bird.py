@@ -1,10 +1,10 @@
-"""A FieldMarks bird without paint: its pose, drawn by lot, and its outlines.
+"""The pose of a FieldMarks bird, drawn at random, and its outlines.
 
-Nothing that is drawn by lot knows of the species' marks, bill or wing, so that the pose
-gives none of them away.
+The random pose does not depend on the marks, bill or wing of the species, so it predicts none
+of them.
 
 Outlines are in bird units (the length of a body is about 1), x forward and y down, facing
-right; `Bird.frame` takes them to fractions of the picture.
+right; `Bird.frame` maps them to fractions of the image.
 """
 
 from dataclasses import dataclass, replace
@@ -18,11 +18,11 @@ from jaxens.data.fieldmarks.species import Species
 
 @dataclass(frozen=True)
 class Build:
-    """What a family's birds look like from afar."""
+    """The shape of the birds of a family."""
 
     pitch: float  # radians by which the breast is raised
     depth: float  # of the body
-    head: tuple[float, float]  # its centre, from the body's
+    head: tuple[float, float]  # its center, from the body's
     head_radius: float
     tail: tuple[float, float, float]  # length, half width at its end, depth of its fork
     legs: float  # their length
@@ -40,13 +40,13 @@ BILLS = {"short": (0.38, 0.62), "medium": (0.36, 1.50), "long": (0.34, 2.75)}
 
 @dataclass(frozen=True)
 class Bird:
-    """One bird: build, plumage and pose. `frame` maps bird units to the picture."""
+    """One bird: build, plumage and pose. `frame` maps bird units to the image."""
 
     build: Build
     plumage: Plumage
     body: Affine
-    head: Affine  # from radii of the head
-    wing: Affine  # from lengths of the wing, the first axis from shoulder to tip
+    head: Affine  # from units of the radius of the head
+    wing: Affine  # from units of the length of the wing; x runs from shoulder to tip
     tail: Affine
     bill_stretch: float
     feet: Points  # [2 2]
@@ -55,27 +55,27 @@ class Bird:
 
     @property
     def unit(self) -> float:
-        """A bird unit, as a fraction of the picture."""
+        """A bird unit, as a fraction of the image."""
         return float(np.sqrt(abs(np.linalg.det(self.frame.linear))))
 
 
 def draw_bird(rng: np.random.Generator, family: str) -> Bird:
-    """Plumage and pose by lot, placed so that even with a long bill it fits the picture."""
+    """Draws plumage and pose at random, so that even a long bill fits into the image."""
     build = BUILDS[family]
     plumage = draw_plumage(rng)
     pitch = -(build.pitch + rng.uniform(-0.2, 0.16))
-    body = Affine.turn(pitch, (0, 0))
+    body = Affine.rotate(pitch, (0, 0))
     neck = np.array(build.head) + rng.uniform((-0.05, -0.05), (0.04, 0.05))
-    head = Affine.turn(rng.uniform(-0.28, 0.22), tuple(body(neck[None])[0]), build.head_radius)
-    wing = body @ Affine.turn(np.pi + rng.uniform(-0.22, 0.06), (0.27, -0.06), 0.86)
+    head = Affine.rotate(rng.uniform(-0.28, 0.22), tuple(body(neck[None])[0]), build.head_radius)
+    wing = body @ Affine.rotate(np.pi + rng.uniform(-0.22, 0.06), (0.27, -0.06), 0.86)
     wing = wing @ Affine(np.diag([1.0, -1.0]), np.zeros(2))  # its lower edge has positive v
-    tail = body @ Affine.turn(np.pi + rng.uniform(-0.15, 0.3), (-0.42, -0.01))
+    tail = body @ Affine.rotate(np.pi + rng.uniform(-0.15, 0.3), (-0.42, -0.01))
     hips = body(HIPS * (1, build.depth))
     ground = body(outline_body(build)).max(0)[1] + build.legs * rng.uniform(0.8, 1.15)
     feet = np.stack([hips[:, 0] + rng.uniform(0.0, 0.08) + (0, 0.05), np.full(2, ground)], -1)
     bird = Bird(
         build, plumage, body, head, wing, tail, rng.uniform(0.93, 1.08), feet,
-        Affine.turn(0, (0, 0)), tuple(rng.uniform(0, 1, 4).tolist()),
+        Affine.rotate(0, (0, 0)), tuple(rng.uniform(0, 1, 4).tolist()),
     )  # fmt: skip
     return _placed(rng, bird)
 
@@ -99,7 +99,7 @@ def _placed(rng: np.random.Generator, bird: Bird) -> Bird:
 
 
 def outline_legs(bird: Bird) -> list[Points]:
-    """In bird units: the far leg, its toes, the near leg, its toes."""
+    """Outlines of the far leg, its toes, the near leg and its toes, in bird units."""
     toes = [
         (-0.09, 0.045), (-0.05, -0.012), (0.0, -0.03), (0.06, -0.015), (0.13, 0.045),
         (0.05, 0.02), (0.03, 0.055), (0.0, 0.02), (-0.05, 0.02),
@@ -113,7 +113,7 @@ def outline_legs(bird: Bird) -> list[Points]:
 
 
 def outline_body(build: Build) -> Points:
-    """The trunk without the head, in body units."""
+    """Outline of the trunk without the head, in body units."""
     points = [
         (0.14, -0.27), (-0.12, -0.235), (-0.36, -0.14), (-0.52, -0.05), (-0.52, 0.05),
         (-0.40, 0.135), (-0.15, 0.275), (0.12, 0.30), (0.36, 0.20), (0.48, 0.02),
@@ -122,7 +122,7 @@ def outline_body(build: Build) -> Points:
 
 
 def outline_bird(bird: Bird) -> Points:
-    """Trunk and head, as one smooth outline, in bird units."""
+    """One smooth outline of trunk and head, in bird units."""
     head = [
         (0.60, 0.86), (0.90, 0.42), (0.97, -0.18), (0.60, -0.80), (-0.15, -1.0),
         (-0.78, -0.62), (-1.0, 0.1),
@@ -131,7 +131,7 @@ def outline_bird(bird: Bird) -> Points:
 
 
 def outline_bill(length: str, stretch: float) -> Points:
-    """In radii of the head: culmen from the base to the tip (the 7th point), and back."""
+    """Outline of the bill in radii of the head; the tip is the 7th point."""
     half, reach = BILLS[length]
     tip = 0.88 + reach * stretch
     t = np.linspace(0, 1, 7)
@@ -143,7 +143,7 @@ def outline_bill(length: str, stretch: float) -> Points:
 
 
 def outline_tail(build: Build) -> Points:
-    """In bird units from the tail's root, backwards along x."""
+    """Outline of the tail in bird units, from its root backward along x."""
     length, half, fork = build.tail
     points = [(0, -0.08), (length, -half), (length - fork, 0), (length, half), (0, 0.08)]
     return np.array(points)
@@ -178,16 +178,15 @@ BAND_WIDTH = 0.13
 
 
 def outline_band(bird: Bird) -> Points:
-    """The breast band, in body units; the body's outline and the wing cut it to shape."""
+    """Outline of the breast band in body units, before it is clipped to the visible breast."""
     path = BAND * (1, bird.build.depth)
     return np.concatenate([path, path[::-1] + np.array((0.0, BAND_WIDTH))])
 
 
 def key_points(bird: Bird, species: Species) -> dict[str, Points]:
-    """Where a person would point, in bird units: the middle of each part, as a rule.
+    """The key point of each part in bird units: usually its center.
 
-    The bill's is its middle, half way from base to tip; the bird's is the middle of the
-    body; the eye ring's is the eye.
+    For the bird it is the center of the body, and for the eye ring the eye.
     """
     culmen = outline_bill(species.bill_length, bird.bill_stretch)
     return {

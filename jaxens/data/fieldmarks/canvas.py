@@ -1,4 +1,4 @@
-"""Outlines, what they cover of a canvas, and the canvas itself."""
+"""Outlines, their coverage of a canvas, and the canvas."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -8,10 +8,10 @@ from jaxtyping import Float, Float32
 from PIL import Image, ImageDraw, ImageFilter
 
 Points = Float[np.ndarray, "points 2"]
-Colour = Float[np.ndarray, "3"]
+Color = Float[np.ndarray, "3"]
 Coverage = Float[np.ndarray, "canvas canvas"]
 
-GRID = 64  # the raster of all that is soft: a habitat out of focus, shade
+GRID = 64  # the coarse grid of everything that is blurred
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Affine:
     shift: Float[np.ndarray, "2"]
 
     @classmethod
-    def turn(cls, angle: float, shift: tuple[float, float], scale: float = 1.0) -> Self:
-        """A turn by `angle` (radians, clockwise on the screen), then a scaling and a shift."""
+    def rotate(cls, angle: float, shift: tuple[float, float], scale: float = 1.0) -> Self:
+        """A rotation by `angle` (radians, clockwise on the screen), a scaling, then a shift."""
         c, s = scale * np.cos(angle), scale * np.sin(angle)
         return cls(np.array([[c, -s], [s, c]]), np.array(shift, float))
 
@@ -53,7 +53,7 @@ def spline(points: Points, steps: int = 6) -> Points:
 
 
 def ellipse(center: tuple[float, float], radii: tuple[float, float], angle: float = 0.0) -> Points:
-    return Affine.turn(angle, center)(_CIRCLE * radii)
+    return Affine.rotate(angle, center)(_CIRCLE * radii)
 
 
 _CIRCLE = np.stack([f(np.linspace(0, 2 * np.pi, 28, endpoint=False)) for f in (np.cos, np.sin)], -1)
@@ -61,14 +61,14 @@ _CIRCLE = np.stack([f(np.linspace(0, 2 * np.pi, 28, endpoint=False)) for f in (n
 
 @dataclass(frozen=True)
 class Shape:
-    """What an outline covers of the canvas, within the rectangle that holds it."""
+    """The coverage of an outline, within its bounding rectangle on the canvas."""
 
     rows: slice
     cols: slice
     cover: Float32[np.ndarray, "rows cols"]
 
     def local(self, place: Affine) -> tuple[np.ndarray, np.ndarray]:
-        """The pixels' coordinates before `place` took them to the canvas."""
+        """The coordinates of the pixels before `place` mapped them to the canvas."""
         back = place.inverse()
         x = np.arange(self.cols.start, self.cols.stop, dtype=np.float32) + 0.5
         y = np.arange(self.rows.start, self.rows.stop, dtype=np.float32)[:, None] + 0.5
@@ -77,12 +77,12 @@ class Shape:
         return a * x + (b * y + e), c * x + (d * y + f)
 
     def within(self, whole: Coverage) -> "Shape":
-        """Cut to shape by a coverage of the whole canvas."""
+        """The shape clipped by a coverage of the whole canvas."""
         return Shape(self.rows, self.cols, self.cover * whole[self.rows, self.cols])
 
 
 class Canvas:
-    """Colours in [0, 1], one plane each."""
+    """An RGB canvas [3 rows cols] in [0, 1]."""
 
     def __init__(self, background: Image.Image) -> None:
         self.side = background.width
@@ -99,14 +99,14 @@ class Canvas:
         rows, cols = slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
         return Shape(rows, cols, np.asarray(image, np.float32))
 
-    def paint(self, shape: Shape, colour: np.ndarray) -> None:
-        """Lays a colour, or a field of colours `[3 rows cols]`, over what `shape` covers."""
+    def paint(self, shape: Shape, color: np.ndarray) -> None:
+        """Paints a shape with a color, or with an array of colors `[3 rows cols]`."""
         under = self.pixels[:, shape.rows, shape.cols]
-        over = np.asarray(colour, np.float32)
+        over = np.asarray(color, np.float32)
         under += shape.cover * ((over[:, None, None] if over.ndim == 1 else over) - under)
 
     def whole(self, *shapes: Shape) -> Coverage:
-        """What any of `shapes` covers, on the whole canvas."""
+        """The union of `shapes`, on the whole canvas."""
         cover = np.zeros((self.side, self.side), np.float32)
         for shape in shapes:
             part = cover[shape.rows, shape.cols]
@@ -115,7 +115,7 @@ class Canvas:
 
 
 def soften(cover: Coverage, radius: float) -> np.ndarray:
-    """A coverage on the soft raster, blurred by `radius` (a fraction of the picture)."""
+    """A coverage on the coarse grid, blurred by `radius` (a fraction of the image)."""
     image = Image.fromarray((cover * 255).astype(np.uint8))
     image = image.resize((GRID, GRID), Image.Resampling.BOX)
     return np.asarray(image.filter(ImageFilter.GaussianBlur(radius * GRID)), np.float32) / 255

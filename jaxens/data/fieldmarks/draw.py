@@ -1,7 +1,7 @@
-"""Paints a FieldMarks picture, its masks and its key points. NumPy and Pillow only.
+"""Draws a FieldMarks image, its masks and its key points, with NumPy and Pillow only.
 
-Outlines are filled on a canvas several times finer than the picture and averaged down, so
-a picture has the same content at any size.
+Outlines are filled on a canvas two or three times as fine as the image, which is then averaged
+down, so that an image has the same content at any size.
 """
 
 import io
@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int8, Int32, UInt8
 from PIL import Image, ImageFilter
 
+from jaxens.data import masks
 from jaxens.data.fieldmarks import bird as anatomy
 from jaxens.data.fieldmarks import feathers
 from jaxens.data.fieldmarks.bird import Bird
@@ -19,14 +20,14 @@ from jaxens.data.fieldmarks.canvas import (
     GRID,
     Affine,
     Canvas,
-    Colour,
+    Color,
     Coverage,
     Shape,
     enlarge,
     soften,
 )
 from jaxens.data.fieldmarks.habitat import draw_habitat
-from jaxens.data.fieldmarks.plumage import EYE_COLOUR
+from jaxens.data.fieldmarks.plumage import EYE_COLOR
 from jaxens.data.fieldmarks.species import (
     BILL_LENGTHS,
     FAMILIES,
@@ -41,49 +42,45 @@ Label = Int32[np.ndarray, ""] | Int8[np.ndarray, "marks"]
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture and its truth. Bit `p` of the mask and row `p` of the points are `PARTS[p]`.
+class Drawing:
+    """An image, its labels and its marks. Part `p` of mask and points is `PARTS[p]`.
 
-    A pixel belongs to a part that covers at least half of it. An eye ring's part is the ring
-    with the eye in it; a wing's holds its bar, and the bird's holds everything.
+    A pixel is in a part that covers at least half of it. The eye ring contains the eye, the
+    wing contains its bar, and the bird contains everything.
     """
 
     image: UInt8[np.ndarray, "size size 3"]
-    mask: UInt8[np.ndarray, "size size"]
+    mask: UInt8[np.ndarray, "size size byte"]  # packed as in `jaxens.data.masks`
     points: Float32[np.ndarray, "parts 2"]  # x, y in fractions; NaN where the part is absent
     box: Float32[np.ndarray, "4"]  # left, top, right, bottom, in fractions
     labels: dict[str, Label]
 
 
-def render(seed: int, index: int, size: int = 64) -> Picture:
-    """Picture `index` of the endless series `seed`; it depends on nothing else.
+def render(seed: int, index: int, size: int = 64) -> Drawing:
+    """Draws image `index` of the series `seed`; it depends on nothing else.
 
     Args:
         seed: at least 0.
         index: at least 0.
-        size: the side of the picture, in pixels. The scene is the same at any size.
+        size: the side of the image, in pixels. The scene is the same at any size.
     """
     species = SPECIES[np.random.default_rng((seed, index, 0)).integers(len(SPECIES))]
     return paint(species, seed, index, size)
 
 
 def encoded(seed: int, index: int, size: int) -> dict[str, Any]:
-    """`render`, as the fields of an `Example` but for its id: image and mask are PNG files."""
-    picture = render(seed, index, size)
-    return vars(picture) | {"image": _png(picture.image), "mask": _png(picture.mask)}
-
-
-def _png(pixels: np.ndarray) -> bytes:
+    """Draws an image, as the fields of an `Example` without its id."""
+    drawing = render(seed, index, size)
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG", compress_level=1)
-    return file.getvalue()
+    Image.fromarray(drawing.image).save(file, "PNG", compress_level=1)
+    return vars(drawing) | {"image": file.getvalue(), "mask": masks.encode(drawing.mask)}
 
 
-def paint(species: Species, seed: int, index: int, size: int) -> Picture:
-    """A bird of `species` in the pose, the plumage and the place of picture `index`.
+def paint(species: Species, seed: int, index: int, size: int) -> Drawing:
+    """Draws a bird of `species` with the pose, plumage and background of image `index`.
 
-    The lots are drawn apart (bird, place, light, grain), so that pictures which differ in
-    their species' marks alone are the same elsewhere.
+    Bird, background, light and noise have separate random numbers, so that images of species
+    that differ in one mark are the same everywhere else.
     """
     fine = 3 if size <= 160 else 2
     bird = anatomy.draw_bird(np.random.default_rng((seed, index, 1)), species.family)
@@ -91,8 +88,8 @@ def paint(species: Species, seed: int, index: int, size: int) -> Picture:
     canvas = Canvas(draw_habitat(place, size * fine, bird.frame(bird.feet)))
     light = _Light.draw(np.random.default_rng((seed, index, 3)))
     cover = _paint_bird(canvas, bird, species, light)
-    image = _developed(canvas, light, fine, np.random.default_rng((seed, index, 4)))
-    return Picture(
+    image = _photograph(canvas, light, fine, np.random.default_rng((seed, index, 4)))
+    return Drawing(
         image,
         mask=_mask(cover, fine),
         points=_points(bird, species),
@@ -102,9 +99,9 @@ def paint(species: Species, seed: int, index: int, size: int) -> Picture:
 
 
 def labels(species: Species) -> dict[str, Label]:
-    """The answer to each task: a number, or a yes or no for each mark."""
+    """The label of each task: a class, or a 0 or 1 for each mark."""
     numbers = {
-        "species": [each.name for each in SPECIES].index(species.name),
+        "species": [s.name for s in SPECIES].index(species.name),
         "family": FAMILIES.index(species.family),
         "bill_length": BILL_LENGTHS.index(species.bill_length),
         "wing_pattern": WING_PATTERNS.index(species.wing_pattern),
@@ -115,12 +112,12 @@ def labels(species: Species) -> dict[str, Label]:
 
 @dataclass(frozen=True)
 class _Light:
-    """Where the light comes from, and what the camera makes of it."""
+    """Direction of the light, exposure, blur and noise."""
 
     toward: Float[np.ndarray, "2"]  # to the light; y is down
     relief: float
-    tint: Colour
-    blur: float  # as a fraction of the picture
+    tint: Color
+    blur: float  # as a fraction of the image
     noise: float
 
     @classmethod
@@ -140,7 +137,7 @@ def _paint_bird(canvas: Canvas, bird: Bird, species: Species, light: _Light) -> 
     """Paints from back to front.
 
     Returns:
-        What each part covers; absent marks are left out.
+        The coverage of each part; absent marks are left out.
     """
     on_canvas = Affine(np.eye(2) * canvas.side, np.zeros(2)) @ bird.frame
     body, head, wing, tail = (
@@ -175,7 +172,7 @@ def _paint_marks(
     silhouette: Coverage,
     folded: Shape,
 ) -> dict[str, Shape]:
-    """The marks on head and breast that lie below the wing, the bill and the eye."""
+    """Paints the marks on head and breast, which are below the wing, the bill and the eye."""
     parts, plumage = {}, bird.plumage
     if "crest" in species.marks:
         crest = parts["crest"] = canvas.shape(head(anatomy.CREST))
@@ -218,18 +215,18 @@ def _paint_face(canvas: Canvas, bird: Bird, species: Species, head: Affine) -> d
 
 def _paint_eye(canvas: Canvas, head: Affine) -> None:
     (x, y), r = anatomy.EYE, anatomy.EYE_RADIUS
-    for center, radius, colour in (
-        ((x, y), r, EYE_COLOUR),
+    for center, radius, color in (
+        ((x, y), r, EYE_COLOR),
         ((x + 0.3 * r, y - 0.35 * r), 0.38 * r, np.full(3, 0.97)),
     ):
         disc = canvas.shape(head(anatomy.ellipse(center, (radius, radius))))
-        canvas.paint(disc, colour)
+        canvas.paint(disc, color)
 
 
 def _cast_shadow(
     canvas: Canvas, folded: Shape, silhouette: Coverage, unit: float, light: _Light
 ) -> None:
-    """The wing's soft shadow on the flank."""
+    """Darkens the flank by a soft shadow of the wing."""
     dark = enlarge(soften(canvas.whole(folded), 0.045 * unit), canvas.side)
     canvas.pixels *= 1 - 0.45 * light.relief * dark * silhouette
 
@@ -242,7 +239,7 @@ def _shade(
     unit: float,
     light: _Light,
 ) -> None:
-    """Gives the flat paint a relief: blurred outlines taken as heights, lit from above."""
+    """Adds a relief: blurred outlines are heights, which are lit from above."""
     shade = np.ones((GRID, GRID), np.float32)
     for cover, width, strength in ((plain, 0.12, 1.3), (folded, 0.05, 0.5)):
         height = soften(cover, width * unit)
@@ -251,10 +248,10 @@ def _shade(
     canvas.pixels *= 1 + whole * (np.clip(enlarge(shade, canvas.side), 0.45, 1.5) - 1)
 
 
-def _developed(
+def _photograph(
     canvas: Canvas, light: _Light, fine: int, rng: np.random.Generator
 ) -> UInt8[np.ndarray, "size size 3"]:
-    """What the camera makes of the canvas: exposure, focus and grain."""
+    """Applies exposure, blur and noise to the canvas."""
     planes = canvas.pixels * (255 * light.tint[:, None, None]).astype(np.float32)
     planes = np.clip(planes, 0, 255, out=planes).astype(np.uint8)
     image = Image.merge("RGB", [Image.fromarray(plane).reduce(fine) for plane in planes])
@@ -263,16 +260,16 @@ def _developed(
     return np.clip(np.asarray(image) + grain, 0, 255).astype(np.uint8)
 
 
-def _mask(cover: dict[str, Coverage], fine: int) -> UInt8[np.ndarray, "size size"]:
-    """A part has the pixels that it covers by half, and if there is none, those that it
-    covers most."""
-    bits = 0
+def _mask(cover: dict[str, Coverage], fine: int) -> UInt8[np.ndarray, "size size byte"]:
+    """The pixels that a part covers at least half of, or else those that it covers most."""
+    size = len(cover["bird"]) // fine
+    regions = np.zeros((size, size, len(PARTS)), bool)
     for p, part in enumerate(PARTS):
         if part in cover:
             image = Image.fromarray((cover[part] * 255).astype(np.uint8))
             share = np.asarray(image.reduce(fine))
-            bits = bits | ((share >= min(128, share.max())).astype(np.uint8) << p)
-    return np.asarray(bits, np.uint8)
+            regions[..., p] = share >= min(128, share.max())
+    return masks.pack(regions)
 
 
 def _points(bird: Bird, species: Species) -> Float32[np.ndarray, "parts 2"]:

@@ -1,6 +1,6 @@
-"""What a FieldMarks bird's outlines are painted with: plumage, wing patterns, horn.
+"""The texture of a FieldMarks bird: plumage, wing patterns, bill.
 
-Each function returns a field of colours `[3 rows cols]` for a shape.
+Each function returns a field of colors `[3 rows cols]` for a shape.
 """
 
 import math
@@ -9,22 +9,22 @@ import numpy as np
 
 from jaxens.data.fieldmarks import bird as anatomy
 from jaxens.data.fieldmarks.bird import Bird
-from jaxens.data.fieldmarks.canvas import Affine, Colour, Shape
+from jaxens.data.fieldmarks.canvas import Affine, Color, Shape
 
 
-def tail_feathers(shape: Shape, tail: Affine, colour: Colour) -> np.ndarray:
+def tail_feathers(shape: Shape, tail: Affine, color: Color) -> np.ndarray:
     x, y = shape.local(tail)
     shafts = 0.78 + 0.16 * np.cos(y * 95) + 0.12 * x
-    return colour[:, None, None] * shafts
+    return color[:, None, None] * shafts
 
 
-def crest_feathers(shape: Shape, head: Affine, colour: Colour) -> np.ndarray:
+def crest_feathers(shape: Shape, head: Affine, color: Color) -> np.ndarray:
     x, y = shape.local(head)
-    return colour[:, None, None] * (0.86 + 0.14 * np.sin(9 * (x - y)))
+    return color[:, None, None] * (0.86 + 0.14 * np.sin(9 * (x - y)))
 
 
 def body_feathers(shape: Shape, body: Affine, head: Affine, bird: Bird) -> np.ndarray:
-    """Dark above and pale below, a hood, and rows of small feathers."""
+    """Dark above and pale below, with a hood and rows of small feathers."""
     plumage, (p, q) = bird.plumage, (2 * math.pi * phase for phase in bird.phases[:2])
     x, y = shape.local(body)
     hx, hy = shape.local(head)
@@ -32,12 +32,12 @@ def body_feathers(shape: Shape, body: Affine, head: Affine, bird: Bird) -> np.nd
     back = _step(0.10 - y / bird.build.depth - np.maximum(x - 0.08, 0) + ragged, 0.08)
     hood = _step(1.22 - np.sqrt(hx**2 + (hy + 0.1) ** 2) + 3 * ragged, 0.12)
     cap = _step(-0.42 - hy + 2 * ragged, 0.08)
-    colour = _mix(plumage.under[:, None, None], plumage.upper[:, None, None], back)
-    colour = _mix(colour, _mix(plumage.face[:, None, None], plumage.cap[:, None, None], cap), hood)
+    color = _mix(plumage.under[:, None, None], plumage.upper[:, None, None], back)
+    color = _mix(color, _mix(plumage.face[:, None, None], plumage.cap[:, None, None], cap), hood)
     row = y * 17 + 0.3 * np.sin(9 * x + q)
     along = x * 11 + 0.5 * (np.floor(row) % 2)
     feather = (along - np.floor(along)) * (0.6 + 0.4 * np.cos(2 * np.pi * row))
-    return colour * (1.03 - 0.10 * feather)
+    return color * (1.03 - 0.10 * feather)
 
 
 def wing_feathers(shape: Shape, wing: Affine, bird: Bird, pattern: str) -> np.ndarray:
@@ -45,10 +45,10 @@ def wing_feathers(shape: Shape, wing: Affine, bird: Bird, pattern: str) -> np.nd
     plumage, covert = bird.plumage, anatomy.WING_COVERTS
     marked = WING_MARKS[pattern](u - covert - 0.03 * bird.phases[2], v + 0.03 * bird.phases[3])
     marked = marked & (u > covert)
-    colour = np.where(marked, plumage.pattern[:, None, None], plumage.wing[:, None, None])
+    color = np.where(marked, plumage.pattern[:, None, None], plumage.wing[:, None, None])
     flight = np.cos((v - 0.1 * u) * 110) * _step(u - 0.45, 0.1)
     coverts = np.cos(u * 70) * np.cos(v * 60) * (1 - _step(u - 0.3, 0.1))
-    return colour * (0.97 + 0.05 * flight + 0.05 * coverts)
+    return color * (0.97 + 0.05 * flight + 0.05 * coverts)
 
 
 # Wing patterns, as what is marked at (u, v): u runs from the coverts' edge to the tip (0.7),
@@ -71,11 +71,11 @@ def _spots(u: np.ndarray, v: np.ndarray, pitch: float, radius: float) -> np.ndar
     return along**2 + across**2 < radius**2
 
 
-def horn(shape: Shape, head: Affine, colour: Colour) -> np.ndarray:
-    """A bill: lit culmen, dark gape."""
+def horn(shape: Shape, head: Affine, color: Color) -> np.ndarray:
+    """The bill: a bright upper edge and a dark line between its halves."""
     _, y = shape.local(head)
     gape = np.exp(-(((y - 0.05) / 0.045) ** 2))
-    return colour[:, None, None] * (1.0 - 0.4 * gape) + 0.25 * np.clip(-y, 0, 0.3)
+    return color[:, None, None] * (1.0 - 0.4 * gape) + 0.25 * np.clip(-y, 0, 0.3)
 
 
 def _mix(a: np.ndarray, b: np.ndarray, share: np.ndarray) -> np.ndarray:

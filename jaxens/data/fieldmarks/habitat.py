@@ -1,7 +1,7 @@
-"""Where a FieldMarks bird stands: a blurred habitat, decoys in it, and a perch.
+"""The background of a FieldMarks bird: a blurred habitat, distractors, and a perch.
 
-Decoys have what birds have without being birds: stripes, spots, checks, rings, wedges.
-Everything is placed in fractions of the picture, so that it looks the same at any size.
+Distractors have patterns that birds have too: stripes, spots, checks, rings, wedges. Everything
+is placed in fractions of the image, so that it looks the same at any size.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from jaxens.data.fieldmarks.canvas import GRID, Affine, Colour, Points, ellipse, spline
+from jaxens.data.fieldmarks.canvas import GRID, Affine, Color, Points, ellipse, spline
 
 GREENS = np.array([(70, 100, 50), (110, 130, 62), (44, 72, 44), (150, 160, 88), (90, 120, 90)])
 BROWNS = np.array([(96, 76, 56), (132, 106, 76), (66, 52, 42), (164, 138, 102), (120, 112, 104)])
@@ -19,27 +19,27 @@ STRAWS = np.array([(186, 168, 112), (154, 138, 84), (208, 190, 140), (120, 122, 
 BRIGHTS = np.array([(190, 50, 44), (226, 190, 70), (238, 232, 220), (120, 60, 110), (60, 50, 52)])
 
 
-def fill(colour: Colour) -> tuple[int, int, int]:
-    r, g, b = (min(255, max(0, round(value))) for value in colour.tolist())
+def fill(color: Color) -> tuple[int, int, int]:
+    r, g, b = (min(255, max(0, round(value))) for value in color.tolist())
     return r, g, b
 
 
-def pick(rng: np.random.Generator, colours: np.ndarray) -> Colour:
-    return rng.choice(colours) * rng.uniform(0.8, 1.2) + rng.normal(0, 6, 3)
+def pick(rng: np.random.Generator, colors: np.ndarray) -> Color:
+    return rng.choice(colors) * rng.uniform(0.8, 1.2) + rng.normal(0, 6, 3)
 
 
 def draw_habitat(rng: np.random.Generator, pixels: int, feet: Points) -> Image.Image:
-    """Background, decoys and perch on a canvas of `pixels`; the bird's feet at `feet`."""
+    """Draws background, distractors and perch on a canvas of `pixels`, with the feet at `feet`."""
     above, below, strokes = HABITATS[rng.integers(len(HABITATS))]
-    half = pixels // 2  # is fine enough for what is out of focus
+    half = pixels // 2  # enough for what is out of focus
     image = _soft(rng, above, below, strokes).resize((half, half), Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(image)
     for _ in range(rng.integers(3, 8)):
-        decoy = DECOYS[rng.integers(len(DECOYS))]
-        place = Affine.turn(
+        distractor = DECOYS[rng.integers(len(DECOYS))]
+        place = Affine.rotate(
             rng.uniform(0, 2 * np.pi), tuple(rng.uniform(0, 1, 2)), rng.uniform(0.14, 0.34)
         )
-        decoy(rng, draw, Affine(np.eye(2) * half, np.zeros(2)) @ place)
+        distractor(rng, draw, Affine(np.eye(2) * half, np.zeros(2)) @ place)
     image = image.filter(ImageFilter.BoxBlur(half / 64 * rng.uniform(0.1, 0.6)))
     image = image.resize((pixels, pixels), Image.Resampling.BILINEAR)
     (_branch if rng.random() < 0.65 else _ground)(rng, image, feet)
@@ -49,7 +49,7 @@ def draw_habitat(rng: np.random.Generator, pixels: int, feet: Points) -> Image.I
 def _soft(
     rng: np.random.Generator, above: np.ndarray, below: np.ndarray, strokes: str
 ) -> Image.Image:
-    """A habitat out of focus."""
+    """Draws a habitat out of focus."""
     top, bottom = pick(rng, above), pick(rng, below)
     height = np.linspace(0, 1, GRID)[:, None, None]
     horizon = 1 / (1 + np.exp((rng.uniform(0.35, 0.8) - height) * rng.uniform(4, 25)))
@@ -61,19 +61,19 @@ def _soft(
     for _ in range(rng.integers(10, 30)):
         x, y = rng.uniform(0, GRID, 2)
         size = GRID * rng.uniform(0.02, 0.11)
-        colour = fill(pick(rng, below if y > GRID / 2 else above) * rng.uniform(0.75, 1.25))
+        color = fill(pick(rng, below if y > GRID / 2 else above) * rng.uniform(0.75, 1.25))
         if strokes == "reeds":
             lean = rng.normal(0, 8)
-            draw.line([(x, GRID), (x + lean, y * 0.8)], colour, int(rng.integers(1, 4)))
+            draw.line([(x, GRID), (x + lean, y * 0.8)], color, int(rng.integers(1, 4)))
         elif strokes == "ripples":
-            draw.ellipse([x - 3 * size, y - size / 4, x + 3 * size, y + size / 4], colour)
+            draw.ellipse([x - 3 * size, y - size / 4, x + 3 * size, y + size / 4], color)
         else:
-            draw.ellipse([x - size, y - size, x + size, y + size], colour)
+            draw.ellipse([x - size, y - size, x + size, y + size], color)
     return soft.filter(ImageFilter.GaussianBlur(rng.uniform(0.8, 2.6)))
 
 
 def noise(rng: np.random.Generator, cells: int) -> np.ndarray:
-    """Smooth noise on the soft raster, about standard normal at its knots."""
+    """Smooth noise on the coarse grid, about standard normal at its nodes."""
     knots = Image.fromarray(rng.normal(0, 1, (cells, cells)).astype(np.float32))
     return np.asarray(knots.resize((GRID, GRID), Image.Resampling.BICUBIC))
 
@@ -91,11 +91,11 @@ HABITATS = (
 
 
 def _leaf(rng: np.random.Generator, draw: ImageDraw.ImageDraw, place: Affine) -> None:
-    """Its veins are stripes."""
-    width, colour = rng.uniform(0.16, 0.34), pick(rng, GREENS)
+    """Draws a leaf whose veins look like stripes."""
+    width, color = rng.uniform(0.16, 0.34), pick(rng, GREENS)
     outline = [(0, 0), (0.3, -width), (0.7, -width * 0.8), (1, 0), (0.7, width), (0.3, width)]
-    polygon(draw, place(spline(np.array(outline), 4)), colour)
-    vein = colour * rng.choice([0.6, 1.45])
+    polygon(draw, place(spline(np.array(outline), 4)), color)
+    vein = color * rng.choice([0.6, 1.45])
     thick = rng.uniform(0.02, 0.06)
     stroke(draw, place, [(0, 0), (1, 0)], thick, vein)
     for x in np.arange(0.15, 0.8, 0.16):
@@ -104,19 +104,19 @@ def _leaf(rng: np.random.Generator, draw: ImageDraw.ImageDraw, place: Affine) ->
 
 
 def _spotted(rng: np.random.Generator, draw: ImageDraw.ImageDraw, place: Affine) -> None:
-    """A fungus or a pebble with spots."""
-    colour = pick(rng, np.concatenate([BROWNS, BRIGHTS]))
-    polygon(draw, place(ellipse((0, 0), (0.5, 0.36))), colour)
-    spot = pick(rng, BRIGHTS) if rng.random() < 0.5 else colour * 0.5
+    """Draws a mushroom or a pebble with spots."""
+    color = pick(rng, np.concatenate([BROWNS, BRIGHTS]))
+    polygon(draw, place(ellipse((0, 0), (0.5, 0.36))), color)
+    spot = pick(rng, BRIGHTS) if rng.random() < 0.5 else color * 0.5
     for x, y in rng.uniform((-0.38, -0.24), (0.38, 0.24), (9, 2)):
         polygon(draw, place(ellipse((x, y), (0.06, 0.06))), spot)
 
 
 def _cone(rng: np.random.Generator, draw: ImageDraw.ImageDraw, place: Affine) -> None:
-    """A pine cone; its scales are checks."""
-    colour = pick(rng, BROWNS)
-    polygon(draw, place(ellipse((0, 0), (0.55, 0.3))), colour)
-    scales = colour * rng.choice([0.55, 1.5])
+    """Draws a pine cone whose scales look like checks."""
+    color = pick(rng, BROWNS)
+    polygon(draw, place(ellipse((0, 0), (0.55, 0.3))), color)
+    scales = color * rng.choice([0.55, 1.5])
     for i, x in enumerate(np.arange(-0.4, 0.4, 0.14)):
         for y in np.arange(-0.21 + 0.07 * (i % 2), 0.2, 0.14):
             if (x / 0.55) ** 2 + (y / 0.3) ** 2 < 0.75:
@@ -124,39 +124,39 @@ def _cone(rng: np.random.Generator, draw: ImageDraw.ImageDraw, place: Affine) ->
 
 
 def _berries(rng: np.random.Generator, draw: ImageDraw.ImageDraw, place: Affine) -> None:
-    """Round and ringed, as eyes are."""
-    colour, ring = pick(rng, BRIGHTS), pick(rng, BRIGHTS)
+    """Draws a round, ringed shape that looks like an eye."""
+    color, ring = pick(rng, BRIGHTS), pick(rng, BRIGHTS)
     stroke(draw, place, [(0, 0), (0.5, 0.1), (0.9, 0)], 0.05, pick(rng, BROWNS))
     for x, y in ((0.3, 0.2), (0.55, -0.1), (0.8, 0.2)):
         polygon(draw, place(ellipse((x, y), (0.15, 0.15))), ring)
-        polygon(draw, place(ellipse((x, y), (0.10, 0.10))), colour)
-        polygon(draw, place(ellipse((x - 0.03, y - 0.03), (0.03, 0.03))), colour + 70)
+        polygon(draw, place(ellipse((x, y), (0.10, 0.10))), color)
+        polygon(draw, place(ellipse((x - 0.03, y - 0.03), (0.03, 0.03))), color + 70)
 
 
 def _twig(rng: np.random.Generator, draw: ImageDraw.ImageDraw, place: Affine) -> None:
-    """Its thorns and side twigs are wedges, as bills are."""
-    colour, bend = pick(rng, BROWNS), rng.uniform(-0.3, 0.3)
+    """Draws a twig whose thorns look like bills."""
+    color, bend = pick(rng, BROWNS), rng.uniform(-0.3, 0.3)
     stem = [(-1, -0.06), (0, bend - 0.04), (1.3, 0), (0, bend + 0.05)]
-    polygon(draw, place(np.array(stem)), colour)
+    polygon(draw, place(np.array(stem)), color)
     for x in rng.uniform(-0.7, 0.7, 3):
         root, tip = bend * (1 - abs(x)), rng.uniform(0.15, 0.5) * rng.choice([-1, 1])
         wedge = [(x - 0.07, root), (x + 0.25, root + tip), (x + 0.07, root)]
-        polygon(draw, place(np.array(wedge)), colour * 0.9)
+        polygon(draw, place(np.array(wedge)), color * 0.9)
 
 
 def _blades(rng: np.random.Generator, draw: ImageDraw.ImageDraw, place: Affine) -> None:
-    colour = pick(rng, np.concatenate([GREENS, STRAWS]))
+    color = pick(rng, np.concatenate([GREENS, STRAWS]))
     for lean in rng.uniform(-0.6, 0.6, 4):
         blade = [(-0.06, 0), (lean * 0.4, -0.7), (lean, -1.2), (lean * 0.4 + 0.08, -0.7), (0.06, 0)]
-        polygon(draw, place(np.array(blade)), colour * rng.uniform(0.75, 1.25))
+        polygon(draw, place(np.array(blade)), color * rng.uniform(0.75, 1.25))
 
 
 Decoy = Callable[[np.random.Generator, ImageDraw.ImageDraw, Affine], None]
 DECOYS: tuple[Decoy, ...] = (_leaf, _leaf, _spotted, _cone, _berries, _twig, _twig, _blades)
 
 
-def polygon(draw: ImageDraw.ImageDraw, points: Points, colour: Colour) -> None:
-    draw.polygon(points.ravel().tolist(), fill=fill(colour))
+def polygon(draw: ImageDraw.ImageDraw, points: Points, color: Color) -> None:
+    draw.polygon(points.ravel().tolist(), fill=fill(color))
 
 
 def stroke(
@@ -164,17 +164,17 @@ def stroke(
     place: Affine,
     path: list[tuple[float, float]],
     width: float,
-    colour: Colour,
+    color: Color,
 ) -> None:
-    """A line whose width scales with the drawing."""
+    """Draws a line whose width scales with the image."""
     pixels = round(width * float(np.sqrt(abs(np.linalg.det(place.linear)))))
     points = place(np.array(path)).ravel().tolist()
-    draw.line(points, fill(colour), max(1, pixels), joint="curve")
+    draw.line(points, fill(color), max(1, pixels), joint="curve")
 
 
 def _branch(rng: np.random.Generator, image: Image.Image, feet: Points) -> None:
-    """A branch right across the picture, lit from above, below the feet."""
-    pixels, colour = image.width, pick(rng, BROWNS)
+    """Draws a branch across the image, below the feet and lit from above."""
+    pixels, color = image.width, pick(rng, BROWNS)
     slope, thick, sag = rng.uniform(-0.14, 0.14), rng.uniform(0.05, 0.085), rng.uniform(-0.1, 0.1)
     x = np.linspace(-0.05, 1.05, 24)
     away = x - feet[:, 0].mean()
@@ -184,30 +184,30 @@ def _branch(rng: np.random.Generator, image: Image.Image, feet: Points) -> None:
     for level, light in ((0.0, 1.3), (0.22, 1.05), (0.5, 0.8), (0.78, 0.55)):
         upper = np.stack([x, top + level * thick + wobble[0]], -1)
         lower = np.stack([x, top + thick + wobble[1]], -1)
-        polygon(draw, np.concatenate([upper, lower[::-1]]) * pixels, colour * light)
+        polygon(draw, np.concatenate([upper, lower[::-1]]) * pixels, color * light)
     at = np.searchsorted(x, rng.uniform(0, 1, 14))
     for i, level in zip(at.tolist(), rng.uniform(0.2, 0.8, 14), strict=True):
         y, length = top[i] + level * thick, rng.uniform(0.02, 0.07)
         dash = np.array([(x[i], y), (x[i] + length, y)]) * pixels
-        draw.line(dash.ravel().tolist(), fill(colour * 0.45), max(1, pixels // 180))
+        draw.line(dash.ravel().tolist(), fill(color * 0.45), max(1, pixels // 180))
 
 
 def _ground(rng: np.random.Generator, image: Image.Image, feet: Points) -> None:
-    """Earth, with pebbles and tufts, from the feet down."""
+    """Draws ground with pebbles and grass, from the feet down."""
     pixels = image.width
-    colour = pick(rng, np.concatenate([BROWNS, STRAWS, GREENS[:2]]))
+    color = pick(rng, np.concatenate([BROWNS, STRAWS, GREENS[:2]]))
     x = np.linspace(-0.05, 1.05, 16)
     top = feet[:, 1].mean() - 0.02 + 0.012 * rng.normal(0, 1, 16)
     draw = ImageDraw.Draw(image)
     for level, light in ((0, 1.15), (0.05, 1.0), (0.12, 0.85)):
         edge = np.stack([x, top + level], -1)
-        polygon(draw, np.concatenate([edge, [(1.05, 1.1), (-0.05, 1.1)]]) * pixels, colour * light)
+        polygon(draw, np.concatenate([edge, [(1.05, 1.1), (-0.05, 1.1)]]) * pixels, color * light)
     for u, v in rng.uniform(0, 1, (22, 2)):
         y = feet[0, 1] + v * (1 - feet[0, 1])
         size = rng.uniform(0.006, 0.03)
         pebble = ellipse((u, y), (size * 1.5, size))
-        polygon(draw, pebble * pixels, colour * rng.uniform(0.55, 1.4))
+        polygon(draw, pebble * pixels, color * rng.uniform(0.55, 1.4))
     place = Affine(np.eye(2) * pixels, np.zeros(2))
     for u in rng.uniform(0, 1, 3):
-        tuft = Affine.turn(0, (u, feet[0, 1]), rng.uniform(0.06, 0.13))
+        tuft = Affine.rotate(0, (u, feet[0, 1]), rng.uniform(0.06, 0.13))
         _blades(rng, draw, place @ tuft)

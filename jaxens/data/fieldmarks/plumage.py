@@ -1,16 +1,15 @@
-"""The colours of a FieldMarks bird, drawn by lot.
+"""The random colors of a FieldMarks bird.
 
-They know nothing of its species, so that they give nothing away: every species occurs in
-every plumage.
+They do not depend on the species, so that they predict nothing.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from jaxens.data.fieldmarks.canvas import Colour
+from jaxens.data.fieldmarks.canvas import Color
 
-# Natural plumage colours: those of backs and wings, and those of bellies.
+# Natural plumage colors: those of backs and wings, and those of bellies.
 UPPER = np.array(
     [
         (98, 84, 58), (92, 98, 106), (142, 82, 48), (84, 106, 138), (86, 100, 58),
@@ -30,7 +29,7 @@ ACCENTS = np.array(
         (92, 44, 34), (60, 96, 168), (250, 250, 250),
     ]
 ) / 255  # fmt: skip
-EYE_COLOUR = np.array((0.08, 0.06, 0.06), np.float32)
+EYE_COLOR = np.array((0.08, 0.06, 0.06), np.float32)
 HORN = np.array(
     [(40, 38, 40), (58, 54, 60), (236, 176, 60), (224, 104, 44), (214, 190, 150), (56, 66, 84)]
 ) / 255  # fmt: skip
@@ -38,30 +37,30 @@ HORN = np.array(
 
 @dataclass(frozen=True)
 class Plumage:
-    """The colours of one bird; of its marks too, whether it has them or not."""
+    """The colors of one bird, and of all marks, including those that it lacks."""
 
-    upper: Colour
-    under: Colour
-    cap: Colour
-    face: Colour
-    wing: Colour
-    pattern: Colour  # of the wing, on `wing`
-    bill: Colour
-    legs: Colour
-    eye_ring: Colour
-    cheek_patch: Colour
-    wing_bar: Colour
-    breast_band: Colour
+    upper: Color
+    under: Color
+    cap: Color
+    face: Color
+    wing: Color
+    pattern: Color  # of the wing, on `wing`
+    bill: Color
+    legs: Color
+    eye_ring: Color
+    cheek_patch: Color
+    wing_bar: Color
+    breast_band: Color
 
 
 def draw_plumage(rng: np.random.Generator) -> Plumage:
-    """Colours by lot, each mark's in contrast with what it lies on."""
+    """Draws random colors; each mark has a color in contrast to what surrounds it."""
     upper, under, other, cap = _pick(rng, UPPER), _pick(rng, UNDER), _pick(rng, UPPER), rng.random()
     face = (upper, other, under * 0.92)[rng.choice(3, p=[0.4, 0.35, 0.25])]
     wing = (upper, _pick(rng, UPPER), _pick(rng, UNDER) * 0.9)[rng.choice(3, p=[0.4, 0.35, 0.25])]
     marks = {
         "pattern": _contrast(rng, np.concatenate([UNDER, UPPER, ACCENTS[3:4]]), wing, 0.42),
-        "eye_ring": _contrast(rng, ACCENTS, np.stack([face, EYE_COLOUR]), 0.4),
+        "eye_ring": _contrast(rng, ACCENTS, np.stack([face, EYE_COLOR]), 0.4),
         "cheek_patch": _contrast(rng, ACCENTS, face, 0.45),
         "wing_bar": _contrast(rng, ACCENTS, wing, 0.5),
         "breast_band": _contrast(rng, ACCENTS, np.stack([under, face]), 0.5),
@@ -73,17 +72,19 @@ def draw_plumage(rng: np.random.Generator) -> Plumage:
     )  # fmt: skip
 
 
-def _pick(rng: np.random.Generator, colours: np.ndarray) -> Colour:
-    colour = rng.choice(colours) * rng.uniform(0.85, 1.15) + rng.normal(0, 0.025, 3)
-    return np.clip(colour, 0, 1).astype(np.float32)
+def _pick(rng: np.random.Generator, colors: np.ndarray) -> Color:
+    color = rng.choice(colors) * rng.uniform(0.85, 1.15) + rng.normal(0, 0.025, 3)
+    return np.clip(color, 0, 1).astype(np.float32)
 
 
 def _contrast(
-    rng: np.random.Generator, colours: np.ndarray, ground: np.ndarray, least: float
-) -> Colour:
-    """One of `colours` that stands out from every colour of `ground`, or else the one that
-    does most. Lightness counts most, as it does to the eye."""
-    apart = colours[:, None] - np.atleast_2d(ground)
+    rng: np.random.Generator, colors: np.ndarray, ground: np.ndarray, least: float
+) -> Color:
+    """One of `colors` in contrast to every color of `ground`, or else the one with most contrast.
+
+    Lightness counts most, as it does for the eye.
+    """
+    apart = colors[:, None] - np.atleast_2d(ground)
     distance = np.hypot(1.45 * (apart @ (0.3, 0.55, 0.15)), 0.45 * np.ptp(apart, -1)).min(-1)
     far = np.flatnonzero(distance >= min(least, distance.max()))
-    return colours[rng.choice(far)].astype(np.float32)
+    return colors[rng.choice(far)].astype(np.float32)

@@ -1,11 +1,11 @@
-"""The eighteen invented species of FieldMarks, and what tells them apart.
+"""The eighteen invented species of FieldMarks, and what distinguishes them.
 
-The design balances the questions in pairs, so that no single other answer gives one away: every
-family has every wing pattern once and every bill length twice, every wing pattern has
-every bill length once, and each mark is on half of the species of a family and of a bill
-length, and hardly correlated with any other mark (at most 0.11). Answers taken together do
-tell the species, and with it all the others, as they do of birds: a network may learn a bill's
-length from family and wing.
+The attributes are balanced in pairs, so that no attribute predicts another: every family has
+every wing pattern once and every bill length twice, every wing pattern has every bill length
+once, and each mark is on half of the species of each family and of each bill length, with a
+correlation of at most 0.11 to any other mark. Several attributes together do determine the
+species, and so all other attributes, as for real birds: a network may infer the length of a
+bill from family and wing.
 """
 
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ BILL_LENGTHS = ("short", "medium", "long")
 WING_PATTERNS = ("solid", "barred", "streaked", "spotted", "checkered", "tipped")
 MARKS = ("eye_ring", "cheek_patch", "crest", "wing_bar", "breast_band")
 
-# Parts by the bit of their mask and the row of their key point.
+# Parts, in the order of masks and key points.
 PARTS = ("bird", "bill", "wing", *MARKS)
 
 
 @dataclass(frozen=True)
 class Species:
-    """A species. Its colours say nothing: every species occurs in every plumage."""
+    """A species. Every species occurs in all colors."""
 
     name: str
     family: str
@@ -35,7 +35,7 @@ def _species(name: str, bill_length: str, wing_pattern: str, *marks: str) -> Spe
     return Species(name, family, bill_length, wing_pattern, frozenset(marks))
 
 
-# Western and eastern are look-alikes.
+# Western and eastern species of a name are similar.
 SPECIES = (
     _species("western alder finch", "short", "solid", "cheek_patch", "crest", "wing_bar"),
     _species("eastern alder finch", "medium", "barred", "eye_ring", "cheek_patch", "crest"),

@@ -1,4 +1,4 @@
-"""Reading pictures to explain: a user's own files as training would have cut them."""
+"""Photos to explain are cropped as training images are."""
 
 import hashlib
 import io
@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from jaxens.data.fieldmarks import builder as fieldmarks
-from jaxens.data.pictures import from_files, from_split, rows_of
+from jaxens.data.photos import from_files, from_split, rows_of
 from jaxens.data.source import Source
 from jaxens.errors import UserError
 
@@ -39,7 +39,7 @@ def saved(path, pixels, orientation=1):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_picture_stands_as_its_viewer_sees_it(tmp_path, orientation):
+def test_a_photo_is_rotated_as_its_exif_tag_says(tmp_path, orientation):
     file = saved(tmp_path / "a.png", held(SEEN, orientation), orientation)
     np.testing.assert_array_equal(from_files([file], 6).images[0], SEEN[:, 2:8])
 
@@ -51,51 +51,51 @@ def test_the_central_square_is_resized_once_by_lanczos(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "1"])
-def test_any_colour_mode_becomes_rgb(tmp_path, mode):
+def test_any_color_mode_becomes_rgb(tmp_path, mode):
     path = tmp_path / ("a.tif" if mode == "CMYK" else "a.png")
     Image.fromarray(SEEN).convert(mode).save(path)
     want = Image.fromarray(SEEN).convert(mode).convert("RGB")
     np.testing.assert_array_equal(from_files([path], 6).images[0], np.asarray(want)[:, 2:8])
 
 
-def test_files_that_cannot_be_read_are_named_counted_and_left_out(tmp_path, capsys):
+def test_files_that_cannot_be_read_are_left_out_with_a_warning(tmp_path, caplog):
     good = saved(tmp_path / "good.png", SEEN)
-    (tmp_path / "words.jpg").write_text("no picture")
+    (tmp_path / "words.jpg").write_text("no photo")
     (tmp_path / "cut.png").write_bytes(good.read_bytes()[:80])
     Image.fromarray(SEEN[..., 0].astype(np.uint16) * 257).save(tmp_path / "deep.png")
     names = ["good.png", "words.jpg", "cut.png", "deep.png", "absent.png"]
     read = from_files([tmp_path / name for name in names], 6)
     assert read.names == [str(good)]
-    told = capsys.readouterr().err
+    message = caplog.text
     for name in names[1:]:
-        assert str(tmp_path / name) in told
-    assert "more than 8 bits" in told
-    assert "No such file" in told
-    assert "4 of 5 files left out" in told
+        assert str(tmp_path / name) in message
+    assert "more than 8 bits" in message
+    assert "No such file" in message
+    assert "4 of 5 files left out" in message
 
 
-def test_no_picture_left_is_an_error(tmp_path):
-    (tmp_path / "words.jpg").write_text("no picture")
-    with pytest.raises(UserError, match="none of 1 files is a picture"):
+def test_no_readable_photo_is_an_error(tmp_path):
+    (tmp_path / "words.jpg").write_text("no photo")
+    with pytest.raises(UserError, match="none of 1 files is a photo"):
         from_files([tmp_path / "words.jpg"], 6)
 
 
-def test_a_folder_is_its_pictures_by_name_and_a_file_counts_once(tmp_path, capsys):
+def test_a_folder_is_read_in_the_order_of_names_and_each_file_once(tmp_path, caplog):
     for name in ("b.png", "a.PNG", "c.webp"):
         Image.fromarray(SEEN).save(tmp_path / name, format=name[2:].upper())
-    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "notes.txt").write_text("no photo")
     read = from_files([tmp_path / "c.webp", tmp_path], 6)
     assert [name.rsplit("/")[-1] for name in read.names] == ["c.webp", "a.PNG", "b.png"]
-    assert capsys.readouterr().err == ""
+    assert caplog.text == ""
 
 
-def test_a_folder_without_pictures_is_named(tmp_path):
-    (tmp_path / "notes.txt").write_text("no picture")
-    with pytest.raises(UserError, match="is a folder without pictures"):
+def test_a_folder_without_photos_is_named(tmp_path):
+    (tmp_path / "notes.txt").write_text("no photo")
+    with pytest.raises(UserError, match="is a folder without photos"):
         from_files([tmp_path], 6)
 
 
-def test_place_and_sum_follow_from_the_content_alone(tmp_path):
+def test_place_and_hash_depend_on_the_content_alone(tmp_path):
     one, other = saved(tmp_path / "one.png", SEEN), saved(tmp_path / "other.png", SEEN[::-1].copy())
     (tmp_path / "copy.png").write_bytes(one.read_bytes())
     both, alone = from_files([other, one], 6), from_files([tmp_path / "copy.png"], 6)
@@ -110,7 +110,7 @@ def source(tmp_path_factory):
     return Source(fieldmarks.prepare(tmp_path_factory.mktemp("c"), 16, 0, counts), "test", 16)
 
 
-def test_pictures_of_a_split_are_those_of_training_at_their_rows(source):
+def test_images_of_a_split_are_the_training_images_at_these_rows(source):
     some = from_split(source, np.array([4, 1]))
     assert some.places.tolist() == [4, 1]
     for row, name, image in zip([4, 1], some.names, some.images, strict=True):
@@ -118,7 +118,7 @@ def test_pictures_of_a_split_are_those_of_training_at_their_rows(source):
         np.testing.assert_array_equal(image, source[row].image)
 
 
-def test_a_stored_picture_read_as_a_file_is_the_same(source, tmp_path):
+def test_a_stored_image_read_as_a_file_is_the_same(source, tmp_path):
     content = source.example(3).image
     suffix = Image.open(io.BytesIO(content)).format.lower()
     (tmp_path / f"a.{suffix}").write_bytes(content)
@@ -126,8 +126,8 @@ def test_a_stored_picture_read_as_a_file_is_the_same(source, tmp_path):
     np.testing.assert_array_equal(read.images[0], source[3].image)
 
 
-def test_ids_are_found_in_the_order_asked_for(source):
+def test_rows_of_ids_keep_the_order_of_the_ids(source):
     ids = [source[row].id for row in (5, 0)]
     assert rows_of(source, [*ids, ids[0]]).tolist() == [5, 0]
-    with pytest.raises(UserError, match=f"has no picture 'x': its ids are like {source[0].id}"):
+    with pytest.raises(UserError, match=f"has no image 'x': its ids are like {source[0].id}"):
         rows_of(source, ["x"])

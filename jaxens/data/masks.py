@@ -1,0 +1,49 @@
+"""Masks of any number of parts, eight to a byte.
+
+Bit `p % 8` of byte `p // 8` of a pixel says whether it belongs to part `p`.
+"""
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+from PIL import Image
+
+
+def pack(masks: Bool[np.ndarray, "*shape part"]) -> UInt8[np.ndarray, "*shape byte"]:
+    """Packs the masks of all parts into `ceil(part / 8)` bytes per pixel."""
+    return np.packbits(masks, axis=-1, bitorder="little")
+
+
+def union(
+    bits: UInt8[np.ndarray, "*shape byte"], names: Sequence[str], parts: Sequence[str]
+) -> Bool[np.ndarray, "*shape"]:
+    """The union of the masks of some parts.
+
+    Args:
+        bits: packed masks of all parts.
+        names: names of all parts, in the order of the bits.
+        parts: the parts to unite; those without a mask are ignored.
+    """
+    chosen = pack(np.isin(names, parts))
+    region = np.zeros(bits.shape[:-1], bool)
+    for byte in np.flatnonzero(chosen):
+        region |= (bits[..., byte] & chosen[byte]) > 0
+    return region
+
+
+def encode(bits: UInt8[np.ndarray, "height width byte"]) -> bytes:
+    """Encodes packed masks as a gray 8-bit PNG: one plane per byte, stacked from top to bottom."""
+    height, width, planes = bits.shape
+    file = io.BytesIO()
+    tall = bits.transpose(2, 0, 1).reshape(planes * height, width)
+    Image.fromarray(tall).save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
+def decode(encoded: bytes, planes: int) -> list[Image.Image]:
+    """Decodes what `encode` wrote: one image per byte of a pixel."""
+    tall = Image.open(io.BytesIO(encoded))
+    height = tall.height // planes
+    return [tall.crop((0, i * height, tall.width, (i + 1) * height)) for i in range(planes)]
