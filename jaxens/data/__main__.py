@@ -33,15 +33,16 @@ def browse(
 
     import numpy as np
 
+    from jaxens import viz
     from jaxens.cli.console import say
+    from jaxens.data.browsing import split_figure
     from jaxens.data.registry import open_data
     from jaxens.data.source import load
-    from jaxens.viz.page import page
 
     data = open_data(settings)
     loaded = load(getattr(data, split), "reading images")
     rows = np.linspace(0, len(loaded) - 1, min(images, len(loaded))).astype(int)
-    say(f"{page(loaded.take(rows), out)}")
+    say(f"{viz.save(split_figure(loaded.take(rows)), out)}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

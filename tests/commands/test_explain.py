@@ -22,7 +22,7 @@ from jaxens.explain import main as explain
 from jaxens.runs.loading import best_ensemble
 from jaxens.runs.run import Run
 
-FIGURES = ["centres.png", "members.png", "single-vs-ensemble.png"]
+FIGURES = ["centers.png", "members.png", "single-vs-ensemble.png"]
 QUICK = ["--images-at-once", "2"]  # one picture after another: one program for all tests
 
 
@@ -169,7 +169,7 @@ def test_a_method_is_added_and_a_display_redrawn_but_another_question_refused(ru
     words = [run.folder, photo, "--out", tmp_path, "--methods"]
     explained(*words, "grad_cam")
     before = (tmp_path / "grad_cam" / "members.png").read_bytes()
-    explained(*words, "grad_cam", "saliency", "--colours", "heat")
+    explained(*words, "grad_cam", "saliency", "--colors", "heat")
     assert (tmp_path / "grad_cam" / "members.png").read_bytes() != before
     assert (tmp_path / "saliency" / "members.png").exists()
     kept = (tmp_path / "grad_cam" / "members.png").read_bytes()
