@@ -33,6 +33,7 @@ def train(
         out: run directory (default: runs/DATA, with the name of the data set)
         resume: continue the run in --out
     """
+    from jaxens import viz
     from jaxens.cli import compilation, tables
     from jaxens.cli.console import say, uncut
     from jaxens.cli.live import Live
@@ -47,7 +48,7 @@ def train(
         trained = fit.train(settings, folder, resume=resume, watch=watch)
     ensemble, held_out = trained.ensemble, trained.held_out
     say(uncut(tables.quality(trained.scores, ensemble.members, len(held_out)), width=100))
-    figure = first_look(ensemble, held_out, folder / "look.png")
+    figure = viz.save(first_look(ensemble, held_out), folder / "look.png")
     minutes = (time.monotonic() - began) / 60
     say(
         f"a first look at the explanations: {figure}\n"

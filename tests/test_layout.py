@@ -20,7 +20,7 @@ def imports(file):
             yield from (f"{node.module}.{name.name}" for name in node.names)
 
 
-@pytest.mark.parametrize("package", ["attribution", "metrics", "ops"])
+@pytest.mark.parametrize("package", ["attribution", "metrics", "ops", "viz"])
 def test_a_package_that_stands_alone_imports_nothing_else_of_jaxens(package):
     files = list((ROOT / package).glob("*.py"))
     assert files

@@ -154,15 +154,15 @@ class Evaluation:
 
     def figures(self) -> dict[str, "Figure"]:
         """Scores against the ensemble's size and against the threshold, by file name."""
-        from jaxens.viz import curves
+        from jaxens.evaluation.figures import size_figure, threshold_figure
 
         figures = {}
         for result in self.results:
             name = result.question.name
             file = f"{name.replace(': ', '-').replace(' ', '_')}.png"
-            figures[f"sizes/{file}"] = curves.draw_sizes(by_size(result.scores), name)
+            figures[f"sizes/{file}"] = size_figure(by_size(result.scores), name)
             if thresholds := by_threshold(result.scores):
-                figures[f"thresholds/{file}"] = curves.draw_thresholds(thresholds, name)
+                figures[f"thresholds/{file}"] = threshold_figure(thresholds, name)
         return figures
 
     def scores(self) -> dict[str, np.ndarray]:

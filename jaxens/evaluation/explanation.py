@@ -68,20 +68,46 @@ class Explanation:
         Yields:
             The name of a figure (members, centers, single-vs-ensemble), and the figure.
         """
-        from jaxens.viz.display import Display
-        from jaxens.viz.explained import FIGURES, Explained
+        from jaxens import metrics, viz
+        from jaxens.viz.members import mean_and_spread
 
-        display = Display(
-            colors or ("signed" if METHODS[method].signed else "heat"), scale, percentile
-        )
+        signed = METHODS[method].signed if colors is None else colors == "signed"
+        maps = self.maps[method]
+        centers = np.asarray(metrics.center_of_mass(maps))
+        mean_centers = np.asarray(metrics.center_of_mass(mean_and_spread(maps)[0]))
         title = f"{METHODS[method].title} of {self.subject.task.name.replace('_', ' ')}"
         lines, images = captions(self.subject), self.subject.photos.images
         for page, start in enumerate(range(0, len(lines), PER_PAGE), start=1):
             part = slice(start, start + PER_PAGE)
-            explained = Explained(title, lines[part], images[part], self.maps[method][:, part])
-            for name, draw in FIGURES.items():
-                file = name if len(lines) <= PER_PAGE else f"{name}-{page}"
-                yield file, draw(explained, display).figure
+            end = "" if len(lines) <= PER_PAGE else f"-{page}"
+            figure = viz.show_members(
+                images[part],
+                maps[:, part],
+                signed=signed,
+                scale=scale,
+                percentile=percentile,
+                title=f"{title}\nby each of {len(maps)} members, their mean, and their spread",
+                captions=lines[part],
+            )
+            yield f"members{end}", figure
+            figure = viz.show_centers(
+                images[part],
+                centers[:, part],
+                mean_centers[part],
+                title=f"{title}\ncenters of mass: black of each member, red of the ensemble",
+                captions=lines[part],
+            )
+            yield f"centers{end}", figure
+            figure = viz.show_comparison(
+                images[part],
+                maps[:, part],
+                signed=signed,
+                scale=scale,
+                percentile=percentile,
+                title=f"{title}\nby a single network (left) and by the ensemble (right)",
+                captions=lines[part],
+            )
+            yield f"single-vs-ensemble{end}", figure
 
     def save(
         self,

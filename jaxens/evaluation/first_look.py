@@ -1,66 +1,82 @@
-"""A first look at an ensemble's explanations: some pictures, each member's map, the mean."""
-
-from pathlib import Path
+"""A first look at a trained ensemble: Grad-CAM of each member and of the mean on some images."""
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int
+from matplotlib.figure import Figure
 
+from jaxens import viz
 from jaxens.attribution import METHODS
 from jaxens.data.schema import Task
 from jaxens.data.source import Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.errors import UserError
-from jaxens.viz.montage import Montage
-from jaxens.viz.overlay import full_at, overlay
 
 METHOD = "grad_cam"
 
 
-def first_look(ensemble: Ensemble, split: Split, path: Path, rows: int = 6) -> Path:
-    """Draws Grad-CAM of the label for `rows` pictures, a task after another, and saves a PNG.
+def first_look(ensemble: Ensemble, split: Split, rows: int = 6) -> Figure:
+    """Draw Grad-CAM of the label for some images of a split.
 
-    What people marked is outlined, or crossed, on the picture itself. Returns the path.
+    The tasks take turns; those with annotated parts come first. The annotated part is outlined or
+    crossed on the image.
+
+    Args:
+        ensemble: The trained ensemble.
+        split: Held-out images with labels.
+        rows: Number of images.
+
+    Returns:
+        A figure with a row per image: the image, each member's map, and their mean.
+
+    Raises:
+        UserError: No image has a label.
     """
-    labelled = [t for t in ensemble.tasks if len(_labelled(split, t))]
-    pointed = [task for task in labelled if any(task.parts)] or labelled
-    if not pointed:
-        raise UserError(f"no picture of {split.info.name} has a label: there is nothing to explain")
-    shown = [(task, *_example(split, task, i)) for i, task in _turns(pointed, rows)]
-    pictures, names = [], []
-    for task, picture, target in shown:
-        image = split.images[picture]
-        maps = ensemble.attribute(jnp.asarray(image[None]), target, METHOD, task=task.name)[:, 0]
-        layers = np.asarray(jnp.concatenate([maps, maps.mean(0, keepdims=True)]))
-        pictures.append([image, *(overlay(image, layer, full_at(layer)) for layer in layers)])
-        names.append(f"{task.name.replace('_', ' ')}:\n{task.classes[target]}")
-    columns = ["picture", *(f"member {m}" for m in range(ensemble.members)), "mean"]
-    title = f"{METHODS[METHOD].title} of the label: warm speaks for it, cold against it"
-    montage = Montage(pictures, title, names, columns)
-    for row, (task, picture, target) in enumerate(shown):
-        parts, rows_of_split = task.parts[target], slice(picture, picture + 1)
-        if (masks := split.mask(parts, rows_of_split)) is not None:
-            montage.outline(row, 0, masks[0], "yellow")
-        if (points := split.point(parts, rows_of_split)) is not None:
-            montage.cross(row, 0, points[0], "yellow")
-    return montage.save(path)
+    examples = {task: found for task in ensemble.tasks if len(found := _labeled(split, task))}
+    tasks = [task for task in examples if any(task.parts)] or list(examples)
+    if not tasks:
+        raise UserError(f"no image of {split.info.name} has a label: there is nothing to explain")
+    chosen = []
+    for turn in range(rows):
+        task = tasks[turn % len(tasks)]
+        # A prime step spreads the turns over the split.
+        chosen.append((task, *examples[task][turn * 7919 % len(examples[task])].tolist()))
+    maps = np.stack([_maps(ensemble, split, *choice) for choice in chosen], axis=1)
+    columns = [*(f"member {m}" for m in range(ensemble.members)), "mean"]
+    return viz.show_maps(
+        split.images[[index for _, index, _ in chosen]],
+        dict(zip(columns, maps, strict=True)),
+        signed=METHODS[METHOD].signed,
+        title=f"{METHODS[METHOD].title} of the label: warm is evidence for it, cold against it",
+        row_titles=[f"{t.name.replace('_', ' ')}:\n{t.classes[label]}" for t, _, label in chosen],
+        masks=np.stack([_mask(split, *choice) for choice in chosen]),
+        points=np.stack([_point(split, *choice) for choice in chosen]),
+    )
 
 
-def _turns(tasks: list[Task], rows: int) -> list[tuple[int, Task]]:
-    return [(i, tasks[i % len(tasks)]) for i in range(rows)]
-
-
-def _example(split: Split, task: Task, turn: int) -> tuple[int, int]:
-    """A picture that has a label for the task, spread over the split, and that label."""
-    labelled = _labelled(split, task)
-    picture, label = labelled[(turn * 7919) % len(labelled)]  # a prime: no two turns are near
-    return int(picture), int(label)
-
-
-def _labelled(split: Split, task: Task) -> Int[np.ndarray, "example 2"]:
-    """Each picture with a label of the task, and that label; a picture may have several."""
+def _labeled(split: Split, task: Task) -> Int[np.ndarray, "example 2"]:
+    """Pairs (index of an image, label); a multilabel image has a pair for each label."""
     labels = split.labels[task.name]
     if task.kind == "multilabel":
         return np.argwhere(labels == 1)
     known = np.flatnonzero(labels >= 0)
     return np.stack([known, labels[known]], axis=1)
+
+
+def _maps(ensemble: Ensemble, split: Split, task: Task, index: int, label: int) -> np.ndarray:
+    """The members' maps and, last, their mean."""
+    image = jnp.asarray(split.images[index][None])
+    maps = ensemble.attribute(image, label, METHOD, task=task.name)[:, 0]
+    return np.asarray(jnp.concatenate([maps, maps.mean(0, keepdims=True)]))
+
+
+def _mask(split: Split, task: Task, index: int, label: int) -> np.ndarray:
+    """The mask of the label's parts; empty without one."""
+    masks = split.mask(task.parts[label], slice(index, index + 1))
+    return np.zeros(split.images.shape[1:3], bool) if masks is None else masks[0]
+
+
+def _point(split: Split, task: Task, index: int, label: int) -> np.ndarray:
+    """The key point of the label's parts; NaN without one."""
+    points = split.point(task.parts[label], slice(index, index + 1))
+    return np.full(2, np.nan) if points is None else points[0]

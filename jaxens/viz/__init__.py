@@ -1,17 +1,28 @@
-"""Drawing: arrays in, Matplotlib figures out."""
+"""Figures of relevance maps and their scores: arrays in, a Matplotlib figure out.
 
-import io
-from pathlib import Path
+    from jaxens import viz
 
-from matplotlib.figure import Figure
+    figure = viz.show(image, map, title="Grad-CAM of the label")
+    viz.save(figure, "map.png")
 
-from jaxens.files import write_bytes
+Figures are drawn without pyplot, so no window opens and no global state changes. Arrays may come
+from NumPy or JAX.
+"""
 
+from jaxens.viz.annotations import annotated_images
+from jaxens.viz.curves import size_curves, threshold_curves
+from jaxens.viz.files import save
+from jaxens.viz.maps import show, show_maps
+from jaxens.viz.members import show_centers, show_comparison, show_members
 
-def save(figure: Figure, path: Path) -> Path:
-    """Writes a figure as PNG, whole or not at all, and returns the path."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = io.BytesIO()
-    figure.savefig(file, format="png")
-    write_bytes(path, file.getvalue())
-    return path
+__all__ = [
+    "annotated_images",
+    "save",
+    "show",
+    "show_centers",
+    "show_comparison",
+    "show_maps",
+    "show_members",
+    "size_curves",
+    "threshold_curves",
+]

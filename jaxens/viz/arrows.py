@@ -1,24 +1,26 @@
-"""Arrows at points that lie close together."""
+"""Where arrows start, so that arrows to nearby points can be told apart."""
 
 import numpy as np
 from jaxtyping import Float
 
 
-def tails(heads: Float[np.ndarray, "arrow 2"], length: float = 0.2) -> Float[np.ndarray, "arrow 2"]:
-    """Where arrows to these points begin, so that one can be told from another.
+def arrow_starts(
+    tips: Float[np.ndarray, "arrow 2"], length: float = 0.2
+) -> Float[np.ndarray, "arrow 2"]:
+    """Return a start for the arrow to each tip.
 
-    Each comes from a direction of its own: they are spread evenly around, in the order in
-    which the heads lie about their middle, so that arrows point inwards and none crosses
-    another. Coordinates are fractions of a picture's sides; an arrow that would begin outside
-    is shortened.
+    The arrows come from evenly spaced directions, in the order of the tips' angles about their
+    mean: they point inwards and do not cross. An arrow that would start outside the image is
+    shortened. Coordinates (x, y) are fractions of the image's width and height.
     """
-    offsets = heads - heads.mean(axis=0)
+    offsets = tips - tips.mean(axis=0)
     angles = np.arctan2(offsets[:, 1], offsets[:, 0])
-    slots = np.empty(len(heads))
-    slots[np.argsort(angles)] = np.linspace(0, 2 * np.pi, len(heads), endpoint=False)
-    slots += np.angle(np.exp(1j * (angles - slots)).mean())  # turned to where the heads lie
-    directions = np.stack([np.cos(slots), np.sin(slots)], axis=-1)
-    to_edge = np.where(directions > 0, 1 - heads, heads)
+    directions = np.empty(len(tips))
+    directions[np.argsort(angles)] = np.linspace(0, 2 * np.pi, len(tips), endpoint=False)
+    # Rotate all directions by the mean difference to the tips' own angles.
+    directions += np.angle(np.exp(1j * (angles - directions)).mean())
+    steps = np.stack([np.cos(directions), np.sin(directions)], axis=-1)
+    to_edge = np.where(steps > 0, 1 - tips, tips)
     with np.errstate(divide="ignore", invalid="ignore"):
-        room = np.nanmin(to_edge / np.abs(directions), axis=-1, keepdims=True)
-    return heads + directions * np.minimum(length, room)
+        longest = np.nanmin(to_edge / np.abs(steps), axis=-1, keepdims=True)
+    return tips + steps * np.minimum(length, longest)

@@ -1,136 +1,199 @@
-"""Rows of small pictures under named columns."""
+"""A figure with a grid of images, and marks on them. The other figures are built from it."""
 
+import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool, Float, UInt8
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from jaxens.viz.overlay import Colours, tinted
+from jaxens.viz.colors import Colors, Kind, paint, remark
 
-GAP = 0.06  # between pictures, in widths of one
-MARGIN = 0.06  # about all of them, inches
-NARROWEST = 6.4  # inches, so that a title fits over one picture
+GAP = 0.06  # between images, in image widths
+MARGIN = 0.06  # around the grid, inches
+MIN_WIDTH = 6.4  # of the figure, inches
+LETTERS_PER_INCH = 12  # of a title
+CAPTION_LINE = 0.125  # height of a line above an image, inches
+LEGEND = 0.55  # room for a legend, inches
 
 
 class Bar(NamedTuple):
-    """A scale of colours, and what its two ends mean."""
+    """A color bar, and the texts at its two ends."""
 
-    colours: Colours
+    colors: Colors
     low: str
     high: str
+    kind: Kind = "overlay"
 
 
 class Montage:
-    """A figure of pictures in rows; on each of them masks, points and arrows can be drawn.
+    """A grid of images of one size in a Matplotlib figure.
 
-    A picture is a unit wide, `inches` on paper; `above` is the room over each row for text, in
-    that unit. `below` is the room for a legend, in inches.
+    Rows and columns count from 0. Points are (x, y) as fractions of an image's width and height.
+
+    Args:
+        rows: Number of rows.
+        columns: Number of columns.
+        image_size: Height and width of every image, pixels.
+        title: Title of the figure; long lines are wrapped.
+        row_titles: One for each row, on the left, or none.
+        column_titles: One for each column, at the top, or none.
+        captions: All captions that will stand above images; their lines decide the room.
+        inches: Width of an image on paper.
+        below: Room for a legend, inches.
     """
 
     def __init__(
         self,
-        rows: Sequence[Sequence[UInt8[np.ndarray, "height width 3"]]],
-        title: str,
-        row_names: Sequence[str] = (),
-        column_names: Sequence[str] = (),
+        rows: int,
+        columns: int,
+        *,
+        image_size: Sequence[int],
+        title: str = "",
+        row_titles: Sequence[str] = (),
+        column_titles: Sequence[str] = (),
+        captions: Sequence[str] = (),
         inches: float = 1.1,
-        above: float = 0.0,
-        below: float = 0.3,
+        below: float = LEGEND,
     ):
-        width, height = max(map(len, rows)), len(rows) * (1 + above)
-        left = 2.0 if row_names else MARGIN
-        top = 0.35 + 0.17 * title.count("\n") + (0.3 if column_names else 0.1)
-        across = left + width * inches + MARGIN
-        spare = max(0.0, NARROWEST - across)
-        across, down = across + spare, top + height * inches + below
-        self._above = above
-        self.figure = Figure((across, down), dpi=130)
+        lines = max((caption.count("\n") + 1 for caption in captions if caption), default=0)
+        above = (CAPTION_LINE * lines + 0.12) / inches if lines else 0.0
+        self._image_height = (1 - GAP) * image_size[0] / image_size[1]
+        self._row_height = above + self._image_height + GAP
+        left = 2.0 if any(row_titles) else MARGIN
+        grid_width, grid_height = columns * inches, rows * self._row_height * inches
+        width = left + grid_width + MARGIN
+        spare = max(0.0, MIN_WIDTH - width)
+        width += spare
+        wrapped = [
+            line
+            for part in title.split("\n")
+            for line in textwrap.wrap(part, int(width * LETTERS_PER_INCH)) or [""]
+        ]
+        top = 0.18 + 0.17 * len(wrapped) + (0.3 if any(column_titles) else 0.1)
+        height = top + grid_height + below
+        self.figure = Figure((width, height), dpi=130)
         self.axes = self.figure.add_axes(
             (
-                (left + spare / 2) / across,
-                below / down,
-                width * inches / across,
-                height * inches / down,
+                (left + spare / 2) / width,
+                below / height,
+                grid_width / width,
+                grid_height / height,
             )
         )
         self.axes.set_axis_off()
-        self.figure.suptitle(title, fontsize=10, y=1 - 0.12 / down)
-        for r, row in enumerate(rows):
-            for c, picture in enumerate(row):
-                self.axes.imshow(
-                    picture, extent=self.cell(r, c), interpolation="nearest", aspect="auto"
-                )
-        for r, name in enumerate(row_names):
-            middle = self.place(r, 0, (0.5, 0.5))[1]
+        self.axes.set(xlim=(0, columns), ylim=(rows * self._row_height, 0))
+        self.figure.suptitle("\n".join(wrapped), fontsize=10, y=1 - 0.12 / height)
+        for row, text in enumerate(row_titles):
+            middle = self.position(row, 0, (0.5, 0.5))[1]
             self.axes.text(
-                -0.08, middle, name, ha="right", va="center", fontsize=7, parse_math=False
+                -0.08, middle, text, ha="right", va="center", fontsize=7, parse_math=False
             )
-        for c, name in enumerate(column_names):
-            self.axes.text(c + 0.5, -0.04, name, ha="center", va="bottom", fontsize=8)
-        self.axes.set(xlim=(0, width), ylim=(height, 0))
+        for column, text in enumerate(column_titles):
+            self.axes.text(
+                column + 0.5, -0.04, text, ha="center", va="bottom", fontsize=8, parse_math=False
+            )
 
-    def cell(self, row: int, column: int) -> tuple[float, float, float, float]:
-        """Left, right, bottom and top of a picture, in the axes' units."""
-        end = (row + 1) * (1 + self._above)
-        return column + GAP / 2, column + 1 - GAP / 2, end - GAP / 2, end - 1 + GAP / 2
+    def extent(self, row: int, column: int) -> tuple[float, float, float, float]:
+        """Return left, right, bottom and top of an image, in the units of the axes."""
+        bottom = (row + 1) * self._row_height - GAP / 2
+        return column + GAP / 2, column + 1 - GAP / 2, bottom, bottom - self._image_height
 
-    def place(
+    def position(
         self, row: int, column: int, point: Sequence[float] | np.ndarray
     ) -> tuple[float, float]:
-        """Where a point, in fractions of a picture's width and height, lies in the axes."""
-        left, right, bottom, top = self.cell(row, column)
-        return left + (right - left) * point[0], top + (bottom - top) * point[1]
+        """Return a point of an image in the units of the axes."""
+        left, right, bottom, top = self.extent(row, column)
+        return left + (right - left) * float(point[0]), top + (bottom - top) * float(point[1])
 
-    def text(self, row: int, column: int, text: str, size: float = 5) -> None:
-        """Writes over a picture."""
-        left, _, _, top = self.cell(row, column)
-        self.axes.text(left, top - 0.03, text, fontsize=size, va="bottom", parse_math=False)
+    def image(self, row: int, column: int, image: UInt8[np.ndarray, "height width 3"]) -> None:
+        """Draw an image. Pixels are not smoothed."""
+        extent = self.extent(row, column)
+        self.axes.imshow(image, extent=extent, interpolation="nearest", aspect="auto")
 
-    def stamp(self, row: int, column: int, text: str) -> None:
-        """Writes across a picture's middle."""
-        x, y = self.place(row, column, (0.5, 0.5))
-        edge = [withStroke(linewidth=2, foreground="black")]
+    def map(
+        self,
+        row: int,
+        column: int,
+        image: UInt8[np.ndarray, "height width 3"],
+        map: Float[np.ndarray, "height width"],
+        full: float,
+        colors: Colors,
+        kind: Kind = "overlay",
+    ) -> None:
+        """Draw a map over its image; if it shows no structure, say why."""
+        self.image(row, column, paint(image, map, full, colors, kind))
         self.axes.text(
-            x, y, text, fontsize=7, ha="center", va="center", color="white", path_effects=edge
+            *self.position(row, column, (0.5, 0.5)),
+            remark(map, colors, kind),
+            fontsize=7,
+            ha="center",
+            va="center",
+            color="white",
+            path_effects=[withStroke(linewidth=2, foreground="black")],
         )
 
-    def outline(
-        self, row: int, column: int, mask: Bool[np.ndarray, "height width"], colour: object
-    ) -> None:
-        """Draws the edge of a mask, if it has one."""
-        if mask.any() and not mask.all():
-            left, right, bottom, top = self.cell(row, column)
-            self.axes.contour(
-                mask, [0.5], colors=[colour], linewidths=0.8, extent=(left, right, top, bottom)
-            )
+    def caption(self, row: int, column: int, text: str, size: float = 7) -> None:
+        """Write text above an image."""
+        left, _, _, top = self.extent(row, column)
+        self.axes.text(left, top - 0.03, text, fontsize=size, va="bottom", parse_math=False)
 
-    def cross(
-        self, row: int, column: int, point: Sequence[float] | np.ndarray, colour: object
+    def outline(
+        self, row: int, column: int, mask: Bool[np.ndarray, "height width"], color: Any
     ) -> None:
-        """Marks a point, if it is there."""
+        """Draw the border of a mask; nothing if the mask is empty."""
+        if not mask.any():
+            return
+        height, width = mask.shape
+        # Contours run between the centers of pixels. The frame of False pixels closes the outline
+        # of a mask that touches the edge of the image.
+        x, y = (np.arange(-1, n + 1) + 0.5 for n in (width, height))
+        left, top = self.position(row, column, (0, 0))
+        right, bottom = self.position(row, column, (1, 1))
+        self.axes.contour(
+            left + (right - left) * x / width,
+            top + (bottom - top) * y / height,
+            np.pad(mask, 1),
+            [0.5],
+            colors=[color],
+            linewidths=0.8,
+        )
+
+    def cross(self, row: int, column: int, point: Sequence[float] | np.ndarray, color: Any) -> None:
+        """Mark a point; nothing if it is NaN."""
         if not np.isnan(point).any():
-            self.axes.plot(*self.place(row, column, point), "+", color=colour, markersize=6)
+            x, y = self.position(row, column, point)
+            self.axes.plot(x, y, "+", color=color, markersize=6)
+
+    def box(self, row: int, column: int, corners: Sequence[float] | np.ndarray) -> None:
+        """Draw a box (left, top, right, bottom) in white; nothing if it is NaN."""
+        if not np.isnan(corners).any():
+            left, top = self.position(row, column, corners[:2])
+            right, bottom = self.position(row, column, corners[2:])
+            size = (right - left, bottom - top)
+            self.axes.add_patch(
+                Rectangle((left, top), *size, fill=False, edgecolor="white", linewidth=0.5)
+            )
 
     def arrow(
         self,
         row: int,
         column: int,
-        tail: Sequence[float] | np.ndarray,
-        head: Sequence[float] | np.ndarray,
-        colour: str,
+        start: Sequence[float] | np.ndarray,
+        tip: Sequence[float] | np.ndarray,
+        color: str,
     ) -> None:
-        """Points at `head`, with a white edge that shows on dark pictures."""
+        """Draw an arrow. Its white edge makes it visible on dark images."""
         self.axes.annotate(
             "",
-            self.place(row, column, head),
-            self.place(row, column, tail),
+            self.position(row, column, tip),
+            self.position(row, column, start),
             arrowprops={
                 "arrowstyle": "-|>,head_length=0.5,head_width=0.22",
-                "color": colour,
+                "color": color,
                 "linewidth": 0.9,
                 "shrinkA": 0,
                 "shrinkB": 0,
@@ -141,26 +204,19 @@ class Montage:
         )
 
     def legend(self, bars: Sequence[Bar], note: str) -> None:
-        """Scales of colours side by side under the pictures, and a line of text under these."""
-        across, down = self.figure.get_size_inches()
-        each, length = 3.4, 1.1  # inches, of a scale with its words and without
-        start = across / 2 - each * len(bars) / 2
-        ramp = np.linspace(0, 1, 128)
+        """Draw color bars side by side below the images, and a line of text below them."""
+        width, height = self.figure.get_size_inches()
+        pitch, length = 3.4, 1.1  # of a bar with and without its texts, inches
+        start = width / 2 - pitch * len(bars) / 2
+        ramp = np.linspace(0, 1, 128)[None]
+        gray = np.full((1, 128, 3), 130, np.uint8)
         for i, bar in enumerate(bars):
-            values = 2 * ramp - 1 if bar.colours == "signed" else ramp
-            colours = tinted(np.full((1, 128, 3), 148.0), values[None], bar.colours)
-            left = start + each * i + (each - length) / 2
-            axes = self.figure.add_axes((left / across, 0.3 / down, length / across, 0.11 / down))
-            axes.imshow(colours, aspect="auto")
+            values = 2 * ramp - 1 if bar.colors == "signed" else ramp
+            left = start + pitch * i + (pitch - length) / 2
+            axes = self.figure.add_axes((left / width, 0.3 / height, length / width, 0.11 / height))
+            axes.imshow(paint(gray, values, 1.0, bar.colors, bar.kind), aspect="auto")
             axes.set_axis_off()
-            middle: dict[str, Any] = {"va": "center", "fontsize": 7, "transform": axes.transAxes}
-            axes.text(-0.05, 0.5, bar.low, ha="right", **middle)
-            axes.text(1.05, 0.5, bar.high, ha="left", **middle)
-        self.figure.text(0.5, 0.1 / down, note, ha="center", fontsize=7, color="0.35")
-
-    def save(self, path: Path) -> Path:
-        """Writes a PNG beside and renames it."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}")
-        self.figure.savefig(beside, format="png")
-        return beside.replace(path)
+            style: dict[str, Any] = {"va": "center", "fontsize": 7, "transform": axes.transAxes}
+            axes.text(-0.05, 0.5, bar.low, ha="right", **style)
+            axes.text(1.05, 0.5, bar.high, ha="left", **style)
+        self.figure.text(0.5, 0.1 / height, note, ha="center", fontsize=7, color="0.35")

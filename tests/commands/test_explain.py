@@ -22,7 +22,7 @@ from jaxens.explain import main as explain
 from jaxens.runs.loading import best_ensemble
 from jaxens.runs.run import Run
 
-FIGURES = ["centres.png", "members.png", "single-vs-ensemble.png"]
+FIGURES = ["centers.png", "members.png", "single-vs-ensemble.png"]
 QUICK = ["--images-at-once", "2"]  # one picture after another: one program for all tests
 
 

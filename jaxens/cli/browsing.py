@@ -1,0 +1,36 @@
+"""A figure of a split: images with their labels, masks, key points and boxes."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from jaxens import viz
+from jaxens.data.schema import Info
+from jaxens.data.source import Split
+
+
+def split_figure(split: Split) -> Figure:
+    """Draw every image of a split with its annotations; see `viz.annotated_images`."""
+    info = split.info
+    masks = {part: split.mask((part,)) for part in info.masks if split.masks is not None}
+    return viz.annotated_images(
+        split.images,
+        masks=masks,
+        points={part: split.points[:, p] for p, part in enumerate(info.points)},
+        boxes=split.boxes,
+        captions=[_caption(split, i) for i in range(len(split))],
+        title=info.name,
+    )
+
+
+def _caption(split: Split, i: int) -> str:
+    """The labels of an image: the first two tasks on one line, the next three on another."""
+    texts = [_label(split.info, name, labels[i]) for name, labels in split.labels.items()]
+    known = [text for text in texts if text]
+    return ", ".join(known[:2]) + "\n" + ", ".join(known[2:5])
+
+
+def _label(info: Info, name: str, label: np.ndarray) -> str:
+    task = info.task(name)
+    if task.kind == "multilabel":
+        return " + ".join(c for c, yes in zip(task.classes, label, strict=True) if yes == 1)
+    return task.classes[int(label)] if label >= 0 else ""

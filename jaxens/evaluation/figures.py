@@ -1,0 +1,59 @@
+"""Figures of an evaluation: scores against the ensemble's size, and against the threshold."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from jaxens import viz
+from jaxens.attribution import METHODS
+from jaxens.evaluation.curves import BySize, ByThreshold
+from jaxens.metrics import METRICS, THRESHOLDS
+
+
+def size_figure(sizes: Mapping[tuple[str, str], BySize], question: str) -> Figure:
+    """Draw the scores of one question by number of members; `sizes` by (method, metric)."""
+    methods, metrics = _axes(sizes)
+    return viz.size_curves(
+        _grid({key: size.curve.mean for key, size in sizes.items()}),
+        _grid({key: size.curve.low for key, size in sizes.items()}),
+        _grid({key: size.curve.high for key, size in sizes.items()}),
+        _grid({key: np.asarray(size.individual) for key, size in sizes.items()}),
+        metrics=[_label(metric) for metric in metrics],
+        methods=[METHODS[method].title for method in methods],
+        title=f"{question}: score of the mean map by number of members (band: 95 %, over images "
+        "and orders of members)",
+    )
+
+
+def threshold_figure(thresholds: Mapping[tuple[str, str], ByThreshold], question: str) -> Figure:
+    """Draw IoU, precision and recall of one question by threshold; by (method, metric)."""
+    methods, metrics = _axes(thresholds)
+    return viz.threshold_curves(
+        np.asarray(THRESHOLDS),
+        _grid({key: scores.ensemble for key, scores in thresholds.items()}),
+        _grid({key: scores.individual for key, scores in thresholds.items()}),
+        metrics=[_label(metric) for metric in metrics],
+        methods=[METHODS[method].title for method in methods],
+        title=f"{question}: region of the map by threshold of its normalized range",
+    )
+
+
+def _axes(scores: Mapping[tuple[str, str], Any]) -> tuple[list[str], list[str]]:
+    """The methods and the metrics of scores by (method, metric)."""
+    methods, metrics = zip(*scores, strict=True)
+    return list(dict.fromkeys(methods)), list(dict.fromkeys(metrics))
+
+
+def _grid(scores: Mapping[tuple[str, str], np.ndarray]) -> np.ndarray:
+    """Scores by (method, metric) as an array [metric, method, ...]."""
+    methods, metrics = _axes(scores)
+    return np.stack([np.stack([scores[m, metric] for m in methods]) for metric in metrics])
+
+
+def _label(metric: str) -> str:
+    if metric not in METRICS:  # precision and recall
+        return f"{metric}\n(higher is better)"
+    better = "higher" if METRICS[metric].higher_is_better else "lower"
+    return f"{METRICS[metric].title}\n({better} is better)"

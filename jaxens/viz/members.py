@@ -1,0 +1,202 @@
+"""Figures of an ensemble's maps: all members, their centers of mass, one member and the mean.
+
+Pazzani et al. 2022, Figures 2, 4 and 6.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float, Num
+from matplotlib.figure import Figure
+
+from jaxens.viz.arrows import arrow_starts
+from jaxens.viz.inputs import Array, Images, to_maps, to_rgb, to_texts
+from jaxens.viz.maps import Scale, add_legend, colors_of, full_colors_at
+from jaxens.viz.montage import Montage
+
+CENTERS_PER_ROW = 4
+PAIRS_PER_ROW = 3
+
+
+def show_members(
+    images: Images,
+    maps: Num[Array, "member image height width"],
+    *,
+    signed: bool = True,
+    scale: Scale = "own",
+    percentile: float = 99.0,
+    title: str = "",
+    captions: Sequence[str] = (),
+) -> Figure:
+    """Draw a row for each image: the image, each member's map, their mean and their spread.
+
+    The spread is the standard deviation over members. A map that is not finite is left out of
+    both, and the row says of how many members the mean is.
+
+    Args:
+        images: Images [image, height, width, channel], gray or RGB; uint8, or floats in [0, 1].
+        maps: Relevance of each member.
+        signed: Whether negative values mean evidence against the target; see `show`.
+        scale: "own": each panel has its own color scale. "shared": the panels of one image share
+            the scale of its members' maps, so a mean over members that disagree is fainter.
+        percentile: Percentile of the magnitudes from which on the color is full.
+        title: Title of the figure.
+        captions: A text for each image, on its left.
+
+    Returns:
+        The figure; see `show`.
+
+    Raises:
+        ValueError: As `show`.
+    """
+    images = to_rgb(images)
+    maps = to_maps(maps, images)
+    mean, spread = mean_and_spread(maps)
+    layers = [*maps, mean, spread]
+    notes = [""] * len(images)
+    for i, text in enumerate(_mean_titles(maps)):
+        notes[i] = "" if np.isfinite(maps[:, i]).all() else f"\n{text}"
+    texts = to_texts(captions, len(images), "captions")
+    montage = Montage(
+        len(images),
+        1 + len(layers),
+        image_size=images.shape[1:3],
+        title=title,
+        row_titles=[text + note for text, note in zip(texts, notes, strict=True)],
+        column_titles=["image", *(f"member {m}" for m in range(len(maps))), "mean", "spread"],
+    )
+    colors = colors_of(signed)
+    for row, image in enumerate(images):
+        montage.image(row, 0, image)
+        of_row = np.stack([layer[row] for layer in layers])
+        fulls = full_colors_at(of_row, maps[:, row], scale, percentile)
+        for column, (map, full) in enumerate(zip(of_row, fulls, strict=True), start=1):
+            montage.map(row, column, image, map, full, colors if column < len(layers) else "spread")
+    add_legend(montage, [colors, "spread"], scale, percentile)
+    return montage.figure
+
+
+def show_centers(
+    images: Images,
+    centers: Float[Array, "member image 2"],
+    mean_centers: Float[Array, "image 2"],
+    *,
+    title: str = "",
+    captions: Sequence[str] = (),
+) -> Figure:
+    """Draw each image with arrows at centers of mass: black for members, red for the mean map.
+
+    Args:
+        images: Images [image, height, width, channel], gray or RGB; uint8, or floats in [0, 1].
+        centers: Center (x, y) of each member's map as fractions of width and height, such as from
+            `jaxens.metrics.center_of_mass`. NaN (a map without a center) has no arrow, and the
+            caption says how many members have one.
+        mean_centers: Center of each image's mean map.
+        title: Title of the figure.
+        captions: A text for each image, above it.
+
+    Returns:
+        The figure; see `show`.
+
+    Raises:
+        ValueError: As `show`.
+    """
+    images = to_rgb(images)
+    points = np.concatenate([centers, np.asarray(mean_centers)[None]]).astype(np.float64)
+    has_center = ~np.isnan(points[..., 0])
+    texts = to_texts(captions, len(images), "captions")
+    for i, count in enumerate(has_center[:-1].sum(axis=0)):
+        if count < len(points) - 1:
+            texts[i] += f"\n{count} of {len(points) - 1} members have a center"
+    montage = Montage(
+        -(-len(images) // CENTERS_PER_ROW),
+        min(len(images), CENTERS_PER_ROW),
+        image_size=images.shape[1:3],
+        title=title,
+        captions=texts,
+        inches=2.3,
+        below=0.15,
+    )
+    for i, image in enumerate(images):
+        cell = divmod(i, CENTERS_PER_ROW)
+        montage.image(*cell, image)
+        montage.caption(*cell, texts[i])
+        arrows = np.flatnonzero(has_center[:, i])
+        if len(arrows):
+            tips = points[arrows, i]
+            for arrow, tip, start in zip(arrows, tips, arrow_starts(tips), strict=True):
+                montage.arrow(*cell, start, tip, "red" if arrow == len(points) - 1 else "black")
+    return montage.figure
+
+
+def show_comparison(
+    images: Images,
+    maps: Num[Array, "member image height width"],
+    *,
+    signed: bool = True,
+    scale: Scale = "own",
+    percentile: float = 99.0,
+    title: str = "",
+    captions: Sequence[str] = (),
+) -> Figure:
+    """Draw each image twice: with the first member's map, and with the mean of all members'.
+
+    Args:
+        images: Images [image, height, width, channel], gray or RGB; uint8, or floats in [0, 1].
+        maps: Relevance of each member. Maps that are not finite are left out of the mean.
+        signed: Whether negative values mean evidence against the target; see `show`.
+        scale: As in `show_members`.
+        percentile: As in `show_members`.
+        title: Title of the figure.
+        captions: A text for each image, above it.
+
+    Returns:
+        The figure; see `show`.
+
+    Raises:
+        ValueError: As `show`.
+    """
+    images = to_rgb(images)
+    maps = to_maps(maps, images)
+    mean, _ = mean_and_spread(maps)
+    texts = to_texts(captions, len(images), "captions")
+    texts = [f"{text}\nmember 0 alone".strip() for text in texts]
+    montage = Montage(
+        -(-len(images) // PAIRS_PER_ROW),
+        2 * min(len(images), PAIRS_PER_ROW),
+        image_size=images.shape[1:3],
+        title=title,
+        captions=texts,
+        inches=1.6,
+    )
+    colors = colors_of(signed)
+    for i, (image, mean_title) in enumerate(zip(images, _mean_titles(maps), strict=True)):
+        row, pair = divmod(i, PAIRS_PER_ROW)
+        panels = np.stack([maps[0, i], mean[i]])
+        fulls = full_colors_at(panels, maps[:, i], scale, percentile)
+        for k, text in enumerate((texts[i], mean_title)):
+            montage.map(row, 2 * pair + k, image, panels[k], fulls[k], colors)
+            montage.caption(row, 2 * pair + k, text)
+    add_legend(montage, [colors], scale, percentile)
+    return montage.figure
+
+
+def mean_and_spread(
+    maps: Float[np.ndarray, "member image height width"],
+) -> tuple[Float[np.ndarray, "image height width"], Float[np.ndarray, "image height width"]]:
+    """Return mean and standard deviation over the members whose map is finite; NaN without any.
+
+    The mean is Eq. 1 of Pazzani et al. 2022.
+    """
+    finite = np.isfinite(maps).all(axis=(-2, -1))[..., None, None]
+    count = np.where(finite.any(axis=0), finite.sum(axis=0), np.nan)
+    values = np.where(finite, maps, 0)
+    mean = values.sum(axis=0) / count
+    variance = np.where(finite, (values - mean) ** 2, 0).sum(axis=0) / count
+    return mean, np.sqrt(variance)
+
+
+def _mean_titles(maps: np.ndarray) -> list[str]:
+    members = len(maps)
+    counts = np.isfinite(maps).all(axis=(-2, -1)).sum(axis=0)
+    return [f"mean of {n} of {members}" if n < members else f"mean of {members}" for n in counts]

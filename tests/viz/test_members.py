@@ -1,0 +1,145 @@
+"""Figures of an ensemble: what is averaged, where arrows point, what is said of broken maps."""
+
+import numpy as np
+import pytest
+from matplotlib.text import Annotation
+
+from jaxens import viz
+from jaxens.viz.members import mean_and_spread
+from tests.viz.helpers import panels, texts
+
+IMAGES = np.random.default_rng(1).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
+CAPTIONS = [f"image {i}" for i in range(5)]
+
+
+@pytest.fixture
+def maps():
+    return np.random.default_rng(0).normal(size=(3, 5, 8, 8)).astype(np.float32)
+
+
+def overlay(i, map, **options):
+    (panel,) = panels(viz.show(IMAGES[i], map, **options))
+    return panel
+
+
+def test_mean_and_spread_are_over_members(maps):
+    mean, spread = mean_and_spread(maps)
+    np.testing.assert_allclose(mean, maps.mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(spread, maps.std(axis=0), atol=1e-6)
+
+
+def test_a_map_that_is_not_finite_is_left_out_of_the_mean_of_its_image(maps):
+    maps[1, 2, 0, 0] = np.inf
+    mean, spread = mean_and_spread(maps)
+    np.testing.assert_allclose(mean[2], maps[[0, 2], 2].mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(spread[2], maps[[0, 2], 2].std(axis=0), atol=1e-6)
+    np.testing.assert_allclose(mean[3], maps[:, 3].mean(axis=0), atol=1e-6)
+    shown = texts(viz.show_members(IMAGES, maps, captions=CAPTIONS))
+    assert shown.count("not finite") == 1
+    assert "image 2\nmean of 2 of 3" in shown
+    assert "image 3" in shown
+    assert "mean of 2 of 3" in texts(viz.show_comparison(IMAGES, maps))
+
+
+def test_an_image_whose_maps_are_all_broken_is_drawn(maps):
+    maps[:, 0] = np.nan
+    assert np.isnan(mean_and_spread(maps)[0][0]).all()
+    shown = texts(viz.show_members(IMAGES, maps))
+    assert shown.count("not finite") == 5  # three members, their mean and spread
+    assert texts(viz.show_comparison(IMAGES, maps)).count("not finite") == 2
+
+
+def test_a_row_has_the_image_each_member_the_mean_and_the_spread(maps):
+    row = panels(viz.show_members(IMAGES, maps))[6:12]
+    mean, spread = mean_and_spread(maps)
+    np.testing.assert_array_equal(row[0], IMAGES[1])
+    for m in range(3):
+        np.testing.assert_array_equal(row[1 + m], overlay(1, maps[m, 1]))
+    np.testing.assert_array_equal(row[4], overlay(1, mean[1]))
+    strength = np.ptp(row[5].astype(int), axis=-1)
+    assert np.corrcoef(strength.ravel(), spread[1].ravel())[0, 1] > 0.9
+
+
+def test_with_a_shared_scale_a_value_has_one_color_in_all_members(maps):
+    images = np.full((5, 8, 8, 3), 100, np.uint8)
+    maps[:, 0, 0, 0] = 0.5
+    maps[2] *= 10
+    maps[2, 0, 0, 0] = 0.5
+    row = panels(viz.show_members(images, maps, scale="shared"))[1:4]
+    for panel in row[1:]:
+        np.testing.assert_array_equal(panel[0, 0], row[0][0, 0])
+    own = panels(viz.show_members(images, maps))[1:4]
+    assert (own[0][0, 0] != own[2][0, 0]).any()
+
+
+def test_the_first_member_is_left_of_the_mean(maps):
+    drawn = panels(viz.show_comparison(IMAGES, maps))
+    mean, _ = mean_and_spread(maps)
+    assert len(drawn) == 10
+    for i in range(5):
+        np.testing.assert_array_equal(drawn[2 * i], overlay(i, maps[0, i]))
+        np.testing.assert_array_equal(drawn[2 * i + 1], overlay(i, mean[i]))
+
+
+def arrows(figure):
+    """Tip and color of every arrow, the tip as a fraction of the image that it is on."""
+    axes = figure.axes[0]
+    drawn = []
+    for arrow in (text for text in axes.texts if isinstance(text, Annotation)):
+        for i, image in enumerate(axes.images):
+            left, right, bottom, top = image.get_extent()
+            x, y = (arrow.xy[0] - left) / (right - left), (arrow.xy[1] - top) / (bottom - top)
+            if 0 <= x <= 1 and 0 <= y <= 1:
+                drawn.append((i, (x, y), arrow.arrow_patch.get_edgecolor()[:3]))
+    return drawn
+
+
+def test_arrows_point_at_the_centers_red_for_the_mean():
+    centers = np.random.default_rng(2).uniform(size=(4, 5, 2))
+    drawn = arrows(viz.show_centers(IMAGES, centers[:3], centers[3]))
+    assert len(drawn) == 5 * 4
+    for k, (image, tip, color) in enumerate(drawn):
+        assert image == k // 4
+        assert tip == pytest.approx(centers[k % 4, image])
+        assert color == ((1, 0, 0) if k % 4 == 3 else (0, 0, 0))
+
+
+def test_a_map_without_a_center_has_no_arrow_and_is_counted():
+    centers = np.random.default_rng(2).uniform(size=(4, 5, 2))
+    centers[1, 0] = np.nan
+    centers[:, 2] = np.nan
+    figure = viz.show_centers(IMAGES, centers[:3], centers[3], captions=CAPTIONS)
+    assert [image for image, *_ in arrows(figure)] == [0] * 3 + [1] * 4 + [3] * 4 + [4] * 4
+    shown = texts(figure)
+    assert "image 0\n2 of 3 members have a center" in shown
+    assert "image 1" in shown
+    assert "image 2\n0 of 3 members have a center" in shown
+
+
+def test_a_caption_per_image_is_required(maps):
+    with pytest.raises(ValueError, match="2 captions for 5 images"):
+        viz.show_members(IMAGES, maps, captions=["one", "two"])
+
+
+def test_texts_do_not_overlap_and_nothing_is_cut(maps):
+    line = "a name of thirty letters, long"
+    captions = [f"{line}\nclass, 0.50\nrather than another\n3 of 3 members agree"] * 5
+    title = "Grad-CAM of the label\nby each of 3 members, and a second line " + "that is long " * 9
+    centers = np.full((4, 5, 2), 0.5)
+    for figure in (
+        viz.show_members(IMAGES, maps, title=title, captions=captions),
+        viz.show_centers(IMAGES, centers[:3], centers[3], title=title, captions=captions),
+        viz.show_comparison(IMAGES, maps, title=title, captions=captions),
+    ):
+        figure.draw_without_rendering()
+        boxes = [
+            text.get_window_extent()
+            for text in [*figure.axes[0].texts, *figure.texts]
+            if text.get_text() and not isinstance(text, Annotation)
+        ]
+        for k, box in enumerate(boxes):
+            assert box.x0 >= 0
+            assert box.x1 <= figure.bbox.x1
+            assert box.y0 >= 0
+            assert box.y1 <= figure.bbox.y1
+            assert not any(box.overlaps(other) for other in boxes[:k])
