@@ -1,4 +1,4 @@
-"""Photographs that nobody took: JPEGs with the size and the detail of real ones, prepared."""
+"""Synthetic photos: JPEGs with the size and the detail of real ones."""
 
 import io
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ INFO = Info("Photos", (Task.multiclass("any", ("yes", "no")),))
 
 
 def photo(number: int) -> bytes:
-    """An encoded picture: noise at every scale, as nature has it, some 90 KB."""
+    """A JPEG of noise at every scale, about 90 KB."""
     rng = np.random.default_rng(number)
     pixels = np.full((HEIGHT, WIDTH, 3), 128.0)
     for octave in range(1, 8):
@@ -32,7 +32,7 @@ def photo(number: int) -> bytes:
 
 
 class Photos(PictureBuilder):
-    """A builder like any other source's, of `count` photographs without parts."""
+    """Builds a data set of `count` photos without parts."""
 
     VERSION = tfds.core.Version("1.0.0")
 
@@ -63,5 +63,5 @@ def example(number: int) -> Example:
 
 
 def prepare(folder: Path, count: int) -> tfds.core.DatasetBuilder:
-    """The photographs as records in a folder."""
+    """Writes the photos as records into a folder."""
     return prepare_quietly(Photos(count=count, data_dir=folder), "drawing photographs", count)
