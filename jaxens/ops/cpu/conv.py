@@ -59,7 +59,7 @@ def input_gradient(
             cotangent.reshape(-1, cotangent.shape[-1]),
             kernel.reshape(-1, kernel.shape[-1]).T,
             precision=geometry.precision,
-            preferred_element_type=jnp.promote_types(jnp.float32, cotangent.dtype),
+            preferred_element_type=windows.sum_type(cotangent.dtype),
         )
         values = values.reshape(*cotangent.shape[:3], *kernel.shape[:3])
         return windows.to_images(geometry, shape, values).astype(cotangent.dtype)

@@ -51,7 +51,7 @@ def weight_gradient(
             jnp.stack(views).reshape(-1, count * rows * columns),
             part.reshape(-1, out),
             precision=geometry.precision,
-            preferred_element_type=jnp.promote_types(jnp.float32, cotangent.dtype),
+            preferred_element_type=windows.sum_type(cotangent.dtype),
         )
 
     first, *others = itertools.product(

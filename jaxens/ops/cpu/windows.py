@@ -116,6 +116,11 @@ def size_in_bytes(geometry: Geometry, images: Any, kernel: tuple[int, ...]) -> i
     return math.prod(out_size(geometry, images, kernel)) * window_bytes
 
 
+def sum_type(dtype: Any) -> Any:
+    """The type of sums of values of this type: float32 at least."""
+    return jnp.float32 if dtype.itemsize < 4 else dtype
+
+
 def divisors(n: int) -> list[int]:
     """All divisors of `n`, smallest first."""
     return [d for d in range(1, n + 1) if n % d == 0]
