@@ -116,15 +116,15 @@ def operations(trace: ProfileData, steps: int) -> list[Operation]:
 def own_times(events: Iterable[Event]) -> Iterator[tuple[str, float]]:
     """Yields each named event with its own time: without that of the events inside it."""
     order = sorted(events, key=lambda event: (event.start, -event.duration))
-    own = [event.duration for event in order]
+    times = [event.duration for event in order]
     parents: list[int] = []
     for k, event in enumerate(order):
         while parents and _end(order[parents[-1]]) <= event.start:
             parents.pop()
         if parents:
-            own[parents[-1]] -= event.duration
+            times[parents[-1]] -= event.duration
         parents.append(k)
-    for event, time in zip(order, own, strict=True):
+    for event, time in zip(order, times, strict=True):
         if event.name is not None:
             yield event.name, max(0.0, time)
 
