@@ -23,7 +23,7 @@ def keep_memory() -> None:
 
     XLA:CPU allocates temporaries in each step. By default glibc returns large ones to the kernel,
     which then has to clear every page again. One arena that never shrinks avoids that. Call this
-    before threads start.
+    before JAX starts its threads: later, it gains nothing, because they have arenas already.
 
     All threads then share one lock, and the process keeps the most memory that it ever used. Does
     nothing if MALLOC_ARENA_MAX is set, or without glibc (macOS, Windows, other C libraries).
