@@ -6,6 +6,7 @@ import sys
 import pytest
 
 STEPS = """
+from statistics import median
 from resource import RUSAGE_SELF, getrusage
 import jax, jax.numpy as jnp
 from jaxens.cli.compilation import keep_memory
@@ -14,10 +15,10 @@ if {keep}:
 # 36 MiB of temporaries: glibc always returns freed blocks above 32 MiB by default.
 step = jax.jit(lambda x: jnp.sort((x[:, None] * x).reshape(-1, 2), axis=1).sum(axis=0))
 pages = [getrusage(RUSAGE_SELF).ru_minflt]
-for _ in range(6):
+for _ in range(40):  # the heap grows for up to 20 steps
     step(jnp.ones(3072)).block_until_ready()
     pages.append(getrusage(RUSAGE_SELF).ru_minflt)
-print(min(after - before for before, after in zip(pages, pages[1:])))
+print(median(after - before for before, after in zip(pages, pages[1:])))
 """
 
 
@@ -25,8 +26,8 @@ print(min(after - before for before, after in zip(pages, pages[1:])))
 def test_freed_memory_is_not_returned_to_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
 
-    def page_faults(keep: bool) -> int:
+    def page_faults(keep: bool) -> float:
         command = [sys.executable, "-c", STEPS.format(keep=keep)]
-        return int(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+        return float(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
-    assert page_faults(keep=True) < page_faults(keep=False) / 4
+    assert page_faults(keep=True) < page_faults(keep=False) / 100
