@@ -25,6 +25,7 @@ print(median(after - before for before, after in zip(pages, pages[1:])))
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's malloc only")
 def test_freed_memory_is_not_returned_to_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
+    monkeypatch.delenv("XLA_FLAGS", raising=False)  # the step is slow without optimization
 
     def page_faults(keep: bool) -> float:
         command = [sys.executable, "-c", STEPS.format(keep=keep)]
