@@ -38,15 +38,17 @@ def bench(what: str, options: Options, out: Path | None, line: str) -> None:
     from jaxens.cli.console import say, uncut
 
     keep_memory()
-    settings = {
-        name: list(dict.fromkeys(value)) if isinstance(value, tuple) else value
-        for name, value in vars(options).items()
+    unique: dict[str, Any] = {
+        name: tuple(dict.fromkeys(values))
+        for name, values in vars(options).items()
+        if isinstance(values, tuple)
     }
-    check(what, settings, out)
+    options = dataclasses.replace(options, **unique)
+    check(what, vars(options), out)
     machine = measure()
     say(machine.describe())
     module, function = BENCHMARKS[what][1].split(":")
-    results = getattr(importlib.import_module(f"jaxens.benchmarks.{module}"), function)(**settings)
+    results = getattr(importlib.import_module(f"jaxens.benchmarks.{module}"), function)(options)
     for result in results:
         say(uncut(table(result, machine), WIDTH))
         for note in result.explained():

@@ -1,1 +1,1 @@
-"""What `python -m jaxens.bench` measures: ratios of things that run in turn in one process."""
+"""The benchmarks of `python -m jaxens.bench`: ratios of alternatives timed in one process."""

@@ -1,4 +1,4 @@
-"""The same explanations by Captum, one member after another."""
+"""The same explanations by Captum, which loops over members."""
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -13,18 +13,18 @@ from jaxens.benchmarks.subject import Subject
 from jaxens.benchmarks.torch_models import last_layer
 from jaxens.benchmarks.torch_side import Members, Pending, device, variants
 
-# Images of 64 px that go through a network at once in integrated gradients: on two CPU cores
-# 128 took a quarter of the time of all 800 (16 images, 50 steps); a GPU has room for more.
-AT_ONCE = {"cpu": 128, "cuda": 4096}
+# Images of 64 px per chunk of integrated gradients. On two CPU cores, chunks of 128 took a quarter
+# of the time of one chunk of 800 (16 images, 50 steps). A GPU has room for more.
+CHUNK = {"cpu": 128, "cuda": 4096}
 
 
 def explaining_sides(
     subject: Subject, methods: Sequence[str]
 ) -> dict[tuple[str, str], Callable[[], Pending]]:
-    """All members' maps, by the names of the method and of the way to run PyTorch."""
+    """Functions that return all members' maps, by method and PyTorch variant."""
     sides: dict[tuple[str, str], Callable[[], Pending]] = {}
     for variant in variants(device().type == "cuda"):
-        if variant.compiled:  # Captum's hooks would break it up
+        if variant.compiled:  # Captum's hooks break the graph
             continue
         members = Members(subject, variant)
         by = variant.name.replace("PyTorch", "Captum")
@@ -37,12 +37,12 @@ def explaining_sides(
 
 def _all_members(members: Members, maps: Callable[..., Tensor]) -> Pending:
     with members.autocast(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of hooks that are set and removed
-        each = [maps(net, members.images, members.labels) for net in members.nets]
-    return Pending([map.detach() for map in each])
+        warnings.simplefilter("ignore")  # Captum warns that it sets and removes hooks
+        of_members = [maps(net, members.images, members.labels) for net in members.nets]
+    return Pending([map.detach() for map in of_members])
 
 
-# Each gives the maps [image, height, width] of one network, channels reduced as ours are.
+# Each returns one network's maps [image, height, width], with channels reduced as in jaxens.
 
 
 def _saliency(net: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
@@ -55,10 +55,10 @@ def _input_x_gradient(net: nn.Module, images: Tensor, targets: Tensor) -> Tensor
 
 def _integrated_gradients(net: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
     side = images.shape[-1]
-    at_once = max(len(images), round(AT_ONCE[images.device.type] * (64 / side) ** 2))
+    chunk = max(len(images), round(CHUNK[images.device.type] * (64 / side) ** 2))
     method = attr.IntegratedGradients(net)
     steps = METHODS["integrated_gradients"].settings["steps"]
-    maps = method.attribute(images, 0, targets, n_steps=steps, internal_batch_size=at_once)
+    maps = method.attribute(images, 0, targets, n_steps=steps, internal_batch_size=chunk)
     return maps.sum(1)
 
 
@@ -74,12 +74,12 @@ def _grad_cam(net: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
 
 
 def _guided_backprop(net: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
-    with _out_of_place(net):
+    with _not_in_place(net):
         return attr.GuidedBackprop(net).attribute(images, targets).abs().amax(1)
 
 
 def _guided_grad_cam(net: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
-    with _out_of_place(net):
+    with _not_in_place(net):
         return attr.GuidedGradCam(net, last_layer(net)).attribute(images, targets).abs().amax(1)
 
 
@@ -95,8 +95,8 @@ MAPS: dict[str, Callable[..., Tensor]] = {
 
 
 @contextmanager
-def _out_of_place(net: nn.Module) -> Iterator[None]:
-    """Captum's hooks on activations don't work on those that overwrite their input."""
+def _not_in_place(net: nn.Module) -> Iterator[None]:
+    """Captum's hooks don't work on activations that overwrite their input."""
     activations = [module for module in net.modules() if isinstance(module, nn.ReLU)]
     for activation in activations:
         activation.inplace = False

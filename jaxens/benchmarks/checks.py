@@ -1,4 +1,4 @@
-"""What can go wrong is found before anything is measured."""
+"""Checks of a benchmark's settings, before anything is measured."""
 
 import importlib
 import itertools
@@ -14,26 +14,29 @@ from jaxens.errors import UserError
 from jaxens.models import build
 from jaxens.models.trunk import below_heads
 
-# What each benchmark can be measured beside, and the modules which that imports.
+# The modules that each comparison imports, by benchmark and value of --against.
 PEERS: dict[str, dict[str, tuple[str, ...]]] = {
     "train": {"torch": ("torch",)},
     "explain": {"torch": ("torch", "captum")},
     "lime": {"lime": ("lime",)},
     "input": {"opencv": ("cv2",)},
 }
-PIP = {"cv2": "opencv-python-headless"}  # where pip calls a module otherwise
+PIP = {"cv2": "opencv-python-headless"}  # packages whose name differs from the module's
 
 
 def check(what: str, settings: dict[str, Any], folder: Path | None) -> None:
-    """Raises `UserError` if the benchmark `what` can't be measured so, or not be kept in `folder`.
+    """Raises `UserError` if a benchmark can't run with these settings; creates `folder`.
 
-    Makes the folder if all is well.
+    Args:
+        what: the benchmark's name.
+        settings: its options.
+        folder: where results are to be written, or None.
     """
     model, size = settings.get("model"), settings.get("image_size")
     if model and size:
         check_image_size(model, size)
     if settings.get("samples") == 1:
-        raise UserError("--samples 1: LIME fits a model to samples: choose at least 2")
+        raise UserError("--samples 1: LIME fits a linear model to the samples: choose at least 2")
     if what == "scores":
         check_blocks(settings["image_size"])
     against = settings.get("against")
@@ -50,7 +53,7 @@ def check(what: str, settings: dict[str, Any], folder: Path | None) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Makes the folder; raises `UserError` where it can't be, or takes no files."""
+    """Creates the folder; raises `UserError` if that fails, or if it is not writable."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
@@ -63,52 +66,49 @@ def check_folder(folder: Path) -> None:
 
 
 def require(*modules: str) -> None:
-    """Raises `UserError` for modules that a comparison needs and that can't be imported."""
-    absent, reasons = [], []
+    """Raises `UserError` if modules that a comparison needs can't be imported."""
+    missing, reasons = [], []
     for module in modules:
         try:
             importlib.import_module(module)
-        except (ImportError, OSError) as error:  # not there, or without a library of its own
-            absent.append(PIP.get(module, module))
+        except (ImportError, OSError) as error:  # not installed, or without a shared library
+            missing.append(PIP.get(module, module))
             reasons.append(str(error))
-    if absent:
+    if missing:
         raise UserError(
-            f"--against: the comparison needs {' and '.join(absent)} ({reasons[0]}): "
-            f"pip install {' '.join(absent)}"
+            f"--against: the comparison needs {' and '.join(missing)} ({reasons[0]}): "
+            f"pip install {' '.join(missing)}"
         )
 
 
 def check_image_size(model: str, size: int) -> None:
     """Raises `UserError` if an image of `size` px is too small for the model."""
-    if not cells(model, size):
-        least = next(larger for larger in itertools.count(size) if cells(model, larger))
+    if not feature_cells(model, size):
+        least = next(larger for larger in itertools.count(size) if feature_cells(model, larger))
         raise UserError(f"--image-size {size} is too small for {model}: choose at least {least}")
 
 
 def check_blocks(size: int) -> None:
-    """Raises `UserError` where the plain code has no whole blocks of pixels to average."""
+    """Raises `UserError` if images don't divide into the blocks that the NumPy code averages."""
     if size % GRID:
         raise UserError(
-            f"--image-size {size}: the plain code averages {GRID} x {GRID} whole blocks: "
+            f"--image-size {size}: the NumPy code averages {GRID} x {GRID} blocks: "
             f"choose a multiple of {GRID}"
         )
 
 
 def check_batch(model: str, size: int, batch: int) -> None:
-    """Raises `UserError` where PyTorch's batch normalisation would have a single value."""
-    normalised = "batch_stats" in below_heads(model)
-    if normalised and batch * cells(model, size) == 1:
+    """Raises `UserError` if PyTorch's batch normalization would get one value per channel."""
+    batch_norm = "batch_stats" in below_heads(model)
+    if batch_norm and batch * feature_cells(model, size) == 1:
         raise UserError(
-            f"--batch-size {batch}: PyTorch normalises over a batch, and {model} leaves it one "
-            f"value per channel of an image of {size} px: choose at least 2"
+            f"--batch-size {batch}: PyTorch's batch normalization needs more than one value per "
+            f"channel, and {model} has one for an image of {size} px: choose at least 2"
         )
 
 
-def cells(model: str, size: int) -> int:
-    """Places, height x width, in a model's features of an image of `size` px; 0 if it takes none.
-
-    Nothing is computed.
-    """
+def feature_cells(model: str, size: int) -> int:
+    """Height x width of a model's features of an image of `size` px; 0 if that is too small."""
     network = build(model, [("any", 1)])
 
     def features(images: jax.Array) -> Any:
@@ -116,7 +116,7 @@ def cells(model: str, size: int) -> int:
         return network.apply(variables, images, method="features")
 
     try:
-        found = jax.eval_shape(features, jax.ShapeDtypeStruct((1, size, size, 3), "float32"))
-    except ValueError:  # as a VGG says that it can't halve an image often enough
+        shape = jax.eval_shape(features, jax.ShapeDtypeStruct((1, size, size, 3), "float32")).shape
+    except ValueError:  # a VGG can't halve the image often enough
         return 0
-    return math.prod(found.shape[1:3])
+    return math.prod(shape[1:3])

@@ -1,8 +1,8 @@
-"""How much arithmetic a model is, counted from its layers.
+"""The FLOP of a model, counted from its layers.
 
-XLA's own count (`cost_analysis`) depends on how convolutions were rewritten; what a Winograd
-or an unrolled convolution saves or adds is no work done. So the multiply-adds of one member's
-convolutions and dense layers are counted, twice for FLOP.
+XLA's own count (`cost_analysis`) depends on how convolutions were rewritten, for example as
+Winograd's or as products of windows. So count the multiply-adds of one member's convolutions and
+dense layers, and two FLOP for each.
 """
 
 import math
@@ -21,24 +21,24 @@ FORMULA = (
 
 
 class Work(NamedTuple):
-    """FLOP of one image in one member: a forward pass, and the first layer's part of it."""
+    """FLOP of one image in one member: of a forward pass, and of the first layer in it."""
 
     forward: float
     first: float
 
     @property
     def training(self) -> float:
-        """Forward, and the gradients by every layer's weights and (but the first's) input."""
+        """Forward pass, weight gradients of all layers, input gradients of all but the first."""
         return 3 * self.forward - self.first
 
     @property
     def input_gradient(self) -> float:
-        """Forward, and the gradient by every layer's input."""
+        """Forward pass, and the input gradients of all layers."""
         return 2 * self.forward
 
 
 def work_of(model: str, classes: int, image_size: int) -> Work:
-    """The arithmetic of a model of one task; `model` is out of `jaxens.models.MODELS`."""
+    """Counts the FLOP of a model of one task; `model` is a key of `jaxens.models.MODELS`."""
     network = build(model, (("task", classes),))
     images = jax.ShapeDtypeStruct((1, image_size, image_size, 3), "float32")
     variables = jax.eval_shape(network.init, jax.random.key(0), images)
@@ -47,7 +47,7 @@ def work_of(model: str, classes: int, image_size: int) -> Work:
 
 
 def _multiply_adds(jaxpr: Jaxpr) -> Iterator[int]:
-    """Of each convolution and matrix product, in their order."""
+    """Multiply-adds of each convolution and matrix product, in program order."""
     for equation in jaxpr.eqns:
         if equation.primitive.name == "conv_general_dilated":
             kernel, out = _shape(equation.invars[1]), _shape(equation.outvars[0])

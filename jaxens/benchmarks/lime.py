@@ -1,4 +1,4 @@
-"""LIME of one picture by all members at once, beside marcotcr/lime once for each member."""
+"""LIME of one image by all members at once, next to marcotcr/lime once for each member."""
 
 import contextlib
 import io
@@ -11,42 +11,28 @@ import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 
 from jaxens.attribution import superpixels
-from jaxens.benchmarks.results import JAXENS, Results, Row, beside_fastest, times_as_fast
+from jaxens.benchmarks.options import Lime
+from jaxens.benchmarks.results import JAXENS, Results, Row, ratio_to_fastest, times_as_fast
 from jaxens.benchmarks.rounds import in_turn
 from jaxens.benchmarks.subject import TASK, Subject
 from jaxens.ensemble import Ensemble
 from jaxens.evaluation.explainer import Explainer
 from jaxens.evaluation.settings import MethodSettings
 from jaxens.models import Classifier, normalized
-from jaxens.training.settings import ModelName
 
 TARGET = 3
-BATCHES = (10, 100)  # of marcotcr/lime: its default, and one that suits it better
+BATCHES = (10, 100)  # of marcotcr/lime: its default, and a faster one
 KINDS: dict[Literal["own", "frozen"], str] = {
     "own": "separate networks",
     "frozen": "heads on one trunk",
 }
 
 
-def lime(
-    model: ModelName = "small",
-    members: int = 11,
-    image_size: int = 64,
-    samples: int = 1000,
-    rounds: int = 5,
-    against: str | None = None,
-) -> list[Results]:
-    """LIME of one picture for all members at once; `against` names what it is compared with."""
-    picture = _picture(image_size)
+def lime(options: Lime) -> list[Results]:
+    """Measures LIME with separate networks, and with heads on one trunk."""
+    model, members, size = options.model, options.members, options.image_size
     return [
-        _lime(
-            Subject.make(model, members, image_size, 1, "auto", base),
-            kind,
-            picture,
-            samples,
-            rounds,
-            against,
-        )
+        _lime(Subject.make(model, members, size, 1, "auto", base), kind, _image(size), options)
         for base, kind in KINDS.items()
     ]
 
@@ -54,58 +40,55 @@ def lime(
 def _lime(
     subject: Subject,
     kind: str,
-    picture: UInt8[np.ndarray, "1 h w 3"],
-    samples: int,
-    rounds: int,
-    against: str | None,
+    image: UInt8[np.ndarray, "1 h w 3"],
+    options: Lime,
 ) -> Results:
-    """Both sides have the same number of samples; our superpixels are cut in each call."""
-    ensemble, size = subject.ensemble(), picture.shape[1]
+    """Both sides have the same number of samples; our side computes superpixels in each call."""
+    ensemble, size, samples = subject.ensemble(), options.image_size, options.samples
     settings = MethodSettings(lime_samples=samples)
 
     def ours() -> dict[str, Float[Array, "member image height width"]]:
-        explainer = Explainer(ensemble, size, settings)  # a new one, since it keeps what it made
-        return explainer.maps(["lime"], picture, np.zeros(1, int), np.array([TARGET]), TASK.name)
+        explainer = Explainer(ensemble, size, settings)  # a new one, because it caches
+        return explainer.maps(["lime"], image, np.zeros(1, int), np.array([TARGET]), TASK.name)
 
     sides: dict[str, Callable[[], object]] = {JAXENS: ours}
-    if against:
-        sides |= _theirs(subject.model, ensemble, picture, samples)
-    timed = in_turn(sides, rounds)
+    if options.against:
+        sides |= _theirs(subject.model, ensemble, image, samples)
+    timed = in_turn(sides, options.rounds)
     return Results(
-        f"LIME of one picture of {size} px, {samples} samples, {ensemble.members} "
+        f"LIME of one image of {size} px, {samples} samples, {ensemble.members} "
         f"{subject.config.model.name}, {kind}",
         "perturbed member-images",
-        beside_fastest(timed),
+        ratio_to_fastest(timed),
         [
             Row(
                 "LIME",
                 by,
-                each,
+                times,
                 items=ensemble.members * samples,
-                compiling=each.compiling if by == JAXENS else None,
+                compiling=times.compiling if by == JAXENS else None,
                 ratio=times_as_fast(timed, by),
             )
-            for by, each in timed.items()
+            for by, times in timed.items()
         ],
     )
 
 
 def _theirs(
-    model: Classifier, ensemble: Ensemble, picture: UInt8[np.ndarray, "1 h w 3"], samples: int
+    model: Classifier, ensemble: Ensemble, image: UInt8[np.ndarray, "1 h w 3"], samples: int
 ) -> dict[str, Callable[[], object]]:
-    """marcotcr/lime on our jitted networks, in batches of several sizes; it is given its
-    superpixels."""
+    """marcotcr/lime on our jitted networks, with our superpixels, for several batch sizes."""
 
     @jax.jit
-    def forward(variables: Any, pictures: Array) -> Float[Array, "image class"]:
-        logits = model.apply(variables, normalized(pictures / 255))
+    def forward(variables: Any, images: Array) -> Float[Array, "image class"]:
+        logits = model.apply(variables, normalized(images / 255))
         return jax.nn.softmax(logits[TASK.name])
 
     networks = [partial(forward, ensemble.member(k)) for k in range(ensemble.members)]
-    segments = superpixels(picture)[0]
+    segments = superpixels(image)[0]
     return {
         f"marcotcr/lime, batches of {batch}": partial(
-            _marcotcr, networks, picture[0], segments, samples, batch
+            _marcotcr, networks, image[0], segments, samples, batch
         )
         for batch in BATCHES
     }
@@ -113,7 +96,7 @@ def _theirs(
 
 def _marcotcr(
     networks: Sequence[Callable[[np.ndarray], Array]],
-    picture: UInt8[np.ndarray, "h w 3"],
+    image: UInt8[np.ndarray, "h w 3"],
     segments: Int[np.ndarray, "h w"],
     samples: int,
     batch: int,
@@ -123,8 +106,8 @@ def _marcotcr(
     for network in networks:
         with contextlib.redirect_stderr(io.StringIO()):  # its progress bar
             LimeImageExplainer(random_state=0).explain_instance(
-                picture.astype(np.float64),
-                lambda pictures, of=network: np.asarray(of(pictures.astype(np.float32))),
+                image.astype(np.float64),
+                lambda images, network=network: np.asarray(network(images.astype(np.float32))),
                 labels=(TARGET,),
                 top_labels=None,
                 num_samples=samples,
@@ -133,8 +116,8 @@ def _marcotcr(
             )
 
 
-def _picture(size: int) -> UInt8[np.ndarray, "1 size size 3"]:
-    """Soft blobs with some noise: something that superpixels can be cut from."""
+def _image(size: int) -> UInt8[np.ndarray, "1 size size 3"]:
+    """Soft blobs with some noise, which have superpixels."""
     x, y = np.meshgrid(*(np.linspace(0, 1, size),) * 2)
     channels = [np.sin(6 * x + 2 * c) * np.cos(5 * y - c) * 0.4 + 0.5 for c in range(3)]
     noise = np.random.default_rng(0).normal(0, 0.03, (size, size, 3))

@@ -1,4 +1,4 @@
-"""What is measured on: the device, its matmul ceiling, its memory bandwidth."""
+"""The machine: its device, the rate of a matrix product, its memory bandwidth."""
 
 import importlib.metadata
 import platform
@@ -21,7 +21,7 @@ _CPU = {"matrix": 2048, "bytes": 1 << 28}
 
 @dataclass(frozen=True)
 class Machine:
-    """The device, and how fast it multiplies matrices, by type, and copies memory."""
+    """The device, its matrix product rates by type, and its memory bandwidth."""
 
     device: str
     cores: int
@@ -39,7 +39,7 @@ class Machine:
 
 
 def measure() -> Machine:
-    """The machine that JAX computes on; takes some seconds."""
+    """Measures the machine that JAX runs on; takes some seconds."""
     sizes = _CPU if on_cpu() else _ACCELERATED
     types = ("float32",) if on_cpu() else ("float32", "bfloat16")
     device = jax.local_devices()[0]
@@ -57,25 +57,25 @@ def on_cpu() -> bool:
 
 
 def peak_memory() -> tuple[int, str]:
-    """Bytes in use at most since the process began, and whose they are.
+    """Returns the peak memory in bytes since the process started, and whose it is.
 
-    The device's; a CPU doesn't tell, so the process's, PyTorch and all.
+    The device's, or the process's on a CPU, which includes PyTorch.
     """
     stats = jax.local_devices()[0].memory_stats() or {}
     if "peak_bytes_in_use" in stats:
         return stats["peak_bytes_in_use"], "the device"
-    import resource  # not on Windows, where JAX has no accelerator's build either
+    import resource  # does not exist on Windows
 
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, "the process"
 
 
 def program_memory(compiled: Any) -> int:
-    """Bytes of a compiled program's arguments, results and whatever lies between."""
-    found = compiled.memory_analysis()
-    shared = found.alias_size_in_bytes  # donated
-    both = found.argument_size_in_bytes + found.output_size_in_bytes - shared
-    return both + found.temp_size_in_bytes
+    """Bytes of a compiled program's arguments, results and temporaries."""
+    sizes = compiled.memory_analysis()
+    donated = sizes.alias_size_in_bytes
+    buffers = sizes.argument_size_in_bytes + sizes.output_size_in_bytes - donated
+    return buffers + sizes.temp_size_in_bytes
 
 
 def _matmul(n: int, dtype: str) -> float:
@@ -86,7 +86,7 @@ def _matmul(n: int, dtype: str) -> float:
 
 def _copy(size: int) -> float:
     array = jnp.zeros(size // 4, jnp.float32)
-    # In place: a CPU takes longer to find new pages than to fill them.
+    # In place: on a CPU, new pages would take longer than the copy.
     in_place = jax.jit(lambda a: a + 1, donate_argnums=0)
 
     def copy() -> jax.Array:
@@ -99,12 +99,12 @@ def _copy(size: int) -> float:
 
 def _best(call: Callable[[], jax.Array]) -> float:
     call().block_until_ready()
-    took = []
+    seconds = []
     for _ in range(REPEATS):
-        began = time.perf_counter()
+        start = time.perf_counter()
         call().block_until_ready()
-        took.append(time.perf_counter() - began)
-    return min(took)
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
 
 
 def _processor() -> str:

@@ -1,30 +1,24 @@
-"""What a member costs as members grow: a step of all beside as many steps of one."""
+"""Cost of a member as their number grows: a step of all, next to as many steps of one."""
 
 from jaxens.benchmarks.flops import FORMULA
+from jaxens.benchmarks.options import Members
 from jaxens.benchmarks.results import Results, Row
 from jaxens.benchmarks.rounds import in_turn
 from jaxens.benchmarks.steps import one_by_one, together
-from jaxens.benchmarks.subject import Dtype, Subject
-from jaxens.training.settings import ModelName
+from jaxens.benchmarks.subject import Subject
 
 AT_ONCE, SINGLE = "a step of all", "as many single steps"
 
 
-def members(
-    model: ModelName = "resnet18",
-    sizes: tuple[int, ...] = (1, 2, 4, 8, 11, 16),
-    image_size: int = 64,
-    batch_size: int = 16,
-    rounds: int = 5,
-    dtype: Dtype = "auto",
-) -> list[Results]:
-    """A training step of all members at once, and of one after another, for each number."""
+def members(options: Members) -> list[Results]:
+    """Measures both ways for each number of members."""
+    model, image_size, batch_size = options.model, options.image_size, options.batch_size
     rows = []
-    for size in sizes:
-        subject = Subject.make(model, size, image_size, batch_size, dtype)
-        ways = {AT_ONCE: together(subject), SINGLE: one_by_one(subject)}
-        timed = in_turn({by: way.call for by, way in ways.items()}, rounds)
-        timed = {by: each.part(ways[by].steps) for by, each in timed.items()}
+    for size in options.sizes:
+        subject = Subject.make(model, size, image_size, batch_size, options.dtype)
+        sides = {AT_ONCE: together(subject), SINGLE: one_by_one(subject)}
+        timed = in_turn({by: side.call for by, side in sides.items()}, options.rounds)
+        timed = {by: times.part(sides[by].steps) for by, times in timed.items()}
         rows += [
             Row(
                 f"{size} member{'s' * (size > 1)}",
@@ -33,12 +27,12 @@ def members(
                 items=size * batch_size,
                 flop=size * batch_size * subject.work.training,
                 dtype=subject.dtype,
-                traffic=way.traffic,
-                memory=way.memory,
-                compiling=way.compiling,
+                traffic=side.traffic,
+                memory=side.memory,
+                compiling=side.compiling,
                 ratio=timed[SINGLE].median / timed[AT_ONCE].median if by == AT_ONCE else None,
             )
-            for by, way in ways.items()
+            for by, side in sides.items()
         ]
     return [
         Results(

@@ -10,6 +10,15 @@ from jaxens.errors import check_number
 
 ModelName = Literal["small", "small-vgg", "resnet18", "vgg16"]
 Dtype = Literal["auto", "float32", "bfloat16"]
+MethodName = Literal[
+    "saliency",
+    "input_x_gradient",
+    "integrated_gradients",
+    "gradient_shap",
+    "grad_cam",
+    "guided_backprop",
+    "guided_grad_cam",
+]
 Profile = Annotated[bool, Parameter(negative="")]
 
 
@@ -18,7 +27,7 @@ class Options:
     """What all benchmarks share."""
 
     rounds: int = 5
-    """times that all sides are measured"""
+    """times that each alternative is measured"""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -44,6 +53,8 @@ class Network(Options):
 class Train(Network):
     """A training step of all members, next to PyTorch's loop over members."""
 
+    model: ModelName = "resnet18"
+    """the members' architecture"""
     batch_size: int = 16
     """images per member and step"""
     dtype: Dtype = "auto"
@@ -62,18 +73,13 @@ class Explain(Network):
     """the members' architecture"""
     images: int = 4
     """images that are explained"""
-    methods: tuple[
-        Literal[
-            "saliency",
-            "input_x_gradient",
-            "integrated_gradients",
-            "gradient_shap",
-            "grad_cam",
-            "guided_backprop",
-            "guided_grad_cam",
-        ],
-        ...,
-    ] = ("saliency", "input_x_gradient", "integrated_gradients", "gradient_shap", "grad_cam")
+    methods: tuple[MethodName, ...] = (
+        "saliency",
+        "input_x_gradient",
+        "integrated_gradients",
+        "gradient_shap",
+        "grad_cam",
+    )
     """explanation methods"""
     dtype: Dtype = "auto"
     """type of the computation (auto: float32 on CPU, bfloat16 elsewhere)"""
@@ -154,7 +160,7 @@ class Compile(Network):
     batch_size: int = 16
     """images per member and step"""
     rounds: int = 3
-    """times that all sides are measured"""
+    """times that each alternative is measured"""
 
 
 # By name: the flags, and the function in `jaxens.benchmarks` that measures.

@@ -1,4 +1,4 @@
-"""Photographs that nobody took: JPEGs with the size and the detail of real ones, prepared."""
+"""Synthetic photos: JPEGs with the size and the detail of real ones."""
 
 import io
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ INFO = Info("Photos", (Task.multiclass("any", ("yes", "no")),))
 
 
 def photo(number: int) -> bytes:
-    """An encoded picture: noise at every scale, as nature has it, some 90 KB."""
+    """A JPEG of noise at every scale, about 90 KB."""
     rng = np.random.default_rng(number)
     pixels = np.full((HEIGHT, WIDTH, 3), 128.0)
     for octave in range(1, 8):

@@ -1,4 +1,4 @@
-"""What a compiled step spends its time on, operation by operation, from a trace of a few steps."""
+"""Time of a compiled step by operation, from a trace of a few steps."""
 
 import re
 import tempfile
@@ -15,32 +15,32 @@ from jaxens.benchmarks.machine import Machine
 from jaxens.benchmarks.results import Cells
 
 CALLS, TOP = 3, 10
-# They hold others, which may run on other threads while these wait.
-HOLDERS = {"while", "call", "conditional"}
+# Instructions that contain others, which may run on other threads while these wait.
+CONTAINERS = {"while", "call", "conditional"}
 _NUMBER = re.compile(r"(\.(\d+|clone|remat\d*))+$")
 
 
 @dataclass(frozen=True)
 class Operation:
-    """Instructions of one kind, their names without numbers; seconds and calls are of a step."""
+    """All instructions of one kind (the name without numbers), per step."""
 
     kind: str
-    longest: str  # the one instruction of the kind that took most
+    longest: str  # the instruction of this kind that took the most time
     seconds: float
-    share: float  # of all operations
+    share: float  # of the time of all operations
     calls: float
 
 
 @dataclass(frozen=True)
 class Profile:
-    """The operations that took most, of all that a step consists of."""
+    """The operations that took the most time, as a table."""
 
     title: str
     rows: list[Operation]
     notes: tuple[str, ...]
 
     def cells(self, machine: Machine) -> Cells:
-        names = ["operation", "the longest", "ms a step", "share", "calls a step"]
+        names = ["operation", "longest instruction", "ms per step", "share", "calls per step"]
         return names, [
             [
                 row.kind,
@@ -61,70 +61,70 @@ class Profile:
 
 
 class Event(NamedTuple):
-    """A stretch of a thread or stream; `name` is None where it only waits."""
+    """An event of a thread or stream; `name` is None if it only waits."""
 
     name: str | None
-    start: float  # nanoseconds, as are all here
-    duration: float
+    start: float  # nanoseconds
+    duration: float  # nanoseconds
 
 
 def profiled(title: str, call: Callable[[], Any], steps: int) -> Profile:
-    """A profile of `call`, which takes `steps` steps, from a trace of a few calls."""
+    """Traces a few calls of `call`, which runs `steps` steps, and returns their profile."""
     options = ProfileOptions()
-    options.python_tracer_level = 0  # it would slow down what it looks at
+    options.python_tracer_level = 0  # it would slow the step down
     with tempfile.TemporaryDirectory() as folder:
         with jax.profiler.trace(folder, profiler_options=options):
             jax.block_until_ready([call() for _ in range(CALLS)])
         (file,) = Path(folder).rglob("*.xplane.pb")
-        found = operations(ProfileData.from_file(str(file)), CALLS * steps)
-    whole = sum(operation.seconds for operation in found)
+        kinds = operations(ProfileData.from_file(str(file)), CALLS * steps)
+    total = sum(kind.seconds for kind in kinds)
     return Profile(
         title,
-        found[:TOP],
+        kinds[:TOP],
         (
-            f"Of {CALLS * steps} traced steps; all {len(found)} kinds of operations take "
-            f"{1e3 * whole:.3g} ms a step, those of all threads or streams added up",
-            "Loops and calls are told by what runs inside of them",
+            f"From {CALLS * steps} traced steps; all {len(kinds)} kinds of operations take "
+            f"{1e3 * total:.3g} ms per step, the sum over threads or streams",
+            "Loops and calls count as the operations inside",
         ),
     )
 
 
 def operations(trace: ProfileData, steps: int) -> list[Operation]:
-    """All kinds of instructions in a trace of so many steps, those that took longest first."""
+    """All kinds of instructions in a trace of `steps` steps, the longest first."""
     times: defaultdict[str, Counter[str]] = defaultdict(Counter)
     calls: Counter[str] = Counter()
     for events in _lines(trace):
-        for name, own in own_times(events):
+        for name, nanoseconds in own_times(events):
             kind = _NUMBER.sub("", name)
-            if kind not in HOLDERS:
-                times[kind][name] += round(own)
+            if kind not in CONTAINERS:
+                times[kind][name] += round(nanoseconds)
                 calls[kind] += 1
-    whole = sum(counter.total() for counter in times.values())
-    found = [
+    total = sum(counter.total() for counter in times.values())
+    kinds = [
         Operation(
             kind,
             counter.most_common(1)[0][0],
             1e-9 * counter.total() / steps,
-            counter.total() / max(1, whole),
+            counter.total() / max(1, total),
             calls[kind] / steps,
         )
         for kind, counter in times.items()
     ]
-    return sorted(found, key=lambda operation: -operation.seconds)
+    return sorted(kinds, key=lambda kind: -kind.seconds)
 
 
 def own_times(events: Iterable[Event]) -> Iterator[tuple[str, float]]:
-    """The named events of a line, each without the time of events inside of it."""
+    """Yields each named event with its own time: without that of the events inside it."""
     order = sorted(events, key=lambda event: (event.start, -event.duration))
-    own = [event.duration for event in order]
-    around: list[int] = []
+    times = [event.duration for event in order]
+    parents: list[int] = []
     for k, event in enumerate(order):
-        while around and _end(order[around[-1]]) <= event.start:
-            around.pop()
-        if around:
-            own[around[-1]] -= event.duration
-        around.append(k)
-    for event, time in zip(order, own, strict=True):
+        while parents and _end(order[parents[-1]]) <= event.start:
+            parents.pop()
+        if parents:
+            times[parents[-1]] -= event.duration
+        parents.append(k)
+    for event, time in zip(order, times, strict=True):
         if event.name is not None:
             yield event.name, max(0.0, time)
 
@@ -134,10 +134,10 @@ def _end(event: Event) -> float:
 
 
 def _lines(trace: ProfileData) -> list[list[Event]]:
-    """The instructions on each stream of a GPU or core of a TPU; else on each thread."""
+    """The instructions on each GPU stream or TPU core, or else on each CPU thread."""
     planes = [(plane.name, list(plane.lines)) for plane in trace.planes]
     streams = [s for name, lines in planes if name.startswith("/device:") for s in _streams(lines)]
-    if streams:  # where a library's kernel that is told no instruction goes by its own name
+    if streams:  # a library's kernel without an instruction keeps its own name
         return [
             [Event(_instruction(e) or e.name, e.start_ns, e.duration_ns) for e in stream.events]
             for stream in streams
@@ -160,7 +160,7 @@ def _streams(lines: Sequence[Any]) -> list[Any]:
 
 
 def _instruction(event: Any) -> str | None:
-    """The instruction that an event is; a TPU's events are called by its whole text."""
+    """The name of an event's instruction; on a TPU, the event's name is its whole text."""
     text = dict(event.stats).get("hlo_op")
     if text is None and event.name.startswith("%"):
         text = event.name.split(" = ")[0]

@@ -1,4 +1,4 @@
-"""What a benchmark found, as rows for the terminal, Markdown and JSON."""
+"""Results of a benchmark, as tables for the terminal and Markdown, and as JSON."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -11,31 +11,31 @@ from jaxens.benchmarks import traffic
 from jaxens.benchmarks.machine import Machine
 from jaxens.benchmarks.rounds import Timed
 
-JAXENS = "jaxens"  # our own side
-Cells = tuple[list[str], list[list[str]]]  # the columns' names, and the rows
+JAXENS = "jaxens"  # the name of our side
+Cells = tuple[list[str], list[list[str]]]  # column names, and rows
 
 
-class Shown(Protocol):
-    """A table with a title."""
+class Report(Protocol):
+    """A table with a title and notes."""
 
     @property
     def title(self) -> str: ...
 
     def cells(self, machine: Machine) -> Cells:
-        """The first two columns are words, the others numbers."""
+        """The table's columns and rows: two columns of words, then numbers."""
 
     def explained(self) -> list[str]:
-        """Sentences, without their stops: what a reader has to know of the numbers."""
+        """Notes on the numbers: sentences without a final full stop."""
 
     def as_json(self, machine: Machine) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True)
 class Row:
-    """One thing that was measured, done one way; None where a number has no meaning.
+    """One measurement: a task and who does it. None if a number does not apply.
 
-    `items` are what the results count (see `Results.unit`), `flop`, `traffic` and `memory`
-    (bytes) those of one call. `seconds` are of a call, compiling not counted.
+    All numbers are of one call: `items` in the unit of `Results.unit`, `flop`, `traffic` and
+    `memory`.
     """
 
     what: str
@@ -43,16 +43,16 @@ class Row:
     timed: Timed
     items: float | None = None
     flop: float | None = None
-    dtype: str = "float32"  # whose ceiling the FLOP are compared with
-    traffic: float | None = None  # bytes that are read and written
-    memory: int | None = None  # bytes that are held
+    dtype: str = "float32"  # type of the computation, and of the ceiling
+    traffic: float | None = None  # bytes read and written
+    memory: int | None = None  # bytes
     compiling: float | None = None  # seconds
     ratio: float | None = None  # see `Results.ratio`
 
 
 @dataclass(frozen=True)
 class Results:
-    """`ratio` says what the rows' ratios compare; `notes` are sentences under the table."""
+    """A table. `ratio` says what the ratios compare; `notes` go below the table."""
 
     title: str
     unit: str
@@ -61,7 +61,7 @@ class Results:
     notes: tuple[str, ...] = ()
 
     def cells(self, machine: Machine) -> Cells:
-        """The columns that have something to say, and the rows' cells."""
+        """The columns that are not empty, and the rows."""
         columns: dict[str, Callable[[Row], str | None]] = {
             "what": lambda row: row.what,
             "by": lambda row: row.by,
@@ -79,9 +79,9 @@ class Results:
             "compiling, s": lambda row: f"{row.compiling:.1f}" if row.compiling else None,
             "ratio": lambda row: f"{row.ratio:.2f}" if row.ratio else None,
         }
-        found = {name: [cell(row) or "" for row in self.rows] for name, cell in columns.items()}
-        kept = {name: cells for name, cells in found.items() if any(cells)}
-        return list(kept), [list(row) for row in zip(*kept.values(), strict=True)]
+        table = {name: [cell(row) or "" for row in self.rows] for name, cell in columns.items()}
+        used = {name: cells for name, cells in table.items() if any(cells)}
+        return list(used), [list(row) for row in zip(*used.values(), strict=True)]
 
     def explained(self) -> list[str]:
         ratios = [f"Ratio: {self.ratio}"] if any(row.ratio for row in self.rows) else []
@@ -107,44 +107,44 @@ class Results:
 
 
 def fastest(timed: Mapping[str, Timed], ours: str = JAXENS) -> str | None:
-    """The fastest side that is not ours; None if there is none."""
+    """The fastest of the other sides; None if there is none."""
     others = [name for name in timed if name != ours]
     return min(others, key=lambda name: timed[name].median, default=None)
 
 
 def times_as_fast(timed: Mapping[str, Timed], by: str) -> float | None:
-    """Our side beside the fastest other one; None for the others, or if there are none."""
+    """The fastest other side's time divided by ours; None in the rows of others."""
     best = fastest(timed)
     return timed[best].median / timed[by].median if best and by == JAXENS else None
 
 
-def beside_fastest(timed: Mapping[str, Timed]) -> str | None:
-    """What `times_as_fast` compares; None if there is no other side."""
+def ratio_to_fastest(timed: Mapping[str, Timed]) -> str | None:
+    """A description of what `times_as_fast` compares; None if there is no other side."""
     best = fastest(timed)
     return best and f"how many times as fast as {best}"
 
 
-def table(shown: Shown, machine: Machine) -> Table:
-    """For the terminal."""
-    drawn = Table(title=shown.title, title_justify="left", box=box.SIMPLE_HEAD)
-    names, cells = shown.cells(machine)
+def table(report: Report, machine: Machine) -> Table:
+    """A report as a table for the terminal."""
+    result = Table(title=report.title, title_justify="left", box=box.SIMPLE_HEAD)
+    names, cells = report.cells(machine)
     for k, name in enumerate(names):
-        drawn.add_column(name, justify="left" if k < 2 else "right")
+        result.add_column(name, justify="left" if k < 2 else "right")
     for row in cells:
-        drawn.add_row(*row)
-    return drawn
+        result.add_row(*row)
+    return result
 
 
-def markdown(shown: Shown, machine: Machine) -> str:
-    names, cells = shown.cells(machine)
+def markdown(report: Report, machine: Machine) -> str:
+    names, cells = report.cells(machine)
     rule = ["---" if k < 2 else "---:" for k in range(len(names))]
     lines = ["| " + " | ".join(row) + " |" for row in (names, rule, *cells)]
-    notes = [f"\n{note}." for note in shown.explained()]
-    return "\n".join([f"**{shown.title}**\n", *lines, *notes]) + "\n"
+    notes = [f"\n{note}." for note in report.explained()]
+    return "\n".join([f"**{report.title}**\n", *lines, *notes]) + "\n"
 
 
 def _of_ceiling(row: Row, machine: Machine) -> float | None:
-    """The share of the matmul ceiling of the row's type, or of float32's if there is none."""
+    """The rate as a share of a matrix product's, in the row's type or else in float32."""
     if row.flop is None:
         return None
     ceiling = machine.matmul.get(row.dtype, machine.matmul["float32"])

@@ -1,4 +1,4 @@
-"""Training steps, compiled and ready to be called."""
+"""Compiled training steps."""
 
 import time
 from collections.abc import Callable
@@ -17,24 +17,24 @@ from jaxens.training.feed import steps_at_once
 
 
 class Training(NamedTuple):
-    """A call that goes on from where the last one left, and what its program takes.
+    """A function that continues training at each call, and the cost of its program.
 
-    A call is `steps` steps in one dispatch, as many as a run has on this backend; it gives the
-    losses of each, [step, member], or as a list over members.
+    A call runs `steps` steps in one dispatch, as many as `jaxens.train` does on this backend. It
+    returns their losses, [step, member] or a list over members.
     """
 
     call: Callable[[], Any]
     steps: int
     memory: int  # bytes
     compiling: float  # seconds
-    traffic: float | None  # bytes that a step of all members reads and writes
+    traffic: float | None  # bytes read and written by a step of all members
 
 
 def together(subject: Subject, embedded: bool = False) -> Training:
     """Steps of all members at once.
 
-    With a frozen trunk each step makes the embeddings of its images, or has them `embedded`
-    before the first.
+    With a frozen trunk, each step computes the features of its images, or, if `embedded`, they
+    are computed before the first step.
     """
     state, one = subject.state(), subject.step()
     keys = jax.random.split(jax.random.key(1), subject.members)
@@ -56,7 +56,7 @@ def together(subject: Subject, embedded: bool = False) -> Training:
 
 
 def one_by_one(subject: Subject) -> Training:
-    """The jitted step of one member, called for each."""
+    """The jitted step of one member, called for each member."""
     stacked, one, key = subject.state(), subject.step(), jax.random.key(1)
     states = [member(stacked, k) for k in range(subject.members)]
 
@@ -77,11 +77,11 @@ def one_by_one(subject: Subject) -> Training:
 
 
 class _Program:
-    """Several steps as one compiled program, which gathers each one's batch as a run does."""
+    """Several steps as one compiled program, which gathers each batch as `jaxens.train` does."""
 
     def __init__(self, step: Callable[..., tuple[Any, Array]], state: Any, *pool: Any):
         self.steps = steps_at_once()
-        self._given = pool, _orders(len(pool[0]), self.steps)
+        self._args = pool, _orders(len(pool[0]), self.steps)
 
         def several(state: Any, pool: Any, rows: Array) -> tuple[Any, Float[Array, "step ..."]]:
             def one(state: Any, rows: Array) -> tuple[Any, Array]:
@@ -92,19 +92,19 @@ class _Program:
             state, loss = one(state, rows[0])
             return state, loss[None]
 
-        began = time.perf_counter()
-        lowered = jax.jit(several, donate_argnums=0).lower(state, *self._given)
+        start = time.perf_counter()
+        lowered = jax.jit(several, donate_argnums=0).lower(state, *self._args)
         self._program = lowered.compile()
-        self.compiling = time.perf_counter() - began
+        self.compiling = time.perf_counter() - start
         self.memory = program_memory(self._program)
-        # On a CPU, caches serve what the layers of one member pass on: this would tell nothing.
+        # On a CPU, most of the traffic stays in the caches, so that this count means nothing.
         self.traffic = None if on_cpu() else step_traffic(self._program, self.steps)
 
     def __call__(self, state: Any) -> tuple[Any, Array]:
-        return self._program(state, *self._given)
+        return self._program(state, *self._args)
 
 
 def _orders(images: int, steps: int) -> Array:
-    """An order of the images for each step: no step can be moved out of a loop."""
+    """An order of the images for each step, so that XLA can't move work out of the loop."""
     keys = jax.random.split(jax.random.key(2), steps)
     return jnp.stack([jax.random.permutation(key, images) for key in keys])

@@ -1,4 +1,4 @@
-"""The ensemble that is measured: made as a run makes it, on pictures of noise."""
+"""The ensemble that is measured, built as by `jaxens.train`, and images of noise."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -11,6 +11,7 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from jaxens.benchmarks.flops import Work, work_of
+from jaxens.benchmarks.options import Dtype
 from jaxens.data.schema import Task
 from jaxens.ensemble import Ensemble
 from jaxens.models import Classifier
@@ -18,8 +19,6 @@ from jaxens.models.trunk import without_heads
 from jaxens.training.settings import Config, ModelName
 from jaxens.training.state import State, build_model, build_optimizer, compute_dtype, init
 from jaxens.training.step import Step, train_one
-
-Dtype = Literal["auto", "float32", "bfloat16"]
 
 CLASSES = 18  # as many as FieldMarks has species
 TASK = Task.multiclass("species", tuple(str(k) for k in range(CLASSES)))
@@ -29,10 +28,10 @@ LEARNING_RATE, WEIGHT_DECAY = 1e-4, 1e-4
 
 @dataclass(frozen=True)
 class Subject:
-    """An ensemble's config, model and optimiser, and the pictures that it is given.
+    """An ensemble's config, model and optimizer, and one batch.
 
-    Images are normalised floats already, so that both sides of a comparison start from the
-    same numbers; augmentation is left out.
+    Images are normalized floats, so that both sides of a comparison start from the same numbers.
+    There is no augmentation.
     """
 
     config: Config
@@ -51,16 +50,16 @@ class Subject:
         dtype: Dtype,
         base: Literal["own", "frozen"] = "own",
     ) -> "Subject":
-        usual = Config()
+        default = Config()
         config = replace(
-            usual,
-            data=replace(usual.data, image_size=image_size),
+            default,
+            data=replace(default.data, image_size=image_size),
             model=replace(
-                usual.model, name=model, dtype=dtype, weights="random" if base == "frozen" else ""
+                default.model, name=model, dtype=dtype, weights="random" if base == "frozen" else ""
             ),
-            ensemble=replace(usual.ensemble, members=members, base=base),
+            ensemble=replace(default.ensemble, members=members, base=base),
             optim=replace(
-                usual.optim,
+                default.optim,
                 batch_size=batch_size,
                 learning_rate=LEARNING_RATE,
                 schedule="constant",
@@ -84,16 +83,16 @@ class Subject:
 
     @property
     def dtype(self) -> str:
-        """Of the computation."""
+        """The type of the computation."""
         return jnp.dtype(compute_dtype(self.config.model.dtype)).name
 
     @property
     def work(self) -> Work:
-        """The arithmetic of one image in one member."""
+        """The FLOP of one image in one member."""
         return work_of(self.config.model.name, CLASSES, self.config.data.image_size)
 
     def state(self) -> State:
-        """Fresh members, ready to be trained."""
+        """Members at the start of training."""
         weights = None
         if self._frozen:
             weights = without_heads(self.model.init(jax.random.key(1), self.images[:1]))
@@ -104,7 +103,7 @@ class Subject:
         return Ensemble(self.model, state.variables, (TASK,), trunk=state.trunk)
 
     def step(self) -> Step:
-        """One member's step; above the trunk, where that is frozen."""
+        """One member's step; that of its heads if the trunk is frozen."""
         return train_one(self.model, self.optimizer, (TASK,), (1.0,), self._frozen)
 
     @property

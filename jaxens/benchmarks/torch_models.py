@@ -1,7 +1,7 @@
-"""Our models in PyTorch: the references of the tests, and the other side of the benchmarks.
+"""The models in PyTorch, for tests and for comparisons of speed.
 
-ResNet-18 and VGG16 have torchvision's names of parameters; they are written from its
-`models/resnet.py` and `models/vgg.py` (BSD-3-Clause), which need not be installed. They take
+ResNet-18 and VGG16 follow torchvision's `models/resnet.py` and `models/vgg.py` (BSD-3-Clause) and
+have the same parameter names; torchvision need not be installed. They take
 [image, channel, height, width] and return logits.
 """
 
@@ -61,7 +61,7 @@ class ResNet18(nn.Module):
 
 
 def vgg_layers(stages: Sequence[tuple[int, int]], batch_norm: bool) -> list[nn.Module]:
-    """The convolutions with a max pool between two stages, as `jaxens.models.vgg.VGGTrunk`."""
+    """Convolutions with a max pool between stages, as in `jaxens.models.vgg.VGGTrunk`."""
     layers: list[nn.Module] = []
     inputs = 3
     for channels, convolutions in stages:
@@ -96,7 +96,7 @@ class VGG16(nn.Module):
 
 
 class LightVGG(nn.Module):
-    """A VGG with a global average pool and one dense layer for its head."""
+    """A VGG whose head is a global average pool and one dense layer."""
 
     def __init__(
         self, num_classes: int, stages: Sequence[tuple[int, int]], batch_norm: bool
@@ -110,7 +110,7 @@ class LightVGG(nn.Module):
 
 
 class SmallResNet(nn.Module):
-    """`jaxens.models.SmallResNet` as it is by default."""
+    """`jaxens.models.SmallResNet` with its default settings."""
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
@@ -130,7 +130,7 @@ class SmallResNet(nn.Module):
 
 
 def last_layer(model: nn.Module) -> nn.Module:
-    """The layer whose output are the features that Grad-CAM weighs."""
+    """The layer whose output Grad-CAM explains."""
     named = {ResNet18: "layer4", SmallResNet: "stage2_0"}.get(type(model), "features")
     return model.get_submodule(named)
 

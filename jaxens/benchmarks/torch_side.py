@@ -1,4 +1,4 @@
-"""The same members in PyTorch, one after another, as somebody would train them."""
+"""The same members in PyTorch, trained in a loop."""
 
 import contextlib
 from collections.abc import Callable
@@ -29,39 +29,41 @@ class Variant:
 
 
 def device() -> torch.device:
-    """The kind of device that JAX computes on. Raises `UserError` if PyTorch finds none."""
+    """The kind of device that JAX uses. Raises `UserError` if PyTorch can't use it."""
     if on_cpu():
         return torch.device("cpu")
     if not torch.cuda.is_available():
         raise UserError(
-            f"JAX computes on {jax.default_backend()} and this PyTorch on the CPU alone: install "
+            f"JAX uses {jax.default_backend()}, but this PyTorch can only use the CPU: install "
             "its CUDA build, or compare on the CPU (JAX_PLATFORMS=cpu)"
         )
     return torch.device("cuda")
 
 
 def variants(cuda: bool) -> list[Variant]:
-    """Those worth a try: the fastest is what we compare with."""
-    found = [
+    """The variants to measure; the fastest is the reference."""
+    result = [
         Variant("PyTorch", torch.contiguous_format),
         Variant("PyTorch, channels_last", torch.channels_last),
     ]
     if cuda:
-        found.append(
+        result.append(
             Variant("PyTorch, channels_last, torch.compile", torch.channels_last, compiled=True)
         )
-    return found
+    return result
 
 
 def training_sides(subject: Subject) -> dict[str, Callable[[], "Pending"]]:
-    """A training step of all members by each variant."""
-    tried = variants(device().type == "cuda")
-    return {variant.name: Members(subject, variant).training() for variant in tried}
+    """Functions that run a training step of all members, by variant."""
+    return {
+        variant.name: Members(subject, variant).training()
+        for variant in variants(device().type == "cuda")
+    }
 
 
 @dataclass(frozen=True)
 class Pending:
-    """What a loop over members gave; on CUDA it may not be there yet."""
+    """Results of a loop over members, which CUDA may still be computing."""
 
     of_members: list[torch.Tensor]
 
@@ -76,8 +78,8 @@ class Pending:
 class Members:
     """An ensemble's networks in PyTorch, with its weights, on its device.
 
-    On CUDA, bfloat16 is autocast, float32 may use TF32 (as XLA does), and cuDNN looks for its
-    fastest algorithms; on a CPU all cores are used.
+    On CUDA, bfloat16 is autocast, float32 may use TF32 (as in XLA), and cuDNN searches for the
+    fastest algorithms. On a CPU all cores are used.
     """
 
     def __init__(self, subject: Subject, variant: Variant):
@@ -90,20 +92,20 @@ class Members:
         for k in range(subject.members):
             net = TWINS[name](CLASSES)
             net.load_state_dict(state_dict(name, member(variables, k)), strict=False)
-            self.nets.append(self._placed(net, variant))
+            self.nets.append(self._place(net, variant))
         images = torch.from_numpy(np.array(subject.images)).permute(0, 3, 1, 2)
-        self.images = self._placed(images, variant)
+        self.images = self._place(images, variant)
         self.labels = torch.from_numpy(np.array(subject.labels)).long().to(self.device)
         self.autocast: Callable[[], Any] = contextlib.nullcontext
         if subject.dtype == "bfloat16":
             self.autocast = partial(torch.autocast, self.device.type, torch.bfloat16)
         self.variant = variant
 
-    def _placed(self, thing: Any, variant: Variant) -> Any:
-        return thing.to(self.device, memory_format=variant.memory_format)
+    def _place(self, value: Any, variant: Variant) -> Any:
+        return value.to(self.device, memory_format=variant.memory_format)
 
     def training(self) -> Callable[[], Pending]:
-        """A step of every member: what `jaxens` does with AdamW and cross-entropy."""
+        """A step of every member with AdamW and cross-entropy, as in jaxens."""
         torch._dynamo.config.recompile_limit = max(64, 4 * len(self.nets))
         for net in self.nets:
             net.train()

@@ -1,4 +1,4 @@
-"""One member's variables as the state dict of its PyTorch twin."""
+"""Convert one member's variables to a PyTorch state dict."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ _AXES = {1: (0,), 2: (1, 0), 4: (3, 2, 0, 1)}  # HWIO becomes OIHW, [in, out] be
 
 
 def state_dict(name: str, variables: Any) -> dict[str, torch.Tensor]:
-    """Tensors for `load_state_dict(..., strict=False)`: PyTorch's count of batches is not ours.
+    """Tensors for `load_state_dict(..., strict=False)`: jaxens has no `num_batches_tracked`.
 
-    `name` is out of `torch_models.TWINS`; the model has one task.
+    `name` is a key of `torch_models.TWINS`; the model has one task.
     """
     tensors = {}
     for (_, part, *modules, leaf), value in flatten_dict(variables).items():
@@ -28,13 +28,13 @@ def state_dict(name: str, variables: Any) -> dict[str, torch.Tensor]:
 
 
 def _module(name: str, ours: str) -> str:
-    """Where a module of the trunk lies in the twin."""
+    """The name of a trunk's module in PyTorch."""
     if name == "small":
         return ours
     if name == "resnet18":
         return ours.replace("_", ".")
     kind, stage, convolution = ours[:-3], int(ours[-3]), int(ours[-1])  # conv5_3, bn4_2
     stages, layers = (SMALL_STAGES, 3) if name == "small-vgg" else (STAGES, 2)
-    # An activation follows each convolution, a normalisation lies between; a pool ends a stage.
+    # Each convolution has a normalization and an activation; each stage ends with a pool.
     before = sum(layers * convolutions + 1 for _, convolutions in stages[: stage - 1])
     return f"features.{before + layers * (convolution - 1) + (kind == 'bn')}"

@@ -1,4 +1,4 @@
-"""Operations that are fast over members, and under a gradient."""
+"""Convolution and max pooling that stay fast under `vmap` over members and under a gradient."""
 
 from jaxens.ops.conv import conv_general_dilated
 from jaxens.ops.members import over_members

@@ -1,26 +1,25 @@
-"""A convolution for one member that stays fast under `vmap` over members, and in loops.
+"""A convolution of one member that stays fast under `vmap` over members, and in loops.
 
-`jax.vmap` of `lax.conv_general_dilated` over kernels becomes a grouped convolution, and its
-weight gradient one with `batch_group_count`: both run far below the rate of a dense one.
-On two CPU cores (11 members, batch 32, 16x16 maps, 32 to 32 channels, 3x3; XLA:CPU of
-JAX 0.10.2), forward and both gradients took 2060 ms that way and 69 ms as dense convolutions.
-So each of the three parts has a form for one member (see `jaxens.ops.cpu.conv`; elsewhere XLA's
-own) and a batching rule of its own:
+`jax.vmap` of `lax.conv_general_dilated` over kernels gives a grouped convolution, and its weight
+gradient one with `batch_group_count`. Both run far below the rate of a dense convolution: on two
+CPU cores (11 members, batch 32, 16x16 maps, 32 to 32 channels, 3x3; JAX 0.10.2), forward and both
+gradients took 2060 ms, and 69 ms as dense convolutions.
 
-| what carries the mapped axis                        | CPU, channels last     | GPU, TPU, other |
-| --------------------------------------------------- | ---------------------- | --------------- |
-| images only, in the forward and input-gradient pass | one, of the whole batch| the same        |
-| kernels only, in the forward pass; cotangents only, | a loop over members    | one, of all     |
-| in the weight gradient                              |                        |                 |
-| anything else                                       | a loop over members    | one per member  |
+So each of the three parts (forward, input gradient, weight gradient) has a batching rule of its
+own. On a CPU, plain convolutions also have kernels of their own (`jaxens.ops.cpu`).
 
-"Other" are grouped, dilated and transposed convolutions, which are always one per member there.
-A loop compiles one member's part, however many members there are: for ResNet-18, a training step
-of 11 in 12 s. What stands unrolled compiles eleven of each. The columns of GPU and TPU have not
-been measured yet.
+| operand with the mapped axis                 | plain, on a CPU     | otherwise          |
+| -------------------------------------------- | ------------------- | ------------------ |
+| images (forward), cotangent (input gradient) | joins the batch     | joins the batch    |
+| kernel (forward), cotangent (weight gradient)| a loop over members | joins the channels |
+| both operands, or the other one              | a loop over members | one per member     |
 
-Forward mode is not defined, and JAX refuses it (`custom_vjp`): build a model with
-`lax.conv_general_dilated` where you need it. Gradients of gradients are.
+Only plain convolutions join channels: grouped, dilated and transposed ones run one per member.
+A loop compiles one member's part, whatever the number of members. The rules of GPU and TPU have
+not been timed yet.
+
+Reverse mode of any order works. Forward mode raises JAX's error for `custom_vjp`: build a model
+with `lax.conv_general_dilated` if you need it.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,11 +32,11 @@ from jax import lax
 from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Float
 
-from jaxens.ops.cpu import conv as cpu
+from jaxens.ops.cpu import conv as cpu_conv
 from jaxens.ops.cpu import weights as cpu_weights
 from jaxens.ops.geometry import Geometry
 
-Part = Callable[[Array, Array], Array]
+BinaryOp = Callable[[Array, Array], Array]
 
 
 def conv_general_dilated(
@@ -51,12 +50,18 @@ def conv_general_dilated(
     feature_group_count: int = 1,
     precision: Any = None,
 ) -> Float[Array, "batch *out_space out"]:
-    """`lax.conv_general_dilated`, for the `conv_general_dilated` field of `flax.linen.Conv`.
+    """Returns `lax.conv_general_dilated` of the same arguments, up to rounding.
 
-    Shapes are those of `dimension_numbers`; the annotation shows NHWC and HWIO. The result
-    equals `lax`'s to rounding, with or without `vmap`, whatever carries the mapped axis.
+    For the field `conv_general_dilated` of `flax.linen.Conv`. The annotations show NHWC and HWIO;
+    other layouts work through `dimension_numbers`.
 
-    **Raises:** what `lax` raises, as `TypeError` for operands of two types.
+    Args:
+        lhs: images.
+        rhs: the kernel, in the images' type.
+        window_strides: as in `lax.conv_general_dilated`, like the other arguments.
+
+    Raises:
+        TypeError, ValueError: as `lax` does, with its messages, if shapes or types don't match.
     """
     geometry = Geometry.of(
         lhs.shape,
@@ -69,50 +74,50 @@ def conv_general_dilated(
         feature_group_count,
         precision,
     )
-    # What does not fit is told in `lax`'s words; nothing is computed.
-    jax.eval_shape(geometry.dense, *(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in (lhs, rhs)))
-    return _conv(geometry, *_varying_alike(lhs, rhs))
+    # Raises the error of `lax` if the operands don't fit; computes nothing.
+    jax.eval_shape(geometry.conv, *(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in (lhs, rhs)))
+    return _conv(geometry, *_match_varying_axes(lhs, rhs))
 
 
-def _varying_alike(*operands: Array) -> list[Array]:
-    """Operands that vary over the same axes of a mesh, as `shard_map` has those of one operation.
+def _match_varying_axes(*operands: Array) -> list[Array]:
+    """Makes operands vary over the same mesh axes, as `lax` does inside `shard_map`.
 
-    `lax` does it by itself, but not for what is a gradient rule's own: what an operand did not
-    vary over, its gradient is then summed over.
+    Custom gradient rules have to do this themselves, so that the gradient of an operand that
+    devices share is summed over them.
     """
     types = [jax.typeof(x) for x in operands]
-    # The newer JAX's name of it, and the older one's.
+    # `mat.varying` in newer releases of JAX, `vma` in older ones.
     axes = [
         getattr(getattr(t, "mat", t), "varying", getattr(t, "vma", None)) or set() for t in types
     ]
-    together = set().union(*axes)
+    union = set().union(*axes)
     return [
-        lax.pcast(x, tuple(together - own), to="varying") if together - own else x
-        for x, own in zip(operands, axes, strict=True)
+        lax.pcast(x, tuple(union - varying), to="varying") if union - varying else x
+        for x, varying in zip(operands, axes, strict=True)
     ]
 
 
-# The three parts are linear in each operand, and each one's gradients are the other two: so they
-# have gradients of any order.
+# Each of the three functions is linear in both operands, and its gradients are the other two:
+# that gives gradients of any order.
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _conv(geometry: Geometry, images: Array, kernel: Array) -> Array:
-    return _forward(geometry, _on_cpu(geometry, images, kernel))(images, kernel)
+    return _forward_op(geometry, _on_cpu(geometry, images, kernel))(images, kernel)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def _to_images(
+def _input_grad(
     geometry: Geometry, shape: tuple[int, ...], cotangent: Array, kernel: Array
 ) -> Array:
-    by_form = _on_cpu(geometry, jax.ShapeDtypeStruct(shape, cotangent.dtype), kernel)
-    return _input_gradient(geometry, shape, by_form)(cotangent, kernel)
+    on_cpu = _on_cpu(geometry, jax.ShapeDtypeStruct(shape, cotangent.dtype), kernel)
+    return _input_grad_op(geometry, shape, on_cpu)(cotangent, kernel)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def _to_kernel(
+def _weight_grad(
     geometry: Geometry, shape: tuple[int, ...], images: Array, cotangent: Array
 ) -> Array:
-    by_form = _on_cpu(geometry, images, jax.ShapeDtypeStruct(shape, images.dtype))
-    return _weight_gradient(geometry, shape, by_form)(images, cotangent)
+    on_cpu = _on_cpu(geometry, images, jax.ShapeDtypeStruct(shape, images.dtype))
+    return _weight_grad_op(geometry, shape, on_cpu)(images, cotangent)
 
 
 def _conv_bwd(
@@ -120,114 +125,114 @@ def _conv_bwd(
 ) -> tuple[Array, Array]:
     images, kernel = operands
     return (
-        _to_images(geometry, images.shape, cotangent, kernel),
-        _to_kernel(geometry, kernel.shape, images, cotangent),
+        _input_grad(geometry, images.shape, cotangent, kernel),
+        _weight_grad(geometry, kernel.shape, images, cotangent),
     )
 
 
-def _to_images_bwd(
+def _input_grad_bwd(
     geometry: Geometry, _: tuple[int, ...], operands: tuple[Array, Array], images: Array
 ) -> tuple[Array, Array]:
     cotangent, kernel = operands
     return (
         _conv(geometry, images, kernel),
-        _to_kernel(geometry, kernel.shape, images, cotangent),
+        _weight_grad(geometry, kernel.shape, images, cotangent),
     )
 
 
-def _to_kernel_bwd(
+def _weight_grad_bwd(
     geometry: Geometry, _: tuple[int, ...], operands: tuple[Array, Array], kernel: Array
 ) -> tuple[Array, Array]:
     images, cotangent = operands
     return (
-        _to_images(geometry, images.shape, cotangent, kernel),
+        _input_grad(geometry, images.shape, cotangent, kernel),
         _conv(geometry, images, kernel),
     )
 
 
-def _keeping_operands(part: Callable[..., Array]) -> Callable[..., tuple[Array, tuple]]:
-    return lambda *arguments: (part(*arguments), arguments[-2:])
+def _save_operands(function: Callable[..., Array]) -> Callable[..., tuple[Array, tuple]]:
+    return lambda *args: (function(*args), args[-2:])
 
 
-_conv.defvjp(_keeping_operands(_conv), _conv_bwd)
-_to_images.defvjp(_keeping_operands(_to_images), _to_images_bwd)
-_to_kernel.defvjp(_keeping_operands(_to_kernel), _to_kernel_bwd)
+_conv.defvjp(_save_operands(_conv), _conv_bwd)
+_input_grad.defvjp(_save_operands(_input_grad), _input_grad_bwd)
+_weight_grad.defvjp(_save_operands(_weight_grad), _weight_grad_bwd)
 
 
 def _on_cpu(geometry: Geometry, images: Any, kernel: Any) -> bool:
-    """Whether it takes one of the forms of `jaxens.ops.cpu.conv`, which an empty result has not."""
+    """Whether the kernels of `jaxens.ops.cpu` are used."""
     if jax.default_backend() != "cpu" or not geometry.plain:
         return False
-    return cpu.has_work(geometry, images, kernel)
+    return not cpu_conv.is_empty(geometry, images, kernel)
 
 
 @cache
-def _forward(geometry: Geometry, by_form: bool) -> Part:
-    part: Part = partial(cpu.forward, geometry) if by_form else geometry.dense
-    last = 3 if geometry.plain else None
-    return _member_batched(part, geometry.batch_axes, looped=by_form, kernels_join=last)
+def _forward_op(geometry: Geometry, on_cpu: bool) -> BinaryOp:
+    op: BinaryOp = partial(cpu_conv.forward, geometry) if on_cpu else geometry.conv
+    channel_axis = 3 if geometry.plain else None
+    return _batched(op, geometry.batch_axes, loop=on_cpu, channel_axis=channel_axis)
 
 
 @cache
-def _input_gradient(geometry: Geometry, shape: tuple[int, ...], by_form: bool) -> Part:
+def _input_grad_op(geometry: Geometry, shape: tuple[int, ...], on_cpu: bool) -> BinaryOp:
     batch_in, batch_out = geometry.batch_axes
 
-    def gradient(cotangent: Array, kernel: Array) -> Array:
-        # The batch is read off the cotangent: folding makes it longer than `shape` says.
+    def op(cotangent: Array, kernel: Array) -> Array:
+        # All members' images may have joined one batch, which is longer than that of `shape`.
         sizes = list(shape)
         sizes[batch_in] = cotangent.shape[batch_out]
-        if by_form:
-            return cpu.input_gradient(geometry, tuple(sizes), cotangent, kernel)
-        return geometry.dense_input_gradient(tuple(sizes), cotangent, kernel)
+        if on_cpu:
+            return cpu_conv.input_gradient(geometry, tuple(sizes), cotangent, kernel)
+        return geometry.conv_input_grad(tuple(sizes), cotangent, kernel)
 
-    return _member_batched(gradient, (batch_out, batch_in), looped=by_form)
+    return _batched(op, (batch_out, batch_in), loop=on_cpu)
 
 
 @cache
-def _weight_gradient(geometry: Geometry, shape: tuple[int, ...], by_form: bool) -> Part:
-    def gradient(images: Array, cotangent: Array) -> Array:
-        if by_form:
+def _weight_grad_op(geometry: Geometry, shape: tuple[int, ...], on_cpu: bool) -> BinaryOp:
+    def op(images: Array, cotangent: Array) -> Array:
+        if on_cpu:
             return cpu_weights.weight_gradient(geometry, shape, images, cotangent)
-        # Channels are read off the cotangent: those of all members may have joined.
-        own = (*shape[:-1], cotangent.shape[-1]) if geometry.plain else shape
-        return geometry.dense_weight_gradient(own, images, cotangent)
+        # All members' channels may have joined one cotangent, which has more than `shape` says.
+        sizes = (*shape[:-1], cotangent.shape[-1]) if geometry.plain else shape
+        return geometry.conv_weight_grad(sizes, images, cotangent)
 
-    last = 3 if geometry.plain else None
-    return _member_batched(gradient, fold=None, looped=by_form, kernels_join=last)
+    channel_axis = 3 if geometry.plain else None
+    return _batched(op, None, loop=on_cpu, channel_axis=channel_axis)
 
 
-def _member_batched(
-    part: Part, fold: tuple[int, int] | None, *, looped: bool, kernels_join: int | None = None
-) -> Part:
-    """`part` with the table above as its batching rule.
+def _batched(
+    op: BinaryOp,
+    batch_axes: tuple[int, int] | None,
+    *,
+    loop: bool,
+    channel_axis: int | None = None,
+) -> BinaryOp:
+    """`op` with the batching rule of the table above.
 
-    `fold` holds the batch axis of the first operand and of the result, where the mapped axis
-    may join it; None where the result has no batch axis (a weight gradient sums over it).
-    `kernels_join` is the second operand's and the result's axis of channels, where those of all
-    members may be computed as one kernel's.
+    `batch_axes` are those of the first operand and of the result, None if the result has none.
+    `channel_axis` is that of the second operand and of the result, None if members can't join it.
     """
-    batched_part = custom_vmap(part)
+    batched_op = custom_vmap(op)
 
-    @batched_part.def_vmap
+    @batched_op.def_vmap
     def rule(size: int, mapped: list[bool], first: Array, second: Array) -> tuple[Array, bool]:
-        if fold and mapped == [True, False]:
-            axis_in, axis_out = fold
-            out = batched_part(_join(first, axis_in), second)
+        if batch_axes and mapped == [True, False]:
+            axis_in, axis_out = batch_axes
+            out = batched_op(_join(first, axis_in), second)
             return _split(out, axis_out, size), True
-        if kernels_join and not looped and mapped == [False, True]:
-            out = batched_part(first, _join(second, kernels_join))
-            return _split(out, kernels_join, size), True
+        if channel_axis and not loop and mapped == [False, True]:
+            out = batched_op(first, _join(second, channel_axis))
+            return _split(out, channel_axis, size), True
 
         def member(m: Any) -> Array:
-            return batched_part(
-                first[m] if mapped[0] else first, second[m] if mapped[1] else second
-            )
+            return batched_op(first[m] if mapped[0] else first, second[m] if mapped[1] else second)
 
-        if looped:
+        if loop:
             return lax.map(member, jnp.arange(size)), True
         return jnp.stack([member(m) for m in range(size)]), True
 
-    return batched_part
+    return batched_op
 
 
 def _join(array: Array, axis: int) -> Array:

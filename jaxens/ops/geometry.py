@@ -1,4 +1,4 @@
-"""All of a convolution but its operands."""
+"""The static arguments of a convolution, and XLA's convolution with its two gradients."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ CHANNELS_LAST = lax.ConvDimensionNumbers((0, 3, 1, 2), (3, 2, 0, 1), (0, 3, 1, 2
 
 
 class Geometry(NamedTuple):
-    """Strides, padding and the rest: hashable, so that each rule is made once."""
+    """Strides, padding, dilation and layout; hashable, so that batching rules can be cached."""
 
     strides: tuple[int, ...]
     padding: tuple[tuple[int, int], ...]
@@ -24,8 +24,8 @@ class Geometry(NamedTuple):
     @classmethod
     def of(
         cls,
-        images: Sequence[int],
-        kernel: Sequence[int],
+        image_shape: Sequence[int],
+        kernel_shape: Sequence[int],
         strides: Sequence[int],
         padding: str | Sequence[tuple[int, int]],
         lhs_dilation: Sequence[int] | None,
@@ -34,21 +34,22 @@ class Geometry(NamedTuple):
         groups: int,
         precision: Any,
     ) -> "Geometry":
-        """Of the arguments of `lax.conv_general_dilated`, for operands of these shapes."""
-        numbers = lax.conv_dimension_numbers(tuple(images), tuple(kernel), dimension_numbers)
+        """Normalizes the arguments of `lax.conv_general_dilated` for operands of these shapes."""
+        numbers = lax.conv_dimension_numbers(
+            tuple(image_shape), tuple(kernel_shape), dimension_numbers
+        )
         lhs_dilation = tuple(lhs_dilation or (1,) * len(strides))
         rhs_dilation = tuple(rhs_dilation or (1,) * len(strides))
         if isinstance(padding, str):
-            inputs = _dilated(images, numbers.lhs_spec, lhs_dilation)
-            window = _dilated(kernel, numbers.rhs_spec, rhs_dilation)
-            padding = lax.padtype_to_pads(inputs, window, strides, padding)
+            sizes = _dilated_sizes(image_shape, numbers.lhs_spec, lhs_dilation)
+            window = _dilated_sizes(kernel_shape, numbers.rhs_spec, rhs_dilation)
+            padding = lax.padtype_to_pads(sizes, window, strides, padding)
         pads = tuple((low, high) for low, high in padding)
         return cls(tuple(strides), pads, lhs_dilation, rhs_dilation, numbers, groups, precision)
 
     @property
     def plain(self) -> bool:
-        """Whether it is what classifiers are made of: two-dimensional, channels last, one
-        group, nothing dilated, nothing cropped."""
+        """Whether this is an NHWC convolution with one group, no dilation and no cropping."""
         return (
             self.dimension_numbers == CHANNELS_LAST
             and self.groups == 1
@@ -58,11 +59,11 @@ class Geometry(NamedTuple):
 
     @property
     def batch_axes(self) -> tuple[int, int]:
-        """Of the images, and of the result."""
+        """The batch axis of the images, and that of the result."""
         return self.dimension_numbers.lhs_spec[0], self.dimension_numbers.out_spec[0]
 
-    def dense(self, images: Array, kernel: Array) -> Array:
-        """One convolution, as XLA has it."""
+    def conv(self, images: Array, kernel: Array) -> Array:
+        """XLA's convolution."""
         return lax.conv_general_dilated(
             images,
             kernel,
@@ -75,24 +76,21 @@ class Geometry(NamedTuple):
             precision=self.precision,
         )
 
-    def dense_input_gradient(
-        self, shape: tuple[int, ...], cotangent: Array, kernel: Array
-    ) -> Array:
-        return transposed(lambda x: self.dense(x, kernel), shape, cotangent)
+    def conv_input_grad(self, shape: tuple[int, ...], cotangent: Array, kernel: Array) -> Array:
+        """The gradient of `conv` with respect to images of this shape."""
+        return _transpose(lambda images: self.conv(images, kernel), shape, cotangent)
 
-    def dense_weight_gradient(
-        self, shape: tuple[int, ...], images: Array, cotangent: Array
-    ) -> Array:
-        return transposed(lambda k: self.dense(images, k), shape, cotangent)
+    def conv_weight_grad(self, shape: tuple[int, ...], images: Array, cotangent: Array) -> Array:
+        """The gradient of `conv` with respect to a kernel of this shape."""
+        return _transpose(lambda kernel: self.conv(images, kernel), shape, cotangent)
 
 
-def _dilated(shape: Sequence[int], spec: Sequence[int], dilation: Sequence[int]) -> list[int]:
-    """The spatial sizes of an operand once its elements are `dilation` apart."""
+def _dilated_sizes(shape: Sequence[int], spec: Sequence[int], dilation: Sequence[int]) -> list[int]:
     return [(shape[d] - 1) * k + 1 for d, k in zip(spec[2:], dilation, strict=True)]
 
 
-def transposed(linear: Callable[[Array], Array], shape: tuple[int, ...], cotangent: Array) -> Array:
-    """The transpose of a linear function of an array of this shape, at a cotangent."""
-    # Any values will do, and none is computed; inside `shard_map` they vary as the cotangent does.
-    somewhere = jnp.broadcast_to(cotangent.ravel()[:1].sum(), shape)
-    return jax.vjp(linear, somewhere)[1](cotangent)[0]
+def _transpose(linear: Callable[[Array], Array], shape: tuple[int, ...], cotangent: Array) -> Array:
+    """The transpose of a linear function of an array of this shape, applied to a cotangent."""
+    # The primal's values are not used, but inside `shard_map` it has to vary as the cotangent does.
+    primal = jnp.broadcast_to(cotangent.ravel()[:1].sum(), shape)
+    return jax.vjp(linear, primal)[1](cotangent)[0]

@@ -1,4 +1,4 @@
-"""A function of one member, for all members."""
+"""Map a function of one member over all members: 1.1 to 1.8 times as fast as `vmap` on a CPU."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,35 +7,39 @@ import jax
 from jax import lax
 
 
-def over_members(one: Callable[..., Any], in_axes: tuple[int | None, ...]) -> Callable[..., Any]:
-    """`jax.vmap(one, in_axes)`, in the order of work that suits the device.
+def over_members(
+    function: Callable[..., Any], in_axes: tuple[int | None, ...]
+) -> Callable[..., Any]:
+    """Returns `jax.vmap(function, in_axes)`, or the same as a compiled loop on a CPU.
 
-    GPU and TPU compute all members at once. A CPU, which one member keeps busy, takes them one
-    after another in a compiled loop: what a member's layers pass on then stays in the caches
-    (training 11 small networks at 64 px: 64 ms a step instead of 117; ResNet-18 at 64 px: 0.68
-    instead of 0.74 s for 6), memory holds one member's activations, and one member is compiled.
+    GPU and TPU compute all members at once. One member is enough work for a CPU, where the loop
+    keeps a member's activations in the caches: 64 instead of 117 ms for a training step of 11
+    small networks at 64 px, 0.68 instead of 0.74 s for 6 ResNet-18. Only one member's activations
+    are in memory at a time, and only one member is compiled.
 
-    What does not depend on a member is best computed before: a loop may compute it again.
+    The loop may recompute what does not depend on the member: compute that outside.
 
     Args:
-        one: a function of one member.
-        in_axes: 0 for each argument with a leading member axis, None for what members share.
+        function: a function of one member.
+        in_axes: for each argument, 0 if it has a leading member axis, None if members share it.
+
+    Returns:
+        A function of stacked arguments whose results have a leading member axis.
     """
     if jax.default_backend() != "cpu":
-        return jax.vmap(one, in_axes)
+        return jax.vmap(function, in_axes)
 
-    def looped(*arguments: Any) -> Any:
-        own = [a for a, axis in zip(arguments, in_axes, strict=True) if axis is not None]
+    def loop(*args: Any) -> Any:
+        stacked = [arg if axis == 0 else None for arg, axis in zip(args, in_axes, strict=True)]
 
-        def member(own: list[Any]) -> Any:
-            mine = iter(own)
-            return one(
+        def member(values: list[Any]) -> Any:
+            return function(
                 *(
-                    next(mine) if axis is not None else a
-                    for a, axis in zip(arguments, in_axes, strict=True)
+                    value if axis == 0 else arg
+                    for value, arg, axis in zip(values, args, in_axes, strict=True)
                 )
             )
 
-        return lax.map(member, own)
+        return lax.map(member, stacked)
 
-    return looped
+    return loop

@@ -1,4 +1,4 @@
-"""Max pooling as a few strided slices, whose gradient XLA fuses."""
+"""Max pooling from strided slices: 14 times as fast as XLA's on a CPU, with its gradient."""
 
 import jax.numpy as jnp
 from jax import lax
@@ -8,29 +8,42 @@ from jaxtyping import Array, Float
 def max_pool(
     x: Float[Array, "batch height width channel"], window: int, stride: int, padding: int = 0
 ) -> Float[Array, "batch h w channel"]:
-    """The largest value of each square window, as `torch.nn.MaxPool2d`.
+    """Returns the maximum of each square window, as `torch.nn.MaxPool2d`.
 
-    XLA's own gradient of a pooling is a select-and-scatter, which is slow on CPU: this one is
-    14 times faster there (2x2 windows of 64x64 pixels, forward and backward). The gradient
-    goes to the first of several equal values, as in PyTorch; NaN stays NaN.
+    XLA's own gradient of max pooling is a select-and-scatter, which is slow on a CPU. The gradient
+    of slices and comparisons is not (14 times as fast: 2x2 windows of 64x64 pixels, forward and
+    backward). If several values are equal, the first gets the gradient, as in PyTorch. NaN
+    propagates.
+
+    Args:
+        x: images.
+        window: side of a window, pixels.
+        stride: distance between windows, pixels.
+        padding: pixels of -inf added on each side, at most half of `window`.
+
+    Raises:
+        ValueError: if the padding is too large, or the images are smaller than a window.
     """
     if 2 * padding > window:
-        raise ValueError(f"a padding of {padding} is more than half of a window of {window}")
-    least = window - 2 * padding
-    if min(x.shape[1:3]) < least:
-        raise ValueError(f"a window of {window} needs {least} pixels a side, got {x.shape[1:3]}")
-    return _along(_along(x, 2, window, stride, padding), 1, window, stride, padding)
+        raise ValueError(f"max_pool: padding {padding} is more than half of window {window}")
+    smallest = window - 2 * padding
+    if min(x.shape[1:3]) < smallest:
+        raise ValueError(
+            f"max_pool: window {window} with padding {padding} needs images of at least "
+            f"{smallest} x {smallest} pixels, not {x.shape[1]} x {x.shape[2]}"
+        )
+    return _pool_axis(_pool_axis(x, 2, window, stride, padding), 1, window, stride, padding)
 
 
-def _along(x: Array, axis: int, window: int, stride: int, padding: int) -> Array:
-    """The largest of each window of one axis: XLA fuses three slices better than nine."""
+def _pool_axis(x: Array, axis: int, window: int, stride: int, padding: int) -> Array:
+    """The maximum over windows of one axis: XLA fuses three slices better than nine."""
     if padding:
-        sides = [(0, 0)] * x.ndim
-        sides[axis] = (padding, padding)
-        x = jnp.pad(x, sides, constant_values=-jnp.inf)
+        widths = [(0, 0)] * x.ndim
+        widths[axis] = (padding, padding)
+        x = jnp.pad(x, widths, constant_values=-jnp.inf)
     size = (x.shape[axis] - window) // stride * stride + 1
     slices = (lax.slice_in_dim(x, i, i + size, stride, axis) for i in range(window))
-    largest = next(slices)
-    for each in slices:
-        largest = jnp.where((largest >= each) | jnp.isnan(largest), largest, each)
-    return largest
+    maximum = next(slices)
+    for values in slices:
+        maximum = jnp.where((maximum >= values) | jnp.isnan(maximum), maximum, values)
+    return maximum

@@ -1,4 +1,4 @@
-"""Mistakes are told before anything is measured."""
+"""Wrong settings raise an error before anything is measured."""
 
 import errno
 import importlib
@@ -14,15 +14,15 @@ from jaxens.errors import UserError
 SMALL = {"model": "small", "image_size": 16, "batch_size": 2, "against": None}
 
 
-def test_what_can_be_measured_is_let_through_and_has_its_folder(tmp_path: Path) -> None:
+def test_valid_settings_pass_and_create_the_folder(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "out"
     checks.check("train", SMALL, folder)
-    checks.check("train", SMALL, folder)  # again, into the same
+    checks.check("train", SMALL, folder)  # again, into the same folder
     assert folder.is_dir()
     assert not list(folder.iterdir())
 
 
-def test_a_folder_that_is_a_file_or_takes_no_files_is_refused(
+def test_a_file_or_unwritable_folder_raises(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
@@ -31,27 +31,27 @@ def test_a_folder_that_is_a_file_or_takes_no_files_is_refused(
     with pytest.raises(UserError, match=r"--out .*/deeper: Not a directory: choose a folder"):
         checks.check_folder(tmp_path / "file" / "deeper")
 
-    def refused(**_: Any) -> None:
+    def deny(**_: Any) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(checks.tempfile, "TemporaryFile", refused)
+    monkeypatch.setattr(checks.tempfile, "TemporaryFile", deny)
     with pytest.raises(UserError, match=r"Permission denied: choose a folder that can be written"):
         checks.check_folder(tmp_path)
 
 
 def without(*modules: str) -> Callable[[str], object]:
-    """`importlib.import_module` where these are not installed."""
-    real = importlib.import_module
+    """`importlib.import_module` as if these modules were not installed."""
+    import_module = importlib.import_module
 
-    def refuse(name: str) -> object:
+    def patched(name: str) -> object:
         if name in modules:
             raise ModuleNotFoundError(f"No module named {name!r}")
-        return real(name)
+        return import_module(name)
 
-    return refuse
+    return patched
 
 
-def test_what_is_not_installed_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_named_with_the_pip_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks.importlib, "import_module", without("captum", "cv2"))
     checks.require("numpy")
     with pytest.raises(UserError, match=r"--against: .* needs captum .*: pip install captum$"):
@@ -60,7 +60,7 @@ def test_what_is_not_installed_is_named_with_its_remedy(monkeypatch: pytest.Monk
         checks.check("input", {"against": "opencv"}, None)
 
 
-def test_a_module_that_lacks_a_library_is_told_with_its_own_words(
+def test_a_missing_shared_library_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def broken(name: str) -> object:
@@ -71,7 +71,7 @@ def test_a_module_that_lacks_a_library_is_told_with_its_own_words(
         checks.require("cv2")
 
 
-def test_pytorch_without_our_device_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pytorch_without_cuda_raises_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch_side, "on_cpu", lambda: False)
     monkeypatch.setattr(torch_side.torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match="install its CUDA build"):
@@ -81,26 +81,28 @@ def test_pytorch_without_our_device_is_refused_too(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("model", "least"), [("small", 2), ("small-vgg", 16), ("resnet18", 1), ("vgg16", 32)]
 )
-def test_an_image_too_small_for_a_model_is_refused_with_the_least_that_works(
-    model: str, least: int
-) -> None:
+def test_a_too_small_image_raises_and_names_the_smallest_size(model: str, least: int) -> None:
     checks.check_image_size(model, least)
     if least > 1:
-        said = rf"--image-size {least - 1} is too small for {model}: choose at least {least}$"
-        with pytest.raises(UserError, match=said):
+        message = rf"--image-size {least - 1} is too small for {model}: choose at least {least}$"
+        with pytest.raises(UserError, match=message):
             checks.check_image_size(model, least - 1)
 
 
-def test_a_folder_is_not_made_for_what_is_refused(tmp_path: Path) -> None:
+def test_wrong_settings_create_no_folder(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="too small"):
         checks.check("train", SMALL | {"image_size": 1}, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_single_value_to_normalise_over_is_refused_beside_pytorch() -> None:
-    beside = SMALL | {"against": "torch", "batch_size": 1}
+def test_a_single_value_for_batch_normalization_raises_with_pytorch() -> None:
+    settings = SMALL | {"against": "torch", "batch_size": 1}
     with pytest.raises(UserError, match=r"--batch-size 1: .* small .* of 8 px: choose at least 2"):
-        checks.check("train", beside | {"image_size": 8}, None)
-    checks.check("train", beside | {"image_size": 16}, None)
-    checks.check("explain", beside | {"image_size": 8}, None)  # statistics are not of the batch
-    checks.check("train", beside | {"image_size": 32, "model": "vgg16"}, None)  # has none
+        checks.check("train", settings | {"image_size": 8}, None)
+    checks.check("train", settings | {"image_size": 16}, None)
+    checks.check(
+        "explain", settings | {"image_size": 8}, None
+    )  # inference does not use batch statistics
+    checks.check(
+        "train", settings | {"image_size": 32, "model": "vgg16"}, None
+    )  # has no batch normalization

@@ -1,4 +1,4 @@
-"""A trace becomes a table of the operations that took longest."""
+"""Profiles: a trace becomes a table of the operations that took the most time."""
 
 from typing import Any
 
@@ -11,35 +11,37 @@ from jaxens.benchmarks.profile import CALLS, Event, operations, own_times, profi
 
 
 def trace(plane: str, lines: dict[str, list[tuple[str, str | None, float, float]]]) -> ProfileData:
-    """Events of a plane by their line: name, instruction, start and duration in microseconds."""
+    """A plane with events by line: name, instruction, start and duration in microseconds."""
     names: dict[str, int] = {}
     text = []
     for line, events in lines.items():
-        told = []
+        texts = []
         for name, instruction, start, duration in events:
             number = names.setdefault(name, len(names) + 1)
             stat = f'stats {{ metadata_id: 1 str_value: "{instruction}" }}' if instruction else ""
             times = f"offset_ps: {round(1e6 * start)} duration_ps: {round(1e6 * duration)}"
-            told.append(f"events {{ metadata_id: {number} {times} {stat} }}")
-        text.append(f'lines {{ name: "{line}" {" ".join(told)} }}')
+            texts.append(f"events {{ metadata_id: {number} {times} {stat} }}")
+        text.append(f'lines {{ name: "{line}" {" ".join(texts)} }}')
     text += [
         f'event_metadata {{ key: {k} value {{ id: {k} name: "{name}" }} }}'
         for name, k in names.items()
     ]
     text += ['stat_metadata { key: 1 value { id: 1 name: "hlo_op" } }']
-    whole = f'planes {{ name: "{plane}" {" ".join(text)} }}'
-    return ProfileData.from_serialized_xspace(ProfileData.text_proto_to_serialized_xspace(whole))
+    plane_text = f'planes {{ name: "{plane}" {" ".join(text)} }}'
+    return ProfileData.from_serialized_xspace(
+        ProfileData.text_proto_to_serialized_xspace(plane_text)
+    )
 
 
-def rows(found: ProfileData, steps: int) -> list[tuple[Any, ...]]:
+def rows(profile: ProfileData, steps: int) -> list[tuple[Any, ...]]:
     return [
         (o.kind, o.longest, round(1e6 * o.seconds, 6), o.share, o.calls)
-        for o in operations(found, steps)
+        for o in operations(profile, steps)
     ]
 
 
-def test_instructions_of_a_kind_are_one_row_over_threads_and_steps() -> None:
-    found = trace(
+def test_instructions_of_a_kind_are_summed_over_threads_and_steps() -> None:
+    profile = trace(
         "/host:CPU",
         {
             "tf_XLAEigen/1": [("dot.5", "dot.5", 0, 3), ("fusion.1", "fusion.1", 4, 2)],
@@ -47,14 +49,14 @@ def test_instructions_of_a_kind_are_one_row_over_threads_and_steps() -> None:
             "python": [("ParseArguments", None, 0, 90)],
         },
     )
-    assert rows(found, steps=2) == [
+    assert rows(profile, steps=2) == [
         ("dot", "dot.5", 7, 14 / 16, 1.5),
         ("fusion", "fusion.1", 1, 1 / 8, 0.5),
     ]
 
 
-def test_a_loop_is_told_by_what_runs_inside_of_it() -> None:
-    found = trace(
+def test_a_loop_counts_as_the_operations_inside() -> None:
+    profile = trace(
         "/host:CPU",
         {
             "thread": [
@@ -65,10 +67,10 @@ def test_a_loop_is_told_by_what_runs_inside_of_it() -> None:
             ]
         },
     )
-    assert rows(found, steps=1) == [("dot", "dot.5", 10, 0.5, 1), ("copy", "copy.1", 10, 0.5, 1)]
+    assert rows(profile, steps=1) == [("dot", "dot.5", 10, 0.5, 1), ("copy", "copy.1", 10, 0.5, 1)]
 
 
-def test_an_events_own_time_leaves_out_what_is_inside_of_it() -> None:
+def test_own_time_excludes_the_events_inside() -> None:
     events = [
         Event("outer", 0, 100),
         Event("inner", 10, 50),
@@ -76,12 +78,11 @@ def test_an_events_own_time_leaves_out_what_is_inside_of_it() -> None:
         Event(None, 70, 20),  # waits
         Event("next", 100, 7),
     ]
-    own = dict(own_times(events[::-1]))
-    assert own == {"outer": 30, "inner": 20, "innermost": 30, "next": 7}
+    assert dict(own_times(events[::-1])) == {"outer": 30, "inner": 20, "innermost": 30, "next": 7}
 
 
-def test_a_gpus_kernels_go_by_their_instruction_or_by_their_own_name() -> None:
-    found = trace(
+def test_gpu_kernels_are_named_by_their_instruction_or_else_by_themselves() -> None:
+    profile = trace(
         "/device:GPU:0",
         {
             "Stream #13(Compute)": [
@@ -89,23 +90,25 @@ def test_a_gpus_kernels_go_by_their_instruction_or_by_their_own_name() -> None:
                 ("loop_fusion", "loop_fusion", 6, 3),
                 ("MemcpyD2D", None, 9, 1),
             ],
-            "XLA Ops": [("cudnn-conv.3", "cudnn-conv.3", 0, 6)],  # the same again
+            "XLA Ops": [("cudnn-conv.3", "cudnn-conv.3", 0, 6)],  # the same event again
         },
     )
-    assert [row[:3] for row in rows(found, steps=1)] == [
+    assert [row[:3] for row in rows(profile, steps=1)] == [
         ("cudnn-conv", "cudnn-conv.3", 6),
         ("loop_fusion", "loop_fusion", 3),
         ("MemcpyD2D", "MemcpyD2D", 1),
     ]
 
 
-def test_a_tpus_instructions_go_by_the_name_in_front_of_their_text() -> None:
+def test_tpu_instructions_are_named_by_the_start_of_their_text() -> None:
     text = "%fusion.7 = f32[8]{0} fusion(%p.1), kind=kLoop"
-    found = trace("/device:TPU:0", {"XLA Ops": [(text, None, 0, 2)], "Steps": [("0", None, 0, 9)]})
-    assert [row[:3] for row in rows(found, steps=1)] == [("fusion", "fusion.7", 2)]
+    profile = trace(
+        "/device:TPU:0", {"XLA Ops": [(text, None, 0, 2)], "Steps": [("0", None, 0, 9)]}
+    )
+    assert [row[:3] for row in rows(profile, steps=1)] == [("fusion", "fusion.7", 2)]
 
 
-def test_a_step_is_traced() -> None:
+def test_a_jitted_step_is_traced() -> None:
     matrix = jnp.ones((200, 200))
     step = jax.jit(lambda a: jnp.tanh(a @ a))
     jax.block_until_ready(step(matrix))
@@ -115,12 +118,12 @@ def test_a_step_is_traced() -> None:
         calls.append(0)
         return step(matrix)
 
-    found = profiled("A product", call, steps=2)
+    profile = profiled("A product", call, steps=2)
     assert len(calls) == CALLS
-    assert found.rows
-    assert sum(row.share for row in found.rows) == pytest.approx(1)
-    assert all(row.seconds > 0 for row in found.rows)
-    assert "6 traced steps" in found.notes[0]
+    assert profile.rows
+    assert sum(row.share for row in profile.rows) == pytest.approx(1)
+    assert all(row.seconds > 0 for row in profile.rows)
+    assert "6 traced steps" in profile.notes[0]
 
 
 def test_a_trace_without_instructions_gives_an_empty_table() -> None:

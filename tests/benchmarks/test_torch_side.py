@@ -1,4 +1,4 @@
-"""What PyTorch is timed for is what we do: the same logits, losses and maps."""
+"""PyTorch is timed on the same work: it gives the same logits, losses and maps."""
 
 from typing import Any
 
@@ -18,12 +18,12 @@ VARIANTS = torch_side.variants(cuda=False)
 
 
 def subject(model: str = "small", **settings: Any) -> Subject:
-    usual = {"members": 2, "image_size": 32, "batch_size": 4, "dtype": "float32"}
-    return Subject.make(model, **usual | settings)
+    default = {"members": 2, "image_size": 32, "batch_size": 4, "dtype": "float32"}
+    return Subject.make(model, **default | settings)
 
 
-def scattered(variables: Any) -> Any:
-    """No value is left at zero or one, batch statistics too."""
+def perturbed(variables: Any) -> Any:
+    """Variables without zeros and ones, batch statistics included."""
     leaves, tree = jax.tree.flatten(variables)
     keys = jax.random.split(jax.random.key(0), len(leaves))
     noise = [
@@ -34,41 +34,41 @@ def scattered(variables: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", TWINS)
-def test_a_twin_with_our_weights_gives_our_logits(name: str) -> None:
+def test_logits_with_the_same_weights_are_equal(name: str) -> None:
     ours = subject(name, members=1)
-    variables = scattered(member(ours.state().variables, 0))
+    variables = perturbed(member(ours.state().variables, 0))
     expected = jax.jit(ours.model.apply)(variables, ours.images)[TASK.name]
     theirs = TWINS[name](CLASSES).eval()
     missing, unexpected = theirs.load_state_dict(state_dict(name, variables), strict=False)
     assert all(key.endswith("num_batches_tracked") for key in missing)
     assert not unexpected
     with torch.no_grad():
-        found = theirs(torch.from_numpy(np.array(ours.images)).permute(0, 3, 1, 2)).numpy()
-    np.testing.assert_allclose(found, expected, atol=2e-4 * np.abs(expected).max())
+        logits = theirs(torch.from_numpy(np.array(ours.images)).permute(0, 3, 1, 2)).numpy()
+    np.testing.assert_allclose(logits, expected, atol=2e-4 * np.abs(expected).max())
 
 
 @pytest.fixture(scope="module")
 def losses() -> np.ndarray:
-    """Ours of four steps [step, member]."""
+    """Our losses in four steps, [step, member]."""
     trained = steps.together(subject())
     return np.concatenate([trained.call() for _ in range(4)])
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
-def test_training_in_pytorch_has_our_losses(variant: torch_side.Variant, losses: Any) -> None:
+def test_losses_in_training_are_equal(variant: torch_side.Variant, losses: Any) -> None:
     step = torch_side.Members(subject(), variant).training()
-    found = np.stack([step().numpy() for _ in range(len(losses))])
-    np.testing.assert_allclose(found, losses, rtol=2e-4)
-    assert np.ptp(losses, axis=0).min() > 1e-3  # the steps did something
+    theirs = np.stack([step().numpy() for _ in range(len(losses))])
+    np.testing.assert_allclose(theirs, losses, rtol=2e-4)
+    assert np.ptp(losses, axis=0).min() > 1e-3  # the losses change
 
 
-def test_members_one_by_one_have_the_losses_of_all_together(losses: np.ndarray) -> None:
+def test_single_steps_have_the_losses_of_a_step_of_all(losses: np.ndarray) -> None:
     single = steps.one_by_one(subject())
-    found = np.stack([np.concatenate(single.call()) for _ in range(2)])
-    np.testing.assert_allclose(found, losses[:2], rtol=1e-4)
+    stacked = np.stack([np.concatenate(single.call()) for _ in range(2)])
+    np.testing.assert_allclose(stacked, losses[:2], rtol=1e-4)
 
 
-def test_several_steps_in_one_dispatch_have_the_losses_of_single_ones(
+def test_several_steps_in_one_dispatch_have_the_same_losses(
     monkeypatch: pytest.MonkeyPatch, losses: np.ndarray
 ) -> None:
     monkeypatch.setattr(steps, "steps_at_once", lambda: 3)
@@ -77,21 +77,25 @@ def test_several_steps_in_one_dispatch_have_the_losses_of_single_ones(
     np.testing.assert_allclose(several.call(), losses[:3], rtol=1e-3)
 
 
-def test_heads_on_a_frozen_trunk_train_alike_with_and_without_kept_embeddings() -> None:
+def test_heads_train_alike_with_and_without_stored_features() -> None:
     frozen = subject(base="frozen")
-    ways = [steps.together(frozen, embedded=embedded) for embedded in (False, True)]
-    per_step, per_run = (np.concatenate([way.call() for _ in range(3)]) for way in ways)
+    trainings = [steps.together(frozen, embedded=embedded) for embedded in (False, True)]
+    per_step, per_run = (
+        np.concatenate([training.call() for _ in range(3)]) for training in trainings
+    )
     np.testing.assert_allclose(per_run, per_step, rtol=1e-5)
     assert (per_step[2] < per_step[0]).all()
 
 
-METHODS = [method for method in explain.METHODS if method != "gradient_shap"]  # draws its own
+METHODS = [
+    method for method in explain.METHODS if method != "gradient_shap"
+]  # draws random samples
 
 
 @pytest.fixture(scope="module")
 def maps() -> dict[str, np.ndarray]:
-    found = explain.ours(subject(), METHODS)[explain.TOGETHER, JAXENS]()
-    return {method: np.asarray(each) for method, each in found.items()}
+    maps = explain.jaxens_sides(subject(), METHODS)[explain.TOGETHER, JAXENS]()
+    return {method: np.asarray(values) for method, values in maps.items()}
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +104,7 @@ def theirs() -> dict:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_captum_gives_our_maps(method: str, maps: dict, theirs: dict) -> None:
+def test_captum_gives_the_same_maps(method: str, maps: dict, theirs: dict) -> None:
     sides = {by: side for (what, by), side in theirs.items() if what == method}
     assert len(sides) == len(VARIANTS)
     for side in sides.values():
@@ -111,23 +115,23 @@ def test_captum_gives_our_maps(method: str, maps: dict, theirs: dict) -> None:
 def test_gradient_shap_has_a_map_for_each_member_and_image(theirs: dict) -> None:
     for (method, _), side in theirs.items():
         if method == "gradient_shap":
-            found = side().numpy()
-            assert found.shape == (2, 4, 32, 32)
-            assert np.isfinite(found).all()
-            assert found.any()
+            values = side().numpy()
+            assert values.shape == (2, 4, 32, 32)
+            assert np.isfinite(values).all()
+            assert values.any()
 
 
-def test_integrated_gradients_are_chunked_to_fit(
+def test_integrated_gradients_do_not_depend_on_the_chunk(
     monkeypatch: pytest.MonkeyPatch, maps: dict, theirs: dict
 ) -> None:
-    monkeypatch.setitem(captum_side.AT_ONCE, "cpu", 8)  # of 64 px, so 32 of these
+    monkeypatch.setitem(captum_side.CHUNK, "cpu", 8)  # of 64 px, so 32 of these
     (side, *_) = [s for (method, _), s in theirs.items() if method == "integrated_gradients"]
     expected = maps["integrated_gradients"]
     np.testing.assert_allclose(side().numpy(), expected, atol=1e-3 * np.abs(expected).max())
 
 
-def test_pytorch_without_our_device_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pytorch_without_cuda_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch_side, "on_cpu", lambda: False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(UserError, match="PyTorch on the CPU alone: install its CUDA build"):
+    with pytest.raises(UserError, match="PyTorch can only use the CPU: install its CUDA build"):
         torch_side.device()

@@ -1,4 +1,4 @@
-"""Bytes that a program reads and writes: those of its instructions, library calls and turns."""
+"""Bytes that a program reads and writes, with library calls and loops."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,18 +18,18 @@ def compiled(function: Callable[..., Any], *arguments: Any) -> Any:
     return jax.jit(function).lower(*arguments).compile()
 
 
-def looped(turns: int) -> Any:
-    def turn(x: jax.Array, _: None) -> tuple[jax.Array, None]:
+def looped(trips: int) -> Any:
+    def body(x: jax.Array, _: None) -> tuple[jax.Array, None]:
         return jnp.sin(x) + 1, None
 
-    return compiled(lambda x: jax.lax.scan(turn, x, length=turns)[0], jnp.ones(1000))
+    return compiled(lambda x: jax.lax.scan(body, x, length=trips)[0], jnp.ones(1000))
 
 
 def test_a_step_reads_its_argument_and_writes_its_result() -> None:
     assert step_traffic(compiled(lambda x: x + 1, jnp.ones(1000)), steps=1) == 2 * ARRAY
 
 
-def test_a_loop_over_steps_has_the_traffic_of_one_and_what_surrounds_it() -> None:
+def test_a_loop_counts_one_step_and_what_surrounds_the_loop() -> None:
     few, many = step_traffic(looped(5), steps=5), step_traffic(looped(50), steps=50)
     assert few is not None
     assert few == many
@@ -40,14 +40,16 @@ def test_a_loop_over_steps_has_the_traffic_of_one_and_what_surrounds_it() -> Non
 def test_a_library_call_counts_its_operand_and_result() -> None:
     matrix = jnp.eye(64)
     program = compiled(jnp.linalg.cholesky, matrix)
-    counted = program.cost_analysis()["bytes accessed"]
-    found = step_traffic(program, steps=1)
-    assert found is not None
-    assert found - counted == pytest.approx(2 * matrix.nbytes, abs=8)  # and the call's status
+    without_calls = program.cost_analysis()["bytes accessed"]
+    traffic = step_traffic(program, steps=1)
+    assert traffic is not None
+    assert traffic - without_calls == pytest.approx(
+        2 * matrix.nbytes, abs=8
+    )  # plus the call's status
 
 
 class Program:
-    """What a compiled program tells of itself on other backends."""
+    """A compiled program of another backend."""
 
     def __init__(self, text: str, analysis: Any = None):
         self.text, self.analysis = text, {"bytes accessed": 0.0} if analysis is None else analysis
@@ -69,18 +71,18 @@ ENTRY %main.9 (p0.1: bf16[2,8,8,4], p1.1: bf16[4,3,3,4]) -> bf16[2,8,8,4] {
 """
 
 
-def test_a_librarys_workspace_does_not_count() -> None:
+def test_the_workspace_of_a_library_call_does_not_count() -> None:
     images, kernel = 2 * 2 * 8 * 8 * 4, 2 * 4 * 3 * 3 * 4
     assert step_traffic(Program(CUDNN), steps=1) == 2 * images + kernel
 
 
 @pytest.mark.parametrize("analysis", [[], {}, [{"flops": 1.0}]])
-def test_a_backend_that_does_not_count_has_no_traffic(analysis: Any) -> None:
+def test_a_backend_without_cost_analysis_has_no_traffic(analysis: Any) -> None:
     assert step_traffic(Program(CUDNN, analysis), steps=1) is None
     assert step_traffic(Program(CUDNN, [{"bytes accessed": 1.0}]), steps=1) is not None
 
 
-def test_other_loops_and_branches_can_not_be_told() -> None:
+def test_programs_with_other_loops_or_branches_have_no_traffic() -> None:
     assert step_traffic(looped(5), steps=1) is None
     assert step_traffic(looped(5), steps=10) is None
     branching = compiled(lambda x: jax.lax.cond(x[0] > 0, jnp.sin, jnp.cos, x), jnp.ones(3))
@@ -89,6 +91,6 @@ def test_other_loops_and_branches_can_not_be_told() -> None:
     assert step_traffic(until, steps=1) is None
 
 
-def test_a_cpu_whose_caches_serve_the_members_has_no_share_of_the_bandwidth() -> None:
+def test_a_cpu_step_has_no_traffic() -> None:
     trained = steps.together(Subject.make("small", 2, 16, 2, "float32"))
     assert trained.traffic is None

@@ -34,7 +34,7 @@ ROWS = {
     "explain": {
         *((m, "jaxens") for m in ("saliency", "grad_cam", "together")),
         *((m, by) for m in ("saliency", "grad_cam") for by in ("Captum", "Captum, channels_last")),
-        ("together", "Captum, method by method, the faster way of each"),
+        ("together", "Captum, method by method, the faster variant of each"),
     },
     "lime": {
         ("LIME", by)
@@ -52,7 +52,7 @@ ROWS = {
     "scores": {
         ("scores", by)
         for by in (
-            *("jaxens", "NumPy and SciPy, a map after another"),
+            *("jaxens", "NumPy and SciPy, map by map"),
             "NumPy, all maps at once",
         )
     },
@@ -60,17 +60,17 @@ ROWS = {
         ("decode, cut, resize", by)
         for by in (
             *("jaxens, one by one", "jaxens, loaded", "jaxens, streamed"),
-            *("Pillow", "Pillow, a thread a core"),
+            *("Pillow", "Pillow, one thread per core"),
         )
     },
-    "compile": {("step", "from nothing"), ("step", "from the cache of a run before")},
+    "compile": {("step", "empty cache"), ("step", "cache of a previous run")},
 }
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # else it outlives the test
-    monkeypatch.setattr(rounds, "LEAST", 0.0)
+    monkeypatch.setattr(rounds, "MIN_SECONDS", 0.0)
     monkeypatch.setattr(machine, "REPEATS", 1)
     monkeypatch.setattr(machine, "_CPU", {"matrix": 256, "bytes": 1 << 20})
 

@@ -1,10 +1,6 @@
 """The member-batched convolution equals `lax.conv_general_dilated`, member by member."""
 
-import os
-import subprocess
-import sys
 from functools import partial
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -14,12 +10,10 @@ from jax import lax
 from jax.sharding import PartitionSpec as P
 
 from jaxens.ops import conv, conv_general_dilated
-from jaxens.ops.cpu import conv as cpu
-from jaxens.ops.cpu import weights as cpu_weights
-from jaxens.ops.cpu import windows
+from jaxens.ops.cpu import side_by_side, windows
 
 MEMBERS, NUMBERS = 3, ("NHWC", "HWIO", "NHWC")
-# kernel, strides, padding, lhs dilation, rhs dilation, groups
+# Kernel, strides, padding, lhs dilation, rhs dilation, groups.
 GEOMETRIES = {
     "3x3": (3, (1, 1), [(1, 1), (1, 1)], None, None, 1),
     "3x3 strided": (3, (2, 2), [(1, 1), (1, 1)], None, None, 1),
@@ -32,11 +26,21 @@ GEOMETRIES = {
 }
 
 
-def operands(kernel, groups, images_mapped=True, kernel_mapped=True):
+def operands(kernel, groups, images_mapped=True, kernel_mapped=True, members=MEMBERS):
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(MEMBERS, 2, 9, 8, 4)).astype(np.float32)
-    w = rng.normal(size=(MEMBERS, kernel, kernel, 4 // groups, 6)).astype(np.float32)
+    x = rng.normal(size=(members, 2, 9, 8, 4)).astype(np.float32)
+    w = rng.normal(size=(members, kernel, kernel, 4 // groups, 6)).astype(np.float32)
     return jnp.asarray(x if images_mapped else x[0]), jnp.asarray(w if kernel_mapped else w[0])
+
+
+def mesh():
+    """Two of the CPU devices that `tests/conftest.py` sets up."""
+    auto = (jax.sharding.AxisType.Auto,)
+    return jax.make_mesh((2,), ("member",), axis_types=auto, devices=jax.devices()[:2])
+
+
+def assert_close(ours, expected, **tolerances):
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **tolerances), ours, expected)
 
 
 def plain_loss(conv, geometry):
@@ -64,7 +68,7 @@ def loss(conv, geometry):
 
 @pytest.mark.parametrize("mapped", [(True, True), (False, True), (True, False)], ids=str)
 @pytest.mark.parametrize("name", GEOMETRIES)
-def test_vmap_over_members_equals_one_lax_convolution_each(name, mapped):
+def test_vmap_over_members_equals_lax_member_by_member(name, mapped):
     geometry = GEOMETRIES[name]
     x, w = operands(geometry[0], geometry[-1], *mapped)
     axes = tuple(0 if m else None for m in mapped)
@@ -79,12 +83,12 @@ def test_vmap_over_members_equals_one_lax_convolution_each(name, mapped):
 
 @pytest.mark.parametrize("mapped", [(True, True), (False, True), (True, False)], ids=str)
 @pytest.mark.parametrize("name", ["3x3 strided", "7x7 strided", "1x1 strided"])
-def test_the_rules_of_accelerators_equal_lax_too(name, mapped, monkeypatch):
+def test_the_batching_rules_of_accelerators_equal_lax(name, mapped, monkeypatch):
     monkeypatch.setattr(conv, "_on_cpu", lambda *_: False)
-    test_vmap_over_members_equals_one_lax_convolution_each(name, mapped)
+    test_vmap_over_members_equals_lax_member_by_member(name, mapped)
 
 
-def test_two_mapped_axes_equal_a_loop_over_both():
+def test_nested_vmap_equals_a_double_loop():
     geometry = GEOMETRIES["3x3 strided"]
     x, w = operands(3, 1)
     both = jax.vmap(jax.vmap(loss(conv_general_dilated, geometry), (0, None)), (None, 0))
@@ -95,21 +99,21 @@ def test_two_mapped_axes_equal_a_loop_over_both():
             np.testing.assert_allclose(out[member, step], want, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("room", [0, windows.WINDOWS], ids=["convolutions", "products"])
-def test_no_grouped_convolution_is_left_after_vmap(room, monkeypatch):
-    monkeypatch.setattr(windows, "COLOURS", 0)
-    monkeypatch.setattr(windows, "WINDOWS", room)
+@pytest.mark.parametrize("room", [0, windows.ROOM], ids=["convolutions", "products"])
+def test_vmap_gives_no_grouped_convolution(room, monkeypatch):
+    monkeypatch.setattr(windows, "IMAGE_CHANNELS", 0)
+    monkeypatch.setattr(windows, "ROOM", room)
     geometry = GEOMETRIES["3x3"]
     x, w = operands(3, 1)
     text = jax.jit(jax.vmap(loss(conv_general_dilated, geometry))).lower(x, w).as_text()
     assert ("stablehlo.convolution" in text) == (room == 0)
-    assert "stablehlo.dot_general" in text  # weight gradients, at least
+    assert "stablehlo.dot_general" in text  # at least of the weight gradients
     assert f"feature_group_count = {MEMBERS}" not in text
     assert f"batch_group_count = {MEMBERS}" not in text
 
 
-# images, height, width, kernel, strides, padding: those of ResNet-18, VGG16 and the small ones,
-# and some that leave a remainder
+# Images, height, width, kernel, strides, padding: shapes of ResNet-18, VGG16 and the small models,
+# and some whose strides leave a remainder.
 SHAPES = {
     "3x3": (4, 8, 8, (3, 3), (1, 1), ((1, 1), (1, 1))),
     "3x3 strided": (4, 8, 8, (3, 3), (2, 2), ((1, 1), (1, 1))),
@@ -124,123 +128,79 @@ SHAPES = {
     "uneven": (6, 8, 5, (3, 2), (1, 2), ((2, 0), (0, 1))),
     "2x2 maps": (4, 2, 2, (3, 3), (1, 1), ((1, 1), (1, 1))),
     "1x1 maps": (4, 1, 1, (3, 3), (1, 1), ((1, 1), (1, 1))),
-    "window wider than stride's step": (3, 9, 9, (2, 2), (3, 3), ((0, 0), (0, 0))),
+    "stride wider than window": (3, 9, 9, (2, 2), (3, 3), ((0, 0), (0, 0))),
 }
-# What decides between a CPU's forms: room for windows, and the row that is long enough.
+# Constants that select each form of `jaxens.ops.cpu`, whatever the size of the operands.
 FORMS = {
-    "products": {(windows, "WINDOWS"): 2**40},
-    "products of some images": {(windows, "WINDOWS"): 7000},
-    "products of some rows": {(windows, "WINDOWS"): 4000},
-    "direct": {(windows, "WINDOWS"): 0, (cpu, "ROW"): 0},
-    "folded": {(windows, "WINDOWS"): 0, (cpu, "ROW"): 20},
-    "all images in one row": {(windows, "WINDOWS"): 0, (cpu, "ROW"): 2**20},
-    "the forward pass's windows": {
-        (windows, "WINDOWS"): 2**40,
-        (cpu_weights, "UNROLLED_CHANNELS"): 0,
-    },
-    "shifts of all images": {(cpu_weights, "SHIFTS"): 2**40},
-    "shifts of some images": {(cpu_weights, "SHIFTS"): 20_000},
-    "shifts of one image": {(cpu_weights, "SHIFTS"): 0},
+    "product": {(windows, "ROOM"): 2**40},
+    "products of some images": {(windows, "ROOM"): 7000},
+    "products of some rows": {(windows, "ROOM"): 4000},
+    "convolution": {(windows, "ROOM"): 0, (side_by_side, "LONG_ROW"): 0},
+    "convolution of some images": {(windows, "ROOM"): 0, (side_by_side, "LONG_ROW"): 20},
+    "convolution of all images": {(windows, "ROOM"): 0, (side_by_side, "LONG_ROW"): 2**20},
 }
-
-
-def shift_whatever_is_small(monkeypatch):
-    monkeypatch.setattr(cpu_weights, "SHIFTED_CHANNELS", range(1, 100))
-    monkeypatch.setattr(cpu_weights, "SHIFTED_COLUMNS", 1)
 
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", SHAPES)
-def test_each_form_of_a_cpu_equals_lax(name, form, monkeypatch):
-    monkeypatch.setattr(windows, "COLOURS", 0)
+def test_each_cpu_form_equals_lax(name, form, monkeypatch):
+    monkeypatch.setattr(windows, "IMAGE_CHANNELS", 0)
     monkeypatch.setattr(windows, "FEW_PIXELS", 0)
     for (module, constant), value in FORMS[form].items():
         monkeypatch.setattr(module, constant, value)
-    if form.startswith("shifts"):
-        shift_whatever_is_small(monkeypatch)
     n, height, width, window, strides, padding = SHAPES[name]
     rng = np.random.default_rng(1)
     x = jnp.asarray(rng.normal(size=(n, height, width, 3)), jnp.float32)
     w = jnp.asarray(rng.normal(size=(*window, 3, 5)), jnp.float32)
 
-    def parts(conv):
+    def values(conv):
         at = partial(conv, window_strides=strides, padding=padding, dimension_numbers=NUMBERS)
-        out, pull = jax.vjp(at, x, w)
-        return out, pull(jnp.cos(jnp.arange(out.size, dtype=jnp.float32)).reshape(out.shape))
+        out, vjp = jax.vjp(at, x, w)
+        return out, vjp(jnp.cos(jnp.arange(out.size, dtype=jnp.float32)).reshape(out.shape))
 
-    both = [
-        jax.jit(parts, static_argnums=0)(conv)
+    ours, expected = (
+        jax.jit(values, static_argnums=0)(conv)
         for conv in (conv_general_dilated, lax.conv_general_dilated)
-    ]
-    jax.tree.map(
-        lambda ours, want: np.testing.assert_allclose(ours, want, rtol=1e-5, atol=2e-5), *both
     )
+    assert_close(ours, expected, rtol=1e-5, atol=2e-5)
 
 
-def take(room, monkeypatch):
-    """Windows of so many bytes at once, or shifts of an image after the other."""
-    monkeypatch.setattr(windows, "COLOURS", 0)
-    if room == "shifts":
-        shift_whatever_is_small(monkeypatch)
-        monkeypatch.setattr(cpu_weights, "SHIFTS", 0)
-    else:
-        monkeypatch.setattr(windows, "WINDOWS", room)
-
-
-@pytest.mark.parametrize("room", [0, 7000, windows.WINDOWS, "shifts"])
-def test_it_works_in_shard_map(room, monkeypatch):
-    take(room, monkeypatch)
-    x, w = operands(3, 1)
-    mesh = jax.make_mesh((1,), ("member",), axis_types=(jax.sharding.AxisType.Auto,))
-    of_all = jax.vmap(loss(conv_general_dilated, GEOMETRIES["3x3"]))
-    split = jax.shard_map(of_all, mesh=mesh, in_specs=P("member"), out_specs=P("member"))
-    jax.tree.map(
-        lambda ours, want: np.testing.assert_allclose(ours, want, rtol=1e-6, atol=1e-6),
-        jax.jit(split)(x, w),
-        jax.jit(of_all)(x, w),
-    )
+@pytest.mark.parametrize("room", [0, 7000, windows.ROOM])
+def test_shard_map_over_members_equals_vmap(room, monkeypatch):
+    monkeypatch.setattr(windows, "IMAGE_CHANNELS", 0)
+    monkeypatch.setattr(windows, "ROOM", room)
+    x, w = operands(3, 1, members=4)
+    vmapped = jax.vmap(loss(conv_general_dilated, GEOMETRIES["3x3"]))
+    sharded = jax.shard_map(vmapped, mesh=mesh(), in_specs=P("member"), out_specs=P("member"))
+    assert_close(jax.jit(sharded)(x, w), jax.jit(vmapped)(x, w), rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["3x3", "3x3 strided", "grouped"])
-@pytest.mark.parametrize("sharded", [(True, False), (False, True)], ids=["images", "kernels"])
-def test_what_devices_share_has_the_sum_of_their_gradients(sharded, name):
-    x, w = operands(GEOMETRIES[name][0], GEOMETRIES[name][-1], *sharded)
-    mesh = jax.make_mesh((1,), ("member",), axis_types=(jax.sharding.AxisType.Auto,))
-    mapped = tuple(0 if s else None for s in sharded)
-
+@pytest.mark.parametrize(
+    "sharded", [(True, True), (True, False), (False, True)], ids=["both", "images", "kernels"]
+)
+@pytest.mark.parametrize("grad_inside", [True, False], ids=["inside", "outside"])
+def test_gradients_of_shared_operands_are_summed_over_devices(sharded, name, grad_inside):
+    geometry = GEOMETRIES[name]
+    x, w = operands(geometry[0], geometry[-1], *sharded, members=4)
+    in_axes = tuple(0 if s else None for s in sharded)
     specs = tuple(P("member") if s else P() for s in sharded)
+    shard = partial(jax.shard_map, mesh=mesh(), in_specs=specs)
 
     def total(conv, x, w):
-        return jax.vmap(plain_loss(conv, GEOMETRIES[name]), mapped)(x, w)[0].sum(keepdims=True)
+        return jax.vmap(plain_loss(conv, geometry), in_axes)(x, w)[0].sum(keepdims=True)
 
-    def outside(conv):
-        split = partial(jax.shard_map, mesh=mesh, in_specs=specs, out_specs=P("member"))
-        of_all = split(partial(total, conv))
-        return jax.jit(jax.grad(lambda x, w: of_all(x, w).sum(), argnums=(0, 1)))(x, w)
+    def gradients(conv):
+        if grad_inside:
+            gradient = jax.grad(lambda x, w: total(conv, x, w)[0], argnums=(0, 1))
+            return shard(gradient, out_specs=specs)
+        losses = shard(partial(total, conv), out_specs=P("member"))
+        return jax.grad(lambda x, w: losses(x, w).sum(), argnums=(0, 1))
 
-    def inside(conv):
-        grads = jax.grad(lambda x, w: total(conv, x, w)[0], argnums=(0, 1))
-        return jax.jit(jax.shard_map(grads, mesh=mesh, in_specs=specs, out_specs=specs))(x, w)
-
-    for way in (outside, inside):
-        jax.tree.map(
-            lambda ours, want: np.testing.assert_allclose(ours, want, rtol=1e-5, atol=1e-4),
-            way(conv_general_dilated),
-            way(lax.conv_general_dilated),
-        )
-
-
-def test_gradients_are_summed_over_two_devices():
-    script = Path(__file__).with_name("two_devices.py")
-    flags = "--xla_backend_optimization_level=0 --xla_force_host_platform_device_count=2"
-    done = subprocess.run(
-        [sys.executable, str(script)],
-        env={**os.environ, "XLA_FLAGS": flags},
-        capture_output=True,
-        text=True,
-        check=False,
+    expected = jax.grad(lambda x, w: total(lax.conv_general_dilated, x, w)[0], argnums=(0, 1))
+    assert_close(
+        jax.jit(gradients(conv_general_dilated))(x, w), expected(x, w), rtol=1e-5, atol=1e-4
     )
-    assert done.stdout == "equal\n", done.stderr
 
 
 @pytest.mark.parametrize(
@@ -248,33 +208,34 @@ def test_gradients_are_summed_over_two_devices():
     [((2, 2, 2, 4), 3, 1, 0), ((0, 9, 8, 4), 3, 1, 1), ((2, 1, 1, 4), 4, 2, 1)],
     ids=["window larger than the image", "no image", "strided"],
 )
-def test_an_empty_result_is_as_empty_as_lax_makes_it(images, kernel, stride, padding):
+def test_empty_results_equal_lax(images, kernel, stride, padding):
     geometry = (kernel, (stride, stride), [(padding, padding)] * 2, None, None, 1)
     x, w = jnp.ones(images), jnp.ones((kernel, kernel, 4, 6))
-    both = (
-        jax.jit(loss(at, geometry))(x, w) for at in (conv_general_dilated, lax.conv_general_dilated)
+    ours, expected = (
+        jax.jit(loss(conv, geometry))(x, w)
+        for conv in (conv_general_dilated, lax.conv_general_dilated)
     )
-    jax.tree.map(np.testing.assert_array_equal, *both)
+    jax.tree.map(np.testing.assert_array_equal, ours, expected)
 
 
-@pytest.mark.parametrize("room", [0, 7000, 2**40, "shifts"])
+@pytest.mark.parametrize("room", [0, 7000, 2**40])
 def test_bfloat16_is_summed_in_float32(room, monkeypatch):
-    take(room, monkeypatch)
+    monkeypatch.setattr(windows, "IMAGE_CHANNELS", 0)
+    monkeypatch.setattr(windows, "ROOM", room)
     rng = np.random.default_rng(2)
-    exact = [jnp.asarray(rng.normal(size=s), jnp.bfloat16) for s in [(8, 8, 8, 6), (3, 3, 6, 5)]]
+    operands = [jnp.asarray(rng.normal(size=s), jnp.bfloat16) for s in [(8, 8, 8, 6), (3, 3, 6, 5)]]
 
-    def parts(at, *operands):
-        out, pull = jax.vjp(
-            partial(at, window_strides=(1, 1), padding="SAME", dimension_numbers=NUMBERS), *operands
-        )
-        return out, *pull(jnp.ones_like(out))
+    def values(conv, *operands):
+        at = partial(conv, window_strides=(1, 1), padding="SAME", dimension_numbers=NUMBERS)
+        out, vjp = jax.vjp(at, *operands)
+        return out, *vjp(jnp.ones_like(out))
 
-    ours = parts(conv_general_dilated, *exact)
-    want = parts(lax.conv_general_dilated, *(x.astype(jnp.float32) for x in exact))
-    for got, exactly in zip(ours, want, strict=True):
+    ours = values(conv_general_dilated, *operands)
+    expected = values(lax.conv_general_dilated, *(x.astype(jnp.float32) for x in operands))
+    for got, want in zip(ours, expected, strict=True):
         assert got.dtype == jnp.bfloat16
-        scale = float(jnp.max(jnp.abs(exactly)))
-        np.testing.assert_allclose(got.astype(jnp.float32), exactly, atol=2**-8 * scale)
+        scale = float(jnp.max(jnp.abs(want)))
+        np.testing.assert_allclose(got.astype(jnp.float32), want, atol=2**-8 * scale)
 
 
 @pytest.mark.parametrize(
@@ -286,9 +247,9 @@ def test_bfloat16_is_summed_in_float32(room, monkeypatch):
     ],
     ids=["channels", "a stride for two axes", "types"],
 )
-def test_what_does_not_fit_is_refused_as_by_lax(images, kernel, strides, dtype):
+def test_operands_that_do_not_match_raise_the_error_of_lax(images, kernel, strides, dtype):
     def message(at):
-        with pytest.raises((TypeError, ValueError)) as refused:
+        with pytest.raises((TypeError, ValueError)) as error:
             at(
                 jnp.ones(images),
                 jnp.ones(kernel, dtype),
@@ -296,25 +257,25 @@ def test_what_does_not_fit_is_refused_as_by_lax(images, kernel, strides, dtype):
                 ((1, 1), (1, 1)),
                 dimension_numbers=NUMBERS,
             )
-        return str(refused.value)
+        return str(error.value)
 
     assert message(conv_general_dilated) == message(lax.conv_general_dilated)
 
 
-def test_shared_images_of_accelerators_take_one_convolution_of_all_members(monkeypatch):
+def test_accelerators_run_one_convolution_for_members_that_share_images(monkeypatch):
     monkeypatch.setattr(conv, "_on_cpu", lambda *_: False)
     x, w = operands(7, 1, images_mapped=False)
 
-    def to_kernel(w):
+    def weight_gradient(w):
         return jax.grad(
             lambda w: plain_loss(conv_general_dilated, GEOMETRIES["7x7 strided"])(x, w)[0]
         )(w)
 
-    text = jax.jit(jax.vmap(to_kernel)).lower(w).compile().as_text()
+    text = jax.jit(jax.vmap(weight_gradient)).lower(w).compile().as_text()
     assert text.count(" convolution(") == 2  # forward, weight gradient
 
 
-def test_forward_mode_is_refused_and_says_so():
+def test_forward_mode_raises_an_error():
     x, w = operands(3, 1)
     at = partial(
         conv_general_dilated,
@@ -328,21 +289,21 @@ def test_forward_mode_is_refused_and_says_so():
 
 
 @pytest.mark.parametrize("name", GEOMETRIES)
-def test_gradients_of_gradients_equal_those_of_lax(name):
+def test_second_derivatives_equal_lax(name):
     geometry = GEOMETRIES[name]
     x, w = operands(geometry[0], geometry[-1])
 
-    def steepness(conv, x, w):
-        slopes = jax.grad(lambda x, w: plain_loss(conv, geometry)(x, w)[0], argnums=(0, 1))(x, w)
-        return sum(jnp.sum(slope**2) for slope in slopes)
+    def squared_gradients(conv, x, w):
+        gradients = jax.grad(lambda x, w: plain_loss(conv, geometry)(x, w)[0], argnums=(0, 1))(x, w)
+        return sum(jnp.sum(gradient**2) for gradient in gradients)
 
-    def of_all(conv):
-        return jax.jit(jax.vmap(jax.grad(partial(steepness, conv), argnums=(0, 1))))(x, w)
+    def vmapped(conv):
+        return jax.jit(jax.vmap(jax.grad(partial(squared_gradients, conv), argnums=(0, 1))))(x, w)
 
     jax.tree.map(
         lambda ours, want: np.testing.assert_allclose(
             ours, want, rtol=1e-4, atol=1e-4 * float(jnp.abs(want).max())
         ),
-        of_all(conv_general_dilated),
-        of_all(lax.conv_general_dilated),
+        vmapped(conv_general_dilated),
+        vmapped(lax.conv_general_dilated),
     )

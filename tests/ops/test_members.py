@@ -1,4 +1,4 @@
-"""A function over members is its `vmap`, also where a loop takes them one by one."""
+"""`over_members` equals `vmap`, and compiles one member on a CPU."""
 
 import jax
 import jax.numpy as jnp
@@ -7,21 +7,20 @@ import numpy as np
 from jaxens.ops import over_members
 
 
-def one(tree, shared, row):
-    return {"sum": tree["a"] * shared + row.sum(), "key": jax.random.uniform(tree["key"])}
+def function(tree, factor, row):
+    return {"sum": tree["a"] * factor + row.sum(), "key": jax.random.uniform(tree["key"])}
 
 
 def test_it_equals_vmap():
     tree = {"a": jnp.arange(6.0).reshape(3, 2), "key": jax.random.split(jax.random.key(0), 3)}
-    arguments = tree, jnp.array([2.0, 5.0]), jnp.ones((3, 4))
-    axes = (0, None, 0)
-    ours = jax.jit(over_members(one, axes))(*arguments)
-    theirs = jax.jit(jax.vmap(one, axes))(*arguments)
-    jax.tree.map(np.testing.assert_array_equal, ours, theirs)
+    args = tree, jnp.array([2.0, 5.0]), jnp.ones((3, 4))
+    in_axes = (0, None, 0)
+    ours = jax.jit(over_members(function, in_axes))(*args)
+    expected = jax.jit(jax.vmap(function, in_axes))(*args)
+    jax.tree.map(np.testing.assert_array_equal, ours, expected)
 
 
-def test_on_a_cpu_one_member_is_compiled():
-    """So that compiling takes as long for eleven as for two."""
+def test_a_cpu_compiles_one_member_whatever_their_number():
     products = [
         jax.jit(over_members(lambda x: jnp.sin(x @ x), (0,)))
         .lower(jnp.ones((members, 5, 5)))
