@@ -1,6 +1,8 @@
-"""The attribution and metrics packages stand alone, and nothing imports a command."""
+"""Which room may import which; what importing the library loads; how long commands are."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,33 +10,110 @@ import pytest
 import jaxens
 
 ROOT = Path(jaxens.__file__).parent
-COMMANDS = {f"jaxens.{name}" for name in ("train", "explain", "evaluate", "browse", "bench")}
+GROUND = {"errors", "files", "tables"}  # files at the top that every room may import
+MAY_IMPORT = {
+    "attribution": set(),
+    "metrics": set(),
+    "ops": set(),
+    "viz": set(),
+    "data": set(),
+    "models": {"ops"},
+    "training": {"models", "ops", "data"},
+    "ensemble": {"models", "ops", "attribution", "metrics", "data"},
+    "evaluation": {"ensemble", "data", "attribution", "metrics", "viz", "models"},
+    "runs": {"training", "ensemble", "models", "data"},
+}
+COMMANDS = ("train", "evaluate", "explain", "bench")
+
+
+def modules(folder):
+    for file in sorted(folder.rglob("*.py")):
+        if file.name != "__main__.py":  # a command
+            yield file, ".".join(("jaxens", *file.relative_to(ROOT).with_suffix("").parts))
 
 
 def imports(file):
-    for node in ast.walk(ast.parse(file.read_text())):
+    """What a file imports, but for types alone."""
+    tree = ast.parse(file.read_text())
+    hidden = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.unparse(block.test)
+        for node in ast.walk(block)
+    }
+    for node in ast.walk(tree):
+        if id(node) in hidden:
+            continue
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
             yield from (f"{node.module}.{name.name}" for name in node.names)
 
 
-@pytest.mark.parametrize("package", ["attribution", "metrics", "ops", "viz"])
-def test_a_package_that_stands_alone_imports_nothing_else_of_jaxens(package):
-    files = list((ROOT / package).glob("*.py"))
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_a_room_imports_only_the_rooms_that_it_may_know(room):
+    allowed = MAY_IMPORT[room] | GROUND | {room}
+    files = list(modules(ROOT / room))
     assert files
-    for file in files:
-        ours = {name for name in imports(file) if name.startswith("jaxens")}
-        assert all(name.startswith(f"jaxens.{package}") for name in ours), file
+    for file, _ in files:
+        for name in imports(file):
+            if name.startswith("jaxens."):
+                assert name.split(".")[1] in allowed, (file, name)
 
 
-def test_models_know_operations_alone():
-    for file in (ROOT / "models").glob("*.py"):
-        ours = {name for name in imports(file) if name.startswith("jaxens")}
-        assert all(name.startswith(("jaxens.models", "jaxens.ops")) for name in ours), file
+def test_every_folder_is_a_room_with_a_rule():
+    folders = {path.name for path in ROOT.iterdir() if (path / "__init__.py").exists()}
+    assert folders - set(MAY_IMPORT) == {"cli", "benchmarks"}
 
 
 def test_nothing_imports_a_command():
+    commands = {f"jaxens.{name}" for name in COMMANDS}
     for file in ROOT.rglob("*.py"):
-        assert not COMMANDS & set(imports(file)), file
+        assert not commands & set(imports(file)), file
+
+
+def test_no_file_imports_itself_through_others():
+    known = {name.removesuffix(".__init__"): file for file, name in modules(ROOT)}
+    graph = {
+        name: {other for other in imports(file) if other in known and other != name}
+        for name, file in known.items()
+    }
+
+    def reaches(name, path):
+        assert name not in path, " -> ".join([*path, name])
+        for other in graph[name] - done:
+            reaches(other, [*path, name])
+        done.add(name)
+
+    done: set[str] = set()
+    # A package's __init__ hands on the names of its own files.
+    graph = {
+        name: {other for other in others if not name.startswith(f"{other}.")}
+        for name, others in graph.items()
+    }
+    for name in graph:
+        reaches(name, [])
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_stays_short(command):
+    assert len((ROOT / f"{command}.py").read_text().splitlines()) < 170
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("jaxens", ["jax", "flax", "grain", "orbax", "tensorflow_datasets", "matplotlib"]),
+        *(
+            (f"jaxens.{room}", ["flax", "grain", "orbax", "tensorflow_datasets", "matplotlib"])
+            for room in ("attribution", "metrics")
+        ),
+        ("jaxens.viz", ["flax", "grain", "orbax", "tensorflow_datasets"]),
+        *((f"jaxens.{command}", ["jax", "flax", "matplotlib"]) for command in COMMANDS),
+    ],
+)
+def test_importing_loads_nothing_heavy(module, absent):
+    code = f"import sys, {module}; print(*(n for n in {absent!r} if n in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""

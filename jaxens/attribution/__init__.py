@@ -13,13 +13,13 @@ from jaxens.attribution.gradient import input_x_gradient, saliency
 from jaxens.attribution.guided import check_guided, guided_backprop, guided_grad_cam, guided_relu
 from jaxens.attribution.integrated import convergence_delta, integrated_gradients
 from jaxens.attribution.keys import Keys, keys_of_images
-from jaxens.attribution.lime import lime, lime_draws, lime_from_draws, surrogates
-from jaxens.attribution.lime_forms import FORMS, Form
+from jaxens.attribution.lime import lime, lime_draws, lime_from_draws, lime_weights
+from jaxens.attribution.lime_variants import VARIANTS, Variant
 from jaxens.attribution.methods import METHODS, Method, Network, attribute, explain, method_named
 from jaxens.attribution.quadrature import QUADRATURES
 from jaxens.attribution.reduce import REDUCTIONS, max_abs, sum_abs, sum_channels
 from jaxens.attribution.resize import resize
-from jaxens.attribution.segments import grid, paint, superpixels
+from jaxens.attribution.segments import grid, segments_to_map, superpixels
 from jaxens.attribution.shap import Draws, gradient_shap, shap_draws, shap_from_draws
 from jaxens.attribution.smooth import (
     noise_draws,
@@ -31,17 +31,17 @@ from jaxens.attribution.smooth import (
 from jaxens.attribution.targets import Contrast, Targets, select
 
 __all__ = [
-    "FORMS",
     "METHODS",
     "QUADRATURES",
     "REDUCTIONS",
+    "VARIANTS",
     "Contrast",
     "Draws",
-    "Form",
     "Keys",
     "Method",
     "Network",
     "Targets",
+    "Variant",
     "attribute",
     "check_guided",
     "check_model",
@@ -60,12 +60,13 @@ __all__ = [
     "lime",
     "lime_draws",
     "lime_from_draws",
+    "lime_weights",
     "max_abs",
     "method_named",
     "noise_draws",
-    "paint",
     "resize",
     "saliency",
+    "segments_to_map",
     "select",
     "shap_draws",
     "shap_from_draws",
@@ -74,7 +75,6 @@ __all__ = [
     "sum_abs",
     "sum_channels",
     "superpixels",
-    "surrogates",
     "var_grad",
     "var_grad_from_draws",
 ]

@@ -1,7 +1,7 @@
 """LIME for images (Ribeiro et al. 2016): a simple surrogate of the model around an image.
 
 Segments of the image are hidden at random, the model sees what is left, and a regression tells
-how much each segment speaks for the explained number. `FORMS` has what the known
+how much each segment speaks for the explained number. `VARIANTS` has what the known
 implementations do differently. What is random is drawn by `lime_draws`; all else is
 deterministic.
 
@@ -20,15 +20,15 @@ from jaxtyping import Bool, Float, Integer
 from jaxens.attribution.gradient import Model, as_logits, taking
 from jaxens.attribution.images import as_images, full
 from jaxens.attribution.keys import Keys, keys_of_samples
-from jaxens.attribution.lime_forms import (
-    FORMS,
-    Hidden,
+from jaxens.attribution.lime_variants import (
+    VARIANTS,
+    Fill,
+    fill_images,
     form_named,
-    hidden_images,
     sample_weights,
     sum_segments,
 )
-from jaxens.attribution.segments import as_segments, paint
+from jaxens.attribution.segments import as_segments, segments_to_map
 from jaxens.attribution.sequence import after, slices
 from jaxens.attribution.targets import Targets, select
 
@@ -41,8 +41,8 @@ def lime(
     segments: Integer[ArrayLike, "image height width"],
     key: Keys,
     samples: int | None = None,
-    form: str = "marcotcr",
-    hidden: Hidden | None = None,
+    variant: str = "marcotcr",
+    fill: Fill | None = None,
     probabilities: Model | None = None,
     segment_count: int | None = None,
     chunk: int | None = None,
@@ -51,15 +51,15 @@ def lime(
 
     `segments` holds labels 0, 1, ... (see `superpixels`, `grid`); where it is traced,
     `segment_count` is how many labels there is room for. `samples` None stands for the
-    form's number; `key` and the draws: see `lime_draws`.
+    variant's number; `key` and the draws: see `lime_draws`.
 
-    `form` is one of `FORMS`. `hidden` None stands for the form's colour of what is hidden:
+    `variant` is one of `VARIANTS`. `fill` None stands for the variant's colour of what is fill:
     "segment" for its mean, "image" for the image's mean, or a constant that broadcasts to the
-    images. A form that explains a probability explains `targets` of `probabilities(logits)`,
+    images. A variant that explains a probability explains `targets` of `probabilities(logits)`,
     the others of the logits. `probabilities` None stands for a softmax over all classes: give
-    your own where the model has several tasks; ValueError where the form explains logits.
+    your own where the model has several tasks; ValueError where the variant explains logits.
     Weights are signed, in the explained number's unit, but for the "matlab"
-    form's importances, which are not negative.
+    variant's importances, which are not negative.
 
     `chunk` is how many samples of an image go through the model at once (all, if None),
     which bounds memory and changes the result by no more than rounding. An image
@@ -67,17 +67,17 @@ def lime(
     """
     images = as_images(images)
     if samples is None:
-        samples = form_named(form).samples
+        samples = form_named(variant).samples
     _, count = as_segments(segments, images.shape[:3], segment_count)
-    masks = lime_draws(key, segments, samples, form, count)
+    masks = lime_draws(key, segments, samples, variant, count)
     return lime_from_draws(
         logits_fn,
         images,
         targets,
         segments,
         masks,
-        form=form,
-        hidden=hidden,
+        variant=variant,
+        fill=fill,
         probabilities=probabilities,
         chunk=chunk,
     )
@@ -87,7 +87,7 @@ def lime_draws(
     key: Keys,
     segments: Integer[ArrayLike, "image height width"],
     samples: int,
-    form: str = "marcotcr",
+    variant: str = "marcotcr",
     segment_count: int | None = None,
 ) -> Bool[Array, "image sample segment"]:
     """Which segments each sample keeps: each one with probability 1/2.
@@ -102,7 +102,7 @@ def lime_draws(
     labels, count = as_segments(segments, None, segment_count)
     keys = keys_of_samples(key, len(labels), samples)
     masks = jax.vmap(jax.vmap(lambda key: jax.random.bernoulli(key, 0.5, (count,))))(keys)
-    return masks.at[:, 0].set(True) if form_named(form).whole_first else masks
+    return masks.at[:, 0].set(True) if form_named(variant).whole_first else masks
 
 
 def lime_from_draws(
@@ -112,8 +112,8 @@ def lime_from_draws(
     segments: Integer[ArrayLike, "image height width"],
     masks: Bool[ArrayLike, "image sample segment"],
     *,
-    form: str = "marcotcr",
-    hidden: Hidden | None = None,
+    variant: str = "marcotcr",
+    fill: Fill | None = None,
     probabilities: Model | None = None,
     chunk: int | None = None,
 ) -> Float[Array, "image height width"]:
@@ -123,43 +123,43 @@ def lime_from_draws(
         by_sample = jax.vmap(lambda values: select(values, targets), in_axes=1, out_axes=1)
         return by_sample(values)[..., None]
 
-    weights = surrogates(
+    weights = lime_weights(
         logits_fn,
         images,
         segments,
         masks,
-        form=form,
-        hidden=hidden,
+        variant=variant,
+        fill=fill,
         probabilities=probabilities,
         outputs=target_alone,
         chunk=chunk,
     )
-    return paint(weights[..., 0], segments)
+    return segments_to_map(weights[..., 0], segments)
 
 
-def surrogates(
+def lime_weights(
     logits_fn: Model,
     images: Float[ArrayLike, "image height width channel"],
     segments: Integer[ArrayLike, "image height width"],
     masks: Bool[ArrayLike, "image sample segment"],
     *,
-    form: str = "marcotcr",
-    hidden: Hidden | None = None,
+    variant: str = "marcotcr",
+    fill: Fill | None = None,
     probabilities: Model | None = None,
     outputs: Callable[[Array], Array] = lambda values: values,
     chunk: int | None = None,
 ) -> Float[Array, "image segment output"]:
     """Each segment's weight for every class, from the forward passes that one class takes.
 
-    `paint(weights[..., label], segments)` is `lime_from_draws`' map for that class. `outputs`
-    makes of the probabilities or logits [image, sample, class] what is explained
+    `segments_to_map(weights[..., label], segments)` is `lime_from_draws`' map for that class.
+    `outputs` makes of the probabilities or logits [image, sample, class] what is explained
     [image, sample, output]: all classes, unless told otherwise.
     """
-    images, masks, row = as_images(images), jnp.asarray(masks, bool), form_named(form)
+    images, masks, row = as_images(images), jnp.asarray(masks, bool), form_named(variant)
     if probabilities is not None and row.explains != "probability":
         raise ValueError(
-            f"the form {form!r} explains logits: leave probabilities out, or choose one of "
-            f"{', '.join(f.name for f in FORMS.values() if f.explains == 'probability')}"
+            f"the variant {variant!r} explains logits: leave probabilities out, or choose one of "
+            f"{', '.join(f.name for f in VARIANTS.values() if f.explains == 'probability')}"
         )
     if masks.ndim != 3 or len(masks) != len(images) or not masks.shape[1]:
         raise ValueError(
@@ -167,7 +167,7 @@ def surrogates(
         )
     labels, count = as_segments(segments, images.shape[:3], masks.shape[2])
     exact = full(images)
-    start = hidden_images(row.hidden if hidden is None else hidden, exact, labels, count)
+    start = fill_images(row.fill if fill is None else fill, exact, labels, count)
 
     def model(points: Array) -> Array:
         logits = as_logits(taking(images, logits_fn)(points), len(points)).astype(exact.dtype)
@@ -184,7 +184,7 @@ def surrogates(
 def _values(
     model: Model,
     images: Float[Array, "image height width channel"],
-    hidden: Float[Array, "image height width channel"],
+    fill: Float[Array, "image height width channel"],
     segments: Integer[Array, "image height width"],
     masks: Bool[Array, "image sample segment"],
     chunk: int | None,
@@ -199,7 +199,7 @@ def _values(
         if parts:
             images = after(parts[-1], images)
         kept = by_pixel(masks[:, some], segments)
-        points = jnp.where(kept[..., None], images[:, None], hidden[:, None])
+        points = jnp.where(kept[..., None], images[:, None], fill[:, None])
         values = model(points.reshape(-1, *images.shape[1:]))
         parts.append(values.reshape(*kept.shape[:2], -1))
     return jnp.concatenate(parts, axis=1)

@@ -76,7 +76,7 @@ def _as_pictures(images: ArrayLike) -> Float[np.ndarray, "image height width 3"]
     return np.broadcast_to(pictures, (*pictures.shape[:3], 3)).astype(float)
 
 
-def paint(
+def segments_to_map(
     weights: Float[ArrayLike, "image segment"], segments: Integer[ArrayLike, "image height width"]
 ) -> Float[Array, "image height width"]:
     """Maps in which each pixel has its segment's weight; NaN where a traced label has none."""

@@ -149,26 +149,28 @@ class Ensemble:
         maps = in_chunks(some_members, members_at_once, self.variables, given.keys)
         return {method: maps[method] for method in methods}  # in their order
 
-    def surrogates(
+    def lime_weights(
         self,
         images: Images,
         *,
         segments: Int[Array | np.ndarray, "image height width"],
         key: PRNGKeyArray | UInt32[Array, "..."],
-        form: str = "marcotcr",
+        variant: str = "marcotcr",
         samples: int | None = None,
         chunk: int | None = None,
     ) -> dict[str, Float[Array, "member image segment class"]]:
         """LIME's weights for every class of each task, from one pass over the perturbed images.
 
-        `jaxens.attribution.paint` makes maps of a class's weights: those of `attribute` for
-        the same settings. Segments that no image has weigh nothing.
+        `jaxens.attribution.segments_to_map` makes maps of a class's weights: those of `attribute`
+        for the same settings. Segments that no image has weigh nothing.
         """
         images = checked(images)
         labels, room = with_room(segments, images)
-        if form not in attribution.FORMS:
-            raise ValueError(f"unknown form {form!r}: choose from {', '.join(attribution.FORMS)}")
-        return explaining.surrogates(
+        if variant not in attribution.VARIANTS:
+            raise ValueError(
+                f"unknown variant {variant!r}: choose from {', '.join(attribution.VARIANTS)}"
+            )
+        return explaining.lime_weights(
             self.variables,
             self.trunk,
             images,
@@ -177,8 +179,8 @@ class Ensemble:
             model=self.model,
             tasks=self.tasks,
             segment_count=room,
-            form=form,
-            samples=attribution.FORMS[form].samples if samples is None else samples,
+            variant=variant,
+            samples=attribution.VARIANTS[variant].samples if samples is None else samples,
             chunk=chunk,
         )
 

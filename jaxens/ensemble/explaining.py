@@ -59,8 +59,10 @@ def maps(
     return turned(for_members(of_one, together=together)(variables, turned(keys)))
 
 
-@partial(jax.jit, static_argnames=("model", "tasks", "segment_count", "form", "samples", "chunk"))
-def surrogates(
+@partial(
+    jax.jit, static_argnames=("model", "tasks", "segment_count", "variant", "samples", "chunk")
+)
+def lime_weights(
     variables: Any,
     trunk: Any,
     images: Array,
@@ -70,7 +72,7 @@ def surrogates(
     model: Classifier,
     tasks: tuple[Task, ...],
     segment_count: int,
-    form: str,
+    variant: str,
     samples: int,
     chunk: int | None,
 ) -> dict[str, Float[Array, "member image segment class"]]:
@@ -79,7 +81,7 @@ def surrogates(
     To LIME they are one model with the classes of all members: perturbed images are made, and
     the regression's matrix is factored, once for all of them.
     """
-    masks = attribution.lime_draws(key, segments, samples, form, segment_count=segment_count)
+    masks = attribution.lime_draws(key, segments, samples, variant, segment_count=segment_count)
     members = jax.tree.leaves(variables)[0].shape[0]
 
     def logits(images: Array) -> Float[Array, "image member_label"]:
@@ -93,11 +95,13 @@ def surrogates(
         return joined.reshape(*joined.shape[:-1], members, -1)
 
     own: dict[str, Any] = {}
-    if _takes_probabilities("lime", {"form": form}):
+    if _takes_probabilities("lime", {"variant": variant}):
         own["probabilities"] = lambda logits: _probabilities(tasks, apart(logits)).reshape(
             logits.shape
         )
-    weights = attribution.surrogates(logits, images, segments, masks, form=form, chunk=chunk, **own)
+    weights = attribution.lime_weights(
+        logits, images, segments, masks, variant=variant, chunk=chunk, **own
+    )
     parts = split(tasks, jnp.moveaxis(apart(weights), -2, 0))
     return {task.name: part for task, part in zip(tasks, parts, strict=True)}
 
@@ -126,8 +130,10 @@ def _takes_probabilities(method: str, settings: dict[str, Any]) -> bool:
     known = attribution.method_named(method).settings
     if "probabilities" not in known or "probabilities" in settings:
         return False
-    form = settings.get("form", known["form"])
-    return form in attribution.FORMS and attribution.FORMS[form].explains == "probability"
+    variant = settings.get("variant", known["variant"])
+    return (
+        variant in attribution.VARIANTS and attribution.VARIANTS[variant].explains == "probability"
+    )
 
 
 def _network(model: Classifier, variables: Any) -> attribution.Network:

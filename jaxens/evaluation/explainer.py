@@ -122,7 +122,7 @@ class Explainer:
         Ridge regression is linear in the explained number, so that a contrast is a difference.
         """
         contrast = isinstance(targets, attribution.Contrast)
-        return not callable(targets) and (self.settings.lime_form == "marcotcr" or not contrast)
+        return not callable(targets) and (self.settings.lime_variant == "marcotcr" or not contrast)
 
     def _lime_maps(
         self, images: np.ndarray, ids: np.ndarray, targets: Classes, task: str
@@ -146,7 +146,7 @@ class Explainer:
         if id not in self._lime_weights:
             segments = self._segments(image[None])
             _, chunk = self.chunks(["lime"])
-            weights = self.ensemble.surrogates(
+            weights = self.ensemble.lime_weights(
                 image[None],
                 segments=segments,
                 key=self._keys(np.array([id])),

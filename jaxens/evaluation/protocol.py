@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from jaxens.attribution import FORMS, METHODS
+from jaxens.attribution import METHODS, VARIANTS
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.evaluation.questions import Explained
 from jaxens.evaluation.settings import MethodSettings, reduction
@@ -40,7 +40,9 @@ def describe(
         else "the score of the one member trained on all data"
     )
     target = {"label": "the label", "prediction": "the ensemble's prediction"}[explained]
-    by_lime = f" (by LIME its {FORMS[settings.lime_form].explains})" if "lime" in methods else ""
+    by_lime = (
+        f" (by LIME its {VARIANTS[settings.lime_variant].explains})" if "lime" in methods else ""
+    )
     lines = [f"Explained: the raw logit of {target}{by_lime}."]
     if reduced:
         lines.append(f"Channels of each member's map: {reduced}.")

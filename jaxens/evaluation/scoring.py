@@ -161,7 +161,7 @@ def score_chance(
 
     def chunk(rows: Int[np.ndarray, "case"]) -> dict[str, dict[str, Array]]:
         keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.asarray(question.images[rows]))
-        gaussian = metrics.centred_gaussian(height, width)
+        gaussian = metrics.centered_gaussian(height, width)
         maps = {
             GAUSSIAN: jnp.broadcast_to(gaussian, (len(rows), height, width)),
             "random map": metrics.random_maps(keys, height, width),

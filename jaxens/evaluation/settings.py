@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from jaxens.errors import UserError, check_number
 
-# The names in `attribution.METHODS`, `metrics.METRICS`, `attribution.FORMS`, `metrics.SIGNS` and
+# The names in `attribution.METHODS`, `metrics.METRICS`, `attribution.VARIANTS`, `metrics.SIGNS` and
 # `attribution.REDUCTIONS`, which would load JAX: a test compares them.
 MethodName = Literal[
     "saliency",
@@ -60,7 +60,7 @@ class MethodSettings:
     """samples of SmoothGrad and VarGrad"""
     noise: float = 0.5
     """standard deviation of their noise, of normalized images, whose values spread over about 4"""
-    lime_form: Literal["marcotcr", "captum", "matlab"] = "marcotcr"
+    lime_variant: Literal["marcotcr", "captum", "matlab"] = "marcotcr"
     """whose LIME"""
     lime_samples: int | None = None
     """samples of LIME (default: the variant's own)"""
@@ -82,7 +82,7 @@ class MethodSettings:
 
     def of(self, method: str) -> dict[str, Any]:
         """A method's own settings, without those that depend on the images."""
-        from jaxens.attribution import FORMS
+        from jaxens.attribution import VARIANTS
 
         noise = {"samples": self.noise_samples, "stdev": self.noise}
         by_method: dict[str, dict[str, Any]] = {
@@ -91,8 +91,8 @@ class MethodSettings:
             "smooth_grad": noise,
             "var_grad": noise,
             "lime": {
-                "samples": self.lime_samples or FORMS[self.lime_form].samples,
-                "form": self.lime_form,
+                "samples": self.lime_samples or VARIANTS[self.lime_variant].samples,
+                "variant": self.lime_variant,
             },
         }
         return by_method.get(method, {})
@@ -104,19 +104,19 @@ class MethodSettings:
 
     def describe(self, background: int) -> dict[str, str]:
         """A sentence about a method's settings, by method; `background` counts its images."""
-        from jaxens.attribution import FORMS
+        from jaxens.attribution import VARIANTS
 
         noise = (
             f"the mean of {self.noise_samples} saliency maps of the image with noise of "
             f"standard deviation {self.noise:g} (of normalized images)."
         )
-        form = FORMS[self.lime_form]
+        variant = VARIANTS[self.lime_variant]
         return {
             "integrated_gradients": f"{self.steps} Gauss-Legendre steps from the mean color.",
             "gradient_shap": f"{self.shap_samples} samples, from {background} training images, "
             "the same for all members.",
             "lime": f"{self.of('lime')['samples']} samples of {self.superpixels} superpixels, the "
-            f"same for all members; as {form.source}; explains the {form.explains}.",
+            f"same for all members; as {variant.source}; explains the {variant.explains}.",
             "smooth_grad": noise,
             "var_grad": noise.replace("the mean", "the variance"),
         }

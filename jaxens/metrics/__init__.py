@@ -8,7 +8,7 @@ the mask is empty, the key point is missing. Callers count the NaNs and leave th
 """
 
 from jaxens.metrics.blur import blur
-from jaxens.metrics.chance import centred_gaussian, random_maps
+from jaxens.metrics.chance import centered_gaussian, random_maps
 from jaxens.metrics.classification import accuracy, auc, mean_auc
 from jaxens.metrics.correlation import area_average, correlation
 from jaxens.metrics.mass import center_of_mass, center_of_mass_distance
@@ -18,7 +18,7 @@ from jaxens.metrics.overlap import intersection_union, iou
 from jaxens.metrics.perturbation import Perturbation, deletion, insertion
 from jaxens.metrics.protocol import METRICS, PAPER, Metric, Protocol, score, score_members
 from jaxens.metrics.relevance import pointing_game, relevance_mass, relevance_rank
-from jaxens.metrics.sanity import Randomisation, parameter_randomisation, randomise, spearman
+from jaxens.metrics.sanity import Randomization, parameter_randomization, randomize, spearman
 from jaxens.metrics.size import Curve, curve, member_orders, scores_by_size
 from jaxens.metrics.statistics import Comparison, compare, holm, individual_average, stars
 from jaxens.metrics.thresholds import (
@@ -38,7 +38,7 @@ __all__ = [
     "Metric",
     "Perturbation",
     "Protocol",
-    "Randomisation",
+    "Randomization",
     "ThresholdCurves",
     "accuracy",
     "agreement",
@@ -49,7 +49,7 @@ __all__ = [
     "blur",
     "center_of_mass",
     "center_of_mass_distance",
-    "centred_gaussian",
+    "centered_gaussian",
     "compare",
     "correlation",
     "curve",
@@ -65,10 +65,10 @@ __all__ = [
     "mean_of_normalized",
     "member_orders",
     "normalize",
-    "parameter_randomisation",
+    "parameter_randomization",
     "pointing_game",
     "random_maps",
-    "randomise",
+    "randomize",
     "relevance_mass",
     "relevance_rank",
     "score",

@@ -9,7 +9,7 @@ from jaxtyping import Float, Key, UInt32
 Keys = Key[Array, "*lead"] | UInt32[Array, "*lead 2"]
 
 
-def centred_gaussian(
+def centered_gaussian(
     height: int, width: int, sigma: float = 0.25
 ) -> Float[Array, "{height} {width}"]:
     """A Gaussian in the middle of the picture, one map for all images.

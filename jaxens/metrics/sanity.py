@@ -15,7 +15,7 @@ Params = TypeVar("Params")  # any tree of arrays
 Key = PRNGKeyArray | UInt32[Array, "2"]  # typed (`jax.random.key`) or raw
 
 
-class Randomisation(NamedTuple):
+class Randomization(NamedTuple):
     """`spearman` of the model's maps with those of the model that is randomised down to a layer.
 
     Near 1 means that the map hardly depends on the layers randomised so far. A map whose signs
@@ -26,15 +26,15 @@ class Randomisation(NamedTuple):
     absolute: Float[Array, "layer *lead"]  # of their magnitudes
 
 
-def parameter_randomisation(
+def parameter_randomization(
     maps_fn: Callable[[Params], Array], params: Params, layers: Sequence[str], key: Key
-) -> Randomisation:
+) -> Randomization:
     """Randomises a model layer by layer, from the output down, and compares its maps.
 
     `maps_fn` makes maps [..., height, width] of parameters; it is called once for each layer and
     once more, so `jit` it. `layers` are the layers from the output to the input, each the path
     of a part of the tree, such as "heads" or "trunk/stage2_0". Row k of the result is with the
-    first k + 1 of them randomised (the "cascading" test) by `randomise`, and should come down
+    first k + 1 of them randomised (the "cascading" test) by `randomize`, and should come down
     towards 0: a method that stays near 1 shows the picture's edges, not what the model has
     learnt. Keep each image's target as it was.
 
@@ -49,14 +49,14 @@ def parameter_randomisation(
     original = maps_fn(params)
     signed, absolute = [], []
     for layer in layers:
-        params = randomise(params, layer, key)
+        params = randomize(params, layer, key)
         maps = maps_fn(params)
         signed.append(spearman(original, maps))
         absolute.append(spearman(jnp.abs(original), jnp.abs(maps)))
-    return Randomisation(jnp.stack(signed), jnp.stack(absolute))
+    return Randomization(jnp.stack(signed), jnp.stack(absolute))
 
 
-def randomise(params: Params, layer: str, key: Key) -> Params:
+def randomize(params: Params, layer: str, key: Key) -> Params:
     """The parameters with the values of each array in one layer in a random order.
 
     The original draws them anew from the initialiser, which a tree of arrays does not carry, and

@@ -18,16 +18,16 @@ KEY = jax.random.key(0)
 KEYS = jax.random.split(KEY, len(IMAGES))
 
 
-@partial(jax.jit, static_argnames=("samples", "form", "count"))
+@partial(jax.jit, static_argnames=("samples", "variant", "count"))
 def draw(
     key: Keys,
     segments: np.ndarray = SEGMENTS,
     *,
     samples: int = 40,
-    form: str = "marcotcr",
+    variant: str = "marcotcr",
     count: int = COUNT,
 ) -> jax.Array:
-    return lime_draws(key, segments, samples, form, count)
+    return lime_draws(key, segments, samples, variant, count)
 
 
 MASKS = np.array(draw(KEY))

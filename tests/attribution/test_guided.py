@@ -16,7 +16,7 @@ from jaxens.attribution.gradient import Model
 from jaxens.benchmarks.torch_models import ResNet18 as TorchResNet18
 from tests.models.material import pictures, shapes_of
 from tests.reference import networks, twins
-from tests.reference.randomised import randomise
+from tests.reference.randomised import randomize
 
 IMAGES = twins.sample_images(3)
 TASKS = (("species", 5),)
@@ -65,7 +65,7 @@ class GuidedReLU(torch.nn.Module):
 def test_a_clone_of_our_resnet_is_guided_as_pytorchs() -> None:
     theirs = TorchResNet18(5, width=4).eval()
     model = models.ResNet18(TASKS, width=4)
-    variables = models.from_torchvision("resnet18", randomise(theirs), shapes_of(model))
+    variables = models.from_torchvision("resnet18", randomize(theirs), shapes_of(model))
     for module in list(theirs.modules()):
         if hasattr(module, "relu"):
             module.relu = GuidedReLU()

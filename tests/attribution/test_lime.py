@@ -8,22 +8,24 @@ import numpy as np
 import pytest
 
 from jaxens.attribution.gradient import Model
-from jaxens.attribution.lime import lime, lime_draws, lime_from_draws, surrogates
-from jaxens.attribution.lime_forms import FORMS
-from jaxens.attribution.segments import paint
+from jaxens.attribution.lime import lime, lime_draws, lime_from_draws, lime_weights
+from jaxens.attribution.lime_variants import VARIANTS
+from jaxens.attribution.segments import segments_to_map
 from jaxens.attribution.targets import Contrast
 from tests.attribution.lime_cases import COUNT, IMAGES, KEY, KEYS, MASKS, SEGMENTS
 from tests.reference import twins
 
+STATIC = ("variant", "chunk", "fill")
+
 
 @pytest.fixture(scope="session")
 def explain(network: Model) -> Callable[..., jax.Array]:
-    return jax.jit(partial(lime_from_draws, network), static_argnames=("form", "chunk", "hidden"))
+    return jax.jit(partial(lime_from_draws, network), static_argnames=("variant", "chunk", "fill"))
 
 
 @pytest.fixture(scope="session")
 def fit(network: Model) -> Callable[..., jax.Array]:
-    return jax.jit(partial(surrogates, network), static_argnames="form")
+    return jax.jit(partial(lime_weights, network), static_argnames="variant")
 
 
 class Spy:
@@ -53,13 +55,13 @@ def test_a_model_linear_in_the_segments_gets_its_coefficients() -> None:
     effects = np.array([[3.0, 1], [-2, 1], [0, 1], [0.5, 1]], np.float32)
     masks = np.tile(list(itertools.product((False, True), repeat=4)), (10, 1))
     images, segments = IMAGES[:1], SEGMENTS[:1]
-    weights = surrogates(
+    weights = lime_weights(
         partial(effects_of_segments, effects=effects),
         images,
         segments,
         masks[None],
-        form="matlab-linear",
-        hidden=0.5,
+        variant="matlab-linear",
+        fill=0.5,
         probabilities=unchanged,
     )
     corners = images[0, ..., 0].reshape(2, 5, 2, 7).mean(axis=(1, 3)).reshape(4, 1)
@@ -68,23 +70,23 @@ def test_a_model_linear_in_the_segments_gets_its_coefficients() -> None:
     np.testing.assert_allclose(weights[0], expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_one_segment_alone_is_told_for_or_against(form: str) -> None:
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_one_segment_alone_is_told_for_or_against(variant: str) -> None:
     def model(images: jax.Array) -> jax.Array:
         brightness = images.mean(axis=(1, 2, 3))
         return jnp.stack([brightness, -brightness], axis=1)
 
     bright, segments = np.ones_like(IMAGES), np.zeros_like(SEGMENTS)
-    settings = {"segments": segments, "samples": 20, "form": form, "hidden": 0.0}
+    settings = {"segments": segments, "samples": 20, "variant": variant, "fill": 0.0}
     explain = jax.jit(partial(lime, model, key=KEY, **settings))
     maps = np.array(explain(bright, np.array([0, 1, 0])))
     np.testing.assert_array_equal(maps, np.broadcast_to(maps[:, :1, :1], maps.shape))
-    signs = [1, 1, 1] if form == "matlab" else [1, -1, 1]
+    signs = [1, 1, 1] if variant == "matlab" else [1, -1, 1]
     np.testing.assert_array_equal(np.sign(maps[:, 0, 0]), signs)
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_lime_explains_as_many_draws_as_the_form_has(form: str) -> None:
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_lime_explains_as_many_draws_as_the_form_has(variant: str) -> None:
     """The model is as cheap as can be: forms have up to 2048 samples."""
 
     def model(images: jax.Array) -> jax.Array:
@@ -92,10 +94,10 @@ def test_lime_explains_as_many_draws_as_the_form_has(form: str) -> None:
 
     @jax.jit
     def explain() -> tuple[jax.Array, jax.Array]:
-        masks = lime_draws(KEY, SEGMENTS, FORMS[form].samples, form)
+        masks = lime_draws(KEY, SEGMENTS, VARIANTS[variant].samples, variant)
         return (
-            lime(model, IMAGES, 2, segments=SEGMENTS, key=KEY, form=form),
-            lime_from_draws(model, IMAGES, 2, SEGMENTS, masks, form=form),
+            lime(model, IMAGES, 2, segments=SEGMENTS, key=KEY, variant=variant),
+            lime_from_draws(model, IMAGES, 2, SEGMENTS, masks, variant=variant),
         )
 
     ours, expected = explain()
@@ -103,16 +105,16 @@ def test_lime_explains_as_many_draws_as_the_form_has(form: str) -> None:
     np.testing.assert_allclose(ours, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_an_image_does_not_depend_on_the_others(
-    explain: Callable[..., jax.Array], form: str
+    explain: Callable[..., jax.Array], variant: str
 ) -> None:
-    maps = explain(IMAGES, 2, SEGMENTS, MASKS, form=form)
+    maps = explain(IMAGES, 2, SEGMENTS, MASKS, variant=variant)
     images, segments, masks = (
         np.stack([own[0], other[2], other[1]])
         for own, other in ((IMAGES, 3 * IMAGES), (SEGMENTS, SEGMENTS), (MASKS, ~MASKS))
     )
-    among_others = explain(images, 2, segments, masks, form=form)
+    among_others = explain(images, 2, segments, masks, variant=variant)
     np.testing.assert_allclose(among_others[0], maps[0], atol=1e-6 * np.abs(maps).max())
     assert np.abs(among_others[1:] - maps[1:]).max() > 0.1 * np.abs(maps).max()
 
@@ -128,18 +130,18 @@ def test_room_for_more_labels_and_more_images_changes_nothing(network: Model) ->
     np.testing.assert_allclose(alone[0], together[0], atol=1e-5 * np.abs(together).max())
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_a_label_without_pixels_has_no_weight_and_no_influence(
-    fit: Callable[..., jax.Array], form: str
+    fit: Callable[..., jax.Array], variant: str
 ) -> None:
     """Four labels out of nine: how they are called, and what else is masked, changes nothing."""
     four = np.stack([SEGMENTS[0]] * 3)
     names = np.array([1, 2, 8, 5, 0, 3, 4, 6, 7])
-    weights = np.array(fit(IMAGES, names[four], MASKS, form=form))
+    weights = np.array(fit(IMAGES, names[four], MASKS, variant=variant))
     assert not weights[:, names[4:]].any()
     masks = MASKS[..., names]
     masks[..., 4:] = ~masks[..., 4:]
-    expected = fit(IMAGES, four, masks, form=form)[:, :4]
+    expected = fit(IMAGES, four, masks, variant=variant)[:, :4]
     assert np.abs(expected).max() > 1e-4
     np.testing.assert_allclose(weights[:, names[:4]], expected, atol=1e-5 * np.abs(expected).max())
 
@@ -155,22 +157,22 @@ def test_the_model_sees_each_sample_once_for_all_classes(
     network: Model, chunk: int | None, calls: int
 ) -> None:
     spy = Spy(network)
-    weights = jax.eval_shape(partial(surrogates, spy, chunk=chunk), IMAGES, SEGMENTS, MASKS)
+    weights = jax.eval_shape(partial(lime_weights, spy, chunk=chunk), IMAGES, SEGMENTS, MASKS)
     assert weights.shape == (3, COUNT, twins.CLASSES)
     assert len(spy.seen) == calls
     assert sum(map(len, spy.seen)) == 3 * 40
 
 
-def shown(network: Model, hidden: object, **settings: object) -> tuple[np.ndarray, np.ndarray]:
+def shown(network: Model, fill: object, **settings: object) -> tuple[np.ndarray, np.ndarray]:
     """What the model sees of each image, and where it is the image: [image, sample, ...]."""
     spy = Spy(network)
-    lime_from_draws(spy, IMAGES, 0, SEGMENTS, MASKS, hidden=hidden, **settings)
+    lime_from_draws(spy, IMAGES, 0, SEGMENTS, MASKS, fill=fill, **settings)
     kept = np.stack([MASKS[image][:, SEGMENTS[image]] for image in range(3)])
     return np.array(spy.seen[0]).reshape(3, 40, 10, 14, 3), kept
 
 
 @pytest.mark.parametrize(
-    ("hidden", "form"),
+    ("fill", "variant"),
     [
         ("image", "marcotcr"),
         (None, "matlab"),
@@ -182,10 +184,10 @@ def shown(network: Model, hidden: object, **settings: object) -> tuple[np.ndarra
     ids=str,
 )
 def test_hidden_segments_have_the_colour_that_was_asked_for(
-    network: Model, hidden: object, form: str
+    network: Model, fill: object, variant: str
 ) -> None:
-    points, kept = shown(network, hidden, form=form)
-    colours = {("matlab", True): "image", ("captum", True): 0.0}.get((form, hidden is None), hidden)
+    points, kept = shown(network, fill, variant=variant)
+    colours = {("matlab", True): "image", ("captum", True): 0.0}.get((variant, fill is None), fill)
     if isinstance(colours, str):
         colours = IMAGES.mean(axis=(1, 2), keepdims=True)
     colours = np.broadcast_to(colours, IMAGES.shape)
@@ -193,9 +195,9 @@ def test_hidden_segments_have_the_colour_that_was_asked_for(
     np.testing.assert_allclose(points, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("hidden", ["segment", None])
-def test_hidden_segments_have_their_own_mean(network: Model, hidden: str | None) -> None:
-    points, kept = shown(network, hidden)
+@pytest.mark.parametrize("fill", ["segment", None])
+def test_hidden_segments_have_their_own_mean(network: Model, fill: str | None) -> None:
+    points, kept = shown(network, fill)
     for image, sample in itertools.product(range(3), (0, 1, 39)):
         for label in range(SEGMENTS[image].max() + 1):
             where = SEGMENTS[image] == label
@@ -205,15 +207,15 @@ def test_hidden_segments_have_their_own_mean(network: Model, hidden: str | None)
             np.testing.assert_allclose(inside, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_the_weights_of_all_classes_paint_the_map_of_each(
-    fit: Callable[..., jax.Array], explain: Callable[..., jax.Array], form: str
+    fit: Callable[..., jax.Array], explain: Callable[..., jax.Array], variant: str
 ) -> None:
-    weights = fit(IMAGES, SEGMENTS, MASKS, form=form)
+    weights = fit(IMAGES, SEGMENTS, MASKS, variant=variant)
     assert np.abs(weights).max() > 1e-4
     for label in range(twins.CLASSES):
-        maps = explain(IMAGES, label, SEGMENTS, MASKS, form=form)
-        painted = paint(weights[..., label], SEGMENTS)
+        maps = explain(IMAGES, label, SEGMENTS, MASKS, variant=variant)
+        painted = segments_to_map(weights[..., label], SEGMENTS)
         np.testing.assert_allclose(painted, maps, atol=1e-5 * np.abs(maps).max())
 
 
@@ -224,16 +226,16 @@ def test_a_contrast_is_the_difference_of_two_ridges(explain: Callable[..., jax.A
     np.testing.assert_allclose(contrast, one - other, atol=1e-6)
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_all_forms_but_captums_explain_probabilities(network: Model, form: str) -> None:
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_all_forms_but_captums_explain_probabilities(network: Model, variant: str) -> None:
     """The sum of all probabilities never varies, so nothing speaks for or against it."""
 
     def everything(values: jax.Array) -> jax.Array:
         return values.sum(axis=1)
 
-    explain = partial(lime_from_draws, network, targets=everything, form=form)
+    explain = partial(lime_from_draws, network, targets=everything, variant=variant)
     maps = jax.jit(explain)(IMAGES, segments=SEGMENTS, masks=MASKS)
-    assert (np.abs(maps).max() > 0.01) == (form == "captum")
+    assert (np.abs(maps).max() > 0.01) == (variant == "captum")
 
 
 def test_members_give_under_vmap_what_each_gives_alone(params: twins.Params) -> None:
@@ -275,12 +277,12 @@ def test_each_member_can_have_its_own_images_too(explain: Callable[..., jax.Arra
     np.testing.assert_allclose(together, jnp.stack(alone), atol=1e-6)
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_a_member_that_diverged_has_nan_maps(form: str) -> None:
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_member_that_diverged_has_nan_maps(variant: str) -> None:
     def diverged(images: jax.Array) -> jax.Array:
         return jnp.full((len(images), 2), jnp.nan)
 
-    explain = jax.jit(partial(lime_from_draws, diverged, form=form))
+    explain = jax.jit(partial(lime_from_draws, diverged, variant=variant))
     assert np.isnan(explain(IMAGES, 1, SEGMENTS, MASKS)).all()
 
 
@@ -288,23 +290,27 @@ def test_sums_over_images_in_bfloat16_are_exact_enough(network: Model) -> None:
     """Only the images that the model sees are rounded."""
     rounded = jnp.asarray(IMAGES, jnp.bfloat16)
     ours = lime_from_draws(
-        lambda images: network(images.astype(jnp.float32)), rounded, 2, SEGMENTS, MASKS, hidden=0.0
+        lambda images: network(images.astype(jnp.float32)), rounded, 2, SEGMENTS, MASKS, fill=0.0
     )
-    exact = lime_from_draws(network, rounded.astype(jnp.float32), 2, SEGMENTS, MASKS, hidden=0.0)
+    exact = lime_from_draws(network, rounded.astype(jnp.float32), 2, SEGMENTS, MASKS, fill=0.0)
     np.testing.assert_allclose(ours, exact, atol=1e-6)
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"form": "original"}, "unknown form 'original': choose from marcotcr, captum, matlab"),
-        ({"samples": 1}, "samples is 1: give at least 2"),
-        ({"hidden": "black"}, "unknown hidden 'black': choose segment, image, or give a colour"),
-        ({"hidden": np.zeros(4)}, r"hidden has shape \(4,\).*\(3, 10, 14, 3\)"),
-        ({"hidden": np.nan}, "hidden contains NaN or infinity"),
         (
-            {"form": "captum", "probabilities": jax.nn.sigmoid},
-            "the form 'captum' explains logits: leave probabilities out, or choose one of marcotcr",
+            {"variant": "original"},
+            "unknown variant 'original': choose from marcotcr, captum, matlab",
+        ),
+        ({"samples": 1}, "samples is 1: give at least 2"),
+        ({"fill": "black"}, "unknown fill 'black': choose segment, image, or give a colour"),
+        ({"fill": np.zeros(4)}, r"hidden has shape \(4,\).*\(3, 10, 14, 3\)"),
+        ({"fill": np.nan}, "hidden contains NaN or infinity"),
+        (
+            {"variant": "captum", "probabilities": jax.nn.sigmoid},
+            "the variant 'captum' explains logits: leave probabilities out, or choose one of "
+            "marcotcr",
         ),
         ({"chunk": 0}, "chunk is 0: give at least 1"),
         ({"segments": SEGMENTS[:2]}, r"segments has shape \(2, 10, 14\).*\(3, 10, 14\)"),

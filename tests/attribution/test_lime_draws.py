@@ -5,12 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import stats
 
-from jaxens.attribution.lime_forms import FORMS
+from jaxens.attribution.lime_variants import VARIANTS
 from tests.attribution.lime_cases import COUNT, KEY, KEYS, MASKS, SEGMENTS, draw
 
 
 def test_draws_keep_half_of_the_segments() -> None:
-    masks = np.array(draw(KEY, samples=400, form="captum"))
+    masks = np.array(draw(KEY, samples=400, variant="captum"))
     assert masks.shape == (3, 400, COUNT)
     assert masks.dtype == bool
     assert stats.binomtest(int(masks.sum()), masks.size).pvalue > 0.001
@@ -20,8 +20,8 @@ def test_draws_keep_half_of_the_segments() -> None:
 
 
 def test_the_first_sample_of_some_forms_is_the_whole_image() -> None:
-    for form, row in FORMS.items():
-        masks = np.array(draw(KEY, form=form))
+    for variant, row in VARIANTS.items():
+        masks = np.array(draw(KEY, variant=variant))
         assert masks[:, 0].all() == row.whole_first
         np.testing.assert_array_equal(masks[:, 1:], MASKS[:, 1:])
 

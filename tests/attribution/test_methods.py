@@ -119,7 +119,7 @@ def test_of_images_in_bfloat16_only_what_the_model_sees_is_rounded(method: str) 
 
 
 STRICT = [(method, {}) for method in attr.METHODS if method != "lime"]
-STRICT += [("lime", {"form": form}) for form in attr.FORMS]
+STRICT += [("lime", {"variant": variant}) for variant in attr.VARIANTS]
 
 
 @pytest.mark.parametrize("x64", [False, True])

@@ -107,7 +107,7 @@ def test_what_superpixels_cannot_cut_is_refused(
 def test_paint_gives_each_pixel_its_segments_weight() -> None:
     labels = np.stack([seg.grid(4, 6, 2), 3 - seg.grid(4, 6, 2)])
     weights = np.array([[1.0, 2, 3, 4, 5], [6, 7, 8, 9, 10]])
-    maps = np.array(seg.paint(weights, labels))
+    maps = np.array(seg.segments_to_map(weights, labels))
     np.testing.assert_array_equal(maps[0, [0, 0, 3, 3], [0, 5, 0, 5]], [1, 2, 3, 4])
     np.testing.assert_array_equal(maps[1, [0, 0, 3, 3], [0, 5, 0, 5]], [9, 8, 7, 6])
     assert maps.shape == (2, 4, 6)
@@ -116,14 +116,14 @@ def test_paint_gives_each_pixel_its_segments_weight() -> None:
 def test_members_are_painted_under_vmap() -> None:
     labels = np.stack([seg.grid(4, 6, 2)])
     weights = jnp.arange(12.0).reshape(3, 1, 4)
-    together = jax.vmap(lambda weights: seg.paint(weights, labels))(weights)
-    alone = jnp.stack([seg.paint(member, labels) for member in weights])
+    together = jax.vmap(lambda weights: seg.segments_to_map(weights, labels))(weights)
+    alone = jnp.stack([seg.segments_to_map(member, labels) for member in weights])
     np.testing.assert_array_equal(together, alone)
 
 
 def test_a_traced_label_without_a_weight_is_nan_in_the_map() -> None:
     labels = np.array([[[0, 1, 2, -1]]])
-    maps = jax.jit(seg.paint)(np.array([[5.0, 6.0]]), labels)
+    maps = jax.jit(seg.segments_to_map)(np.array([[5.0, 6.0]]), labels)
     np.testing.assert_array_equal(maps, [[[5, 6, np.nan, np.nan]]])
 
 
@@ -140,4 +140,4 @@ def test_a_traced_label_without_a_weight_is_nan_in_the_map() -> None:
 )
 def test_segments_that_do_not_match_are_refused(labels: np.ndarray, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        seg.paint(np.ones((2, 5)), labels)
+        seg.segments_to_map(np.ones((2, 5)), labels)

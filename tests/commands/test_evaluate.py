@@ -145,7 +145,7 @@ def test_chance_is_scored_beside_every_table(run, printed, rows, scores):
     test = load(open_data(Run.open(run.folder).config.data).test)
     ids = list(scores["wing_pattern/images"])
     masks = test.mask(("wing",))[[test.ids.index(i) for i in ids]]
-    want = np.nanmean(metrics.iou(metrics.centred_gaussian(16, 16), masks))
+    want = np.nanmean(metrics.iou(metrics.centered_gaussian(16, 16), masks))
     (row,) = (
         k
         for k in known
@@ -267,7 +267,7 @@ def test_masks_points_and_pictures_are_changed_alike(run):
 
 def test_another_question_never_overwrites_an_evaluation(run, scores):
     before = (run.folder / "evaluation" / "tables.csv").read_text()
-    for words in (["--methods", "grad_cam"], ["--sign", "positive"], ["--lime-form", "matlab"]):
+    for words in (["--methods", "grad_cam"], ["--sign", "positive"], ["--lime-variant", "matlab"]):
         with pytest.raises(UserError, match="holds an evaluation with other settings"):
             evaluated(run.folder, *words)
     assert (run.folder / "evaluation" / "tables.csv").read_text() == before

@@ -224,22 +224,22 @@ def test_mistakes_are_named(ensemble, images):
     refused("segments has shape", **lime, segments=segments[:, 1:])
     for given, match in (
         ({"segments": segments - 1}, "label -1"),
-        ({"segments": segments, "form": "x"}, "unknown form 'x'"),
+        ({"segments": segments, "variant": "x"}, "unknown variant 'x'"),
         ({"segments": segments, "samples": 0}, "samples is 0"),
     ):
         with pytest.raises(ValueError, match=match):
-            ensemble.surrogates(images, key=KEY, **given)
+            ensemble.lime_weights(images, key=KEY, **given)
 
 
 def test_surrogates_give_the_maps_of_every_class_of_every_task(ensemble, images):
     given = {"key": KEY, "segments": np.stack([SEGMENTS, SEGMENTS % 5]), "samples": 12}
-    weights = ensemble.surrogates(images, **given, chunk=5)
+    weights = ensemble.lime_weights(images, **given, chunk=5)
     for task in ensemble.tasks:
         for target in range(len(task.classes)):
             maps = ensemble.attribute(images, target, "lime", task.name, **given)
             for member in range(MEMBERS):
                 own = weights[task.name][member, ..., target]
-                painted = attribution.paint(own, given["segments"])
+                painted = attribution.segments_to_map(own, given["segments"])
                 np.testing.assert_allclose(painted, maps[member], atol=1e-5)
 
 

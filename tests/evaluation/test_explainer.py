@@ -50,13 +50,13 @@ def test_a_map_depends_on_its_picture_and_place_alone(ensemble, method):
         assert not np.allclose(elsewhere, together, atol=1e-5)
 
 
-@pytest.mark.parametrize("form", ["marcotcr", "captum"])
-def test_lime_by_surrogates_is_lime_by_target(ensemble, form):
+@pytest.mark.parametrize("variant", ["marcotcr", "captum"])
+def test_lime_by_surrogates_is_lime_by_target(ensemble, variant):
     """A contrast too: a ridge is linear, and a lasso is fitted to the difference itself."""
-    ours = explainer(ensemble, lime_form=form)
+    ours = explainer(ensemble, lime_variant=variant)
     segments = np.broadcast_to(attr.grid(16, 16, 7), (3, 16, 16))
     key = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(0), IDS)
-    given = {"segments": segments, "key": key, "samples": 30, "form": form}
+    given = {"segments": segments, "key": key, "samples": 30, "variant": variant}
     for targets in (np.array([2, 0, 1]), attr.Contrast(np.array([2, 0, 1]), np.array([0, 1, 0]))):
         own = ensemble.attribute(IMAGES, targets, "lime", "species", **given)
         np.testing.assert_allclose(maps(ours, "lime", targets), own, atol=1e-5)
@@ -83,9 +83,9 @@ def test_methods_go_together_and_each_gives_its_own_maps(ensemble, monkeypatch):
 
 def test_one_pass_of_lime_serves_every_class_and_task(ensemble, monkeypatch):
     passes = []
-    surrogates = Ensemble.surrogates
+    lime_weights = Ensemble.lime_weights
     monkeypatch.setattr(
-        Ensemble, "surrogates", lambda *a, **k: passes.append(1) or surrogates(*a, **k)
+        Ensemble, "lime_weights", lambda *a, **k: passes.append(1) or lime_weights(*a, **k)
     )
     ours = explainer(ensemble)
     for task in TASKS:

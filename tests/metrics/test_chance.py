@@ -4,7 +4,7 @@ import pytest
 from scipy import stats
 
 from jaxens import metrics
-from jaxens.metrics.chance import centred_gaussian, random_maps
+from jaxens.metrics.chance import centered_gaussian, random_maps
 
 
 @pytest.mark.parametrize(("height", "width"), [(20, 20), (15, 32)])
@@ -12,12 +12,12 @@ from jaxens.metrics.chance import centred_gaussian, random_maps
 def test_the_gaussian_has_a_standard_deviation_in_fractions_of_its_sides(height, width, sigma):
     y, x = (np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width
     expected = stats.multivariate_normal([0.5, 0.5], sigma**2).pdf(np.dstack(np.meshgrid(x, y)))
-    map = np.asarray(centred_gaussian(height, width, sigma))
+    map = np.asarray(centered_gaussian(height, width, sigma))
     np.testing.assert_allclose(map / map.sum(), expected / expected.sum(), rtol=1e-4)
 
 
 def test_the_gaussian_has_its_centre_of_mass_in_the_middle_and_falls_off_to_the_edges():
-    map = np.asarray(centred_gaussian(15, 32))
+    map = np.asarray(centered_gaussian(15, 32))
     np.testing.assert_allclose(metrics.center_of_mass(map), [0.5, 0.5], rtol=1e-6)
     # The middle of the left edge is half a side, two standard deviations, away.
     assert map[7, 0] / map.max() == pytest.approx(np.exp(-2), rel=0.15)
@@ -51,8 +51,8 @@ def test_raw_keys_draw_the_same_maps():
 
 def test_sizes_that_make_no_map_are_refused():
     with pytest.raises(ValueError, match="0 x 5"):
-        centred_gaussian(0, 5)
+        centered_gaussian(0, 5)
     with pytest.raises(ValueError, match="4 x -1"):
         random_maps(jax.random.key(0), 4, -1)
     with pytest.raises(ValueError, match=r"sigma is 0\.0"):
-        centred_gaussian(4, 4, sigma=0.0)
+        centered_gaussian(4, 4, sigma=0.0)

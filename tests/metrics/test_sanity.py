@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxens.metrics.sanity import parameter_randomisation, randomise, spearman
+from jaxens.metrics.sanity import parameter_randomization, randomize, spearman
 from tests.metrics.cases import BROKEN_VALUES, SIZES, broken, random_map
 
 RNG = np.random.default_rng(0)
@@ -99,7 +99,7 @@ def test_maps_of_different_sizes_are_refused():
 
 def test_randomising_a_layer_permutes_its_arrays_and_leaves_the_rest():
     params = draw_params()
-    changed = randomise(params, "trunk/top", jax.random.key(0))
+    changed = randomize(params, "trunk/top", jax.random.key(0))
     before, after = params["trunk"]["top"]["kernel"], changed["trunk"]["top"]["kernel"]
     assert (before != after).mean() > 0.9
     np.testing.assert_array_equal(np.sort(before, None), np.sort(after, None))
@@ -109,28 +109,28 @@ def test_randomising_a_layer_permutes_its_arrays_and_leaves_the_rest():
 
 def test_a_path_takes_in_all_below_it_and_no_neighbour_whose_name_begins_alike():
     params = {"a": [np.arange(9.0), np.arange(9.0)], "ab": np.arange(9.0)}
-    changed = randomise(params, "a", jax.random.key(0))
+    changed = randomize(params, "a", jax.random.key(0))
     assert (changed["a"][0] != params["a"][0]).any()
     assert (changed["a"][1] != changed["a"][0]).any()
     np.testing.assert_array_equal(changed["ab"], params["ab"])
-    one = randomise(params, "a/1", jax.random.key(0))
+    one = randomize(params, "a/1", jax.random.key(0))
     np.testing.assert_array_equal(one["a"][0], params["a"][0])
     np.testing.assert_array_equal(one["a"][1], changed["a"][1])
 
 
 def test_another_key_gives_another_order():
     params = draw_params()
-    first, again, other = (randomise(params, "trunk/top", jax.random.key(s)) for s in [0, 0, 1])
+    first, again, other = (randomize(params, "trunk/top", jax.random.key(s)) for s in [0, 0, 1])
     np.testing.assert_array_equal(first["trunk"]["top"]["kernel"], again["trunk"]["top"]["kernel"])
     assert (first["trunk"]["top"]["kernel"] != other["trunk"]["top"]["kernel"]).any()
 
 
 def test_each_row_compares_with_the_model_that_is_randomised_down_to_its_layer():
     params, key = draw_params(), jax.random.key(0)
-    result = parameter_randomisation(maps_of, params, LAYERS, key)
+    result = parameter_randomization(maps_of, params, LAYERS, key)
     original = maps_of(params)
     for k, layer in enumerate(LAYERS):
-        params = randomise(params, layer, key)
+        params = randomize(params, layer, key)
         for image, map in enumerate(maps_of(params)):
             pairs = [
                 (result.signed, original[image], map),
@@ -144,14 +144,14 @@ def test_each_row_compares_with_the_model_that_is_randomised_down_to_its_layer()
 def test_a_map_that_ignores_the_model_stays_at_1_and_one_of_the_model_does_not():
     params, key = draw_params(), jax.random.key(0)
     np.testing.assert_allclose(
-        parameter_randomisation(edges, params, LAYERS, key).signed, 1, atol=1e-6
+        parameter_randomization(edges, params, LAYERS, key).signed, 1, atol=1e-6
     )
-    result = parameter_randomisation(maps_of, params, LAYERS, key)
+    result = parameter_randomization(maps_of, params, LAYERS, key)
     assert (np.abs(result.signed[-1]) < 0.9).all()
 
 
 def test_a_layer_that_the_map_does_not_read_leaves_it_as_it_is():
-    result = parameter_randomisation(
+    result = parameter_randomization(
         lambda params: features(params, IMAGES).sum(-1),
         draw_params(),
         ["head", "trunk"],
@@ -167,9 +167,9 @@ def test_maps_of_which_all_signs_flip_are_told_by_the_signed_correlation():
     key = next(
         key
         for key in map(jax.random.key, range(20))
-        if randomise(params, "sign", key)["sign"][0] < 0
+        if randomize(params, "sign", key)["sign"][0] < 0
     )
-    result = parameter_randomisation(
+    result = parameter_randomization(
         lambda params: params["sign"][0] * IMAGES[..., 0], params, ["sign"], key
     )
     np.testing.assert_allclose(result.signed, -1, atol=1e-6)
@@ -180,7 +180,7 @@ def test_the_test_runs_for_all_members_at_once():
     stacked, keys = draw_params(3), jax.random.split(jax.random.key(0), 3)
 
     def test(params, key):
-        return parameter_randomisation(maps_of, params, LAYERS, key)
+        return parameter_randomization(maps_of, params, LAYERS, key)
 
     together = jax.jit(jax.vmap(test))(stacked, keys)
     assert together.signed.shape == (3, len(LAYERS), len(IMAGES))
@@ -197,7 +197,7 @@ def test_the_maps_are_made_once_for_each_layer_and_once_before():
         calls.append(params)
         return maps_of(params)
 
-    parameter_randomisation(counted, draw_params(), LAYERS, jax.random.key(0))
+    parameter_randomization(counted, draw_params(), LAYERS, jax.random.key(0))
     assert len(calls) == len(LAYERS) + 1
 
 
@@ -213,4 +213,4 @@ def test_the_maps_are_made_once_for_each_layer_and_once_before():
 )
 def test_layers_that_do_not_exist_are_refused_with_those_that_do(layers, message):
     with pytest.raises(ValueError, match=message):
-        parameter_randomisation(maps_of, draw_params(), layers, jax.random.key(0))
+        parameter_randomization(maps_of, draw_params(), layers, jax.random.key(0))

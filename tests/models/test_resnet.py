@@ -13,14 +13,14 @@ from flax.traverse_util import flatten_dict
 from jaxens.benchmarks.torch_models import ResNet18 as TorchResNet18
 from jaxens.models import ResNet18, from_torchvision
 from tests.models.material import pictures, relative_error, shapes_of, to_torch
-from tests.reference.randomised import randomise
+from tests.reference.randomised import randomize
 
 CLASSES = 7
 
 
 def pair(width: int) -> tuple[ResNet18, dict, TorchResNet18]:
     theirs = TorchResNet18(CLASSES, width)
-    state = randomise(theirs)
+    state = randomize(theirs)
     ours = ResNet18((("species", CLASSES),), width=width)
     return ours, from_torchvision("resnet18", state, shapes_of(ours)), theirs
 

@@ -12,7 +12,7 @@ from jaxens.benchmarks.torch_models import VGG16 as TorchVGG16
 from jaxens.models import VGG, from_torchvision
 from jaxens.models.vgg import adaptive_average_pool
 from tests.models.material import pictures, relative_error, shapes_of, to_torch
-from tests.reference.randomised import randomise
+from tests.reference.randomised import randomize
 
 TASKS = (("species", 5),)
 HIDDEN = 64
@@ -21,7 +21,7 @@ HIDDEN = 64
 @pytest.fixture(scope="module")
 def theirs() -> TorchVGG16:
     model = TorchVGG16(5, HIDDEN).eval()
-    randomise(model)
+    randomize(model)
     return model
 
 

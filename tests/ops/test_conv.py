@@ -131,7 +131,7 @@ SHAPES = {
     "stride wider than window": (3, 9, 9, (2, 2), (3, 3), ((0, 0), (0, 0))),
 }
 # Constants that select each form of `jaxens.ops.cpu`, whatever the size of the operands.
-FORMS = {
+VARIANTS = {
     "product": {(windows, "ROOM"): 2**40},
     "products of some images": {(windows, "ROOM"): 7000},
     "products of some rows": {(windows, "ROOM"): 4000},
@@ -141,12 +141,12 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", VARIANTS)
 @pytest.mark.parametrize("name", SHAPES)
 def test_each_cpu_form_equals_lax(name, form, monkeypatch):
     monkeypatch.setattr(windows, "IMAGE_CHANNELS", 0)
     monkeypatch.setattr(windows, "FEW_PIXELS", 0)
-    for (module, constant), value in FORMS[form].items():
+    for (module, constant), value in VARIANTS[form].items():
         monkeypatch.setattr(module, constant, value)
     n, height, width, window, strides, padding = SHAPES[name]
     rng = np.random.default_rng(1)

@@ -16,7 +16,7 @@ from torch import nn
 
 from jaxens.attribution.gradient import Model
 from tests.reference import twins
-from tests.reference.randomised import randomise
+from tests.reference.randomised import randomize
 
 Params = dict[str, Array]
 Act = Callable[[Array], Array]
@@ -80,7 +80,7 @@ class TorchVGG(nn.Module):
         self.conv3 = nn.Conv2d(6, 8, 3, padding=1)
         self.relu1, self.relu2, self.relu3, self.relu4 = (nn.ReLU() for _ in range(4))
         self.pool1, self.pool2 = nn.MaxPool2d(2), nn.MaxPool2d(2)
-        self.hidden = nn.Linear(2 * 3 * 8, 12)
+        self.fill = nn.Linear(2 * 3 * 8, 12)
         self.linear = nn.Linear(12, twins.CLASSES)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -113,8 +113,8 @@ def vgg_features(params: Params, images: Array, act: Act) -> Array:
 
 def vgg_head(params: Params, features: Array, act: Act) -> Array:
     pooled = _max_pool(features, 2, 0)
-    hidden = act(_linear(params, "hidden", pooled.reshape(len(pooled), -1)))
-    return _linear(params, "linear", hidden)
+    fill = act(_linear(params, "fill", pooled.reshape(len(pooled), -1)))
+    return _linear(params, "linear", fill)
 
 
 def _conv(params: Params, name: str, x: Array, stride: int = 1) -> Array:
@@ -143,13 +143,13 @@ def _linear(params: Params, name: str, x: Array) -> Array:
 def _params(net: nn.Module) -> Params:
     """PyTorch's tensors by name; OIHW becomes HWIO, and [out, in] becomes [in, out]."""
     axes = {4: (2, 3, 1, 0), 2: (1, 0), 1: (0,), 0: ()}
-    state = randomise(net)
+    state = randomize(net)
     return {name: jnp.asarray(value.transpose(axes[value.ndim])) for name, value in state.items()}
 
 
 def cnn(channels: int) -> Pair:
     net = twins.TorchNet(channels).eval()
-    randomise(net)
+    randomize(net)
     params = twins.params_of(net)
     return Pair(
         net, net.relu2, partial(twins.features, params), lambda x, act: twins.head(params, x)

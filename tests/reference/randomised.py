@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 
-def randomise(model: nn.Module, seed: int = 0) -> dict[str, np.ndarray]:
+def randomize(model: nn.Module, seed: int = 0) -> dict[str, np.ndarray]:
     """Fills the model, batch statistics too, and returns its state dict as NumPy arrays."""
     generator = torch.Generator().manual_seed(seed)
     for module in model.modules():

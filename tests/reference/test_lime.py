@@ -13,7 +13,7 @@ from captum._utils.models.linear_model import SkLearnLasso
 from lime import lime_image
 
 from jaxens.attribution.lime import lime_from_draws
-from jaxens.attribution.lime_forms import FORMS
+from jaxens.attribution.lime_variants import VARIANTS
 from jaxens.attribution.segments import grid
 from jaxens.attribution.targets import Contrast
 from tests.reference import networks, twins
@@ -47,8 +47,8 @@ class Pair:
         pair = networks.network(network, channels)
         self.net, self.logits_fn = pair.net, pair.logits_fn()
 
-    def ours(self, form: str, masks: np.ndarray, **settings: object) -> np.ndarray:
-        explain = partial(lime_from_draws, self.logits_fn, form=form, **settings)
+    def ours(self, variant: str, masks: np.ndarray, **settings: object) -> np.ndarray:
+        explain = partial(lime_from_draws, self.logits_fn, variant=variant, **settings)
         return np.array(jax.jit(explain)(self.images, self.targets, self.segments, masks))
 
     def explained(self, outputs: torch.Tensor, image: int) -> torch.Tensor:
@@ -88,7 +88,7 @@ class Masks(np.random.RandomState):
         return self.masks.astype(int).ravel()
 
 
-def marcotcr(pair: Pair, image: int, masks: np.ndarray, hidden: float | None) -> np.ndarray:
+def marcotcr(pair: Pair, image: int, masks: np.ndarray, fill: float | None) -> np.ndarray:
     def classifier(images: np.ndarray) -> np.ndarray:
         logits = pair.net(twins.to_torch(images.astype(np.float32)))
         return pair.explained(logits.softmax(dim=1), image).detach().numpy()
@@ -99,7 +99,7 @@ def marcotcr(pair: Pair, image: int, masks: np.ndarray, hidden: float | None) ->
         classifier,
         labels=(0,),
         top_labels=None,
-        hide_color=hidden,
+        hide_color=fill,
         num_samples=len(masks),
         segmentation_fn=lambda _: segments,
         random_seed=0,
@@ -107,14 +107,14 @@ def marcotcr(pair: Pair, image: int, masks: np.ndarray, hidden: float | None) ->
     return np.vectorize(dict(explanation.local_exp[0]).get)(segments)
 
 
-@pytest.mark.parametrize("hidden", [None, 0.2])
-def test_marcotcr(pair: Pair, hidden: float | None) -> None:
-    if hidden is None and pair.images.shape[-1] != 3:
-        hidden = 0.0  # marcotcr/lime takes mean colours of three channels alone
+@pytest.mark.parametrize("fill", [None, 0.2])
+def test_marcotcr(pair: Pair, fill: float | None) -> None:
+    if fill is None and pair.images.shape[-1] != 3:
+        fill = 0.0  # marcotcr/lime takes mean colours of three channels alone
     masks = random_masks(60)
     masks[:, 0] = True
-    theirs = [marcotcr(pair, image, masks[image], hidden) for image in range(IMAGES)]
-    assert_equal(pair.ours("marcotcr", masks, hidden=hidden), theirs)
+    theirs = [marcotcr(pair, image, masks[image], fill) for image in range(IMAGES)]
+    assert_equal(pair.ours("marcotcr", masks, fill=fill), theirs)
 
 
 def in_turn(masks: np.ndarray) -> Callable[..., Iterator[torch.Tensor]]:
@@ -145,16 +145,18 @@ def captums(pair: Pair, image: int, masks: np.ndarray, **settings: object) -> np
     return twins.from_torch(maps)[0, ..., 0]
 
 
-@pytest.mark.parametrize(("samples", "hidden"), [(25, None), (60, 0.2)])
-def test_captum(pair: Pair, samples: int, hidden: float | None) -> None:
+@pytest.mark.parametrize(("samples", "fill"), [(25, None), (60, 0.2)])
+def test_captum(pair: Pair, samples: int, fill: float | None) -> None:
     masks = random_masks(samples)
-    settings = {} if hidden is None else {"baselines": hidden}
+    settings = {} if fill is None else {"baselines": fill}
     theirs = [captums(pair, image, masks[image], **settings) for image in range(IMAGES)]
-    assert_equal(pair.ours("captum", masks, hidden=hidden), theirs)
+    assert_equal(pair.ours("captum", masks, fill=fill), theirs)
 
 
 def test_the_forms_have_the_references_numbers_of_samples() -> None:
     theirs = inspect.signature(captum.Lime.attribute).parameters["n_samples"].default
-    assert FORMS["captum"].samples == theirs
+    assert VARIANTS["captum"].samples == theirs
     explain = lime_image.LimeImageExplainer.explain_instance
-    assert FORMS["marcotcr"].samples == inspect.signature(explain).parameters["num_samples"].default
+    assert (
+        VARIANTS["marcotcr"].samples == inspect.signature(explain).parameters["num_samples"].default
+    )

@@ -29,11 +29,11 @@ from jaxens.attribution.regression import lasso, ridge
 from jaxens.attribution.tree import tree_importance
 
 # A segment's mean colour, its image's, or a constant that broadcasts to the images.
-Hidden = Literal["segment", "image"] | Real[ArrayLike, "..."]
+Fill = Literal["segment", "image"] | Real[ArrayLike, "..."]
 
 
 @dataclass(frozen=True)
-class Form:
+class Variant:
     """A way to do LIME.
 
     A sample at cosine distance d weighs exp(-d^2 / (2 kernel_width^2)). `fit` is the
@@ -44,7 +44,7 @@ class Form:
 
     name: str
     samples: int
-    hidden: Literal["segment", "image"] | float
+    fill: Literal["segment", "image"] | float
     distance: Literal["masks", "images"]
     kernel_width: float
     fit: Callable[[Array, Array, Array], Array]
@@ -62,22 +62,22 @@ def _lasso_of_one_over_samples(features: Array, values: Array, weights: Array) -
 
 
 _MATLAB = partial(
-    Form,
+    Variant,
     samples=2048,
-    hidden="image",
+    fill="image",
     distance="masks",
     kernel_width=inf,
     explains="probability",
     whole_first=False,
 )
 
-FORMS: dict[str, Form] = {
-    form.name: form
-    for form in (
-        Form(
+VARIANTS: dict[str, Variant] = {
+    variant.name: variant
+    for variant in (
+        Variant(
             name="marcotcr",
             samples=1000,
-            hidden="segment",
+            fill="segment",
             distance="masks",
             kernel_width=0.25,
             fit=partial(ridge, alpha=1.0),
@@ -85,10 +85,10 @@ FORMS: dict[str, Form] = {
             whole_first=True,
             source="LimeImageExplainer of marcotcr/lime 0.2, all segments kept in the surrogate",
         ),
-        Form(
+        Variant(
             name="captum",
             samples=25,
-            hidden=0.0,
+            fill=0.0,
             distance="images",
             kernel_width=1.0,
             fit=partial(lasso, alpha=0.01),
@@ -96,7 +96,7 @@ FORMS: dict[str, Form] = {
             whole_first=False,
             source="Lime of Captum 0.9 with its defaults, and its lasso solved exactly",
         ),
-        # Documented: the number of samples, the image's average for what is hidden, the
+        # Documented: the number of samples, the image's average for what is fill, the
         # kinds of surrogate, and that a class's score after the softmax is explained. Not
         # documented, and chosen here: an average per channel, the probability 1/2, samples
         # of equal weight; for the linear model least squares, and fitrlinear's 1/n.
@@ -114,35 +114,35 @@ FORMS: dict[str, Form] = {
 }
 
 
-def form_named(name: str) -> Form:
-    if name not in FORMS:
-        raise ValueError(f"unknown form {name!r}: choose from {', '.join(FORMS)}")
-    return FORMS[name]
+def form_named(name: str) -> Variant:
+    if name not in VARIANTS:
+        raise ValueError(f"unknown variant {name!r}: choose from {', '.join(VARIANTS)}")
+    return VARIANTS[name]
 
 
-def hidden_images(
-    hidden: Hidden,
+def fill_images(
+    fill: Fill,
     images: Float[Array, "image height width channel"],
     segments: Integer[Array, "image height width"],
     count: int,
 ) -> Float[Array, "image height width channel"]:
     """The images with every segment hidden."""
-    if isinstance(hidden, str):
-        if hidden == "image":
+    if isinstance(fill, str):
+        if fill == "image":
             return jnp.broadcast_to(images.mean(axis=(1, 2), keepdims=True), images.shape)
-        if hidden == "segment":
+        if fill == "segment":
             sizes = sum_segments(jnp.ones_like(images[..., :1]), segments, count)
             means = sum_segments(images, segments, count) / jnp.maximum(sizes, 1)
             take = jax.vmap(lambda means, labels: jnp.take(means, labels, axis=0, mode="clip"))
             return take(means, segments)
-        raise ValueError(f"unknown hidden {hidden!r}: choose segment, image, or give a colour")
-    return broadcast_to_images(hidden, images, "hidden")
+        raise ValueError(f"unknown fill {fill!r}: choose segment, image, or give a colour")
+    return broadcast_to_images(fill, images, "fill")
 
 
 def sample_weights(
-    form: Form,
+    variant: Variant,
     images: Float[Array, "image height width channel"],
-    hidden: Float[Array, "image height width channel"],
+    fill: Float[Array, "image height width channel"],
     segments: Integer[Array, "image height width"],
     features: Float[Array, "image sample segment"],
 ) -> Float[Array, "image sample"]:
@@ -151,11 +151,11 @@ def sample_weights(
     Products of images are sums over segments, so no perturbed image is needed.
     """
     count = features.shape[2]
-    if form.distance == "masks":
+    if variant.distance == "masks":
         shown = jnp.minimum(sum_segments(jnp.ones_like(images[..., 0]), segments, count), 1)
         gone = cross = jnp.zeros_like(shown)
     else:
-        products = jnp.stack([images**2, hidden**2, images * hidden]).sum(axis=-1)
+        products = jnp.stack([images**2, fill**2, images * fill]).sum(axis=-1)
         shown, gone, cross = (sum_segments(product, segments, count) for product in products)
 
     def total(where_kept: Array, where_hidden: Array) -> Array:
@@ -163,7 +163,7 @@ def sample_weights(
 
     lengths = jnp.sqrt(total(shown, gone) * shown.sum(axis=1, keepdims=True))
     cosine = total(shown, cross) / jnp.where(lengths > 0, lengths, 1)
-    return jnp.exp(-((1 - cosine) ** 2) / (2 * form.kernel_width**2))
+    return jnp.exp(-((1 - cosine) ** 2) / (2 * variant.kernel_width**2))
 
 
 def sum_segments(
