@@ -129,14 +129,14 @@ def _scores(
     signed: bool,
 ) -> dict[str, Float[Array, "case ..."]]:
     """All scores with the case axis first, by "metric/individual" and so on."""
-    individual, mean = metrics.score_members(maps, masks, points, protocol, signed)
+    individual, mean = metrics.score_members(maps, masks, points, protocol, signed=signed)
     if baseline is not None:
-        individual = metrics.score(baseline, masks, points, protocol, signed)
+        individual = metrics.score(baseline, masks, points, protocol, signed=signed)
     scores = {}
     for metric in mean:
         scores[f"{metric}/individual"] = individual[metric]
         scores[f"{metric}/ensemble"] = mean[metric]
-    by_size = metrics.scores_by_size(maps, masks, points, orders, protocol, signed)
+    by_size = metrics.scores_by_size(maps, masks, points, orders, protocol, signed=signed)
     scores |= {f"{metric}/by_size": values for metric, values in by_size.items()}
     scores = {name: jnp.moveaxis(values, -1, 0) for name, values in scores.items()}
     if masks is not None:

@@ -34,7 +34,7 @@ def correlation(
     map, mask = paired(map, mask)
     # Pearson's coefficient does not see a shift or a scale, but float32 does: the square of a
     # gradient of 1e-25 is zero.
-    unit = normalize(map)
+    unit = normalize(map, signed=False)
     # Values in [0, 1], which can be summed as they are.
     rows = unit.shape[-2] / size
     return _pearson(_cells(unit, size) / rows, _cells(jnp.asarray(mask, unit.dtype), size) / rows)

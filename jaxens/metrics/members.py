@@ -26,14 +26,14 @@ def mean_map(
 
 @partial(jax.jit, static_argnames="signed")
 def mean_of_normalized(
-    maps: Num[ArrayLike, "member *lead height width"], signed: bool
+    maps: Num[ArrayLike, "member *lead height width"], *, signed: bool
 ) -> Float[Array, "*lead height width"]:
     """The mean of the members' normalised maps (see `normalize`): each has the same say.
 
     It is another map than the normalised mean map, and not Equation 1 of the paper. A member
     without contrast (a constant map) is left out of the mean of its image; NaN where all are.
     """
-    return jnp.nanmean(normalize(maps, signed), axis=0)
+    return jnp.nanmean(normalize(maps, signed=signed), axis=0)
 
 
 @jax.jit

@@ -57,7 +57,7 @@ def has_contrast(map: Num[ArrayLike, "*lead height width"]) -> Bool[Array, "*lea
 
 @partial(jax.jit, static_argnames="signed")
 def normalize(
-    map: Num[ArrayLike, "*lead height width"], signed: bool = False
+    map: Num[ArrayLike, "*lead height width"], *, signed: bool
 ) -> Float[Array, "*lead height width"]:
     """Scales each map to the range in which a threshold has one meaning for all maps.
 

@@ -16,7 +16,8 @@ def intersection_union(
     map: Num[ArrayLike, "*#lead height width"],
     mask: Mask,
     threshold: float = 0.3,
-    signed: bool = False,
+    *,
+    signed: bool,
 ) -> tuple[Float[Array, "*#lead"], Float[Array, "*#lead"]]:
     """Sizes, in pixels of the map, of the intersection and the union of region and mask.
 
@@ -34,7 +35,7 @@ def intersection_union(
     **Raises:** `ValueError` if map and mask differ in height and width.
     """
     map, mask = paired(map, mask)
-    region = normalize(map, signed) >= threshold
+    region = normalize(map, signed=signed) >= threshold
     marked = count(mask)
     found, intersection = count_within(region, mask)
     union = found + marked - intersection
@@ -47,8 +48,9 @@ def iou(
     map: Num[ArrayLike, "*#lead height width"],
     mask: Mask,
     threshold: float = 0.3,
-    signed: bool = False,
+    *,
+    signed: bool,
 ) -> Float[Array, "*#lead"]:
     """Intersection over union, from 0 to 1; higher is better. See `intersection_union`."""
-    intersection, union = intersection_union(map, mask, threshold, signed)
+    intersection, union = intersection_union(map, mask, threshold, signed=signed)
     return intersection / union

@@ -120,6 +120,7 @@ def score(
     mask: Mask | None,
     point: Float[ArrayLike, "*#lead 2"] | None,
     protocol: Protocol,
+    *,
     signed: bool,
 ) -> dict[str, Float[Array, "*#lead"]]:
     """All metrics of maps `[..., image, height, width]` against masks and key points.
@@ -140,6 +141,7 @@ def score_members(
     mask: Mask | None,
     point: Float[ArrayLike, "*#lead 2"] | None,
     protocol: Protocol,
+    *,
     signed: bool,
 ) -> tuple[dict[str, Float[Array, "member *lead"]], dict[str, Float[Array, "*lead"]]]:
     """`score` of each member's maps, and of their mean (Pazzani et al. 2022, Eq. 1).
@@ -174,7 +176,7 @@ def _score(
     scores = {}
     if mask is not None:
         still_signed = signed and protocol.sign == "signed"
-        overlap = intersection_union(maps, mask, protocol.threshold, still_signed)
+        overlap = intersection_union(maps, mask, protocol.threshold, signed=still_signed)
         scores = _against_mask(maps, mask, overlap, protocol)
     if point is not None and "distance" in protocol.metrics:
         scores["distance"] = center_of_mass_distance(maps, point)

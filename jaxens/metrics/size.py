@@ -50,6 +50,7 @@ def scores_by_size(
     point: Float[ArrayLike, "*#lead 2"] | None,
     orders: Integer[ArrayLike, "order _member"],
     protocol: Protocol,
+    *,
     signed: bool,
 ) -> dict[str, Float[Array, "order size *lead"]]:
     """The scores of the mean map of an order's first k members, for each k, order and metric.
@@ -62,7 +63,7 @@ def scores_by_size(
     orders are not known, and not looked at), and as `score` does.
     """
     _check_orders(orders, maps.shape[0])
-    return _scores_by_size(maps, mask, point, orders, protocol, signed)
+    return _scores_by_size(maps, mask, point, orders, protocol, signed=signed)
 
 
 def _check_orders(orders: ArrayLike, members: int) -> None:
@@ -89,6 +90,7 @@ def _scores_by_size(
     point: Float[ArrayLike, "*#lead 2"] | None,
     orders: Integer[ArrayLike, "order member"],
     protocol: Protocol,
+    *,
     signed: bool,
 ) -> dict[str, Float[Array, "order size *lead"]]:
     maps = as_float(maps)
@@ -97,7 +99,7 @@ def _scores_by_size(
 
     def of_order(order: Array) -> dict[str, Array]:
         means = jnp.cumsum(maps[order], axis=0) / counts
-        return score(means, mask, point, protocol, signed)
+        return score(means, mask, point, protocol, signed=signed)
 
     # An order after another: all at once would hold order times member maps of each image.
     return jax.lax.map(of_order, jnp.asarray(orders))

@@ -30,7 +30,8 @@ def threshold_curves(
     map: Num[ArrayLike, "*#lead height width"],
     mask: Mask,
     thresholds: Num[ArrayLike, " threshold"] = THRESHOLDS,
-    signed: bool = False,
+    *,
+    signed: bool,
 ) -> ThresholdCurves:
     """Precision, recall and intersection over union at each of some thresholds.
 
@@ -49,7 +50,7 @@ def threshold_curves(
     map, mask = paired(map, mask)
     marked = count(mask)
     scored = has_contrast(map) & (marked > 0)
-    values = normalize(map, signed)
+    values = normalize(map, signed=signed)
 
     def at(threshold: Array) -> tuple[Array, Array, Array]:
         region = values >= threshold

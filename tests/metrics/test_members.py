@@ -16,9 +16,9 @@ def test_the_mean_map_averages_raw_maps():
 @pytest.mark.parametrize("signed", [True, False])
 def test_the_mean_of_normalised_maps_gives_each_member_the_same_say(signed):
     louder = MAPS * np.array([1, 10, 100, 1, 3], np.float32)[:, None, None, None]
-    want = metrics.mean_of_normalized(MAPS, signed)
-    np.testing.assert_allclose(metrics.mean_of_normalized(louder, signed), want, atol=1e-5)
-    by_hand = np.mean([metrics.normalize(m, signed) for m in MAPS], axis=0)
+    want = metrics.mean_of_normalized(MAPS, signed=signed)
+    np.testing.assert_allclose(metrics.mean_of_normalized(louder, signed=signed), want, atol=1e-5)
+    by_hand = np.mean([metrics.normalize(m, signed=signed) for m in MAPS], axis=0)
     np.testing.assert_allclose(want, by_hand, atol=1e-6)
     assert not np.allclose(metrics.mean_map(louder), metrics.mean_map(MAPS), atol=0.1)
 
@@ -26,9 +26,11 @@ def test_the_mean_of_normalised_maps_gives_each_member_the_same_say(signed):
 def test_a_member_without_contrast_has_no_say_in_the_mean_of_normalised_maps():
     flat = MAPS.copy()
     flat[2, 0] = 3.0
-    found = metrics.mean_of_normalized(flat, True)
+    found = metrics.mean_of_normalized(flat, signed=True)
     others = np.delete(MAPS, 2, axis=0)
-    np.testing.assert_allclose(found[0], metrics.mean_of_normalized(others, True)[0], atol=1e-6)
+    np.testing.assert_allclose(
+        found[0], metrics.mean_of_normalized(others, signed=True)[0], atol=1e-6
+    )
 
 
 def test_spread_is_numpys_standard_deviation_and_zero_for_one():

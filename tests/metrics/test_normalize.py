@@ -9,7 +9,7 @@ MAP = np.array([[-4.0, -1.0, 0.0], [1.0, 2.0, 2.0]], np.float32)
 
 def test_an_unsigned_map_goes_to_0_1_by_its_minimum_and_maximum():
     expected = (MAP + 4) / 6
-    np.testing.assert_allclose(metrics.normalize(MAP), expected, rtol=1e-6)
+    np.testing.assert_allclose(metrics.normalize(MAP, signed=False), expected, rtol=1e-6)
 
 
 def test_a_signed_map_is_divided_by_its_largest_magnitude_and_keeps_its_zero():
@@ -18,8 +18,8 @@ def test_a_signed_map_is_divided_by_its_largest_magnitude_and_keeps_its_zero():
 
 def test_each_map_of_a_batch_has_its_own_range():
     maps = np.stack([MAP, 10 * MAP + 3])
-    each = [metrics.normalize(map) for map in maps]
-    np.testing.assert_array_equal(metrics.normalize(maps), each)
+    each = [metrics.normalize(map, signed=False) for map in maps]
+    np.testing.assert_array_equal(metrics.normalize(maps, signed=False), each)
 
 
 @pytest.mark.parametrize("signed", [False, True])
@@ -27,7 +27,7 @@ def test_each_map_of_a_batch_has_its_own_range():
 def test_a_constant_map_has_no_contrast_and_normalises_to_nan(value, signed):
     constant = np.full((28, 28), value, np.float32)
     assert not metrics.has_contrast(constant)
-    assert np.isnan(metrics.normalize(constant, signed)).all()
+    assert np.isnan(metrics.normalize(constant, signed=signed)).all()
 
 
 @pytest.mark.parametrize("signed", [False, True])
@@ -35,7 +35,7 @@ def test_a_constant_map_has_no_contrast_and_normalises_to_nan(value, signed):
 def test_a_map_with_one_value_that_is_not_finite_normalises_to_nan(value, signed):
     maps = np.stack([broken(random_map((6, 6)), value), random_map((6, 6))])
     assert list(metrics.has_contrast(maps)) == [False, True]
-    normalised = np.isnan(metrics.normalize(maps, signed))
+    normalised = np.isnan(metrics.normalize(maps, signed=signed))
     assert normalised[0].all()
     assert not normalised[1].any()
 
@@ -54,7 +54,7 @@ def test_a_map_that_float32_cannot_scale_has_no_contrast(factor, signed):
     map = (random_map((6, 6), signed=True) / 4 * factor).astype(np.float32)
     map[0, :2] = -factor, factor
     assert not metrics.has_contrast(map)
-    assert np.isnan(metrics.normalize(map, signed)).all()
+    assert np.isnan(metrics.normalize(map, signed=signed)).all()
 
 
 @pytest.mark.parametrize("signed", [False, True])
@@ -63,8 +63,8 @@ def test_a_map_near_the_ends_of_float32_is_scaled_like_any_other(factor, signed)
     map = random_map((6, 6)) + np.float32(0.01)
     map /= map.max()
     np.testing.assert_allclose(
-        metrics.normalize(map * np.float32(factor), signed),
-        metrics.normalize(map, signed),
+        metrics.normalize(map * np.float32(factor), signed=signed),
+        metrics.normalize(map, signed=signed),
         atol=1e-6,
     )
 

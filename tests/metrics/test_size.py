@@ -15,12 +15,12 @@ PROTOCOL = Protocol(correlation_size=5)
 
 def test_each_size_is_the_score_of_the_mean_of_that_many_members():
     orders = metrics.member_orders(4, 3)
-    found = metrics.scores_by_size(MAPS, MASKS, POINTS, orders, PROTOCOL, True)
+    found = metrics.scores_by_size(MAPS, MASKS, POINTS, orders, PROTOCOL, signed=True)
     assert found.keys() == set(metrics.PAPER)
     for o, order in enumerate(orders):
         for size in range(1, 5):
             mean = MAPS[order[:size]].mean(axis=0)
-            want = metrics.score(mean, MASKS, POINTS, PROTOCOL, True)
+            want = metrics.score(mean, MASKS, POINTS, PROTOCOL, signed=True)
             for name, scores in found.items():
                 assert scores.shape == (3, 4, 3)
                 np.testing.assert_allclose(scores[o, size - 1], want[name], atol=2e-5)
@@ -28,7 +28,7 @@ def test_each_size_is_the_score_of_the_mean_of_that_many_members():
 
 def test_the_whole_ensemble_is_alike_in_every_order():
     orders = metrics.member_orders(4, 6)
-    found = metrics.scores_by_size(MAPS, MASKS, POINTS, orders, PROTOCOL, True)
+    found = metrics.scores_by_size(MAPS, MASKS, POINTS, orders, PROTOCOL, signed=True)
     for scores in found.values():
         np.testing.assert_allclose(scores[:, -1], scores[:1, -1].repeat(6, 0), atol=2e-5)
         assert not np.allclose(scores[:, 0], scores[:1, 0].repeat(6, 0), atol=1e-4)
@@ -68,14 +68,14 @@ def test_no_orders_and_no_members_are_refused(members, orders, message):
 )
 def test_an_order_that_does_not_hold_each_member_once_is_refused(orders, message, as_given):
     with pytest.raises(ValueError, match=message):
-        metrics.scores_by_size(MAPS, MASKS, POINTS, as_given(orders), PROTOCOL, True)
+        metrics.scores_by_size(MAPS, MASKS, POINTS, as_given(orders), PROTOCOL, signed=True)
 
 
 def test_scores_by_size_are_alike_under_jit_where_the_orders_are_traced():
     orders = metrics.member_orders(4, 2)
 
     def scores(orders):
-        return metrics.scores_by_size(MAPS, MASKS, None, orders, PROTOCOL, True)["iou"]
+        return metrics.scores_by_size(MAPS, MASKS, None, orders, PROTOCOL, signed=True)["iou"]
 
     np.testing.assert_allclose(jax.jit(scores)(orders), scores(orders), rtol=1e-5)
 
