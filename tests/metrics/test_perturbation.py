@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,6 +21,10 @@ GAMES = [insertion, deletion]
 
 def network(images):
     return jnp.tanh(jnp.einsum("nhwc,hwck->nk", images, WEIGHTS)) * 2
+
+
+def linear(images):
+    return jnp.einsum("nhwc,hwck->nk", images, WEIGHTS)
 
 
 def plain_game(start, finish, map, target, pixels_per_step):
@@ -77,8 +83,7 @@ def test_the_order_of_a_linear_models_contributions_is_the_best_there_is():
     contributions = np.einsum("nhwc,hwc->nhw", IMAGES, WEIGHTS[..., 0])
 
     def area(game, maps):
-        logit = lambda images: jnp.einsum("nhwc,hwck->nk", images, WEIGHTS)  # noqa: E731
-        return game(logit, IMAGES, maps, 0, 0.0, output=lambda logits: logits).auc
+        return game(linear, IMAGES, maps, 0, 0.0, output=lambda logits: logits).auc
 
     for other in [MAPS, -contributions, np.abs(contributions)]:
         assert (area(insertion, contributions) > area(insertion, other)).all()
@@ -92,6 +97,43 @@ def test_steps_that_do_not_divide_the_pixels_are_weighed_by_the_pixels_that_they
     np.testing.assert_allclose(ours.fractions, np.array(changed) / 54, rtol=1e-6)
     np.testing.assert_allclose(ours.values, each.values[:, changed], rtol=1e-5)
     np.testing.assert_allclose(ours.auc, np.trapezoid(ours.values, ours.fractions), rtol=1e-5)
+
+
+@pytest.mark.parametrize("changed", [1, 3, 54])
+def test_a_contrast_of_a_linear_model_is_the_sigmoid_of_summed_contributions(changed):
+    """From a zero baseline, inserting a pixel adds its contribution to the logit difference."""
+    contributions = np.einsum("nhwc,hwc->nhw", IMAGES, WEIGHTS[..., 2] - WEIGHTS[..., 0])
+    order = np.argsort(-contributions.reshape(3, -1), axis=1)
+    summed = np.take_along_axis(contributions.reshape(3, -1), order, axis=1).cumsum(axis=1)
+    ours = insertion(linear, IMAGES, contributions, Contrast(2, 0), 0.0, steps=54)
+    np.testing.assert_allclose(ours.values[:, 0], 0.5)
+    np.testing.assert_allclose(
+        ours.values[:, changed], 1 / (1 + np.exp(-summed[:, changed - 1])), rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_a_contrast_of_a_two_class_model_is_the_probability_of_its_class(game):
+    two = lambda images: network(images)[:, 1:3]  # noqa: E731
+    contrast = game(two, IMAGES, MAPS, Contrast([0, 1, 0], [1, 0, 1]), steps=9, chunk=4)
+    probability = game(two, IMAGES, MAPS, [0, 1, 0], steps=9)
+    np.testing.assert_allclose(contrast.values, probability.values, rtol=1e-5)
+    np.testing.assert_allclose(contrast.auc, probability.auc, rtol=1e-5)
+
+
+def test_any_object_with_a_target_and_an_against_is_a_contrast():
+    expected = deletion(network, IMAGES, MAPS, Contrast(TARGETS, 2))
+    ours = deletion(network, IMAGES, MAPS, SimpleNamespace(target=TARGETS, against=2))
+    np.testing.assert_array_equal(ours.values, expected.values)
+    traced = jax.jit(lambda contrast: deletion(network, IMAGES, MAPS, contrast).values)
+    np.testing.assert_allclose(traced(Contrast(TARGETS, 2)), expected.values, rtol=1e-5)
+
+
+def test_a_function_of_logits_is_measured_as_it_is_and_may_differ_between_images():
+    margin = lambda logits: logits[jnp.arange(3), TARGETS] - logits[:, 2]  # noqa: E731
+    ours = insertion(network, IMAGES, MAPS, margin, steps=9)
+    contrast = insertion(network, IMAGES, MAPS, Contrast(TARGETS, 2), steps=9)
+    np.testing.assert_allclose(jax.nn.sigmoid(ours.values), contrast.values, rtol=1e-5)
 
 
 def test_the_output_is_what_is_measured():
@@ -187,13 +229,18 @@ def test_a_bfloat16_model_gets_bfloat16_images_and_is_measured_in_float32():
         ({"targets": np.array([0, 1])}, r"targets has shape \(2,\) for 3 images"),
         ({"targets": np.array([0, 4, 1])}, "class 4, but the model has 4: give 0 to 3"),
         ({"targets": -1}, "class -1"),
-        ({"targets": Contrast(2, 1)}, "targets has type Contrast: give one class, or one for each"),
-        ({"targets": lambda logits: logits[:, 0]}, "targets has type function"),
-        ({"targets": 1.5}, "targets has type float"),
+        ({"targets": Contrast(2, 4)}, r"targets\.against names class 4, but the model has 4"),
+        ({"targets": Contrast(1.5, 2)}, r"targets\.target has type float64: give one class"),
+        ({"targets": Contrast([2, 3], 1)}, r"targets\.target has shape \(2,\) for 3 images"),
+        ({"targets": lambda logits: logits}, r"returned shape \(3, 4\) .* shape \(3,\)"),
+        ({"targets": Contrast(2, 1), "output": jax.nn.sigmoid}, "output is for classes"),
+        ({"targets": lambda logits: logits[:, 0], "output": jnp.exp}, "leave output out, or give"),
+        ({"targets": [0, 1.5, 2]}, "targets has type float64, int64: give one class"),
+        ({"targets": 1.5}, "targets has type float64"),
         ({"targets": True}, "targets has type bool"),
         ({"targets": TARGETS + 0.5}, "targets has type float64: .* an array of 3 integers"),
         ({"targets": jnp.float32(1)}, "targets has type float32"),
-        ({"baselines": np.zeros(3)}, r"baselines has shape \(3,\): give a number, a colour \(2,\)"),
+        ({"baselines": np.zeros(3)}, r"baselines has shape \(3,\): give a number, a color \(2,\)"),
         ({"steps": 0}, "steps is 0: give 1 to 54"),
         ({"steps": 55}, "steps is 55: give 1 to 54"),
         ({"chunk": 0}, "chunk is 0: give at least 1"),

@@ -130,7 +130,7 @@ def test_the_description_tells_every_choice():
     [
         ({"threshold": 0.0}, "threshold.*0"),
         ({"threshold": 1.5}, r"threshold.*1\.5"),
-        ({"correlation_size": 1}, "2 x 2.*1"),
+        ({"correlation_size": 1}, "correlation_size is 1: give at least 2"),
         ({"sign": "both"}, "'both'.*signed, positive, absolute"),
     ],
 )

@@ -205,7 +205,7 @@ def test_the_maps_are_made_once_for_each_layer_and_once_before():
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
-        (["tail"], "in 'tail': name one of head, trunk/bottom, trunk/top"),
+        (["tail"], "in 'tail': choose one of head, trunk/bottom, trunk/top"),
         (["head", "trun"], "in 'trun'"),
         ([], r"layers is \[\]: give paths"),
         ("head", "layers is 'head': give paths"),

@@ -11,7 +11,6 @@ SIGN_DEPENDENT = {
     "threshold_curves",
     "mean_of_normalized",
     "score",
-    "score_members",
     "scores_by_size",
 }
 

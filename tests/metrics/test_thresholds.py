@@ -117,7 +117,7 @@ def test_bfloat16_maps_are_scored_in_float32():
 
 @pytest.mark.usefixtures("unchecked")
 def test_thresholds_that_are_no_row_are_refused():
-    with pytest.raises(ValueError, match=r"thresholds has shape \(\): give a row"):
+    with pytest.raises(ValueError, match=r"thresholds has shape \(\): give a list"):
         threshold_curves(random_map((4, 4)), random_mask((4, 4)), np.float32(0.3), signed=False)
 
 
