@@ -49,7 +49,9 @@ def auc(
         A value from 0 to 1 per member. NaN if there is no positive or no negative image, or the
         score of a labeled image is NaN.
     """
-    return jnp.vectorize(_auc, signature="(n),(n)->()")(as_float(scores), jnp.asarray(labels))
+    axes = max(scores.ndim, labels.ndim)
+    scores, labels = with_axes(as_float(scores), axes), with_axes(jnp.asarray(labels), axes)
+    return jnp.vectorize(_auc, signature="(n),(n)->()")(scores, labels)
 
 
 def _auc(scores: Float[Array, " image"], labels: Integer[Array, " image"]) -> Float[Array, ""]:
@@ -61,7 +63,7 @@ def _auc(scores: Float[Array, " image"], labels: Integer[Array, " image"]) -> Fl
     up_to = jnp.minimum(jnp.searchsorted(ordered, scores, side="right"), negatives)
     wins = (below + up_to) / (2 * negatives)
     diverged = jnp.any((positive | negative) & jnp.isnan(scores))
-    area = jnp.sum(jnp.where(positive, wins, 0)) / jnp.sum(positive)
+    area = jnp.sum(jnp.where(positive, wins, 0)) / jnp.sum(positive, dtype=wins.dtype)
     return jnp.where(diverged, jnp.nan, area)
 
 

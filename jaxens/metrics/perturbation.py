@@ -137,9 +137,8 @@ def _perturb(
 
     def values(start: Array, columns: slice) -> Float[Array, "image _"]:
         counts = changed[columns]
-        points = jnp.where(
-            (ranks[:, None] < counts[:, None, None])[..., None], finish[:, None], start[:, None]
-        )
+        is_changed = ranks[:, None] < counts[None, :, None, None]
+        points = jnp.where(is_changed[..., None], finish[:, None], start[:, None])
         logits = logits_fn(points.reshape(-1, *start.shape[1:]))
         _check_logits(logits, len(start) * len(counts))
         logits = as_float(logits).reshape(len(start), len(counts), -1)
@@ -148,7 +147,8 @@ def _perturb(
     curve = _in_chunks(values, start, steps + 1, chunk)
     curve = jnp.where(has_contrast(maps)[:, None], curve, jnp.nan)
     fractions = jnp.asarray(changed / pixels, curve.dtype)
-    return Perturbation(fractions, curve, jax.scipy.integrate.trapezoid(curve, fractions))
+    auc = jax.scipy.integrate.trapezoid(curve, jnp.broadcast_to(fractions, curve.shape))
+    return Perturbation(fractions, curve, auc)
 
 
 def _ranks(maps: Float[Array, "image height width"]) -> Integer[Array, "image height width"]:
