@@ -34,12 +34,12 @@ def test_intersection_union_and_iou_equal_a_loop_over_pixels(size, signed, thres
     )
 
 
-def test_the_default_threshold_is_0_3_of_the_normalised_range():
+def test_the_default_threshold_is_0_3_of_the_normalized_range():
     map = np.array([[0.0, 29.0, 31.0, 100.0]], np.float32)
     mask = np.array([[False, True, True, False]])
     intersection, union = metrics.intersection_union(map, mask, signed=False)
     assert (float(intersection), float(union)) == (1, 3)
-    # An offset moves an unsigned map's values, and not its region.
+    # An offset does not change the region of an unsigned map.
     assert float(metrics.iou(map - 50, mask, signed=False)) == pytest.approx(1 / 3)
 
 
@@ -85,7 +85,7 @@ def test_constant_maps_and_empty_masks_have_no_score(signed):
 
 
 @pytest.mark.parametrize("value", BROKEN_VALUES)
-def test_a_value_that_is_not_finite_takes_the_score_of_its_own_map_only(value):
+def test_a_value_that_is_not_finite_makes_only_the_score_of_its_map_nan(value):
     map, mask = random_map((8, 8)), random_mask((8, 8))
     ious = metrics.iou(np.stack([map, broken(map, value)]), mask, signed=False)
     assert list(np.isnan(ious)) == [False, True]
@@ -128,7 +128,7 @@ def test_a_positive_factor_changes_no_score(signed):
         )
 
 
-def test_any_whole_number_but_zero_marks_a_pixel():
+def test_every_nonzero_integer_marks_a_pixel():
     map, mask = random_map((8, 8)), random_mask((8, 8))
     for marked in [1, 255]:
         np.testing.assert_array_equal(
@@ -137,11 +137,11 @@ def test_any_whole_number_but_zero_marks_a_pixel():
         )
 
 
-def test_a_mask_of_another_size_is_refused_with_both_shapes_and_the_remedy():
+def test_a_mask_of_another_size_raises_with_both_shapes():
     with pytest.raises(ValueError, match=r"\(2, 8, 9\).*\(9, 8\).*resize"):
         metrics.iou(random_map((8, 9), 2), random_mask((9, 8)), signed=False)
 
 
-def test_a_mask_of_fractions_is_refused():
+def test_a_float_mask_raises():
     with pytest.raises(ValueError, match=r"float32.*mask > 0\.5"):
         check_mask_dtype(np.dtype(np.float32))
