@@ -7,7 +7,6 @@ the precision that they were given in; maps and sums are in float32 or better.
 
 import functools
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import jax
@@ -15,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
-from jaxtyping import Bool, Float, PyTree
+from jaxtyping import Bool, Float
 
 from jaxens.attribution.images import as_images, full
 from jaxens.attribution.targets import Targets, select
@@ -49,64 +48,56 @@ def image_gradients(
 
 
 def gradients(
-    logits_fn: Callable[..., Array],
-    points: PyTree[Float[Array, "image point ..."]],
+    logits_fn: Model,
+    points: Float[Array, "image point ..."],
     targets: Targets,
-) -> PyTree[Float[Array, "image point ..."]]:
-    """Gradient of the explained number at each of some points of each image's input space.
+) -> Float[Array, "image point ..."]:
+    """Returns the gradient of the explained number at several points per image.
 
-    Where that number is NaN (a member that diverged, a traced target out of range) the
-    whole map is NaN: units that are switched off would otherwise leave zeros in it.
+    If that number is NaN (a member diverged, or a traced target is out of range), the whole map
+    is NaN. Units that are switched off would otherwise leave zeros in it.
     """
     slopes, values = _slopes(logits_fn, points, targets)
-    return jax.tree.map(partial(_unless, jnp.isnan(values)), slopes)
+    return _nan_where(jnp.isnan(values), slopes)
 
 
 def sum_of_gradients(
-    logits_fn: Callable[..., Array],
-    points: PyTree[Float[Array, "image point ..."]],
+    logits_fn: Model,
+    points: Float[Array, "image point ..."],
     targets: Targets,
     weights: Float[np.ndarray, "point"],
-) -> PyTree[Float[Array, "image ..."]]:
-    """The weighted sum of `gradients` over points."""
+) -> Float[Array, "image ..."]:
+    """Returns the weighted sum of `gradients` over the points of each image."""
     slopes, values = _slopes(logits_fn, points, targets)
-    undefined = jnp.isnan(values).any(axis=1)
-
-    def weighted(slopes: Array) -> Array:
-        # Point by point: XLA:CPU took as long for the sum of a product over an axis as for a
-        # fifth of a small network.
-        by_point = (slopes[:, k] * jnp.asarray(w, slopes.dtype) for k, w in enumerate(weights))
-        return _unless(undefined, functools.reduce(jnp.add, by_point))
-
-    return jax.tree.map(weighted, slopes)
+    # Point by point: a sum over the axis of a product took XLA:CPU a fifth of the time of a
+    # small network.
+    terms = (slopes[:, k] * jnp.asarray(w, slopes.dtype) for k, w in enumerate(weights))
+    return _nan_where(jnp.isnan(values).any(axis=1), functools.reduce(jnp.add, terms))
 
 
 def _slopes(
-    logits_fn: Callable[..., Array], points: PyTree[Array], targets: Targets
-) -> tuple[PyTree[Array], Float[Array, "image point"]]:
-    """The gradients as they come, and the explained number at each point."""
-
-    def total(points: PyTree[Array]) -> tuple[Array, Array]:
+    logits_fn: Model, points: Float[Array, "image point ..."], targets: Targets
+) -> tuple[Float[Array, "image point ..."], Float[Array, "image point"]]:
+    def total(points: Array) -> tuple[Array, Array]:
         values = scores(logits_fn, points, targets)
         return values.sum(), values
 
     return jax.grad(total, has_aux=True)(points)
 
 
-def _unless(undefined: Bool[Array, "..."], slopes: Float[Array, "..."]) -> Float[Array, "..."]:
+def _nan_where(undefined: Bool[Array, "..."], slopes: Float[Array, "..."]) -> Float[Array, "..."]:
     whole_maps = undefined.reshape(undefined.shape + (1,) * (slopes.ndim - undefined.ndim))
     return jnp.where(whole_maps, jnp.nan, slopes)
 
 
 def scores(
-    logits_fn: Callable[..., Array],
-    points: PyTree[Float[Array, "image point ..."]],
+    logits_fn: Model,
+    points: Float[Array, "image point ..."],
     targets: Targets,
 ) -> Float[Array, "image point"]:
-    """The explained number at each point, from one call of the model on all of them."""
-    images, count = jax.tree.leaves(points)[0].shape[:2]
-    folded = jax.tree.map(lambda leaf: leaf.reshape(images * count, *leaf.shape[2:]), points)
-    logits = as_logits(logits_fn(folded), images * count)
+    """Returns the explained number at each point, from one call of the model on all points."""
+    images, count = points.shape[:2]
+    logits = as_logits(logits_fn(points.reshape(-1, *points.shape[2:])), images * count)
     by_point = full(logits).reshape(images, count, logits.shape[1])
     return jax.vmap(lambda logits: select(logits, targets), in_axes=1, out_axes=1)(by_point)
 

@@ -1,16 +1,14 @@
 """Integrated gradients (Sundararajan et al. 2017), as Captum's `IntegratedGradients`."""
 
-import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import ArrayLike
 from jaxtyping import Float, Real
 
-from jaxens.attribution import affine
 from jaxens.attribution.gradient import Model, scores, sum_of_gradients, taking
 from jaxens.attribution.images import as_images, broadcast_to_images, full
 from jaxens.attribution.quadrature import nodes_and_weights
-from jaxens.attribution.sequence import slices, sum_in_chunks
+from jaxens.attribution.sequence import sum_in_chunks
 from jaxens.attribution.targets import Targets
 
 
@@ -23,48 +21,57 @@ def integrated_gradients(
     quadrature: str = "gausslegendre",
     chunk: int | None = None,
 ) -> Float[Array, "image height width channel"]:
-    """(image - baseline) times the mean gradient on the straight line between them, signed.
+    """Returns (image - baseline) times the mean gradient on the straight path between them.
 
-    `baselines` is a number or an array that broadcasts to the images: a colour [channel],
-    one image [height, width, channel], or one for each. The default 0 is the mean colour
-    where images are normalised, not black. `steps` and `quadrature` choose the points on
-    the line (see `quadrature`); `chunk` is how many of them go through the model at once
-    (all, if None), which bounds memory and changes the result by no more than rounding.
+    The attributions of an image sum to F(image) - F(baseline), up to the error of the quadrature:
+    see `convergence_delta`.
 
-    Inside `jax.shard_map`, images that devices share have to be made varying first (`lax.pcast`)
-    where the model's weights vary, as for every gradient: JAX would sum it over the devices.
+    Inside `jax.shard_map`, images that all devices share must be made varying first (`lax.pcast`)
+    if the model's weights vary, as for every gradient: JAX would sum it over the devices.
 
-    The attributions of an image sum to F(image) - F(baseline), but for the quadrature's
-    error: see `convergence_delta`.
+    Args:
+        logits_fn: from images to logits [image, class].
+        images: floats, as the model takes them.
+        targets: what to explain, see `select`.
+        baselines: where the path starts: a number, a color [channel], one image
+            [height, width, channel], or one for each image. The default 0 is the mean color if
+            images are normalized, not black.
+        steps: points on the path.
+        quadrature: a name of `QUADRATURES`, which chooses the points and their weights.
+        chunk: points of an image that go through the model at once (None: all). It bounds memory
+            and changes the result by rounding only.
+
+    Returns:
+        Signed attributions, in logits.
+
+    Raises:
+        ValueError: if an argument does not fit.
     """
     images = as_images(images)
     model, images = taking(images, logits_fn), full(images)
     start = as_baselines(baselines, images)
-    difference = images - start
     nodes, weights = nodes_and_weights(quadrature, steps)
-    counts = {some.stop - some.start for some in slices(steps, chunk)}
-    before, behind = affine.split(model, images, counts)
-    # What is affine is interpolated, and turned back, as well as the images themselves.
-    ends, back = jax.vjp(before, images)
-    starts = before(start)
 
-    def part(ends: list[Array], some: slice) -> list[Array]:
-        def along(start: Array, end: Array) -> Array:
-            # A product, since a ReLU or a maximum may follow at once: XLA:CPU fused sums into
-            # that, and again into its gradient, rounded a point in two ways, and then no value
-            # was the largest of its window.
-            at = jnp.asarray(nodes[some], start.dtype)
-            sides = jnp.stack([start, end], axis=1).reshape(len(start), 2, -1)
-            shares = jnp.broadcast_to(jnp.stack([1 - at, at], axis=1), (len(start), len(at), 2))
-            points = jnp.matmul(shares, sides, precision=lax.Precision.HIGHEST)
-            return points.reshape(*points.shape[:2], *start.shape[1:])
+    def part(images: Array, some: slice) -> Array:
+        points = _between(start, images, jnp.asarray(nodes[some], images.dtype))
+        return sum_of_gradients(model, points, targets, weights[some])
 
-        points = jax.tree.map(along, starts, ends)
-        return sum_of_gradients(behind, points, targets, weights[some])
+    return (images - start) * sum_in_chunks(part, images, steps, chunk)
 
-    slopes = sum_in_chunks(part, ends, steps, chunk)
-    undefined = jnp.isnan(slopes[0]).all(axis=tuple(range(1, slopes[0].ndim)), keepdims=True)
-    return jnp.where(undefined.reshape(-1, 1, 1, 1), jnp.nan, difference * back(slopes)[0])
+
+def _between(
+    start: Float[Array, "image height width channel"],
+    end: Float[Array, "image height width channel"],
+    nodes: Float[Array, "point"],
+) -> Float[Array, "image point height width channel"]:
+    # A matrix product, because XLA:CPU fuses a sum into the ReLU or maximum that follows it and
+    # again into its gradient. It rounded the same point in two ways, and then no value was the
+    # largest of its window.
+    ends = jnp.stack([start, end], axis=1).reshape(len(start), 2, -1)
+    shares = jnp.stack([1 - nodes, nodes], axis=1)
+    shares = jnp.broadcast_to(shares, (len(start), *shares.shape))
+    points = jnp.matmul(shares, ends, precision=lax.Precision.HIGHEST)
+    return points.reshape(*points.shape[:2], *start.shape[1:])
 
 
 def convergence_delta(
@@ -74,16 +81,30 @@ def convergence_delta(
     targets: Targets,
     baselines: Real[ArrayLike, "..."] = 0.0,
 ) -> Float[Array, "image"]:
-    """Sum of the attributions - (F(image) - F(baseline)), in logits: 0 where complete."""
+    """Returns the sum of the attributions minus (F(image) - F(baseline)), as Captum's.
+
+    Args:
+        logits_fn: from images to logits [image, class].
+        attributions: of `integrated_gradients` for the arguments that follow.
+        images: floats, as the model takes them.
+        targets: what was explained.
+        baselines: where the path started.
+
+    Returns:
+        One number per image, in logits; 0 if the attributions are complete.
+
+    Raises:
+        ValueError: if an argument does not fit.
+    """
     images = as_images(images)
     model, images = taking(images, logits_fn), full(images)
     ends = jnp.stack([as_baselines(baselines, images), images], axis=1)
-    before, after = scores(model, ends, targets).T
-    return jnp.asarray(attributions).sum(axis=(1, 2, 3)) - (after - before)
+    at_baseline, at_image = scores(model, ends, targets).T
+    return jnp.asarray(attributions).sum(axis=(1, 2, 3)) - (at_image - at_baseline)
 
 
 def as_baselines(
     baselines: ArrayLike, images: Float[Array, "image height width channel"]
 ) -> Float[Array, "image height width channel"]:
-    """One baseline for each image; ValueError if they are not finite or do not broadcast."""
+    """Returns one baseline per image; ValueError if they are not finite or do not broadcast."""
     return broadcast_to_images(baselines, images, "baselines")

@@ -4,8 +4,6 @@
 | ------------- | ------- | ---------------------- | ----------------------- | ----------------- |
 | marcotcr      | 1000    | the segment's mean     | exp(-d^2 / 2 / 0.25^2)  | ridge, alpha 1    |
 | captum        | 25      | 0                      | exp(-d^2 / 2)           | lasso, alpha 0.01 |
-| matlab        | 2048    | the image's mean       | 1                       | tree              |
-| matlab-linear | 2048    | the image's mean       | 1                       | lasso, alpha 1/n  |
 
 d is the cosine distance from the whole: of the mask to a mask of ones ("marcotcr"), or of the
 perturbed image to the image ("captum"). Every segment is kept with probability 1/2. "captum"
@@ -15,7 +13,6 @@ explains the logit, the others the probability.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from math import inf
 from typing import Literal
 
 import jax
@@ -26,7 +23,6 @@ from jaxtyping import Float, Integer, Real
 
 from jaxens.attribution.images import broadcast_to_images
 from jaxens.attribution.regression import lasso, ridge
-from jaxens.attribution.tree import tree_importance
 
 # A segment's mean colour, its image's, or a constant that broadcasts to the images.
 Fill = Literal["segment", "image"] | Real[ArrayLike, "..."]
@@ -53,24 +49,6 @@ class Variant:
     source: str
 
 
-def _unweighted_tree(features: Array, values: Array, _: Array) -> Array:
-    return tree_importance(features, values)
-
-
-def _lasso_of_one_over_samples(features: Array, values: Array, weights: Array) -> Array:
-    return lasso(features, values, weights, alpha=1 / len(features))
-
-
-_MATLAB = partial(
-    Variant,
-    samples=2048,
-    fill="image",
-    distance="masks",
-    kernel_width=inf,
-    explains="probability",
-    whole_first=False,
-)
-
 VARIANTS: dict[str, Variant] = {
     variant.name: variant
     for variant in (
@@ -95,20 +73,6 @@ VARIANTS: dict[str, Variant] = {
             explains="logit",
             whole_first=False,
             source="Lime of Captum 0.9 with its defaults, and its lasso solved exactly",
-        ),
-        # Documented: the number of samples, the image's average for what is fill, the
-        # kinds of surrogate, and that a class's score after the softmax is explained. Not
-        # documented, and chosen here: an average per channel, the probability 1/2, samples
-        # of equal weight; for the linear model least squares, and fitrlinear's 1/n.
-        _MATLAB(
-            name="matlab",
-            fit=_unweighted_tree,
-            source="MATLAB's imageLIME with its defaults, as far as documented",
-        ),
-        _MATLAB(
-            name="matlab-linear",
-            fit=_lasso_of_one_over_samples,
-            source="MATLAB's imageLIME with Model='linear', as far as documented",
         ),
     )
 }

@@ -23,11 +23,6 @@ FORMULA = (
     "FLOP: 2 per multiply-add of convolutions and dense layers; a gradient by the image counts the "
     "forward pass twice, Grad-CAM once"
 )
-EFFECTIVE = (
-    "FLOP of integrated gradients count whole passes at every point of the path, for all rows. "
-    "jaxens evaluates the affine first layers only at both endpoints: its GFLOP/s and its share of "
-    "the ceiling are effective ones"
-)
 
 
 def explain(options: Explain) -> list[Report]:
@@ -78,8 +73,6 @@ def _results(
     if others:
         by_method[TOGETHER][ONE_BY_ONE] = _total(others)
     maps = subject.members * len(subject.images)
-    # Rounding to bfloat16 is not affine, so that no layer can be interpolated.
-    interpolated = "integrated_gradients" in methods and subject.dtype == "float32"
 
     def row(what: str, by: str) -> Row:
         sides = by_method[what]
@@ -99,7 +92,7 @@ def _results(
         "maps",
         "how many times as fast as Captum's faster variant",
         [row(what, by) for what, sides in by_method.items() for by in sides],
-        (FORMULA, *([EFFECTIVE] if interpolated else [])),
+        (FORMULA,),
     )
 
 

@@ -60,7 +60,7 @@ class MethodSettings:
     """samples of SmoothGrad and VarGrad"""
     noise: float = 0.5
     """standard deviation of their noise, of normalized images, whose values spread over about 4"""
-    lime_variant: Literal["marcotcr", "captum", "matlab"] = "marcotcr"
+    lime_variant: Literal["marcotcr", "captum"] = "marcotcr"
     """whose LIME"""
     lime_samples: int | None = None
     """samples of LIME (default: the variant's own)"""

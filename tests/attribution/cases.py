@@ -84,5 +84,5 @@ def wide(images: jax.Array) -> jax.Array:
     """Logits of a network that is all activations."""
     kernel = jnp.ones((3, 3, 3, 8))
     layout = ("NHWC", "HWIO", "NHWC")
-    fill = jax.lax.conv_general_dilated(images, kernel, (1, 1), "SAME", dimension_numbers=layout)
-    return jnp.tanh(fill).sum(axis=(1, 2))
+    hidden = jax.lax.conv_general_dilated(images, kernel, (1, 1), "SAME", dimension_numbers=layout)
+    return jnp.tanh(hidden).sum(axis=(1, 2))

@@ -1,4 +1,6 @@
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import flax.linen as nn
@@ -16,7 +18,7 @@ from jaxens.attribution.gradient import Model
 from jaxens.benchmarks.torch_models import ResNet18 as TorchResNet18
 from tests.models.material import pictures, shapes_of
 from tests.reference import networks, twins
-from tests.reference.randomised import randomize
+from tests.reference.randomize import randomize
 
 IMAGES = twins.sample_images(3)
 TASKS = (("species", 5),)
@@ -126,7 +128,8 @@ def test_each_of_our_models_is_guided_through_act(name: str) -> None:
 
         jax.eval_shape(lambda images: attr.check_guided(logits, images), images)
 
-    check(model.clone(act=attr.guided_relu))
+    with warns_of_nothing():
+        check(model.clone(act=attr.guided_relu))
     with pytest.raises(ValueError, match=r"contains no guided_relu.* plain gradients"):
         check(model)
 
@@ -168,12 +171,24 @@ WRAPPED = {
 }
 
 
+def warns_of(relus: int) -> pytest.WarningsRecorder:
+    return pytest.warns(UserWarning, match=f"seems to contain {relus} ordinary ReLU next to")
+
+
+@contextmanager
+def warns_of_nothing() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
 @pytest.mark.parametrize("wrap", WRAPPED.values(), ids=WRAPPED)
-def test_relus_are_found_wherever_they_are(wrap: Callable[[Model], Model]) -> None:
-    attr.check_guided(wrap(attr.guided_relu), IMAGES)
+def test_relus_are_found_in_called_functions(wrap: Callable[[Model], Model]) -> None:
+    with warns_of_nothing():
+        attr.check_guided(wrap(attr.guided_relu), IMAGES)
     with pytest.raises(ValueError, match="contains no guided_relu"):
         attr.check_guided(wrap(jax.nn.relu), IMAGES)
-    with pytest.raises(ValueError, match="contains 1 ordinary ReLU"):
+    with warns_of(1):
         attr.check_guided(wrap(lambda x: attr.guided_relu(jax.nn.relu(x))), IMAGES)
 
 
@@ -208,14 +223,6 @@ def test_under_vmap_over_members_each_is_checked_and_explained(method: str) -> N
         jax.vmap(partial(explain, act=jax.nn.relu))(stacked)
 
 
-def used_twice(also: Model) -> Model:
-    def act(x: jax.Array) -> jax.Array:
-        positive = jnp.maximum(x, 0)
-        return positive + also(positive)
-
-    return act
-
-
 ORDINARY = {
     "jax.nn.relu": jax.nn.relu,
     "max(x, 0)": lambda x: jnp.maximum(x, 0),
@@ -225,23 +232,20 @@ ORDINARY = {
     "relu6": jax.nn.relu6,
     "relu6, scaled": lambda x: jax.nn.relu6(x) * 0.5,
     "clip": lambda x: jnp.clip(x, 0, 4),
-    "min, then max": lambda x: jnp.maximum(jnp.minimum(x, 1), 0),
-    "max, then min": lambda x: jnp.minimum(jnp.maximum(x, 0), 1),
     "clamp": lambda x: jax.lax.clamp(0.0, x, 6.0),
-    "max(x, 0), and that with a cap": used_twice(lambda x: jnp.minimum(x, 6)),
-    "max(x, 0), and its root": used_twice(lambda x: jnp.sqrt(x + 1)),
     "square": lambda x: jnp.maximum(x, 0) ** 2.0,
 }
 
 
 @pytest.mark.parametrize("act", ORDINARY.values(), ids=ORDINARY)
-def test_an_ordinary_relu_beside_it_is_refused(act: Model) -> None:
+def test_an_ordinary_relu_next_to_guided_ones_is_a_warning(act: Model) -> None:
     def half_guided(images: jax.Array) -> jax.Array:
         return act(attr.guided_relu(pixels(images)) - 1)
 
-    message = r"1 ordinary ReLU .*returns float32\[3,420\].*put guided_relu in place of every"
-    with pytest.raises(ValueError, match=message):
-        attr.guided_backprop(half_guided, IMAGES, 0)
+    with warns_of(1) as record:
+        maps = attr.guided_backprop(half_guided, IMAGES, 0)
+    assert maps.shape == IMAGES.shape
+    assert "returns float32[3,420]): put guided_relu in its place" in str(record[0].message)
 
 
 OTHER = {
@@ -251,12 +255,12 @@ OTHER = {
     "gelu": jax.nn.gelu,
     "swish": jax.nn.swish,
     "hard swish": jax.nn.hard_swish,
-    "hard sigmoid": lambda x: jnp.clip(0.2 * x + 0.5, 0, 1) / 1.0,
+    "hard sigmoid": jax.nn.hard_sigmoid,
     "softmax": jax.nn.softmax,
     "leaky": jax.nn.leaky_relu,
     "max of two": lambda x: jnp.maximum(x, 1 - x),
     "another floor": lambda x: jnp.maximum(x, 1e-6),
-    "places": lambda x: x[:, jnp.maximum(jnp.arange(x.shape[1]) - 1, 0)],
+    "integers": lambda x: x[:, jnp.maximum(jnp.arange(x.shape[1]) - 1, 0)],
     "norm": lambda x: x / jnp.linalg.norm(x, axis=1, keepdims=True),
     "layer norm": lambda x: nn.LayerNorm(use_scale=False, use_bias=False).apply({}, x),
     "group norm": lambda x: nn.GroupNorm(2, use_scale=False, use_bias=False).apply({}, x),
@@ -265,24 +269,12 @@ OTHER = {
 
 
 @pytest.mark.parametrize("other", OTHER.values(), ids=OTHER)
-def test_what_is_no_relu_is_left_alone(other: Model) -> None:
-    def hidden(images: jax.Array) -> jax.Array:
-        return attr.guided_relu(pixels(images)) - 1
+def test_other_functions_are_no_relus(other: Model) -> None:
+    def model(images: jax.Array) -> jax.Array:
+        return attr.guided_relu(other(attr.guided_relu(pixels(images)) - 1))
 
-    attr.check_guided(lambda images: attr.guided_relu(other(hidden(images))), IMAGES)
-
-
-PREPARED = {
-    "clip": lambda images: jnp.clip(images / 2 + 0.5, 0, 1),
-    "min, then max": lambda images: jnp.maximum(jnp.minimum(images, 1), 0),
-    "relu6": jax.nn.relu6,
-    "channels first": lambda images: jnp.clip(jnp.moveaxis(images, -1, 1), 0, 255) - 128,
-}
-
-
-@pytest.mark.parametrize("prepare", PREPARED.values(), ids=PREPARED)
-def test_the_images_may_be_clipped_before_they_go_in(prepare: Model) -> None:
-    attr.check_guided(lambda images: attr.guided_relu(pixels(prepare(images))), IMAGES)
+    with warns_of_nothing():
+        attr.check_guided(model, IMAGES)
 
 
 def test_the_check_traces_and_runs_nothing() -> None:

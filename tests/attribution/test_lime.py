@@ -51,23 +51,21 @@ def effects_of_segments(images: jax.Array, effects: np.ndarray) -> jax.Array:
 
 
 def test_a_model_linear_in_the_segments_gets_its_coefficients() -> None:
-    """On every mask equally often, the lasso takes alpha / (1/4) off each coefficient."""
+    """Up to the ridge's penalty, which counts little with so many samples."""
     effects = np.array([[3.0, 1], [-2, 1], [0, 1], [0.5, 1]], np.float32)
-    masks = np.tile(list(itertools.product((False, True), repeat=4)), (10, 1))
+    masks = np.tile(list(itertools.product((False, True), repeat=4)), (400, 1))
     images, segments = IMAGES[:1], SEGMENTS[:1]
     weights = lime_weights(
         partial(effects_of_segments, effects=effects),
         images,
         segments,
         masks[None],
-        variant="matlab-linear",
         fill=0.5,
         probabilities=unchanged,
     )
     corners = images[0, ..., 0].reshape(2, 5, 2, 7).mean(axis=(1, 3)).reshape(4, 1)
-    exact = effects * (corners - 0.5)
-    expected = np.sign(exact) * np.maximum(np.abs(exact) - 4 / len(masks), 0)
-    np.testing.assert_allclose(weights[0], expected, atol=1e-5)
+    expected = effects * (corners - 0.5)
+    np.testing.assert_allclose(weights[0], expected, atol=0.01 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -81,13 +79,12 @@ def test_one_segment_alone_is_told_for_or_against(variant: str) -> None:
     explain = jax.jit(partial(lime, model, key=KEY, **settings))
     maps = np.array(explain(bright, np.array([0, 1, 0])))
     np.testing.assert_array_equal(maps, np.broadcast_to(maps[:, :1, :1], maps.shape))
-    signs = [1, 1, 1] if variant == "matlab" else [1, -1, 1]
-    np.testing.assert_array_equal(np.sign(maps[:, 0, 0]), signs)
+    np.testing.assert_array_equal(np.sign(maps[:, 0, 0]), [1, -1, 1])
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_lime_explains_as_many_draws_as_the_form_has(variant: str) -> None:
-    """The model is as cheap as can be: forms have up to 2048 samples."""
+    """The model is as cheap as can be: variants have up to 1000 samples."""
 
     def model(images: jax.Array) -> jax.Array:
         return images[:, :2, :3, 0].reshape(-1, 6) + images[:, -2:, -3:, 0].reshape(-1, 6)
@@ -175,23 +172,19 @@ def shown(network: Model, fill: object, **settings: object) -> tuple[np.ndarray,
     ("fill", "variant"),
     [
         ("image", "marcotcr"),
-        (None, "matlab"),
         (0.3, "marcotcr"),
         (None, "captum"),
         (np.array([1.0, -2, 0.5]), "marcotcr"),
-        (twins.sample_images(3, seed=5), "matlab"),
+        (twins.sample_images(3, seed=5), "captum"),
     ],
     ids=str,
 )
-def test_hidden_segments_have_the_colour_that_was_asked_for(
-    network: Model, fill: object, variant: str
-) -> None:
+def test_hidden_segments_get_the_fill(network: Model, fill: object, variant: str) -> None:
     points, kept = shown(network, fill, variant=variant)
-    colours = {("matlab", True): "image", ("captum", True): 0.0}.get((variant, fill is None), fill)
-    if isinstance(colours, str):
-        colours = IMAGES.mean(axis=(1, 2), keepdims=True)
-    colours = np.broadcast_to(colours, IMAGES.shape)
-    expected = np.where(kept[..., None], IMAGES[:, None], colours[:, None])
+    if isinstance(fill, str):
+        fill = IMAGES.mean(axis=(1, 2), keepdims=True)
+    colors = np.broadcast_to(0.0 if fill is None else fill, IMAGES.shape)
+    expected = np.where(kept[..., None], IMAGES[:, None], colors[:, None])
     np.testing.assert_allclose(points, expected, atol=1e-6)
 
 
@@ -301,12 +294,12 @@ def test_sums_over_images_in_bfloat16_are_exact_enough(network: Model) -> None:
     [
         (
             {"variant": "original"},
-            "unknown variant 'original': choose from marcotcr, captum, matlab",
+            "unknown variant 'original': choose from marcotcr, captum",
         ),
         ({"samples": 1}, "samples is 1: give at least 2"),
         ({"fill": "black"}, "unknown fill 'black': choose segment, image, or give a colour"),
-        ({"fill": np.zeros(4)}, r"hidden has shape \(4,\).*\(3, 10, 14, 3\)"),
-        ({"fill": np.nan}, "hidden contains NaN or infinity"),
+        ({"fill": np.zeros(4)}, r"fill has shape \(4,\).*\(3, 10, 14, 3\)"),
+        ({"fill": np.nan}, "fill contains NaN or infinity"),
         (
             {"variant": "captum", "probabilities": jax.nn.sigmoid},
             "the variant 'captum' explains logits: leave probabilities out, or choose one of "

@@ -267,7 +267,7 @@ def test_masks_points_and_pictures_are_changed_alike(run):
 
 def test_another_question_never_overwrites_an_evaluation(run, scores):
     before = (run.folder / "evaluation" / "tables.csv").read_text()
-    for words in (["--methods", "grad_cam"], ["--sign", "positive"], ["--lime-variant", "matlab"]):
+    for words in (["--methods", "grad_cam"], ["--sign", "positive"], ["--lime-variant", "captum"]):
         with pytest.raises(UserError, match="holds an evaluation with other settings"):
             evaluated(run.folder, *words)
     assert (run.folder / "evaluation" / "tables.csv").read_text() == before

@@ -13,7 +13,7 @@ from flax.traverse_util import flatten_dict
 from jaxens.benchmarks.torch_models import ResNet18 as TorchResNet18
 from jaxens.models import ResNet18, from_torchvision
 from tests.models.material import pictures, relative_error, shapes_of, to_torch
-from tests.reference.randomised import randomize
+from tests.reference.randomize import randomize
 
 CLASSES = 7
 

@@ -8,7 +8,7 @@ from jaxens.benchmarks.torch_models import VGG16 as TorchVGG16
 from jaxens.benchmarks.torch_models import ResNet18 as TorchResNet18
 from jaxens.models import VGG, ResNet18, SmallResNet, from_torchvision
 from tests.models.material import variables_of
-from tests.reference.randomised import randomize
+from tests.reference.randomize import randomize
 
 ONE = (("species", 7),)
 

@@ -12,7 +12,7 @@ from jaxens.benchmarks.torch_models import VGG16 as TorchVGG16
 from jaxens.models import VGG, from_torchvision
 from jaxens.models.vgg import adaptive_average_pool
 from tests.models.material import pictures, relative_error, shapes_of, to_torch
-from tests.reference.randomised import randomize
+from tests.reference.randomize import randomize
 
 TASKS = (("species", 5),)
 HIDDEN = 64

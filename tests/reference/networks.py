@@ -16,7 +16,7 @@ from torch import nn
 
 from jaxens.attribution.gradient import Model
 from tests.reference import twins
-from tests.reference.randomised import randomize
+from tests.reference.randomize import randomize
 
 Params = dict[str, Array]
 Act = Callable[[Array], Array]
@@ -80,7 +80,7 @@ class TorchVGG(nn.Module):
         self.conv3 = nn.Conv2d(6, 8, 3, padding=1)
         self.relu1, self.relu2, self.relu3, self.relu4 = (nn.ReLU() for _ in range(4))
         self.pool1, self.pool2 = nn.MaxPool2d(2), nn.MaxPool2d(2)
-        self.fill = nn.Linear(2 * 3 * 8, 12)
+        self.hidden = nn.Linear(2 * 3 * 8, 12)
         self.linear = nn.Linear(12, twins.CLASSES)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -113,8 +113,8 @@ def vgg_features(params: Params, images: Array, act: Act) -> Array:
 
 def vgg_head(params: Params, features: Array, act: Act) -> Array:
     pooled = _max_pool(features, 2, 0)
-    fill = act(_linear(params, "fill", pooled.reshape(len(pooled), -1)))
-    return _linear(params, "linear", fill)
+    hidden = act(_linear(params, "hidden", pooled.reshape(len(pooled), -1)))
+    return _linear(params, "linear", hidden)
 
 
 def _conv(params: Params, name: str, x: Array, stride: int = 1) -> Array:

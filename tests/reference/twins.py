@@ -26,8 +26,8 @@ class TorchNet(nn.Module):
         self.linear = nn.Linear(8 * 3 * 4, CLASSES)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        fill = self.pool(self.relu1(self.conv1(images)))
-        features = self.relu2(self.conv2(fill))
+        hidden = self.pool(self.relu1(self.conv1(images)))
+        features = self.relu2(self.conv2(hidden))
         return self.linear(features.permute(0, 2, 3, 1).flatten(1))
 
 
@@ -46,10 +46,10 @@ def params_of(net: TorchNet) -> Params:
 
 
 def features(params: Params, images: Array, act: Callable[[Array], Array] = jax.nn.relu) -> Array:
-    fill = act(_conv(images, params["kernel1"], 1) + params["bias1"])
+    hidden = act(_conv(images, params["kernel1"], 1) + params["bias1"])
     window = (1, 2, 2, 1)
-    fill = lax.reduce_window(fill, -jnp.inf, lax.max, window, window, "VALID")
-    return act(_conv(fill, params["kernel2"], 2) + params["bias2"])
+    hidden = lax.reduce_window(hidden, -jnp.inf, lax.max, window, window, "VALID")
+    return act(_conv(hidden, params["kernel2"], 2) + params["bias2"])
 
 
 def head(params: Params, features: Array) -> Array:
