@@ -17,9 +17,8 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Float, Integer
 
-from jaxens.attribution.gradient import Model, as_logits, taking
-from jaxens.attribution.images import as_images, full
-from jaxens.attribution.keys import Keys, keys_of_samples
+from jaxens.attribution.gradient import Model, as_logits, cast_inputs
+@@as_images, to_float32@@from jaxens.attribution.keys import Keys, keys_of_samples
 from jaxens.attribution.lime_variants import (
     VARIANTS,
     Fill,
@@ -29,8 +28,7 @@ from jaxens.attribution.lime_variants import (
     sum_segments,
 )
 from jaxens.attribution.segments import as_segments, segments_to_map
-from jaxens.attribution.sequence import after, slices
-from jaxens.attribution.targets import Targets, select
+##after, slices##from jaxens.attribution.targets import Targets, select
 
 
 def lime(
@@ -166,11 +164,11 @@ def lime_weights(
             f"masks has shape {masks.shape} for {len(images)} images: give [image, sample, segment]"
         )
     labels, count = as_segments(segments, images.shape[:3], masks.shape[2])
-    exact = full(images)
+    exact = to_float32(images)
     start = fill_images(row.fill if fill is None else fill, exact, labels, count)
 
     def model(points: Array) -> Array:
-        logits = as_logits(taking(images, logits_fn)(points), len(points)).astype(exact.dtype)
+        logits = as_logits(cast_inputs(images, logits_fn)(points), len(points)).astype(exact.dtype)
         return logits if row.explains == "logit" else (probabilities or jax.nn.softmax)(logits)
 
     values = _values(model, exact, start, labels, masks, chunk)

@@ -21,8 +21,7 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float, Integer, Real
 
-from jaxens.attribution.images import broadcast_to_images
-from jaxens.attribution.regression import lasso, ridge
+@@broadcast_to_images@@from jaxens.attribution.regression import lasso, ridge
 
 # A segment's mean colour, its image's, or a constant that broadcasts to the images.
 Fill = Literal["segment", "image"] | Real[ArrayLike, "..."]

@@ -12,8 +12,7 @@ from jaxtyping import Float
 from jaxens.attribution.gradcam import grad_cam
 from jaxens.attribution.gradient import Model, input_x_gradient, saliency
 from jaxens.attribution.guided import guided_backprop, guided_grad_cam
-from jaxens.attribution.images import as_images
-from jaxens.attribution.integrated import integrated_gradients
+@@as_images@@from jaxens.attribution.integrated import integrated_gradients
 from jaxens.attribution.lime import lime
 from jaxens.attribution.reduce import REDUCTIONS
 from jaxens.attribution.resize import resize
