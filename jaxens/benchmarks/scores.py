@@ -77,7 +77,9 @@ def make_inputs(images: int, members: int, size: int) -> Inputs:
 @jax.jit
 def jaxens_scores(inputs: Inputs) -> dict[str, Float[Array, "member_and_mean image"]]:
     """The members' scores, followed by those of their mean map."""
-    of_members, of_mean = metrics.score_members(*inputs, PROTOCOL, signed=True)
+    of_members = metrics.score(*inputs, PROTOCOL, signed=True)
+    mean_map = metrics.mean_map(inputs.maps)
+    of_mean = metrics.score(mean_map, inputs.masks, inputs.points, PROTOCOL, signed=True)
     return {name: jnp.concatenate([of_members[name], of_mean[name][None]]) for name in of_members}
 
 

@@ -129,19 +129,19 @@ def _scores(
     signed: bool,
 ) -> dict[str, Float[Array, "case ..."]]:
     """All scores with the case axis first, by "metric/individual" and so on."""
-    individual, mean = metrics.score_members(maps, masks, points, protocol, signed)
-    if baseline is not None:
-        individual = metrics.score(baseline, masks, points, protocol, signed)
+    individuals = maps if baseline is None else baseline
+    mean_map = metrics.mean_map(maps)
+    individual = metrics.score(individuals, masks, points, protocol, signed=signed)
+    mean = metrics.score(mean_map, masks, points, protocol, signed=signed)
     scores = {}
     for metric in mean:
         scores[f"{metric}/individual"] = individual[metric]
         scores[f"{metric}/ensemble"] = mean[metric]
-    by_size = metrics.scores_by_size(maps, masks, points, orders, protocol, signed)
+    by_size = metrics.scores_by_size(maps, masks, points, orders, protocol, signed=signed)
     scores |= {f"{metric}/by_size": values for metric, values in by_size.items()}
     scores = {name: jnp.moveaxis(values, -1, 0) for name, values in scores.items()}
     if masks is not None:
-        each = maps if baseline is None else baseline
-        stacked = jnp.concatenate([each, metrics.mean_map(maps)[None]])
+        stacked = jnp.concatenate([individuals, mean_map[None]])
         applied = metrics.apply_sign(stacked, protocol.sign) if signed else stacked
         still_signed = signed and protocol.sign == "signed"
         curves = metrics.threshold_curves(applied, masks, signed=still_signed)

@@ -1,10 +1,27 @@
-"""Scores of explanations against what people marked, and the statistics of those scores.
+"""Scores of attribution maps against masks and key points, and statistics of those scores.
 
-Pure functions of maps `[..., height, width]` and truth; they import nothing else of jaxens.
-The scores run on the device, jitted, and `vmap`; the statistics run on the host in float64.
+The package stands alone: it takes arrays, from any attribution library.
 
-A score that means nothing is NaN: the map is constant or holds a value that is not finite,
-the mask is empty, the key point is missing. Callers count the NaNs and leave them out.
+Axes. Maps are `[..., height, width]`. A score reduces these two axes and keeps the leading ones,
+such as [member, image]: maps `[*lead, height, width]` give scores `[*lead]`. Masks
+`[..., height, width]` and key points `[..., 2]` broadcast over the leading axes from the right,
+so masks [image, height, width] are shared by the maps [member, image, height, width] of all
+members. Functions of several members take the member axis first, and remove it.
+
+Units. Key points and centers of mass are (x, y) as fractions of width and height, with (0, 0) at
+the top left corner; distances are in the same unit. Intersections, unions and tolerances are in
+pixels of the map.
+
+Signs. Where a result depends on it, `signed` is a required keyword: whether positive values are
+evidence for the target and negative ones against it. `METHODS` in `jaxens.attribution` lists it
+for every method.
+
+NaN. A score that is not defined is NaN: the map is constant or not finite, the mask is empty, or
+the key point is NaN (not visible). Only that map's score is NaN. Count such scores and leave them
+out, as `compare` and `individual_average` do.
+
+Scores run on the device and work under `jit` and `vmap`. Statistics (`compare`, `curve`, `holm`,
+`individual_average`) run on the host in float64.
 """
 
 from jaxens.metrics.blur import blur
@@ -16,7 +33,7 @@ from jaxens.metrics.members import agreement, mean_map, mean_of_normalized, spre
 from jaxens.metrics.normalize import SIGNS, apply_sign, has_contrast, normalize
 from jaxens.metrics.overlap import intersection_union, iou
 from jaxens.metrics.perturbation import Perturbation, deletion, insertion
-from jaxens.metrics.protocol import METRICS, PAPER, Metric, Protocol, score, score_members
+from jaxens.metrics.protocol import METRICS, PAPER, Metric, Protocol, score
 from jaxens.metrics.relevance import pointing_game, relevance_mass, relevance_rank
 from jaxens.metrics.sanity import Randomization, parameter_randomization, randomize, spearman
 from jaxens.metrics.size import Curve, curve, member_orders, scores_by_size
@@ -72,7 +89,6 @@ __all__ = [
     "relevance_mass",
     "relevance_rank",
     "score",
-    "score_members",
     "scores_by_size",
     "spearman",
     "spread",

@@ -1,4 +1,4 @@
-"""A Gaussian blur that keeps a constant image as it is: what insertion starts from."""
+"""Gaussian blur without borders: the default baseline of insertion."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,15 +11,24 @@ from jaxens.metrics.inputs import Images, as_float, as_images
 def blur(
     images: Images, size: int = 11, sigma: float = 5.0
 ) -> Float[Array, "image height width channel"]:
-    """The images under a Gaussian of `size` x `size` pixels and a standard deviation of `sigma`.
+    """Blurs images with a Gaussian kernel; a constant image stays constant.
 
-    Size and sigma are RISE's, for images of 224 pixels. At the edges the weights of the pixels
-    that exist are scaled to a sum of 1, so that a constant image stays as it is. RISE's own code
-    takes what lies outside for zeros, which paints a frame, and folds the tails of the Gaussian
-    back into its kernel, which flattens it.
+    At the borders the weights of the pixels inside the image are scaled to a sum of 1. RISE's own
+    code pads with zeros, which darkens the borders, and wraps the tails of the Gaussian into its
+    kernel, which flattens it. The defaults are RISE's, for images of 224 pixels.
 
-    **Raises:** `ValueError` for a size that is not odd and positive, or a sigma that is not
-    positive.
+    Petsiuk et al. 2018 (RISE).
+
+    Args:
+        images: Floating-point images.
+        size: The width of the kernel in pixels, odd.
+        sigma: The standard deviation in pixels.
+
+    Returns:
+        The blurred images, in the type of the input.
+
+    Raises:
+        ValueError: If the size is not odd and positive, or sigma is not positive.
     """
     if size < 1 or size % 2 == 0 or not sigma > 0:
         raise ValueError(
@@ -27,7 +36,7 @@ def blur(
         )
     images = as_images(images)
     rows, columns = (_blur_weights(n, size, sigma) for n in images.shape[1:3])
-    # HIGHEST: a GPU or TPU would round the values to 10 or 8 bits.
+    # HIGHEST: by default a GPU or TPU rounds the factors to 10 or 8 bits.
     blurred = jnp.einsum(
         "yh,nhwc,xw->nyxc", rows, as_float(images), columns, precision=lax.Precision.HIGHEST
     )
@@ -35,7 +44,7 @@ def blur(
 
 
 def _blur_weights(length: int, size: int, sigma: float) -> Float[np.ndarray, "{length} {length}"]:
-    """Row `i`: the weight of each pixel in pixel `i` of the result."""
+    """Row `i` holds the weight of each pixel in pixel `i` of the result."""
     distances = np.abs(np.subtract.outer(np.arange(length), np.arange(length)))
     weights = np.exp(-((distances / sigma) ** 2) / 2) * (distances <= size // 2)
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Maps that know nothing of the model or the picture: what a score is worth beside them."""
+"""Chance-level baseline maps, which use neither the model nor the image."""
 
 import jax
 import jax.numpy as jnp
@@ -12,13 +12,22 @@ Keys = Key[Array, "*lead"] | UInt32[Array, "*lead 2"]
 def centered_gaussian(
     height: int, width: int, sigma: float = 0.25
 ) -> Float[Array, "{height} {width}"]:
-    """A Gaussian in the middle of the picture, one map for all images.
+    """A Gaussian at the center of the image, one map for all images.
 
-    People put what they photograph in the middle, so this is the stronger of the two baselines:
-    a method that does not beat it has found no more than that. `sigma` is the standard deviation
-    in fractions of height and of width; at a quarter, the edges are two of them from the middle.
+    It is the stronger of the two baselines, because photographers center their subject. A method
+    that scores no better has found nothing more than that.
 
-    **Raises:** `ValueError` for a side or a sigma that is not positive.
+    Args:
+        height: In pixels.
+        width: In pixels.
+        sigma: The standard deviation in fractions of height and width. At 0.25 the edges are two
+            standard deviations from the center.
+
+    Returns:
+        An unsigned map with values up to 1.
+
+    Raises:
+        ValueError: If a side or sigma is not positive.
     """
     _check_sides(height, width)
     if not sigma > 0:
@@ -28,18 +37,27 @@ def centered_gaussian(
 
 
 def _profile(length: int, sigma: float) -> Float[Array, " {length}"]:
-    centers = (jnp.arange(length) + 0.5) / length
+    centers = (jnp.arange(length, dtype=jnp.float32) + 0.5) / length
     return jnp.exp(-(((centers - 0.5) / sigma) ** 2) / 2)
 
 
 def random_maps(keys: Keys, height: int, width: int) -> Float[Array, "*lead {height} {width}"]:
-    """Uniform noise in [0, 1), a map per key; an image's map depends on its key alone.
+    """Maps of independent uniform noise in [0, 1), one per key.
 
-    It is not smoothed. Every order of the pixels is then equally likely, so that scores have
-    chance levels that are known and depend on no further choice: the pointing game and the
-    relevance mass and rank expect the share of the picture that is marked.
+    The noise is not smoothed, so every order of the pixels is equally likely and the expected
+    scores are known: for the pointing game, the relevance mass and the relevance rank they are
+    the fraction of the image that is marked.
 
-    **Raises:** `ValueError` for a side that is not positive.
+    Args:
+        keys: Random keys. A map depends only on its own key.
+        height: In pixels.
+        width: In pixels.
+
+    Returns:
+        Unsigned maps.
+
+    Raises:
+        ValueError: If a side is not positive.
     """
     _check_sides(height, width)
     if not jnp.issubdtype(keys.dtype, jax.dtypes.prng_key):
@@ -50,4 +68,4 @@ def random_maps(keys: Keys, height: int, width: int) -> Float[Array, "*lead {hei
 
 def _check_sides(height: int, width: int) -> None:
     if min(height, width) < 1:
-        raise ValueError(f"a map of {height} x {width} pixels has none: give positive sides")
+        raise ValueError(f"a map of {height} x {width} pixels is empty: give positive sides")

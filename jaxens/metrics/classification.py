@@ -1,4 +1,4 @@
-"""Accuracy and the area under the ROC curve. A label of -1 is missing and left out."""
+"""Accuracy and the area under the ROC curve. A label of -1 is missing, and its image left out."""
 
 import jax
 import jax.numpy as jnp
@@ -12,45 +12,59 @@ from jaxens.metrics.inputs import ArrayLike, as_float, with_axes
 def accuracy(
     logits: Float[ArrayLike, "*#lead image class"], labels: Integer[ArrayLike, "*#lead image"]
 ) -> Float[Array, "*#lead"]:
-    """The fraction of labelled images whose largest logit is at their label.
+    """The fraction of the labeled images that are classified correctly; higher is better.
 
-    Logits `[member, image, class]` with labels `[image]` give a value per member. NaN if no
-    image has a label, or a labelled image has a logit that is NaN: a member that diverged has
-    no accuracy.
+    Args:
+        logits: For example [member, image, class].
+        labels: Class indices, or -1 where missing; [image] is shared by all members.
+
+    Returns:
+        A value per member. NaN if no image has a label, or a labeled image has a NaN logit (the
+        member diverged).
     """
     axes = max(logits.ndim - 1, labels.ndim)
-    answers = with_axes(jnp.argmax(logits, axis=-1), axes)
-    no_answer = with_axes(jnp.any(jnp.isnan(logits), axis=-1), axes)
-    labels = with_axes(jnp.asarray(labels, answers.dtype), axes)
-    known = labels >= 0
-    broken = jnp.any(known & no_answer, axis=-1)
-    hits = jnp.sum(known & (answers == labels), axis=-1)
-    return jnp.where(broken, jnp.nan, hits / jnp.sum(known, axis=-1))
+    predictions = with_axes(jnp.argmax(logits, axis=-1), axes)
+    diverged = with_axes(jnp.any(jnp.isnan(logits), axis=-1), axes)
+    labels = with_axes(jnp.asarray(labels, predictions.dtype), axes)
+    labeled = labels >= 0
+    correct = jnp.sum(labeled & (predictions == labels), axis=-1)
+    any_diverged = jnp.any(labeled & diverged, axis=-1)
+    return jnp.where(any_diverged, jnp.nan, correct / jnp.sum(labeled, axis=-1))
 
 
 @jax.jit
 def auc(
     scores: Float[ArrayLike, "*#lead image"], labels: Integer[ArrayLike, "*#lead image"]
 ) -> Float[Array, "*#lead"]:
-    """The area under the ROC curve of a binary label: 1 yes, 0 no.
+    """The area under the ROC curve of a binary label; higher is better.
 
-    It is the chance that an image with the label scores above one without it, a tie counting
-    one half (the Mann-Whitney statistic). NaN if either kind is absent, or a labelled image's
-    score is NaN.
+    It is the probability that a positive image scores above a negative one, where a tie counts
+    one half (the Mann-Whitney statistic).
+
+    Args:
+        scores: Logits or probabilities of the positive class.
+        labels: 1 positive, 0 negative, -1 missing.
+
+    Returns:
+        A value from 0 to 1 per member. NaN if there is no positive or no negative image, or the
+        score of a labeled image is NaN.
     """
-    return jnp.vectorize(_auc, signature="(n),(n)->()")(as_float(scores), jnp.asarray(labels))
+    axes = max(scores.ndim, labels.ndim)
+    scores, labels = with_axes(as_float(scores), axes), with_axes(jnp.asarray(labels), axes)
+    return jnp.vectorize(_auc, signature="(n),(n)->()")(scores, labels)
 
 
 def _auc(scores: Float[Array, " image"], labels: Integer[Array, " image"]) -> Float[Array, ""]:
-    yes, no = labels == 1, labels == 0
-    absent = jnp.sum(no)
-    # Those without the label in order; all others stand behind them, at infinity.
-    ordered = jnp.sort(jnp.where(no, scores, jnp.inf))
+    positive, negative = labels == 1, labels == 0
+    negatives = jnp.sum(negative)
+    # The negatives in order, followed by all other images at infinity.
+    ordered = jnp.sort(jnp.where(negative, scores, jnp.inf))
     below = jnp.searchsorted(ordered, scores, side="left")
-    up_to = jnp.minimum(jnp.searchsorted(ordered, scores, side="right"), absent)
-    beaten = (below + up_to) / (2 * absent)
-    broken = jnp.any((yes | no) & jnp.isnan(scores))
-    return jnp.where(broken, jnp.nan, jnp.sum(jnp.where(yes, beaten, 0)) / jnp.sum(yes))
+    up_to = jnp.minimum(jnp.searchsorted(ordered, scores, side="right"), negatives)
+    wins = (below + up_to) / (2 * negatives)
+    diverged = jnp.any((positive | negative) & jnp.isnan(scores))
+    area = jnp.sum(jnp.where(positive, wins, 0)) / jnp.sum(positive, dtype=wins.dtype)
+    return jnp.where(diverged, jnp.nan, area)
 
 
 @jax.jit
@@ -58,13 +72,18 @@ def mean_auc(
     scores: Float[ArrayLike, "*#lead image label"],
     labels: Integer[ArrayLike, "*#lead image label"],
 ) -> Float[Array, "*#lead"]:
-    """The mean `auc` over the labels of a multilabel task.
+    """The mean of `auc` over the labels of a multilabel task (macro average).
 
-    Labels that all images have, or none, have no curve and are left out; NaN if no label is
-    left, or a labelled image's score is NaN.
+    Args:
+        scores: A logit or probability per label.
+        labels: 1 positive, 0 negative, -1 missing.
+
+    Returns:
+        A value from 0 to 1 per member. A label without both positive and negative images is left
+        out. NaN if none remains, or the score of a labeled image is NaN.
     """
     axes = max(scores.ndim, labels.ndim)
     scores, labels = with_axes(as_float(scores), axes), with_axes(jnp.asarray(labels), axes)
     areas = auc(jnp.swapaxes(scores, -1, -2), jnp.swapaxes(labels, -1, -2))
-    broken = jnp.any((labels >= 0) & jnp.isnan(scores), axis=(-2, -1))
-    return jnp.where(broken, jnp.nan, jnp.nanmean(areas, axis=-1))
+    diverged = jnp.any((labels >= 0) & jnp.isnan(scores), axis=(-2, -1))
+    return jnp.where(diverged, jnp.nan, jnp.nanmean(areas, axis=-1))

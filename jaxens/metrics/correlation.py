@@ -1,4 +1,4 @@
-"""Correlation of a map with a marked region on a coarse grid."""
+"""Correlation of a map with a marked region, on a coarse grid."""
 
 from functools import partial
 
@@ -8,11 +8,11 @@ import numpy as np
 from jax import Array, lax
 from jaxtyping import Bool, Float, Num
 
-from jaxens.metrics.inputs import ArrayLike, Mask, as_float, paired
+from jaxens.metrics.inputs import ArrayLike, Mask, as_float, map_and_mask
 from jaxens.metrics.normalize import normalize
 
-# Values in [0, 1] whose means over the cells of the grid differ by less than this differ by
-# rounding only: one pixel in a cell of 256 moves its mean by 4e-3.
+# Cell means of values in [0, 1] that differ by less than this are equal up to rounding. One
+# pixel in a cell of 256 changes its mean by 4e-3.
 ROUNDING = 1e-5
 
 
@@ -20,24 +20,29 @@ ROUNDING = 1e-5
 def correlation(
     map: Num[ArrayLike, "*#lead height width"], mask: Mask, size: int = 14
 ) -> Float[Array, "*#lead"]:
-    """Pearson correlation of map and mask, both averaged over the areas of `size` x `size` cells.
+    """The Pearson correlation of a map and a mask, both averaged over a grid of equal cells.
 
-    From -1 to 1; higher is better. The map is taken as it is: where negative values are not to
-    count, apply a sign rule first. NaN where a map is constant or not finite, a mask is empty
-    or full, or either is constant once averaged.
+    Negative values count as they are; apply a sign rule first to change that. The map's scale
+    and offset have no effect.
 
     Pazzani et al. 2022, Eq. 2.
 
-    **Raises:** `ValueError` if map and mask differ in height and width, or are smaller than
-    the grid.
+    Args:
+        map: Maps.
+        mask: Masks, boolean or integer (nonzero marks a pixel).
+        size: Cells along each side of the grid.
+
+    Returns:
+        A score from -1 to 1 per map; higher is better. NaN where a map is constant or not finite,
+        a mask is empty or full, or either is constant after averaging.
+
+    Raises:
+        ValueError: If map and mask differ in height or width, or are smaller than the grid.
     """
-    map, mask = paired(map, mask)
-    # Pearson's coefficient does not see a shift or a scale, but float32 does: the square of a
-    # gradient of 1e-25 is zero.
-    unit = normalize(map)
-    # Values in [0, 1], which can be summed as they are.
-    rows = unit.shape[-2] / size
-    return _pearson(_cells(unit, size) / rows, _cells(jnp.asarray(mask, unit.dtype), size) / rows)
+    map, mask = map_and_mask(map, mask)
+    # Normalized, because the square of a gradient of 1e-25 underflows float32.
+    cells = area_average(normalize(map, signed=False), size)
+    return _pearson(cells, area_average(mask.astype(cells.dtype), size))
 
 
 def _pearson(
@@ -61,43 +66,35 @@ def area_average(
 ) -> Float[Array, "*lead {size} {size}"]:
     """The mean of a map over each cell of a grid of `size` x `size` equal cells.
 
-    A pixel that lies in two cells counts in each by the fraction of it that lies there, so any
-    height and width will do; where they are multiples of `size`, this is the mean of blocks.
+    A pixel on the border of two cells counts in each by the fraction of its area there, so height
+    and width need not be multiples of `size`. If they are, the result is that of block averages.
 
-    **Raises:** `ValueError` if the map is smaller than the grid.
+    Args:
+        map: Maps.
+        size: Cells along each side of the grid.
+
+    Returns:
+        The cell means, in the unit of the map.
+
+    Raises:
+        ValueError: If the map is smaller than the grid.
     """
-    # Divided first, so that no sum over large values leaves the range of float32.
-    return _cells(as_float(map) / (map.shape[-2] / size), size)
-
-
-def _cells(
-    map: Float[Array, "*lead height width"], size: int
-) -> Float[Array, "*lead {size} {size}"]:
-    """For each cell, the sum over its rows of the mean over its columns.
-
-    A division per cell in place of one per pixel saves XLA:CPU a pass over the map.
-    """
+    map = as_float(map)
     height, width = map.shape[-2:]
     if min(height, width) < size:
         raise ValueError(
             f"a map of {height} x {width} pixels is smaller than a grid of {size} x {size}: "
-            f"resize it to its picture first, or ask for a size of at most {min(height, width)}"
+            f"resize it to its image first, or use a size of at most {min(height, width)}"
         )
-    # HIGHEST: a GPU or TPU would round the values to 10 or 8 bits.
-    product = partial(jnp.einsum, precision=lax.Precision.HIGHEST)
-    if height % size == 0:  # a sum takes a third of a matrix product's time on a CPU
-        rows = height // size
-        cells = jnp.sum(map.reshape(*map.shape[:-2], size, rows, width), axis=-2)
-    else:
-        cells = product("ih,...hw->...iw", _covered(height, size).astype(map.dtype), map)
-    shares = _covered(width, size) * size / width
-    return product("...iw,jw->...ij", cells, shares.astype(map.dtype))
+    rows, columns = (_weights(length, size).astype(map.dtype) for length in (height, width))
+    # HIGHEST: by default a GPU or TPU rounds the factors to 10 or 8 bits.
+    return jnp.einsum("ih,...hw,jw->...ij", rows, map, columns, precision=lax.Precision.HIGHEST)
 
 
-def _covered(length: int, size: int) -> Float[np.ndarray, "{size} {length}"]:
-    """Row `i`: how much of each pixel lies in cell `i`, when `size` cells span `length` pixels."""
+def _weights(length: int, size: int) -> Float[np.ndarray, "{size} {length}"]:
+    """The fraction of cell `i`, one of `size` along `length` pixels, that each pixel covers."""
     edges = np.linspace(0, length, size + 1)
     pixels = np.arange(length)
     starts = np.maximum(edges[:-1, None], pixels)
     ends = np.minimum(edges[1:, None], pixels + 1)
-    return np.maximum(ends - starts, 0)
+    return np.maximum(ends - starts, 0) * size / length

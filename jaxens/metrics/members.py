@@ -1,6 +1,6 @@
-"""What the maps of an ensemble's members say together: their mean, spread and agreement."""
+"""The mean, spread and agreement of the maps of an ensemble's members."""
 
-from functools import partial, reduce
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -15,54 +15,75 @@ from jaxens.metrics.normalize import has_contrast, normalize
 def mean_map(
     maps: Num[ArrayLike, "member *lead height width"],
 ) -> Float[Array, "*lead height width"]:
-    """The ensemble's explanation: the mean of the raw maps.
+    """The ensemble's map: the mean of the members' raw maps.
 
-    Pazzani et al. 2022, Eq. 1. A member whose maps are larger has more of a say;
-    `mean_of_normalized` gives each the same.
+    A member with larger values has more weight; in `mean_of_normalized` all weigh the same.
+
+    Pazzani et al. 2022, Eq. 1.
+
+    Args:
+        maps: Raw maps, signed or not.
+
+    Returns:
+        The mean over members, in the unit of the maps.
     """
-    # One by one: XLA:CPU took 60 times as long to reduce the first axis of eleven.
-    return reduce(jnp.add, as_float(maps)) / maps.shape[0]
+    return jnp.mean(as_float(maps), axis=0)
 
 
 @partial(jax.jit, static_argnames="signed")
 def mean_of_normalized(
-    maps: Num[ArrayLike, "member *lead height width"], signed: bool
+    maps: Num[ArrayLike, "member *lead height width"], *, signed: bool
 ) -> Float[Array, "*lead height width"]:
-    """The mean of the members' normalised maps (see `normalize`): each has the same say.
+    """The mean of the members' normalized maps, which gives all members the same weight.
 
-    It is another map than the normalised mean map, and not Equation 1 of the paper. A member
-    without contrast (a constant map) is left out of the mean of its image; NaN where all are.
+    It differs from the normalized mean map, and from Equation 1 of the paper.
+
+    Args:
+        maps: Raw maps.
+        signed: Whether their values carry a sign (see `normalize`).
+
+    Returns:
+        The mean over the members whose map of the image has contrast; NaN where none has.
     """
-    return jnp.nanmean(normalize(maps, signed), axis=0)
+    return jnp.nanmean(normalize(maps, signed=signed), axis=0)
 
 
 @jax.jit
 def spread(
     maps: Num[ArrayLike, "member *lead height width"],
 ) -> Float[Array, "*lead height width"]:
-    """The standard deviation over members at each pixel, in the maps' unit; 0 for one member.
+    """The standard deviation over members at each pixel.
 
-    Over those members, not an estimate for others: the sum is divided by their number.
+    Args:
+        maps: Raw maps.
+
+    Returns:
+        The population standard deviation (the sum is divided by the number of members), in the
+        unit of the maps; 0 for one member.
     """
-    return as_float(maps).std(axis=0)
+    return jnp.std(as_float(maps), axis=0)
 
 
 @jax.jit
 def agreement(maps: Num[ArrayLike, "member *lead height width"]) -> Float[Array, "*lead"]:
-    """The mean of Pearson's correlation over all pairs of members, from -1 / (members - 1) to 1.
+    """The mean Pearson correlation of two members' maps, over all pairs of members.
 
-    It tells how much of a map is the image's, and how much its member's. NaN for one member,
-    and where a member's map is constant or not finite.
+    Args:
+        maps: Raw maps.
+
+    Returns:
+        A value per image, from -1 / (members - 1) to 1. NaN for one member, and where a member's
+        map is constant or not finite.
     """
     maps = as_float(maps)
     members = maps.shape[0]
     if members < 2:
         return jnp.full(maps.shape[1:-2], jnp.nan)
     scored = has_contrast(maps).all(axis=0)
-    # By the largest magnitude first, so that no square leaves the range of float32.
+    # Scaled first, so that no square overflows or underflows float32.
     maps = maps / jnp.abs(maps).max(axis=(-2, -1), keepdims=True)
     maps = maps - maps.mean(axis=(-2, -1), keepdims=True)
     units = maps / jnp.sqrt((maps**2).sum(axis=(-2, -1), keepdims=True))
-    # The sum over all pairs is the square of the sum, less each with itself.
+    # The square of the sum holds every ordered pair, and each member with itself.
     total = (units.sum(axis=0) ** 2).sum(axis=(-2, -1))
     return jnp.where(scored, (total - members) / (members * (members - 1)), jnp.nan)

@@ -1,4 +1,4 @@
-"""The sign rule, the normalised range, and which maps can be scored at all."""
+"""Sign rules, the normalized range of a map, and which maps can be scored."""
 
 from collections.abc import Callable
 from functools import partial
@@ -10,16 +10,15 @@ from jaxtyping import Bool, Float, Num
 
 from jaxens.metrics.inputs import ArrayLike, as_float
 
-# What becomes of evidence against the target. The names are those of Captum's visualisations,
-# but for "signed", which is Captum's "all".
+# What to do with negative values, which are evidence against the target. The names are those of
+# Captum's visualizations, except that "signed" is Captum's "all".
 SIGNS: dict[str, Callable[[Array], Array]] = {
-    "signed": lambda map: map,  # kept
-    "positive": lambda map: jnp.maximum(map, 0),  # dropped
-    "absolute": jnp.abs,  # counted like evidence for it
+    "signed": lambda map: map,  # keep them
+    "positive": lambda map: jnp.maximum(map, 0),  # set them to 0
+    "absolute": jnp.abs,  # use magnitudes
 }
 
-
-# XLA divides by multiplying with the reciprocal, and takes a subnormal one for zero.
+# XLA divides by multiplying with the reciprocal, and flushes a subnormal reciprocal to zero.
 LARGEST = 1e37
 
 
@@ -27,11 +26,20 @@ LARGEST = 1e37
 def apply_sign(
     map: Num[ArrayLike, "*lead height width"], sign: str
 ) -> Float[Array, "*lead height width"]:
-    """Applies a sign rule, a name out of `SIGNS`, to a signed map.
+    """Applies a sign rule to a signed map.
 
-    It is not linear: average maps over members first (Eq. 1 of the paper), then apply it.
+    A sign rule is not linear: average maps over members first (Pazzani et al. 2022, Eq. 1).
 
-    **Raises:** `ValueError` for an unknown rule.
+    Args:
+        map: Signed maps.
+        sign: A name in `SIGNS`: "signed" keeps negative values, "positive" sets them to 0,
+            "absolute" takes magnitudes.
+
+    Returns:
+        The maps, in the unit of the input.
+
+    Raises:
+        ValueError: If the rule is unknown.
     """
     check_sign(sign)
     return SIGNS[sign](as_float(map))
@@ -44,41 +52,39 @@ def check_sign(sign: str) -> None:
 
 @jax.jit
 def has_contrast(map: Num[ArrayLike, "*lead height width"]) -> Bool[Array, "*lead"]:
-    """Whether a map can be scored: its values are all finite and not all the same.
+    """Whether a map can be scored: all its values are finite, and they are not all equal.
 
-    Magnitudes from 1e37 count as not finite, and differences up to 1e-37 as none: float32
-    cannot divide by them. The largest value is compared with the smallest, for a standard
-    deviation would not do: that of a constant 0.1 in float32 is 1e-9.
+    Magnitudes from 1e37 count as infinite and ranges up to 1e-37 as zero, because float32 cannot
+    divide by them. The test uses the range (maximum minus minimum): the standard deviation of a
+    constant map of 0.1 is not 0 in float32, but 1e-9.
+
+    Args:
+        map: Maps.
+
+    Returns:
+        One boolean per map.
     """
     map = as_float(map)
-    low, high = (found[..., 0, 0] for found in extremes(map))
-    return (low > -LARGEST) & (high < LARGEST) & (high - low > 1 / LARGEST)
+    finite = jnp.all(jnp.abs(map) < LARGEST, axis=(-2, -1))  # NaN compares as false
+    return finite & (jnp.max(map, axis=(-2, -1)) - jnp.min(map, axis=(-2, -1)) > 1 / LARGEST)
 
 
 @partial(jax.jit, static_argnames="signed")
 def normalize(
-    map: Num[ArrayLike, "*lead height width"], signed: bool = False
+    map: Num[ArrayLike, "*lead height width"], *, signed: bool
 ) -> Float[Array, "*lead height width"]:
-    """Scales each map to the range in which a threshold has one meaning for all maps.
+    """Scales each map to a fixed range, so that a threshold means the same for all maps.
 
-    An unsigned map goes to [0, 1]: its minimum is subtracted, then it is divided by its
-    maximum. A signed map goes to [-1, 1]: it is divided by its largest magnitude, so zero, no
-    evidence either way, stays zero. A map without contrast becomes NaN.
+    Args:
+        map: Maps.
+        signed: Whether values carry a sign. A signed map is divided by its largest magnitude,
+            and zero, no evidence either way, stays zero. An unsigned map is shifted and scaled
+            by its minimum and maximum.
+
+    Returns:
+        The maps, in [-1, 1] if signed, else in [0, 1]. A map without contrast becomes NaN.
     """
     map = as_float(map)
-    low, high = extremes(map)
+    low, high = (extreme(map, axis=(-2, -1), keepdims=True) for extreme in (jnp.min, jnp.max))
     scaled = map / jnp.maximum(-low, high) if signed else (map - low) / (high - low)
     return jnp.where(has_contrast(map)[..., None, None], scaled, jnp.nan)
-
-
-def extremes(
-    map: Float[Array, "*lead height width"],
-) -> tuple[Float[Array, "*lead 1 1"], Float[Array, "*lead 1 1"]]:
-    """The smallest and the largest value: all that scores need of a range, in two passes.
-
-    XLA finds them once for all that ask. It may pass over NaN, which counts as infinite here: so
-    these two tell of every value that is not finite, and no third pass looks for one.
-    """
-    pixels = (-2, -1)
-    map = jnp.where(jnp.isnan(map), jnp.inf, map)
-    return jnp.min(map, axis=pixels, keepdims=True), jnp.max(map, axis=pixels, keepdims=True)

@@ -1,4 +1,4 @@
-"""Intersection over union of the region that a map points at and a marked region."""
+"""Intersection over union of the region where a map is high and a marked region."""
 
 from functools import partial
 
@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Num
 
-from jaxens.metrics.inputs import ArrayLike, Mask, count, count_within, paired
+from jaxens.metrics.inputs import ArrayLike, Mask, count, map_and_mask
 from jaxens.metrics.normalize import has_contrast, normalize
 
 
@@ -16,29 +16,35 @@ def intersection_union(
     map: Num[ArrayLike, "*#lead height width"],
     mask: Mask,
     threshold: float = 0.3,
-    signed: bool = False,
+    *,
+    signed: bool,
 ) -> tuple[Float[Array, "*#lead"], Float[Array, "*#lead"]]:
-    """Sizes, in pixels of the map, of the intersection and the union of region and mask.
+    """The sizes of the intersection and of the union of a map's region and a mask.
 
-    The region of a map is where its normalised value is at least `threshold`. The values of an
-    unsigned map are normalised to [0, 1], those of a `signed` one to [-1, 1], where a threshold
-    of 0.3 asks for evidence *for* the target, of 0.3 of the strongest evidence for or against
-    it. (Three tenths of the way from -1 to 1 would be -0.4, and take in the background.)
-    A signed map with no evidence for the target has an empty region, and an intersection of 0.
-
-    `mask` is boolean, or whole numbers of which zero is unmarked. NaN where a map is constant
-    or not finite, or a mask is empty.
+    The region of a map is where its normalized value is at least `threshold` (see `normalize`).
+    In a signed map that is evidence *for* the target, of at least 0.3 of the largest magnitude.
+    (Scaling a signed map from its minimum to its maximum would put the background, near 0, into
+    the region.) A signed map without evidence for the target has an empty region.
 
     Pazzani et al. 2022, sections 3.2 and 5.3.
 
-    **Raises:** `ValueError` if map and mask differ in height and width.
+    Args:
+        map: Maps.
+        mask: Masks, boolean or integer (nonzero marks a pixel).
+        threshold: In normalized units.
+        signed: Whether the values of the maps carry a sign.
+
+    Returns:
+        The intersection and the union, in pixels of the map. NaN where a map is constant or not
+        finite, or a mask is empty.
+
+    Raises:
+        ValueError: If map and mask differ in height or width.
     """
-    map, mask = paired(map, mask)
-    region = normalize(map, signed) >= threshold
-    marked = count(mask)
-    found, intersection = count_within(region, mask)
-    union = found + marked - intersection
-    scored = has_contrast(map) & (marked > 0)
+    map, mask = map_and_mask(map, mask)
+    region = normalize(map, signed=signed) >= threshold
+    scored = has_contrast(map) & jnp.any(mask, axis=(-2, -1))
+    intersection, union = count(region & mask), count(region | mask)
     return jnp.where(scored, intersection, jnp.nan), jnp.where(scored, union, jnp.nan)
 
 
@@ -47,8 +53,15 @@ def iou(
     map: Num[ArrayLike, "*#lead height width"],
     mask: Mask,
     threshold: float = 0.3,
-    signed: bool = False,
+    *,
+    signed: bool,
 ) -> Float[Array, "*#lead"]:
-    """Intersection over union, from 0 to 1; higher is better. See `intersection_union`."""
-    intersection, union = intersection_union(map, mask, threshold, signed)
+    """Intersection over union of a map's region and a mask; higher is better.
+
+    Arguments, NaN and errors are those of `intersection_union`.
+
+    Returns:
+        A score from 0 to 1 per map.
+    """
+    intersection, union = intersection_union(map, mask, threshold, signed=signed)
     return intersection / union

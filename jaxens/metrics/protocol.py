@@ -1,4 +1,4 @@
-"""The score protocol: every choice behind a score, in one place, printed with every table."""
+"""The score protocol: all choices behind a score in one object, which can describe itself."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,9 +11,7 @@ from jaxtyping import Float, Num
 
 from jaxens.metrics.correlation import correlation
 from jaxens.metrics.inputs import ArrayLike, Mask
-from jaxens.metrics.loops import image_by_image
 from jaxens.metrics.mass import center_of_mass_distance
-from jaxens.metrics.members import mean_map
 from jaxens.metrics.normalize import apply_sign, check_sign
 from jaxens.metrics.overlap import intersection_union
 from jaxens.metrics.relevance import pointing_game, relevance_mass, relevance_rank
@@ -22,7 +20,7 @@ from jaxens.metrics.thresholds import average_precision
 
 @dataclass(frozen=True)
 class Metric:
-    """A score, which way is up, and the truth that it needs."""
+    """A score: its title, its direction, and the ground truth that it needs."""
 
     name: str
     title: str
@@ -49,13 +47,18 @@ PAPER = ("iou", "intersection", "union", "correlation", "distance")
 
 @dataclass(frozen=True)
 class Protocol:
-    """How maps are scored. The defaults are the paper's, as far as it states them.
+    """How maps are scored. The defaults are those of Pazzani et al. 2022 where it states them.
 
-    - `threshold`: of the normalised range, above which a pixel is in the region of a map;
-    - `correlation_size`: cells along each side of the grid that a correlation is taken on;
-    - `sign`: what a signed map's negative values become, a name out of `SIGNS`. It is applied
-      once, before all metrics, to signed maps alone;
-    - `metrics`: names out of `METRICS`; the default is the paper's.
+    Attributes:
+        threshold: A pixel is in the region of a map if its normalized value is at least this.
+        correlation_size: Cells along each side of the grid of the correlation.
+        sign: What to do with negative values, a name in `SIGNS`. Applied once, before all
+            metrics, and only to signed maps.
+        metrics: Names in `METRICS`.
+
+    Raises:
+        ValueError: If a name is unknown, the threshold is not in (0, 1], or the grid is smaller
+            than 2 x 2.
     """
 
     threshold: float = 0.3
@@ -71,45 +74,42 @@ class Protocol:
                 f"unknown metric {', '.join(unknown) or '(none)'}: choose from {', '.join(METRICS)}"
             )
         if not 0 < self.threshold <= 1:
-            raise ValueError(f"a threshold lies above 0 and at most at 1, not at {self.threshold}")
+            raise ValueError(f"threshold is {self.threshold}: give more than 0 and at most 1")
         if self.correlation_size < 2:
-            raise ValueError(
-                f"a correlation needs a grid of 2 x 2 cells or more, not {self.correlation_size}"
-            )
+            raise ValueError(f"correlation_size is {self.correlation_size}: give at least 2")
 
     def describe(self) -> str:
-        """The protocol in words, a line per step."""
+        """Describes the protocol, one line per step."""
         size = self.correlation_size
         signs = {
             "signed": "signed maps keep their sign and are divided by their largest magnitude",
-            "positive": "negative values of signed maps become 0, then maps go to [0, 1] by "
+            "positive": "negative values of signed maps are set to 0, then maps are scaled to "
+            "[0, 1] by minimum and maximum",
+            "absolute": "signed maps are replaced by their magnitudes, then scaled to [0, 1] by "
             "minimum and maximum",
-            "absolute": "signed maps become their magnitudes, then go to [0, 1] by minimum and "
-            "maximum",
         }
-        said = {
-            "iou": f"IoU: the region is where the normalised map is at least {self.threshold:g}; "
-            "intersection and union in pixels of the map.",
-            "correlation": "Correlation: Pearson, map and mask averaged over the areas of "
-            f"{size} x {size} cells.",
-            "distance": "Distance: Euclidean, from the centre of mass of the positive values to "
+        steps = {
+            "iou": "IoU: the region is where the normalized map is at least "
+            f"{self.threshold:g}; intersection and union in pixels of the map.",
+            "correlation": f"Correlation: Pearson, of map and mask averaged over {size} x {size} "
+            "cells.",
+            "distance": "Distance: Euclidean, from the center of mass of the positive values to "
             "the key point, in fractions of width and height.",
-            "average_precision": "Average precision: of ranking the mask's pixels first, over all "
-            "thresholds.",
-            "relevance_mass": "Relevance mass: the part of the positive values that lies in the "
-            "mask.",
-            "relevance_rank": "Relevance rank: of as many largest values as the mask has pixels, "
-            "the part in the mask.",
-            "pointing_game": "Pointing game: whether the largest value lies in the mask.",
+            "average_precision": "Average precision: of the map as a ranking of the mask's "
+            "pixels, over all thresholds.",
+            "relevance_mass": "Relevance mass: the fraction of the positive values in the mask.",
+            "relevance_rank": "Relevance rank: the fraction in the mask of as many largest values "
+            "as the mask has pixels.",
+            "pointing_game": "Pointing game: whether the largest value is in the mask.",
         }
         return "\n".join(
             [
                 f"Sign rule '{self.sign}': {signs[self.sign]}.",
-                "Unsigned maps go to [0, 1] by minimum and maximum.",
-                *(text for name, text in said.items() if name in self.metrics),
-                "Left out: maps that are constant or not finite, empty masks, unseen key points; "
-                "for the correlation also masks that fill the picture; for the distance also "
-                "maps without a positive value.",
+                "Unsigned maps are scaled to [0, 1] by minimum and maximum.",
+                *(text for name, text in steps.items() if name in self.metrics),
+                "Left out: maps that are constant or not finite, empty masks, key points that are "
+                "not visible; for the correlation also masks that fill the image; for the distance "
+                "also maps without a positive value.",
             ]
         )
 
@@ -120,71 +120,46 @@ def score(
     mask: Mask | None,
     point: Float[ArrayLike, "*#lead 2"] | None,
     protocol: Protocol,
+    *,
     signed: bool,
 ) -> dict[str, Float[Array, "*#lead"]]:
-    """All metrics of maps `[..., image, height, width]` against masks and key points.
+    """Scores maps by all metrics of a protocol.
 
-    `signed` says whether the method's values carry a sign. Average maps over members before
-    this, never after: the sign rule and the normalisation are not linear.
+    Average maps over members first: the sign rule and the normalization are not linear. Memory
+    is a few times that of the maps; score large sets in chunks of images.
 
-    Gives the protocol's metrics for which there is truth: those of a mask, or of a point.
+    Args:
+        maps: For example [member, image, height, width].
+        mask: Masks, boolean or integer (nonzero marks a pixel); [image, height, width] is shared
+            by all members. None if there are no masks.
+        point: Key points (x, y) as fractions of width and height; NaN if not visible. None if
+            there are no key points.
+        protocol: All choices.
+        signed: Whether the values of the maps carry a sign, as for the method in
+            `attribution.METHODS`.
 
-    **Raises:** `ValueError` if there is neither mask nor point, or shapes do not fit.
+    Returns:
+        A score per map, by the name of the metric: those metrics of the protocol for which there
+        is ground truth.
+
+    Raises:
+        ValueError: If there is neither mask nor point, or shapes do not fit.
     """
-    return image_by_image(partial(_score, protocol, signed), maps, mask, point)
-
-
-@partial(jax.jit, static_argnames=("protocol", "signed"))
-def score_members(
-    maps: Num[ArrayLike, "member *lead height width"],
-    mask: Mask | None,
-    point: Float[ArrayLike, "*#lead 2"] | None,
-    protocol: Protocol,
-    signed: bool,
-) -> tuple[dict[str, Float[Array, "member *lead"]], dict[str, Float[Array, "*lead"]]]:
-    """`score` of each member's maps, and of their mean (Pazzani et al. 2022, Eq. 1).
-
-    On a CPU the mean is made and scored while the members' maps of an image are in its caches.
-
-    **Raises:** `ValueError` as `score` does.
-    """
-
-    def of_images(
-        maps: ArrayLike, mask: Mask | None, point: ArrayLike | None
-    ) -> tuple[dict[str, Array], dict[str, Array]]:
-        each = _score(protocol, signed, maps, mask, point)
-        return each, _score(protocol, signed, mean_map(maps), mask, point)
-
-    if maps.ndim < 4:  # one image: the third last axis counts members
-        return of_images(maps, mask, point)
-    return image_by_image(of_images, maps, mask, point)
-
-
-def _score(
-    protocol: Protocol,
-    signed: bool,
-    maps: ArrayLike,
-    mask: Mask | None,
-    point: ArrayLike | None,
-) -> dict[str, Array]:
     if mask is None and point is None:
         raise ValueError("nothing to score maps against: give a mask, a key point or both")
     if signed:
         maps = apply_sign(maps, protocol.sign)
-    scores = {}
-    if mask is not None:
-        still_signed = signed and protocol.sign == "signed"
-        overlap = intersection_union(maps, mask, protocol.threshold, still_signed)
-        scores = _against_mask(maps, mask, overlap, protocol)
+    still_signed = signed and protocol.sign == "signed"
+    scores = {} if mask is None else _against_mask(maps, mask, protocol, still_signed)
     if point is not None and "distance" in protocol.metrics:
         scores["distance"] = center_of_mass_distance(maps, point)
     return scores
 
 
 def _against_mask(
-    maps: ArrayLike, mask: Mask, overlap: tuple[Array, Array], protocol: Protocol
+    maps: ArrayLike, mask: Mask, protocol: Protocol, signed: bool
 ) -> dict[str, Array]:
-    intersection, union = overlap
+    intersection, union = intersection_union(maps, mask, protocol.threshold, signed=signed)
     scores: dict[str, Callable[[], Array]] = {
         "iou": lambda: intersection / union,
         "intersection": lambda: intersection,

@@ -1,4 +1,4 @@
-"""The model randomisation test: does a map depend on what the model has learnt?"""
+"""The model randomization test: whether a map depends on what the model has learned."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
@@ -16,33 +16,46 @@ Key = PRNGKeyArray | UInt32[Array, "2"]  # typed (`jax.random.key`) or raw
 
 
 class Randomization(NamedTuple):
-    """`spearman` of the model's maps with those of the model that is randomised down to a layer.
+    """Rank correlations of the model's maps with those of the model randomized down to a layer.
 
-    Near 1 means that the map hardly depends on the layers randomised so far. A map whose signs
-    all flip still marks the same pixels, but has a correlation of -1: hence the second.
+    A value near 1 means that the map hardly depends on the layers randomized so far. If all signs
+    of a map flip, the correlation is -1 although the map marks the same pixels; `absolute` shows
+    that.
+
+    Attributes:
+        signed: Spearman correlation of the maps.
+        absolute: Spearman correlation of their magnitudes.
     """
 
-    signed: Float[Array, "layer *lead"]  # of the maps as they are
-    absolute: Float[Array, "layer *lead"]  # of their magnitudes
+    signed: Float[Array, "layer *lead"]
+    absolute: Float[Array, "layer *lead"]
 
 
 def parameter_randomization(
     maps_fn: Callable[[Params], Array], params: Params, layers: Sequence[str], key: Key
 ) -> Randomization:
-    """Randomises a model layer by layer, from the output down, and compares its maps.
+    """Randomizes a model layer by layer, from the output down, and compares its maps.
 
-    `maps_fn` makes maps [..., height, width] of parameters; it is called once for each layer and
-    once more, so `jit` it. `layers` are the layers from the output to the input, each the path
-    of a part of the tree, such as "heads" or "trunk/stage2_0". Row k of the result is with the
-    first k + 1 of them randomised (the "cascading" test) by `randomize`, and should come down
-    towards 0: a method that stays near 1 shows the picture's edges, not what the model has
-    learnt. Keep each image's target as it was.
-
-    NaN where either map is constant or not finite.
+    This is the cascading test: row k is for the model with the first k + 1 layers randomized by
+    `randomize`. The correlation should fall towards 0. A method that stays near 1 shows the edges
+    of the image, not what the model has learned.
 
     Adebayo et al. 2018, "Sanity checks for saliency maps".
 
-    **Raises:** `ValueError` if there is no layer, or none of that name.
+    Args:
+        maps_fn: Maps parameters to maps [..., height, width], with fixed images and targets. It
+            is called once more than there are layers, so `jit` it.
+        params: A tree of arrays.
+        layers: Paths in the tree, from the output to the input, such as "heads" or
+            "trunk/stage2_0".
+        key: Random key.
+
+    Returns:
+        Correlations from -1 to 1 with the layer axis first. NaN where either map is constant or
+        not finite.
+
+    Raises:
+        ValueError: If `layers` is empty, or there are no parameters at a path.
     """
     if isinstance(layers, str) or not layers:
         raise ValueError(f"layers is {layers!r}: give paths of layers, from the output down")
@@ -57,31 +70,38 @@ def parameter_randomization(
 
 
 def randomize(params: Params, layer: str, key: Key) -> Params:
-    """The parameters with the values of each array in one layer in a random order.
+    """Shuffles the values of each array of one layer.
 
-    The original draws them anew from the initialiser, which a tree of arrays does not carry, and
-    which gives another scale than training did; a permutation keeps the distribution of the
-    values and forgets where each belongs. It leaves an array alone whose values are all the
-    same, and does not see a member axis: `vmap` it over members, with a key for each.
+    Adebayo et al. draw new values from the initializer. A tree of arrays does not contain it, and
+    its scale differs from that of trained weights. Shuffling keeps the distribution of the values.
+    An array of equal values stays as it is. A member axis is shuffled too: `vmap` this function
+    over members, with a key for each.
 
-    The order depends on the key and the array's place in the tree, not on the layer's name.
+    Args:
+        params: A tree of arrays.
+        layer: A path in the tree, such as "trunk/stage2_0".
+        key: Random key. The order depends on it and on the position of the array in the tree.
 
-    **Raises:** `ValueError` if no array lies in the layer.
+    Returns:
+        A tree of the same structure.
+
+    Raises:
+        ValueError: If there are no parameters at the path.
     """
     leaves, tree = jax.tree_util.tree_flatten_with_path(params)
     paths = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in leaves]
-    chosen = [path == layer or path.startswith(f"{layer}/") for path in paths]
-    if not any(chosen):
+    selected = [path == layer or path.startswith(f"{layer}/") for path in paths]
+    if not any(selected):
         parents = sorted({path.rpartition("/")[0] or path for path in paths})
-        raise ValueError(f"no parameters lie in {layer!r}: name one of {', '.join(parents)}")
-    randomised = [
-        _permuted(values, jax.random.fold_in(key, index)) if inside else values
-        for index, ((_, values), inside) in enumerate(zip(leaves, chosen, strict=True))
+        raise ValueError(f"no parameters are in {layer!r}: choose one of {', '.join(parents)}")
+    randomized = [
+        _shuffle(values, jax.random.fold_in(key, index)) if inside else values
+        for index, ((_, values), inside) in enumerate(zip(leaves, selected, strict=True))
     ]
-    return jax.tree.unflatten(tree, randomised)
+    return jax.tree.unflatten(tree, randomized)
 
 
-def _permuted(values: ArrayLike, key: Key) -> Array:
+def _shuffle(values: ArrayLike, key: Key) -> Array:
     values = jnp.asarray(values)
     return jax.random.permutation(key, values.ravel()).reshape(values.shape)
 
@@ -90,11 +110,17 @@ def _permuted(values: ArrayLike, key: Key) -> Array:
 def spearman(
     a: Num[ArrayLike, "*#lead height width"], b: Num[ArrayLike, "*#lead height width"]
 ) -> Float[Array, "*#lead"]:
-    """Spearman's rank correlation of two maps, ties having their mean rank, as in SciPy.
+    """Spearman's rank correlation of two maps; ties have their mean rank, as in SciPy.
 
-    From -1 to 1. NaN where either map is constant or not finite.
+    Args:
+        a: Maps.
+        b: Maps.
 
-    **Raises:** `ValueError` if the maps differ in height and width.
+    Returns:
+        A value from -1 to 1 per pair. NaN where either map is constant or not finite.
+
+    Raises:
+        ValueError: If the maps differ in height or width.
     """
     if a.shape[-2:] != b.shape[-2:]:
         raise ValueError(
@@ -102,7 +128,7 @@ def spearman(
         )
     axes = max(a.ndim, b.ndim)
     a, b = with_axes(as_float(a), axes), with_axes(as_float(b), axes)
-    ranks_a, ranks_b = _ranks(a), _ranks(b)
+    ranks_a, ranks_b = _centered_ranks(a), _centered_ranks(b)
     covariance = jnp.sum(ranks_a * ranks_b, axis=(-2, -1))
     deviations = jnp.sqrt(jnp.sum(ranks_a**2, axis=(-2, -1)) * jnp.sum(ranks_b**2, axis=(-2, -1)))
     correlation = jnp.clip(covariance / deviations, -1, 1)
@@ -110,8 +136,8 @@ def spearman(
 
 
 @jax.jit
-def _ranks(map: Float[Array, "*lead height width"]) -> Float[Array, "*lead height width"]:
-    """Each pixel's rank, in the unit of the number of pixels, less their mean."""
+def _centered_ranks(map: Float[Array, "*lead height width"]) -> Float[Array, "*lead height width"]:
+    """Each pixel's rank minus the mean rank, divided by the number of pixels."""
 
     def ranks(values: Array) -> Array:
         ordered = jnp.sort(values.ravel())

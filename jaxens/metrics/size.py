@@ -1,4 +1,4 @@
-"""Scores against the ensemble's size, for all sizes at once from one set of maps."""
+"""Scores by the size of the ensemble, computed for all sizes from one set of maps."""
 
 from functools import partial
 from typing import NamedTuple
@@ -16,32 +16,48 @@ RESAMPLES = 1000
 
 
 class Curve(NamedTuple):
-    """A mean score for each size of the ensemble, 1 up to all members, and its 95 % band."""
+    """The mean score for each size of the ensemble, from 1 to all members, with a 95 % band.
+
+    Attributes:
+        mean: Over images and orders.
+        low: The lower bound of the band.
+        high: The upper bound of the band.
+        images: How many images have a score at every size and in every order.
+    """
 
     mean: Float[np.ndarray, " size"]
     low: Float[np.ndarray, " size"]
     high: Float[np.ndarray, " size"]
-    images: int  # that have a score at every size and in every order
+    images: int
 
 
 def member_orders(members: int, orders: int, seed: int = 0) -> Integer[np.ndarray, "order member"]:
-    """Orders in which members join, drawn at random; the first k of one are its ensemble of k.
+    """Random orders in which members join; the first k of an order are its ensemble of size k.
 
-    They come in rotations of a permutation, so that after `members` orders each member has
-    been first once, and so on for every place.
+    The orders are rotations of random permutations, so each member has every position once in
+    `members` orders.
 
-    **Raises:** `ValueError` if members or orders are less than one.
+    Args:
+        members: How many members there are.
+        orders: How many orders to draw.
+        seed: Of the random generator.
+
+    Returns:
+        A permutation of 0 to `members` - 1 per row.
+
+    Raises:
+        ValueError: If `members` or `orders` is less than 1.
     """
     if members < 1:
         raise ValueError(f"members is {members}: give at least 1")
     if orders < 1:
         raise ValueError(f"orders is {orders}: give at least 1")
-    draw = np.random.default_rng(seed)
-    turns: list[np.ndarray] = []
-    while len(turns) < orders:
-        permutation = draw.permutation(members)
-        turns += [np.roll(permutation, k) for k in range(members)]
-    return np.stack(turns[:orders])
+    generator = np.random.default_rng(seed)
+    rotations: list[np.ndarray] = []
+    while len(rotations) < orders:
+        permutation = generator.permutation(members)
+        rotations += [np.roll(permutation, k) for k in range(members)]
+    return np.stack(rotations[:orders])
 
 
 def scores_by_size(
@@ -50,19 +66,31 @@ def scores_by_size(
     point: Float[ArrayLike, "*#lead 2"] | None,
     orders: Integer[ArrayLike, "order _member"],
     protocol: Protocol,
+    *,
     signed: bool,
 ) -> dict[str, Float[Array, "order size *lead"]]:
-    """The scores of the mean map of an order's first k members, for each k, order and metric.
-
-    The last size is the whole ensemble, alike in every order.
+    """Scores the mean map of the first k members of each order, for every k.
 
     Pazzani et al. 2022, Figure 5.
 
-    **Raises:** `ValueError` if an order does not hold each member once (the values of traced
-    orders are not known, and not looked at), and as `score` does.
+    Args:
+        maps: Raw maps.
+        mask: As for `score`.
+        point: As for `score`.
+        orders: A permutation of the members per row, as from `member_orders`.
+        protocol: All choices.
+        signed: Whether the values of the maps carry a sign.
+
+    Returns:
+        Scores by the name of the metric. The last size is the whole ensemble, and its scores are
+        the same in every order up to rounding.
+
+    Raises:
+        ValueError: If an order does not hold each member once (not checked for traced orders),
+            and as `score` does.
     """
     _check_orders(orders, maps.shape[0])
-    return _scores_by_size(maps, mask, point, orders, protocol, signed)
+    return _scores_by_size(maps, mask, point, orders, protocol, signed=signed)
 
 
 def _check_orders(orders: ArrayLike, members: int) -> None:
@@ -89,6 +117,7 @@ def _scores_by_size(
     point: Float[ArrayLike, "*#lead 2"] | None,
     orders: Integer[ArrayLike, "order member"],
     protocol: Protocol,
+    *,
     signed: bool,
 ) -> dict[str, Float[Array, "order size *lead"]]:
     maps = as_float(maps)
@@ -97,29 +126,38 @@ def _scores_by_size(
 
     def of_order(order: Array) -> dict[str, Array]:
         means = jnp.cumsum(maps[order], axis=0) / counts
-        return score(means, mask, point, protocol, signed)
+        return score(means, mask, point, protocol, signed=signed)
 
-    # An order after another: all at once would hold order times member maps of each image.
+    # One by one: all orders at once would need memory for order x member maps of each image.
     return jax.lax.map(of_order, jnp.asarray(orders))
 
 
 def curve(scores: Float[np.ndarray, "order size image"], seed: int = 0) -> Curve:
-    """The mean over orders and images, and the band in which it would lie for others of both.
+    """The mean score by size, with a 95 % band for other images and orders.
 
     The band is a percentile bootstrap: each of 1,000 resamples draws images with replacement,
-    and one of the orders. Images without a score at some size are left out at all of them, so
-    that sizes are compared on the same images. NaN where no image is left.
+    and one order. An image without a score at one size is left out at all sizes, so that sizes
+    are compared on the same images.
+
+    Args:
+        scores: Scores of one metric, as from `scores_by_size`; NaN where there is none.
+        seed: Of the resamples.
+
+    Returns:
+        The curve, computed in float64; NaN if no image remains.
     """
     scores = np.asarray(scores, np.float64)
     orders, sizes, _ = scores.shape
     scored = scores[:, :, np.isfinite(scores).all(axis=(0, 1))]
     images = scored.shape[-1]
     if not images:
-        nothing = np.full(sizes, np.nan)
-        return Curve(nothing, nothing, nothing, 0)
-    draw = np.random.default_rng(seed)
-    weights = draw.multinomial(images, np.full(images, 1 / images), RESAMPLES) / images
-    which = draw.integers(0, orders, RESAMPLES)
-    means = np.stack([scored[order] @ weight for order, weight in zip(which, weights, strict=True)])
+        no_scores = np.full(sizes, np.nan)
+        return Curve(no_scores, no_scores, no_scores, 0)
+    generator = np.random.default_rng(seed)
+    weights = generator.multinomial(images, np.full(images, 1 / images), RESAMPLES) / images
+    drawn_orders = generator.integers(0, orders, RESAMPLES)
+    means = np.stack(
+        [scored[order] @ weight for order, weight in zip(drawn_orders, weights, strict=True)]
+    )
     low, high = np.percentile(means, [2.5, 97.5], axis=0)
     return Curve(scored.mean(axis=(0, 2)), low, high, images)

@@ -1,4 +1,4 @@
-"""Does the ensemble explain better than its members? Paired statistics, in float64 on the host."""
+"""Paired statistics of the ensemble's scores against its members', in float64 on the host."""
 
 from dataclasses import dataclass
 
@@ -13,24 +13,37 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Comparison:
-    """The scores of the same images, explained by individual members and by the ensemble.
+    """Scores of the same images, explained by individual members and by the ensemble.
 
-    `difference` is ensemble minus individual, whichever way is better; `low` and `high` bound
-    it with 95 % confidence. What the data cannot tell is NaN.
+    A value that the data do not determine is NaN.
+
+    Attributes:
+        n: Images for which both have a score.
+        left_out: Images for which at least one has none.
+        mean_individual: Over the `n` images.
+        mean_ensemble: Over the `n` images.
+        difference: Ensemble minus individual, also where a lower score is better.
+        low: The lower bound of the 95 % confidence interval of the difference.
+        high: The upper bound.
+        t: Of the paired t-test, with n - 1 degrees of freedom.
+        p: Of the paired t-test, two-sided.
+        wilcoxon_p: Of the Wilcoxon signed-rank test, two-sided.
+        d_z: The effect size: the mean of the differences over their standard deviation.
+        better: Whether the ensemble's mean is the better one.
     """
 
-    n: int  # images that both have a score for
-    left_out: int  # images that either has none for
+    n: int
+    left_out: int
     mean_individual: float
     mean_ensemble: float
     difference: float
     low: float
     high: float
-    t: float  # of the paired t-test, n - 1 degrees of freedom
-    p: float  # two-sided
-    wilcoxon_p: float  # of the signed-rank test, two-sided
-    d_z: float  # mean of the differences over their standard deviation
-    better: bool  # the ensemble's mean is the better one
+    t: float
+    p: float
+    wilcoxon_p: float
+    d_z: float
+    better: bool
 
 
 def compare(
@@ -39,16 +52,23 @@ def compare(
     higher_is_better: bool,
     seed: int = 0,
 ) -> Comparison:
-    """Compares two scores per image, leaving out images where either is NaN.
+    """Compares the scores of individual members with those of the ensemble, image by image.
 
-    The test of the paper is the paired t-test. Beside it stand Wilcoxon's signed-rank test
-    (images with equal scores dropped), the effect size d_z, and a percentile bootstrap interval
-    of the mean difference (10,000 resamples, drawn from `seed`).
+    The paired t-test is the paper's test. The Wilcoxon test drops images with equal scores. The
+    confidence interval is a percentile bootstrap of the mean difference with 10,000 resamples.
 
-    With fewer than two images, or differences that vary by no more than the rounding of
-    float32 scores, tests, effect size and interval are NaN.
+    Args:
+        individual: A score per image; NaN where there is none. See `individual_average`.
+        ensemble: The scores of the mean map, for the same images in the same order.
+        higher_is_better: The direction of the metric, as in `METRICS`.
+        seed: Of the resamples.
 
-    **Raises:** `ValueError` if the two differ in length.
+    Returns:
+        The comparison. Tests, effect size and interval are NaN for fewer than two images, and
+        for differences that vary by no more than the rounding of float32 scores.
+
+    Raises:
+        ValueError: If the two differ in length.
     """
     if np.shape(individual) != np.shape(ensemble):
         raise ValueError(
@@ -97,7 +117,7 @@ def _varies(differences: np.ndarray, a: np.ndarray, b: np.ndarray) -> bool:
 def _bootstrap_interval(differences: np.ndarray, seed: int) -> tuple[float, float]:
     rng = np.random.default_rng(seed)
     n = len(differences)
-    # A hundred at a time: 10,000 resamples of 10,000 images would take 800 MB.
+    # 100 at a time: all resamples of 10,000 images would take 800 MB.
     means = [
         differences[rng.integers(n, size=(100, n))].mean(axis=1) for _ in range(RESAMPLES // 100)
     ]
@@ -107,10 +127,16 @@ def _bootstrap_interval(differences: np.ndarray, seed: int) -> tuple[float, floa
 
 
 def holm(p_values: Float[np.ndarray, " test"]) -> Float[np.ndarray, " test"]:
-    """Holm's correction of the p-values of one table; NaN stays NaN and is no test.
+    """Holm's correction of p-values for multiple tests.
 
-    Holm 1979: the k-th smallest of m is multiplied by m - k + 1, at most 1, and never smaller
-    than the one before.
+    Holm 1979: the k-th smallest of m p-values is multiplied by m - k + 1, clipped at 1, and is
+    at least as large as the one before.
+
+    Args:
+        p_values: Of all tests in one table. NaN is not counted as a test.
+
+    Returns:
+        The adjusted p-values in the same order; NaN stays NaN.
     """
     p_values = np.asarray(p_values, np.float64)
     tests = np.flatnonzero(~np.isnan(p_values))
@@ -122,7 +148,7 @@ def holm(p_values: Float[np.ndarray, " test"]) -> Float[np.ndarray, " test"]:
 
 
 def stars(p: float) -> str:
-    """The marks of the paper's tables: ** below 0.01, **** below 0.0001, else nothing."""
+    """The significance marks of the paper's tables: ** for p < 0.01, **** for p < 0.0001."""
     if p < 1e-4:
         return "****"
     return "**" if p < 0.01 else ""
@@ -131,10 +157,17 @@ def stars(p: float) -> str:
 def individual_average(
     scores: Float[np.ndarray, "member image"],
 ) -> tuple[Float[np.ndarray, " image"], Integer[np.ndarray, " image"]]:
-    """Ind-Avg per image, and how many members have no score for it.
+    """The individuals' average score of each image, Ind-Avg in the paper.
 
-    The mean is over the members that have a score; NaN if none has. (Leaving out every image
-    that one member fails on would drop more images the larger the ensemble is.)
+    A member without a score is left out of the image's mean. (Leaving out the image instead
+    would drop more images in larger ensembles.)
+
+    Args:
+        scores: NaN where there is no score.
+
+    Returns:
+        The mean over the members that have a score (NaN if none has), and the number of members
+        that have none.
     """
     scores = np.asarray(scores, np.float64)
     scored = ~np.isnan(scores)

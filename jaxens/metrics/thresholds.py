@@ -1,4 +1,4 @@
-"""How well a map finds a marked region, over many thresholds and over all of them."""
+"""How well a map localizes a marked region: at each of many thresholds, and over all of them."""
 
 from functools import partial
 from typing import NamedTuple
@@ -9,19 +9,26 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Num
 
-from jaxens.metrics.inputs import ArrayLike, Mask, as_float, count, count_within, paired
+from jaxens.metrics.inputs import ArrayLike, Mask, as_float, count, map_and_mask
 from jaxens.metrics.normalize import has_contrast, normalize
 
-# 0.05 to 0.95; `iou`'s default, 0.3, is the sixth.
+# 0.05 to 0.95; the sixth is 0.3, the default of `iou`.
 THRESHOLDS = np.arange(1, 20, dtype=np.float32) / 20
 
 
 class ThresholdCurves(NamedTuple):
-    """Scores of the region of a map, for each threshold that makes one."""
+    """Scores of a map's region at each threshold, from 0 to 1.
+
+    Attributes:
+        thresholds: In normalized units.
+        precision: The fraction of the region that is marked.
+        recall: The fraction of the mask that is in the region.
+        iou: Intersection over union of region and mask.
+    """
 
     thresholds: Float[Array, " threshold"]
-    precision: Float[Array, "*lead threshold"]  # the share of the region that is marked
-    recall: Float[Array, "*lead threshold"]  # the share of the mask that is in the region
+    precision: Float[Array, "*lead threshold"]
+    recall: Float[Array, "*lead threshold"]
     iou: Float[Array, "*lead threshold"]
 
 
@@ -30,33 +37,42 @@ def threshold_curves(
     map: Num[ArrayLike, "*#lead height width"],
     mask: Mask,
     thresholds: Num[ArrayLike, " threshold"] = THRESHOLDS,
-    signed: bool = False,
+    *,
+    signed: bool,
 ) -> ThresholdCurves:
-    """Precision, recall and intersection over union at each of some thresholds.
+    """Precision, recall and intersection over union at each threshold.
 
-    The region of a map is as for `iou`, which the last is equal to: where the value, normalised
-    to [0, 1], or to [-1, 1] if `signed`, is at least the threshold. NaN where a map is constant
-    or not finite, or a mask is empty; the precision also where the region is.
+    The region of a map is that of `iou`: where its normalized value is at least the threshold.
 
-    **Raises:** `ValueError` if map and mask differ in height and width, or the thresholds are
-    not a row of numbers.
+    Args:
+        map: Maps.
+        mask: Masks, boolean or integer (nonzero marks a pixel).
+        thresholds: In normalized units (see `normalize`).
+        signed: Whether the values of the maps carry a sign.
+
+    Returns:
+        The curves, with the threshold axis last. NaN where a map is constant or not finite, or a
+        mask is empty; the precision is also NaN where the region is empty.
+
+    Raises:
+        ValueError: If map and mask differ in height or width, or `thresholds` has not one axis.
     """
     thresholds = as_float(thresholds)
     if thresholds.ndim != 1:
         raise ValueError(
-            f"thresholds has shape {thresholds.shape}: give a row of numbers, such as [0.3, 0.5]"
+            f"thresholds has shape {thresholds.shape}: give a list of numbers, such as [0.3, 0.5]"
         )
-    map, mask = paired(map, mask)
+    map, mask = map_and_mask(map, mask)
     marked = count(mask)
     scored = has_contrast(map) & (marked > 0)
-    values = normalize(map, signed)
+    values = normalize(map, signed=signed)
 
     def at(threshold: Array) -> tuple[Array, Array, Array]:
         region = values >= threshold
-        found, hits = count_within(region, mask)
-        return hits / found, hits / marked, hits / (found + marked - hits)
+        size, hits = count(region), count(region & mask)
+        return hits / size, hits / marked, hits / (size + marked - hits)
 
-    # One after the other: the regions of all thresholds would take 19 times a map's memory.
+    # One by one: the regions of all thresholds take 19 times the memory of a map.
     curves = jax.lax.map(at, thresholds)
     precision, recall, iou = (
         jnp.where(scored[..., None], jnp.moveaxis(curve, 0, -1), jnp.nan) for curve in curves
@@ -68,16 +84,23 @@ def threshold_curves(
 def average_precision(
     map: Num[ArrayLike, "*#lead height width"], mask: Mask
 ) -> Float[Array, "*#lead"]:
-    """The mean precision over the thresholds that take in one more marked pixel each.
+    """The average precision of a map as a ranking of the marked pixels; higher is better.
 
-    From 0 to 1; higher is better; the share of the picture that is marked, for noise. It depends
-    on the order of the map's values alone, so on no threshold, normalisation or sign rule;
-    pixels with equal values enter together, as in scikit-learn's `average_precision_score`.
-    NaN where a map is constant or not finite, or a mask is empty.
+    It depends only on the order of the map's values, so on no threshold or normalization. Equal
+    values enter together, as in scikit-learn's `average_precision_score`. For a map of noise it
+    is near the fraction of the image that is marked.
 
-    **Raises:** `ValueError` if map and mask differ in height and width.
+    Args:
+        map: Maps.
+        mask: Masks, boolean or integer (nonzero marks a pixel).
+
+    Returns:
+        A score from 0 to 1 per map. NaN where a map is constant or not finite, or a mask is empty.
+
+    Raises:
+        ValueError: If map and mask differ in height or width.
     """
-    map, mask = paired(map, mask)
+    map, mask = map_and_mask(map, mask)
     scored = has_contrast(map) & jnp.any(mask, axis=(-2, -1))
     precision = jnp.vectorize(_average_precision, signature="(h,w),(h,w)->()")(map, mask)
     return jnp.where(scored, precision, jnp.nan)
@@ -88,7 +111,7 @@ def _average_precision(
 ) -> Float[Array, ""]:
     values, marked = map.ravel(), mask.ravel()
     region = values.size - jnp.searchsorted(jnp.sort(values), values)
-    # Unmarked pixels stand below all others, where no value reaches them.
-    among_marked = jnp.sort(jnp.where(marked, values, -jnp.inf))
-    hits = values.size - jnp.searchsorted(among_marked, values)
+    # Unmarked pixels sort below every value.
+    marked_values = jnp.sort(jnp.where(marked, values, -jnp.inf))
+    hits = values.size - jnp.searchsorted(marked_values, values)
     return jnp.mean(hits / region, where=marked)

@@ -37,9 +37,10 @@ def page(cache, tmp_path, monkeypatch):
         figures.append(self)
         return savefig(self, *args, **kwargs)
 
-    def outline(self, *args, **kwargs):
-        outlines.append((np.asarray(args[0]), kwargs["extent"]))
-        return contour(self, *args, **kwargs)
+    def outline(self, x, y, padded, *args, **kwargs):
+        # The outline is drawn of the mask with a frame of one pixel.
+        outlines.append((padded[1:-1, 1:-1], (x[0], x[-1], y[0], y[-1])))
+        return contour(self, x, y, padded, *args, **kwargs)
 
     monkeypatch.setattr(Figure, "savefig", save)
     monkeypatch.setattr(Axes, "contour", outline)

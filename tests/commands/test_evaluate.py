@@ -145,7 +145,7 @@ def test_chance_is_scored_beside_every_table(run, printed, rows, scores):
     test = load(open_data(Run.open(run.folder).config.data).test)
     ids = list(scores["wing_pattern/images"])
     masks = test.mask(("wing",))[[test.ids.index(i) for i in ids]]
-    want = np.nanmean(metrics.iou(metrics.centered_gaussian(16, 16), masks))
+    want = np.nanmean(metrics.iou(metrics.centered_gaussian(16, 16), masks, signed=False))
     (row,) = (
         k
         for k in known

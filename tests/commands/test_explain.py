@@ -276,7 +276,7 @@ def test_a_broken_file_is_left_out_and_the_others_explained(run, photo, tmp_path
     explained(run.folder, tmp_path / "broken.jpg", photo, "--methods", "grad_cam",
               "--save-maps", "--out", tmp_path / "out")  # fmt: skip
     assert read(tmp_path / "out")[0]["images"].tolist() == [str(photo)]
-    assert "broken.jpg is no picture" in caplog.text
+    assert "broken.jpg is not a photo" in caplog.text
 
 
 def test_a_multilabel_task_counts_the_members_that_find_the_label(run, source, tmp_path):
@@ -302,9 +302,9 @@ def test_a_multilabel_task_counts_the_members_that_find_the_label(run, source, t
         (["--task", "wing_pattern", "--target", "0", "--against", "0"], "is --target"),
         (["--methods", "gradcam"], "gradcam"),
         (["--percentile", "101"], "at most 100"),
-        (["--ids", "nobody"], "has no picture 'nobody'"),
+        (["--ids", "nobody"], "has no image 'nobody'"),
         (["--ids", "nobody", "--images", "3"], "give one of them"),
-        (["nowhere.png"], "none of 1 files is a picture"),
+        (["nowhere.png"], "none of 1 files is a photo"),
         (["nowhere.png", "--images", "3"], "name no photos"),
     ],
 )

@@ -90,8 +90,6 @@ def test_a_command_takes_the_flags_that_a_page_shows(
         if word.startswith("-"):
             break
         subcommands.append(word)
-    with pytest.raises(SystemExit) as leave:
-        run_command(module, [*subcommands, "--help"], monkeypatch)
-    assert not leave.value.code
+    run_command(module, [*subcommands, "--help"], monkeypatch)
     known = set(re.findall(r"--[\w-]+", capsys.readouterr().out))
     assert {word for word in arguments if word.startswith("--")} <= known

@@ -16,7 +16,7 @@ def test_the_gaussian_has_a_standard_deviation_in_fractions_of_its_sides(height,
     np.testing.assert_allclose(map / map.sum(), expected / expected.sum(), rtol=1e-4)
 
 
-def test_the_gaussian_has_its_centre_of_mass_in_the_middle_and_falls_off_to_the_edges():
+def test_the_gaussian_has_its_center_of_mass_in_the_middle_and_falls_off_to_the_edges():
     map = np.asarray(centered_gaussian(15, 32))
     np.testing.assert_allclose(metrics.center_of_mass(map), [0.5, 0.5], rtol=1e-6)
     # The middle of the left edge is half a side, two standard deviations, away.
@@ -28,9 +28,9 @@ def test_random_maps_are_independent_uniform_noise():
     assert maps.shape == (6, 40, 30)
     assert stats.kstest(maps.ravel(), "uniform").pvalue > 0.01
     between = np.corrcoef(maps.reshape(6, -1)) - np.eye(6)
-    neighbours = np.corrcoef(maps[:, :, 1:].ravel(), maps[:, :, :-1].ravel())[0, 1]
+    neighbors = np.corrcoef(maps[:, :, 1:].ravel(), maps[:, :, :-1].ravel())[0, 1]
     assert np.abs(between).max() < 0.12  # four standard deviations of 1,200 pixels
-    assert abs(neighbours) < 0.05
+    assert abs(neighbors) < 0.05
 
 
 def test_a_random_map_depends_on_its_own_key_alone():
@@ -49,7 +49,7 @@ def test_raw_keys_draw_the_same_maps():
     )
 
 
-def test_sizes_that_make_no_map_are_refused():
+def test_sides_and_sigmas_that_are_not_positive_raise():
     with pytest.raises(ValueError, match="0 x 5"):
         centered_gaussian(0, 5)
     with pytest.raises(ValueError, match="4 x -1"):

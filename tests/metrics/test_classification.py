@@ -20,7 +20,7 @@ def draw(*shape, seed=0, levels=None):
     return scores.astype(np.float32), labels.astype(np.int8)
 
 
-def test_accuracy_is_the_fraction_right_among_the_labelled():
+def test_accuracy_is_the_fraction_of_labeled_images_that_are_correct():
     logits = np.eye(4, dtype=np.float32)[[0, 1, 2, 3, 3]]
     assert float(metrics.accuracy(logits, np.array([0, 1, 3, -1, 3]))) == 0.75
 
@@ -43,7 +43,7 @@ def test_accuracy_without_a_label_is_nan():
 def test_a_member_that_diverged_has_no_accuracy():
     logits = np.zeros((3, 2, 2), np.float32)
     logits[1, 0] = np.nan
-    logits[2, 1] = np.nan  # an image that nobody labelled
+    logits[2, 1] = np.nan  # an image without a label
     assert list(np.isnan(metrics.accuracy(logits, np.array([0, -1])))) == [False, True, False]
 
 
@@ -64,7 +64,7 @@ def test_auc_ranks_infinite_scores():
     assert float(metrics.auc(scores, labels)) == pytest.approx(4.5 / 6)
 
 
-def test_auc_of_a_perfect_a_reversed_and_a_blind_score():
+def test_auc_of_a_perfect_a_reversed_and_a_constant_score():
     labels = np.array([0, 0, 1, 1, 1])
     scores = np.arange(5, dtype=np.float32)
     assert float(metrics.auc(scores, labels)) == 1
@@ -77,7 +77,7 @@ def test_auc_with_one_class_absent_is_nan(labels):
     assert np.isnan(metrics.auc(np.arange(3, dtype=np.float32), np.array(labels)))
 
 
-def test_auc_with_a_nan_score_is_nan_if_its_image_is_labelled():
+def test_auc_with_a_nan_score_is_nan_if_its_image_is_labeled():
     scores = np.array([0.0, 1.0, np.nan], np.float32)
     assert np.isnan(metrics.auc(scores, np.array([0, 1, 1])))
     assert float(metrics.auc(scores, np.array([0, 1, -1]))) == 1
@@ -90,7 +90,7 @@ def test_auc_has_a_value_per_member():
     np.testing.assert_allclose(metrics.auc(scores, labels), expected, rtol=1e-5)
 
 
-def test_the_mean_auc_is_over_the_labels_that_have_a_curve():
+def test_mean_auc_leaves_out_labels_without_both_classes():
     scores, _ = draw(2, 80, 4)
     _, labels = draw(80, 4, seed=1)
     labels[:, 2] = 1
@@ -99,7 +99,7 @@ def test_the_mean_auc_is_over_the_labels_that_have_a_curve():
     np.testing.assert_allclose(metrics.mean_auc(scores, labels), expected, rtol=1e-5)
 
 
-def test_the_mean_auc_hides_neither_a_diverged_member_nor_the_want_of_any_curve():
+def test_mean_auc_is_nan_for_a_diverged_member_and_without_both_classes():
     scores, _ = draw(2, 80, 4)
     _, labels = draw(80, 4, seed=1)
     scores[1, labels[:, 0] == 1, 0] = np.nan

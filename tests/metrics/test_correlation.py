@@ -70,7 +70,7 @@ def test_correlation_equals_scipy_on_the_averaged_map_and_mask(size, signed, cel
     np.testing.assert_allclose(metrics.correlation(map, mask, cells), expected, atol=1e-5)
 
 
-def test_a_map_that_is_its_mask_correlates_fully_and_its_negative_fully_the_other_way():
+def test_a_map_equal_to_its_mask_has_correlation_1_and_its_negative_minus_1():
     mask = random_mask((30, 20))
     map = mask.astype(np.float32)
     assert float(metrics.correlation(map, mask)) == pytest.approx(1, abs=1e-6)
@@ -99,7 +99,7 @@ def test_an_empty_or_a_full_mask_has_no_correlation(fill):
 
 
 @pytest.mark.parametrize("values", [(0.1, 0.3), (-1.7, 1e3)])
-def test_a_map_that_is_constant_once_averaged_has_no_correlation(values):
+def test_a_map_that_is_constant_after_averaging_has_no_correlation(values):
     rows, columns = np.indices((84, 84))
     checkers = np.where((rows + columns) % 2, *values).astype(np.float32)
     assert metrics.has_contrast(checkers)
@@ -107,7 +107,7 @@ def test_a_map_that_is_constant_once_averaged_has_no_correlation(values):
 
 
 @pytest.mark.parametrize("value", BROKEN_VALUES)
-def test_a_value_that_is_not_finite_takes_the_score_of_its_own_map_only(value):
+def test_a_value_that_is_not_finite_makes_only_the_score_of_its_map_nan(value):
     map, mask = random_map((20, 20)), random_mask((20, 20))
     scores = metrics.correlation(np.stack([map, broken(map, value)]), mask)
     assert list(np.isnan(scores)) == [False, True]
@@ -141,11 +141,11 @@ def test_maps_of_members_share_the_masks_of_their_images():
     np.testing.assert_allclose(scores, vmapped, atol=1e-6)
 
 
-def test_a_map_smaller_than_the_grid_is_refused_with_the_remedy():
+def test_a_map_smaller_than_the_grid_raises():
     with pytest.raises(ValueError, match=r"7 x 28 .*14 x 14.*at most 7"):
         metrics.correlation(random_map((7, 28)), random_mask((7, 28)))
 
 
-def test_a_mask_of_another_size_is_refused_with_both_shapes():
+def test_a_mask_of_another_size_raises_with_both_shapes():
     with pytest.raises(ValueError, match=r"\(28, 28\).*\(56, 56\)"):
         metrics.correlation(random_map((28, 28)), random_mask((56, 56)))

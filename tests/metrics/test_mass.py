@@ -15,13 +15,13 @@ def plain_center_of_mass(map):
 
 @pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
-def test_the_centre_equals_scipy_on_the_positive_values(size, signed):
+def test_the_center_equals_scipy_on_the_positive_values(size, signed):
     map = random_map(size, signed=signed)
     np.testing.assert_allclose(metrics.center_of_mass(map), plain_center_of_mass(map), rtol=1e-5)
 
 
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (3, 1), (5, 9)])
-def test_the_centre_of_one_pixel_is_the_middle_of_that_pixel(row, column):
+def test_the_center_of_one_pixel_is_the_middle_of_that_pixel(row, column):
     map = np.zeros((6, 10), np.float32)
     map[row, column] = 3
     np.testing.assert_allclose(
@@ -29,7 +29,7 @@ def test_the_centre_of_one_pixel_is_the_middle_of_that_pixel(row, column):
     )
 
 
-def test_the_centre_is_a_fraction_that_does_not_depend_on_the_resolution():
+def test_the_center_is_a_fraction_that_does_not_depend_on_the_resolution():
     map = random_map((12, 16))
     finer = np.kron(map, np.ones((3, 3), np.float32))
     np.testing.assert_allclose(
@@ -37,7 +37,7 @@ def test_the_centre_is_a_fraction_that_does_not_depend_on_the_resolution():
     )
 
 
-def test_flipping_a_map_flips_its_centre():
+def test_flipping_a_map_flips_its_center():
     map = random_map((13, 20))
     x, y = metrics.center_of_mass(map)
     np.testing.assert_allclose(metrics.center_of_mass(map[:, ::-1]), [1 - x, y], rtol=1e-5)
@@ -46,14 +46,14 @@ def test_flipping_a_map_flips_its_centre():
 
 
 @pytest.mark.parametrize("factor", [1e-35, 1e-3, 7.0, 1e35])
-def test_a_positive_factor_does_not_move_the_centre(factor):
+def test_a_positive_factor_does_not_move_the_center(factor):
     map = random_map((40, 40))
     np.testing.assert_allclose(
         metrics.center_of_mass(map * np.float32(factor)), metrics.center_of_mass(map), rtol=1e-5
     )
 
 
-def test_an_offset_pulls_the_centre_to_the_middle_for_nothing_is_subtracted():
+def test_the_minimum_is_not_subtracted():
     map = np.zeros((10, 10), np.float32)
     map[0, 0] = 1
     np.testing.assert_allclose(
@@ -72,7 +72,7 @@ def test_an_offset_pulls_the_centre_to_the_middle_for_nothing_is_subtracted():
     ],
     ids=["zero", "constant", "constant negative", "all negative", "nan", "inf", "-inf"],
 )
-def test_a_map_without_a_centre_gives_nan(map):
+def test_a_map_without_a_center_gives_nan(map):
     assert np.isnan(metrics.center_of_mass(map.astype(np.float32))).all()
     point = np.array([0.5, 0.5], np.float32)
     assert np.isnan(metrics.center_of_mass_distance(map.astype(np.float32), point))
@@ -80,7 +80,7 @@ def test_a_map_without_a_centre_gives_nan(map):
 
 def test_the_distance_is_euclidean_in_fractions_of_width_and_height():
     map = np.zeros((10, 40), np.float32)
-    map[2, 7] = 1  # centre at (7.5 / 40, 2.5 / 10)
+    map[2, 7] = 1  # center at (7.5 / 40, 2.5 / 10)
     point = np.array([7.5 / 40 + 0.3, 2.5 / 10 + 0.4], np.float32)
     np.testing.assert_allclose(metrics.center_of_mass_distance(map, point), 0.5, rtol=1e-6)
 

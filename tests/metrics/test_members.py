@@ -14,21 +14,23 @@ def test_the_mean_map_averages_raw_maps():
 
 
 @pytest.mark.parametrize("signed", [True, False])
-def test_the_mean_of_normalised_maps_gives_each_member_the_same_say(signed):
-    louder = MAPS * np.array([1, 10, 100, 1, 3], np.float32)[:, None, None, None]
-    want = metrics.mean_of_normalized(MAPS, signed)
-    np.testing.assert_allclose(metrics.mean_of_normalized(louder, signed), want, atol=1e-5)
-    by_hand = np.mean([metrics.normalize(m, signed) for m in MAPS], axis=0)
-    np.testing.assert_allclose(want, by_hand, atol=1e-6)
-    assert not np.allclose(metrics.mean_map(louder), metrics.mean_map(MAPS), atol=0.1)
+def test_the_mean_of_normalized_maps_weighs_all_members_the_same(signed):
+    scaled = MAPS * np.array([1, 10, 100, 1, 3], np.float32)[:, None, None, None]
+    mean = metrics.mean_of_normalized(MAPS, signed=signed)
+    np.testing.assert_allclose(metrics.mean_of_normalized(scaled, signed=signed), mean, atol=1e-5)
+    by_hand = np.mean([metrics.normalize(m, signed=signed) for m in MAPS], axis=0)
+    np.testing.assert_allclose(mean, by_hand, atol=1e-6)
+    assert not np.allclose(metrics.mean_map(scaled), metrics.mean_map(MAPS), atol=0.1)
 
 
-def test_a_member_without_contrast_has_no_say_in_the_mean_of_normalised_maps():
+def test_the_mean_of_normalized_maps_leaves_out_members_without_contrast():
     flat = MAPS.copy()
     flat[2, 0] = 3.0
-    found = metrics.mean_of_normalized(flat, True)
+    result = metrics.mean_of_normalized(flat, signed=True)
     others = np.delete(MAPS, 2, axis=0)
-    np.testing.assert_allclose(found[0], metrics.mean_of_normalized(others, True)[0], atol=1e-6)
+    np.testing.assert_allclose(
+        result[0], metrics.mean_of_normalized(others, signed=True)[0], atol=1e-6
+    )
 
 
 def test_spread_is_numpys_standard_deviation_and_zero_for_one():
@@ -49,7 +51,7 @@ def test_agreement_does_not_depend_on_scale_and_is_one_for_equal_members():
     np.testing.assert_allclose(metrics.agreement(np.stack([MAPS[0], -MAPS[0]])), -1, atol=1e-6)
 
 
-def test_no_agreement_of_one_member_or_of_broken_maps():
+def test_agreement_is_nan_for_one_member_and_for_maps_without_contrast():
     assert np.isnan(metrics.agreement(MAPS[:1])).all()
     broken = MAPS.copy()
     broken[0, 0, 1, 1] = np.nan
@@ -57,9 +59,9 @@ def test_no_agreement_of_one_member_or_of_broken_maps():
     assert np.isnan(metrics.agreement(broken)).all()
 
 
-def test_the_order_of_members_changes_nothing_and_all_pass_through_jit():
-    turned = MAPS[::-1]
+def test_the_order_of_members_has_no_effect_also_under_jit():
+    reversed_maps = MAPS[::-1]
     for function in (metrics.mean_map, metrics.spread, metrics.agreement):
         np.testing.assert_allclose(
-            jax.jit(function)(jnp.asarray(turned)), function(MAPS), atol=1e-6
+            jax.jit(function)(jnp.asarray(reversed_maps)), function(MAPS), atol=1e-6
         )

