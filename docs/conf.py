@@ -23,6 +23,7 @@ myst_heading_anchors = 3
 
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
+napoleon_attr_annotations = False  # it would print jaxtyping's annotations as markup
 autodoc_default_options = {"members": True, "no-value": True}
 autodoc_inherit_docstrings = False
 autodoc_member_order = "bysource"
@@ -40,6 +41,8 @@ def signature_of_source(
     app: Sphinx, what: str, name: str, obj: Any, options: Any, args: str | None, returns: str | None
 ) -> tuple[str, str | None] | None:
     """Returns the signature as written: jaxtyping's annotations expand to long unions."""
+    if what == "exception":
+        return None
     source = source_of(obj)
     if isinstance(source, ast.FunctionDef):
         positional = source.args.posonlyargs or source.args.args
