@@ -1,6 +1,6 @@
-"""Checks of images, and work in chunks that bounds memory."""
+"""Work in chunks that bounds memory, and checks of images."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import jax
@@ -17,140 +17,149 @@ T = TypeVar("T")
 def in_chunks(
     function: Callable[..., PyTree[Array]],
     chunk: int | None,
-    *arguments: PyTree[Shaped[ArrayLike, "..."]],
-    axis: int = 0,
-    out_axis: int | None = None,
+    *arguments: PyTree[Any],
+    axis: int | tuple[int, ...] = 0,
+    out_axis: int = 0,
+    combine: Callable[[Any, Any], Any] | None = None,
 ) -> PyTree[Shaped[Array, "..."]]:
-    """Returns `function(*arguments)`, computed for a few images at a time.
+    """Returns `function(*arguments)`, computed for a few rows at a time.
 
-    The last chunk is filled up with its last image, so that a jitted function is compiled once.
-    What a method returns for an image must not depend on the other images: give each image a key
-    of its own (see `jaxens.attribution.keys_of_images`).
+    Rows are images, members, steps or samples. What the function returns for a row must not
+    depend on the other rows: give each image a key of its own (see
+    `jaxens.attribution.keys_of_images`).
 
-    The loop runs on the host: on a CPU, most convolutions are slow in the loops of XLA.
+    The loop is not a loop of XLA, because most convolutions are slow in those on a CPU. Inside of
+    `jit` it is unrolled, and each chunk waits for the one before: XLA would otherwise hold the
+    activations of all chunks at once. Outside of `jit`, the last chunk is filled up with the last
+    row, so that a jitted function is compiled once.
 
     Args:
-        function: from arrays to arrays, each with an image axis.
-        chunk: images per call (None: all).
-        *arguments: of the function. Leaves without an image axis, such as one target for all
+        function: from arrays with a row axis to arrays with a row axis.
+        chunk: rows per call (None: all).
+        *arguments: of the function. Leaves without a row axis, such as one target for all
             images, go to every call as they are.
-        axis: the image axis of all arguments.
-        out_axis: the image axis of all results (None: the same).
+        axis: the row axis of all arguments, or one for each argument.
+        out_axis: the row axis of all results.
+        combine: from the result so far and the next one to both in one, such as `jnp.add`;
+            results need no row axis then. None concatenates them.
 
     Raises:
-        ValueError: if the arguments differ in their number of images, or there is none.
+        ValueError: if the arguments differ in their number of rows, there is none, or `chunk` is
+            below 1.
     """
-    leaves = jax.tree.leaves(arguments)
-    sizes = {np.shape(leaf)[axis] for leaf in leaves if np.ndim(leaf) > axis}
-    if len(sizes) != 1:
-        raise ValueError(
-            f"the arguments have {sorted(sizes)} images: give each argument the same number"
-        )
-    _check_chunk(chunk)
-    (images,) = sizes
-    if not images:
-        raise ValueError("the arguments have 0 images: give at least one")
-    if chunk is None or chunk >= images:
+    axes = axis if isinstance(axis, tuple) else (axis,) * len(arguments)
+    rows = _count_rows(arguments, axes)
+    if chunk is not None and chunk < 1:
+        raise ValueError(f"chunk is {chunk}: give at least 1, or None for all at once")
+    if chunk is None or chunk >= rows:
         return jax.tree.map(jnp.asarray, function(*arguments))
-    out_axis = axis if out_axis is None else out_axis
-
-    def part(rows: np.ndarray) -> PyTree[Array]:
-        return function(*jax.tree.map(lambda leaf: _take(leaf, rows, axis), arguments))
-
-    parts = [part(rows) for rows in chunk_rows(images, chunk)]
+    results: list[Any] = []
+    for first in range(0, rows, chunk):
+        some: slice | np.ndarray = slice(first, min(first + chunk, rows))
+        done = _traced_numbers(results)
+        if first + chunk > rows and combine is None and not done:
+            some = _filled_rows(first, chunk, rows)
+        parts = (_take(x, some, axis) for x, axis in zip(arguments, axes, strict=True))
+        result = function(*(_wait_for(done, part) if done else part for part in parts))
+        results = [combine(*results, result)] if combine and results else [*results, result]
+    if combine:
+        return results[0]
     return jax.tree.map(
-        lambda *leaves: _take(jnp.concatenate(leaves, out_axis), slice(images), out_axis), *parts
+        lambda *leaves: _take(jnp.concatenate(leaves, out_axis), slice(rows), out_axis), *results
     )
 
 
-def chunk_rows(count: int, chunk: int) -> Iterator[Int[np.ndarray, "row"]]:
-    """Yields the numbers 0 to `count` - 1, `chunk` at a time.
+def in_chunks_to_host(
+    function: Callable[[Int[np.ndarray, "row"]], PyTree[ArrayLike]],
+    chunk: int,
+    rows: int,
+    advance: Callable[[int], None] = lambda rows: None,
+    *,
+    axis: int = 0,
+) -> PyTree[Shaped[np.ndarray, "..."]]:
+    """Returns the results of `function` for the rows 0 to `rows` - 1, on the host.
 
-    The last chunk is filled up with the last number.
-    """
-    for first in range(0, count, chunk):
-        yield np.minimum(np.arange(first, first + chunk), count - 1)
-
-
-def _take(leaf: ArrayLike, rows: np.ndarray | slice, axis: int) -> ArrayLike:
-    if not isinstance(leaf, Array | np.ndarray) or leaf.ndim <= axis:
-        return leaf
-    return leaf[(slice(None),) * axis + (rows,)]
-
-
-def sum_in_chunks(
-    part: Callable[[PyTree[Array], slice], PyTree[Array]],
-    images: PyTree[Array],
-    count: int,
-    chunk: int | None,
-) -> PyTree[Array]:
-    """Returns the sum of `part(images, points)` over `count` points, see `fold_in_chunks`."""
-
-    def step(total: PyTree[Array] | None, images: PyTree[Array], points: slice) -> PyTree[Array]:
-        values = part(images, points)
-        return values if total is None else jax.tree.map(jnp.add, total, values)
-
-    return fold_in_chunks(step, images, count, chunk)
-
-
-def join_in_chunks(
-    part: Callable[[PyTree[Array], slice], Array],
-    images: PyTree[Array],
-    count: int,
-    chunk: int | None,
-    axis: int = 1,
-) -> Array:
-    """Joins `part(images, points)` of `count` points along an axis, see `fold_in_chunks`."""
-
-    def step(parts: list[Array] | None, images: PyTree[Array], points: slice) -> list[Array]:
-        return [*(parts or ()), part(images, points)]
-
-    return jnp.concatenate(fold_in_chunks(step, images, count, chunk), axis)
-
-
-def fold_in_chunks(
-    step: Callable[[Any, PyTree[Array], slice], PyTree[Array]],
-    images: PyTree[Array],
-    count: int,
-    chunk: int | None,
-) -> PyTree[Array]:
-    """Goes through the points (steps, samples) of images, a few at a time, inside of `jit`.
-
-    The loop is unrolled, because most convolutions are slow in the loops of XLA:CPU. Each chunk
-    waits for the one before, because XLA would otherwise hold the activations of all chunks at
-    once.
+    The device works on a chunk while the host reads the one before. The last chunk is filled up
+    with the last row, so that jitted functions are compiled once.
 
     Args:
-        step: `step(total, images, points)` returns the new total; the first total is None.
-        images: arrays that `step` computes from.
-        count: number of points.
-        chunk: points at a time (None: all); the last chunk may be smaller.
-
-    Returns:
-        The last total.
+        function: from the numbers of rows to arrays with a row axis. It must not wait for an
+            array.
+        chunk: rows per call.
+        rows: how many there are.
+        advance: called with the number of rows of each chunk, when it is read.
+        axis: the row axis of all results.
     """
-    _check_chunk(chunk)
-    size, total = chunk or count, None
-    for first in range(0, count, size):
-        if total is not None:
-            images = _wait_for(total, images)
-        total = step(total, images, slice(first, min(first + size, count)))
-    return total
+    results: list[PyTree[np.ndarray]] = []
+
+    def read(result: PyTree[ArrayLike], count: int) -> None:
+        results.append(_take(jax.tree.map(np.asarray, result), slice(count), axis))
+        advance(count)
+
+    waiting: tuple[PyTree[ArrayLike], int] | None = None
+    for first in range(0, rows, chunk):
+        result = function(_filled_rows(first, chunk, rows))
+        if waiting is not None:
+            read(*waiting)
+        waiting = result, min(chunk, rows - first)
+    if waiting is not None:
+        read(*waiting)
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves, axis), *results)
 
 
-def _check_chunk(chunk: int | None) -> None:
-    if chunk is not None and chunk < 1:
-        raise ValueError(f"chunk is {chunk}: give at least 1, or None for all at once")
+def _count_rows(arguments: tuple[PyTree[Any], ...], axes: tuple[int, ...]) -> int:
+    counts = {
+        np.shape(leaf)[axis]
+        for argument, axis in zip(arguments, axes, strict=True)
+        for leaf in jax.tree.leaves(argument)
+        if np.ndim(leaf) > axis
+    }
+    if len(counts) != 1:
+        raise ValueError(
+            f"the arguments have {sorted(counts)} rows: give each argument the same number"
+        )
+    if not min(counts):
+        raise ValueError("the arguments have 0 rows: give at least one")
+    return counts.pop()
 
 
-def _wait_for(done: PyTree[Float[Array, "..."]], images: T) -> T:
-    """Returns the images unchanged; XLA computes `done` before it uses them.
+def _filled_rows(first: int, chunk: int, rows: int) -> Int[np.ndarray, "row"]:
+    return np.minimum(np.arange(first, first + chunk), rows - 1)
 
-    Under `vmap` over members, images that members share stay shared.
+
+def _take(tree: PyTree[Any], rows: slice | np.ndarray, axis: int) -> PyTree[Any]:
+    index = (slice(None),) * axis + (rows,)
+    is_array = (Array, np.ndarray)
+    return jax.tree.map(
+        lambda leaf: leaf[index] if isinstance(leaf, is_array) and leaf.ndim > axis else leaf, tree
+    )
+
+
+def _traced_numbers(results: list[Any]) -> list[Float[Array, "..."]]:
+    """The floating-point arrays of the last result that are not computed yet, but traced."""
+    return [
+        leaf
+        for leaf in jax.tree.leaves(results[-1:])
+        if isinstance(leaf, jax.core.Tracer) and jnp.issubdtype(leaf.dtype, jnp.floating)
+    ]
+
+
+def _wait_for(done: list[Float[Array, "..."]], arguments: T) -> T:
+    """Returns the arguments unchanged; XLA computes `done` before it uses the arrays in them.
+
+    Under `vmap` over members, arguments that members share stay shared.
     """
-    totals = [jax.lax.stop_gradient(leaf).sum() for leaf in jax.tree.leaves(done)]
+    totals = [jax.lax.stop_gradient(leaf).sum().astype(jnp.float32) for leaf in done]
     wait = _never(sum(totals[1:], start=totals[0]))
-    return jax.tree.map(lambda leaf: jnp.where(wait, 0, leaf), images)
+
+    def waiting(leaf: Any) -> Any:
+        if not isinstance(leaf, Array | np.ndarray) or jnp.issubdtype(
+            leaf.dtype, jax.dtypes.extended
+        ):
+            return leaf
+        return jnp.where(wait, jnp.zeros_like(leaf), leaf)
+
+    return jax.tree.map(waiting, arguments)
 
 
 @custom_vmap
@@ -184,8 +193,7 @@ def as_images(images: ArrayLike) -> Float[Array, "image height width channel"]:
         raise ValueError(f"images has shape {array.shape}, no pixel: give at least one image")
     if not jnp.issubdtype(array.dtype, jnp.floating):
         raise ValueError(
-            f"images has type {array.dtype}, which has no gradient: give the floating-point "
-            "images that the model takes"
+            f"images has type {array.dtype}: give the floating-point images that the model takes"
         )
     wrong = np.flatnonzero(~_finite(images, axis=(1, 2, 3)))
     if wrong.size:

@@ -5,7 +5,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 from jaxtyping import Float, Real
 
-from jaxens.arrays import as_images, broadcast_to_images, sum_in_chunks, to_float32
+from jaxens.arrays import as_images, broadcast_to_images, in_chunks, to_float32
 from jaxens.attribution.gradient import Model, cast_inputs, scores, sum_of_gradients
 from jaxens.attribution.quadrature import nodes_and_weights
 from jaxens.attribution.targets import Targets
@@ -51,11 +51,11 @@ def integrated_gradients(
     start = as_baselines(baselines, images)
     nodes, weights = nodes_and_weights(quadrature, steps)
 
-    def part(images: Array, some: slice) -> Array:
-        points = _between(start, images, jnp.asarray(nodes[some], images.dtype))
-        return sum_of_gradients(model, points, targets, weights[some])
+    def part(nodes: ArrayLike, weights: ArrayLike) -> Array:
+        points = _between(start, images, jnp.asarray(nodes, images.dtype))
+        return sum_of_gradients(model, points, targets, weights)
 
-    return (images - start) * sum_in_chunks(part, images, steps, chunk)
+    return (images - start) * in_chunks(part, chunk, nodes, weights, combine=jnp.add)
 
 
 def _between(

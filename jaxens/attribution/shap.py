@@ -13,7 +13,7 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jaxens.arrays import as_images, check_finite, sum_in_chunks, to_float32
+from jaxens.arrays import as_images, check_finite, in_chunks, to_float32
 from jaxens.attribution.gradient import Model, cast_inputs, gradients
 from jaxens.attribution.keys import Keys, check_noise, keys_of_samples
 from jaxens.attribution.targets import Targets
@@ -128,16 +128,16 @@ def shap_from_draws(
     model, images = cast_inputs(logits_fn, images.dtype), to_float32(images)
     samples = draws.alpha.shape[1]
 
-    def part(images: Array, some: slice) -> Array:
-        start = jnp.take(baselines, draws.baseline[:, some], axis=0, mode="fill")
-        difference = images[:, None] + draws.noise[:, some] - start
-        points = start + draws.alpha[:, some, None, None, None] * difference
+    def part(draws: Draws) -> Array:
+        start = jnp.take(baselines, draws.baseline, axis=0, mode="fill")
+        difference = images[:, None] + draws.noise - start
+        points = start + draws.alpha[..., None, None, None] * difference
         slopes = gradients(model, points, targets)
         # Sample by sample: XLA:CPU takes longer for the sum of a product over an axis.
         terms = (difference[:, k] * slopes[:, k] for k in range(slopes.shape[1]))
         return functools.reduce(jnp.add, terms)
 
-    return sum_in_chunks(part, images, samples, chunk) / samples
+    return in_chunks(part, chunk, draws, axis=1, combine=jnp.add) / samples
 
 
 def _as_baselines(

@@ -5,6 +5,7 @@ Both explain noisy copies of each image, and return the mean or the variance of 
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,7 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jaxens.arrays import as_images, fold_in_chunks, sum_in_chunks, to_float32
+from jaxens.arrays import as_images, in_chunks, to_float32
 from jaxens.attribution.gradient import Model
 from jaxens.attribution.keys import Keys, check_noise, keys_of_samples
 from jaxens.attribution.targets import Targets
@@ -120,10 +121,10 @@ def smooth_grad_from_draws(
     images = as_images(images)
     draws = _as_draws(draws, images)
 
-    def part(images: Array, some: slice) -> Array:
-        return _maps(method, logits_fn, images, targets, draws[:, some]).sum(axis=1)
+    def part(draws: Array) -> Array:
+        return _maps(method, logits_fn, images, targets, draws).sum(axis=1)
 
-    return sum_in_chunks(part, images, draws.shape[1], chunk) / draws.shape[1]
+    return in_chunks(part, chunk, draws, axis=1, combine=jnp.add) / draws.shape[1]
 
 
 def var_grad_from_draws(
@@ -142,21 +143,28 @@ def var_grad_from_draws(
     images = as_images(images)
     draws = _as_draws(draws, images)
 
-    def step(
-        total: tuple[Array, Array] | None, images: Array, some: slice
-    ) -> tuple[Array, Array]:
-        """Returns the sum of squared deviations, and the mean, of all samples so far."""
-        maps = _maps(method, logits_fn, images, targets, draws[:, some])
-        count, mean = maps.shape[1], maps.mean(axis=1)
-        squares = count * maps.var(axis=1)
-        if total is None:
-            return squares, mean
-        share, change = count / some.stop, mean - total[1]
-        squares += total[0] + count * (1 - share) * change**2
-        return squares, total[1] + share * change
+    def part(draws: Array) -> Moments:
+        maps = _maps(method, logits_fn, images, targets, draws)
+        count = maps.shape[1]
+        return Moments(count, maps.mean(axis=1), count * maps.var(axis=1))
 
-    squares, _ = fold_in_chunks(step, images, draws.shape[1], chunk)
-    return squares / draws.shape[1]
+    moments = in_chunks(part, chunk, draws, axis=1, combine=_merge)
+    return moments.squares / draws.shape[1]
+
+
+class Moments(NamedTuple):
+    """Of some samples: their number, their mean, and the sum of squared deviations from it."""
+
+    count: int
+    mean: Array
+    squares: Array
+
+
+def _merge(total: Moments, part: Moments) -> Moments:
+    count = total.count + part.count
+    share, change = part.count / count, part.mean - total.mean
+    squares = total.squares + part.squares + part.count * (1 - share) * change**2
+    return Moments(count, total.mean + share * change, squares)
 
 
 def _as_draws(
