@@ -61,7 +61,7 @@ def in_chunks(
             some = _filled_rows(first, chunk, rows)
         parts = (_take(x, some, axis) for x, axis in zip(arguments, axes, strict=True))
         result = function(*(_wait_for(done, part) if done else part for part in parts))
-        results = [combine(*results, result)] if combine and results else [*results, result]
+        results = [combine(results[0], result)] if combine and results else [*results, result]
     if combine:
         return results[0]
     return jax.tree.map(

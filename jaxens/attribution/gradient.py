@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Bool, Float
@@ -87,7 +88,7 @@ def sum_of_gradients(
     logits_fn: Model,
     points: Float[Array, "image point ..."],
     targets: Targets,
-    weights: Float[ArrayLike, "point"],
+    weights: Float[Array | np.ndarray, "point"],
 ) -> Float[Array, "image ..."]:
     """Returns the weighted sum of `gradients` over the points of each image."""
     slopes, values = _slopes(logits_fn, points, targets)

@@ -1,6 +1,7 @@
 """Integrated gradients (Sundararajan et al. 2017), as Captum's `IntegratedGradients`."""
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 from jaxtyping import Float, Real
@@ -51,7 +52,7 @@ def integrated_gradients(
     start = as_baselines(baselines, images)
     nodes, weights = nodes_and_weights(quadrature, steps)
 
-    def part(nodes: ArrayLike, weights: ArrayLike) -> Array:
+    def part(nodes: Array | np.ndarray, weights: Array | np.ndarray) -> Array:
         points = _between(start, images, jnp.asarray(nodes, images.dtype))
         return sum_of_gradients(model, points, targets, weights)
 

@@ -145,8 +145,8 @@ def var_grad_from_draws(
 
     def part(draws: Array) -> Moments:
         maps = _maps(method, logits_fn, images, targets, draws)
-        count = maps.shape[1]
-        return Moments(count, maps.mean(axis=1), count * maps.var(axis=1))
+        samples = maps.shape[1]
+        return Moments(samples, maps.mean(axis=1), samples * maps.var(axis=1))
 
     moments = in_chunks(part, chunk, draws, axis=1, combine=_merge)
     return moments.squares / draws.shape[1]
@@ -155,16 +155,16 @@ def var_grad_from_draws(
 class Moments(NamedTuple):
     """Of some samples: their number, their mean, and the sum of squared deviations from it."""
 
-    count: int
+    samples: int
     mean: Array
     squares: Array
 
 
 def _merge(total: Moments, part: Moments) -> Moments:
-    count = total.count + part.count
-    share, change = part.count / count, part.mean - total.mean
-    squares = total.squares + part.squares + part.count * (1 - share) * change**2
-    return Moments(count, total.mean + share * change, squares)
+    samples = total.samples + part.samples
+    share, change = part.samples / samples, part.mean - total.mean
+    squares = total.squares + part.squares + part.samples * (1 - share) * change**2
+    return Moments(samples, total.mean + share * change, squares)
 
 
 def _as_draws(
