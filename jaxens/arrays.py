@@ -21,7 +21,7 @@ def in_chunks(
     axis: int | tuple[int, ...] = 0,
     out_axis: int = 0,
     combine: Callable[[Any, Any], Any] | None = None,
-) -> PyTree[Shaped[Array, "..."]]:
+) -> PyTree[Any]:
     """Returns `function(*arguments)`, computed for a few rows at a time.
 
     Rows are images, members, steps or samples. What the function returns for a row must not
@@ -40,8 +40,8 @@ def in_chunks(
             images, go to every call as they are.
         axis: the row axis of all arguments, or one for each argument.
         out_axis: the row axis of all results.
-        combine: from the result so far and the next one to both in one, such as `jnp.add`;
-            results need no row axis then. None concatenates them.
+        combine: from two results to the result for the rows of both, such as `jnp.add` for sums
+            over rows. None concatenates the results.
 
     Raises:
         ValueError: if the arguments differ in their number of rows, there is none, or `chunk` is
@@ -70,7 +70,7 @@ def in_chunks(
 
 
 def in_chunks_to_host(
-    function: Callable[[Int[np.ndarray, "row"]], PyTree[ArrayLike]],
+    function: Callable[[Int[np.ndarray, "row"]], PyTree[Any]],
     chunk: int,
     rows: int,
     advance: Callable[[int], None] = lambda rows: None,
@@ -92,11 +92,11 @@ def in_chunks_to_host(
     """
     results: list[PyTree[np.ndarray]] = []
 
-    def read(result: PyTree[ArrayLike], count: int) -> None:
+    def read(result: PyTree[Any], count: int) -> None:
         results.append(_take(jax.tree.map(np.asarray, result), slice(count), axis))
         advance(count)
 
-    waiting: tuple[PyTree[ArrayLike], int] | None = None
+    waiting: tuple[PyTree[Any], int] | None = None
     for first in range(0, rows, chunk):
         result = function(_filled_rows(first, chunk, rows))
         if waiting is not None:
@@ -219,7 +219,8 @@ def broadcast_to_images(
     except (TypeError, ValueError):
         raise ValueError(
             f"{name} has shape {np.shape(colors)}, which does not broadcast to the images' "
-            f"{images.shape}: give a number, a color, one image, or one for each image"
+            f"{images.shape}: give a number, a color ({images.shape[-1]},), one image, or one for "
+            "each image"
         ) from None
     check_finite(colors, name)
     return broadcast
