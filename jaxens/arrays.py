@@ -112,7 +112,7 @@ def _count_rows(arguments: tuple[PyTree[Any], ...], axes: tuple[int, ...]) -> in
         np.shape(leaf)[axis]
         for argument, axis in zip(arguments, axes, strict=True)
         for leaf in jax.tree.leaves(argument)
-        if np.ndim(leaf) > axis
+        if _has_axis(leaf, axis)
     }
     if len(counts) != 1:
         raise ValueError(
@@ -128,11 +128,16 @@ def _filled_rows(first: int, chunk: int, rows: int) -> Int[np.ndarray, "row"]:
 
 
 def _take(tree: PyTree[Any], rows: slice | np.ndarray, axis: int) -> PyTree[Any]:
-    index = (slice(None),) * axis + (rows,)
-    is_array = (Array, np.ndarray)
-    return jax.tree.map(
-        lambda leaf: leaf[index] if isinstance(leaf, is_array) and leaf.ndim > axis else leaf, tree
-    )
+    def take(leaf: Any) -> Any:
+        if not isinstance(leaf, Array | np.ndarray) or not _has_axis(leaf, axis):
+            return leaf
+        return leaf[(slice(None),) * (axis % leaf.ndim) + (rows,)]
+
+    return jax.tree.map(take, tree)
+
+
+def _has_axis(leaf: ArrayLike, axis: int) -> bool:
+    return -np.ndim(leaf) <= axis < np.ndim(leaf)
 
 
 def _traced_numbers(results: list[Any]) -> list[Float[Array, "..."]]:
