@@ -10,7 +10,7 @@ import pytest
 import jaxens
 
 ROOT = Path(jaxens.__file__).parent
-GROUND = {"errors", "files", "tables"}  # files at the top that every room may import
+GROUND = {"arrays", "errors", "files", "tables"}  # files at the top that every room may import
 MAY_IMPORT = {
     "attribution": set(),
     "metrics": set(),

@@ -6,8 +6,8 @@ function from images [image, height, width, channel] to logits [image, class], a
 type; maps are in float32 or better.
 """
 
+from jaxens.arrays import in_chunks
 from jaxens.attribution.check import check_model
-from jaxens.attribution.chunks import in_chunks
 from jaxens.attribution.gradcam import grad_cam
 from jaxens.attribution.gradient import input_x_gradient, saliency
 from jaxens.attribution.guided import check_guided, guided_backprop, guided_grad_cam, guided_relu

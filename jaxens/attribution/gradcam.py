@@ -7,8 +7,8 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jaxens.attribution.gradient import Model, gradients, taking
-from jaxens.attribution.images import as_images, full
+from jaxens.arrays import as_images, to_float32
+from jaxens.attribution.gradient import Model, cast_inputs, gradients
 from jaxens.attribution.targets import Targets
 
 
@@ -18,17 +18,29 @@ def grad_cam(
     images: Float[ArrayLike, "image height width channel"],
     targets: Targets,
 ) -> Float[Array, "image map_height map_width"]:
-    """Features weighted by the spatial mean of their gradient, summed over channels.
+    """Returns features, weighted by the spatial mean of their gradient and summed over channels.
 
-    The model is in two halves, `head_fn(features_fn(images))`, with features
-    [image, map_height, map_width, feature]. The map is signed (the original's ReLU is left
-    to the caller), as large as the features (see `resize`), and not normalised.
+    The model is given as two halves: its logits are `head_fn(features_fn(images))`.
+
+    Args:
+        features_fn: from images to features [image, map_height, map_width, feature].
+        head_fn: from features to logits [image, class].
+        images: floats, as the model takes them.
+        targets: what to explain, see `select`.
+
+    Returns:
+        Signed maps of the features' size (see `resize`). The ReLU of the paper is left to the
+        caller.
+
+    Raises:
+        ValueError: if an argument or a result of the functions does not fit.
     """
     images = as_images(images)
     features = _as_features(features_fn(images), len(images))
-    exact = full(features)
-    slopes = gradients(taking(features, head_fn), exact[:, None], targets)[:, 0]
-    return (slopes.mean(axis=(1, 2), keepdims=True) * exact).sum(axis=3)
+    head = cast_inputs(head_fn, features.dtype)
+    features = to_float32(features)
+    slopes = gradients(head, features[:, None], targets)[:, 0]
+    return (slopes.mean(axis=(1, 2), keepdims=True) * features).sum(axis=3)
 
 
 def _as_features(features: Any, images: int) -> Float[Array, "image height width feature"]:
@@ -36,7 +48,7 @@ def _as_features(features: Any, images: int) -> Float[Array, "image height width
     if shape is None or dtype is None:
         raise ValueError(
             f"features_fn returned a {type(features).__name__}: return the array of the feature "
-            f"map alone, shape ({images}, height, width, features)"
+            f"map, shape ({images}, height, width, features)"
         )
     if len(shape) != 4 or not jnp.issubdtype(dtype, jnp.floating):
         raise ValueError(

@@ -1,8 +1,8 @@
-"""Gradients of the explained logit, and the two methods that are no more than that.
+"""Gradients of the explained logit, and the two methods that need only one gradient.
 
-A model is any JAX function from images [image, height, width, channel] to logits
-[image, class] that treats each image on its own (no batch statistics). It is shown images in
-the precision that they were given in; maps and sums are in float32 or better.
+A model is any JAX function from images [image, height, width, channel] to logits [image, class]
+that treats each image on its own (no batch statistics). It receives images in the precision of
+the user's images; maps and sums are in float32 or float64.
 """
 
 import functools
@@ -13,10 +13,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.typing import ArrayLike
+from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Bool, Float
 
-from jaxens.attribution.images import as_images, full
+from jaxens.arrays import as_images, to_float32
 from jaxens.attribution.targets import Targets, select
 
 Model = Callable[[Array], Array]
@@ -25,26 +25,49 @@ Model = Callable[[Array], Array]
 def saliency(
     logits_fn: Model, images: Float[ArrayLike, "image height width channel"], targets: Targets
 ) -> Float[Array, "image height width channel"]:
-    """Absolute gradient of the target's logit (Simonyan et al. 2013; Captum's `Saliency`)."""
+    """Returns the absolute gradient of the logit (Simonyan et al. 2013; Captum's `Saliency`).
+
+    Args:
+        logits_fn: from images to logits [image, class].
+        images: floats, as the model takes them.
+        targets: what to explain, see `select`.
+
+    Returns:
+        Attributions of 0 or more, in logits per unit of the images.
+
+    Raises:
+        ValueError: if an argument does not fit.
+    """
     return jnp.abs(image_gradients(logits_fn, as_images(images), targets))
 
 
 def input_x_gradient(
     logits_fn: Model, images: Float[ArrayLike, "image height width channel"], targets: Targets
 ) -> Float[Array, "image height width channel"]:
-    """Image times gradient, signed (Shrikumar et al. 2016; Captum's `InputXGradient`).
+    """Returns image times gradient (Shrikumar et al. 2016; Captum's `InputXGradient`).
 
-    Depends on where zero lies: for normalised images, zero is the mean colour.
+    Args:
+        logits_fn: from images to logits [image, class].
+        images: floats, as the model takes them. Zero is the reference: the mean color, if images
+            are normalized.
+        targets: what to explain, see `select`.
+
+    Returns:
+        Signed attributions, in logits.
+
+    Raises:
+        ValueError: if an argument does not fit.
     """
     images = as_images(images)
-    return full(images) * image_gradients(logits_fn, images, targets)
+    return to_float32(images) * image_gradients(logits_fn, images, targets)
 
 
 def image_gradients(
     logits_fn: Model, images: Float[Array, "image height width channel"], targets: Targets
 ) -> Float[Array, "image height width channel"]:
-    """Gradient of the explained number at the images themselves."""
-    return gradients(taking(images, logits_fn), full(images)[:, None], targets)[:, 0]
+    """Returns the gradient of the explained number at the images."""
+    model = cast_inputs(logits_fn, images.dtype)
+    return gradients(model, to_float32(images)[:, None], targets)[:, 0]
 
 
 def gradients(
@@ -65,7 +88,7 @@ def sum_of_gradients(
     logits_fn: Model,
     points: Float[Array, "image point ..."],
     targets: Targets,
-    weights: Float[np.ndarray, "point"],
+    weights: Float[Array | np.ndarray, "point"],
 ) -> Float[Array, "image ..."]:
     """Returns the weighted sum of `gradients` over the points of each image."""
     slopes, values = _slopes(logits_fn, points, targets)
@@ -98,17 +121,21 @@ def scores(
     """Returns the explained number at each point, from one call of the model on all points."""
     images, count = points.shape[:2]
     logits = as_logits(logits_fn(points.reshape(-1, *points.shape[2:])), images * count)
-    by_point = full(logits).reshape(images, count, logits.shape[1])
+    by_point = to_float32(logits).reshape(images, count, logits.shape[1])
     return jax.vmap(lambda logits: select(logits, targets), in_axes=1, out_axes=1)(by_point)
 
 
-def taking(images: Float[Array, "..."], model: Model) -> Model:
-    """The model for points in any precision: it is shown them in the images'."""
-    return lambda points: model(points.astype(images.dtype))
+def cast_inputs(model: Model, dtype: DTypeLike) -> Model:
+    """Returns the model with its input cast to a type, which is the type of the user's images."""
+    return lambda images: model(images.astype(dtype))
 
 
 def as_logits(logits: Any, images: int) -> Float[Array, "image label"]:
-    """What a model returned for a number of images; ValueError unless [image, class] floats."""
+    """Returns what a model returned as an array.
+
+    Raises:
+        ValueError: unless it is an array of floats [image, class] for this number of images.
+    """
     shape = getattr(logits, "shape", None)
     if shape is None:
         raise ValueError(

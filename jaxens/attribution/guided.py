@@ -15,9 +15,9 @@ from jax.ad_checkpoint import checkpoint_name
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Float
 
+from jaxens.arrays import as_images
 from jaxens.attribution.gradcam import grad_cam
 from jaxens.attribution.gradient import Model, image_gradients
-from jaxens.attribution.images import as_images
 from jaxens.attribution.relus import GUIDED, count_guided, likely_relus
 from jaxens.attribution.resize import resize
 from jaxens.attribution.targets import Targets

@@ -1,14 +1,14 @@
 """Integrated gradients (Sundararajan et al. 2017), as Captum's `IntegratedGradients`."""
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 from jaxtyping import Float, Real
 
-from jaxens.attribution.gradient import Model, scores, sum_of_gradients, taking
-from jaxens.attribution.images import as_images, broadcast_to_images, full
+from jaxens.arrays import as_images, broadcast_to_images, in_chunks, to_float32
+from jaxens.attribution.gradient import Model, cast_inputs, scores, sum_of_gradients
 from jaxens.attribution.quadrature import nodes_and_weights
-from jaxens.attribution.sequence import sum_in_chunks
 from jaxens.attribution.targets import Targets
 
 
@@ -48,15 +48,15 @@ def integrated_gradients(
         ValueError: if an argument does not fit.
     """
     images = as_images(images)
-    model, images = taking(images, logits_fn), full(images)
+    model, images = cast_inputs(logits_fn, images.dtype), to_float32(images)
     start = as_baselines(baselines, images)
     nodes, weights = nodes_and_weights(quadrature, steps)
 
-    def part(images: Array, some: slice) -> Array:
-        points = _between(start, images, jnp.asarray(nodes[some], images.dtype))
-        return sum_of_gradients(model, points, targets, weights[some])
+    def part(nodes: Array | np.ndarray, weights: Array | np.ndarray) -> Array:
+        points = _between(start, images, jnp.asarray(nodes, images.dtype))
+        return sum_of_gradients(model, points, targets, weights)
 
-    return (images - start) * sum_in_chunks(part, images, steps, chunk)
+    return (images - start) * in_chunks(part, chunk, nodes, weights, combine=jnp.add)
 
 
 def _between(
@@ -97,7 +97,7 @@ def convergence_delta(
         ValueError: if an argument does not fit.
     """
     images = as_images(images)
-    model, images = taking(images, logits_fn), full(images)
+    model, images = cast_inputs(logits_fn, images.dtype), to_float32(images)
     ends = jnp.stack([as_baselines(baselines, images), images], axis=1)
     at_baseline, at_image = scores(model, ends, targets).T
     return jnp.asarray(attributions).sum(axis=(1, 2, 3)) - (at_image - at_baseline)

@@ -1,16 +1,24 @@
-"""Random keys for each image and sample, so that no image's draws depend on another's."""
+"""Random keys for each image and sample, so that the draws of an image depend on no other."""
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Key, PRNGKeyArray, UInt32
 
-# One key, or one for each image; typed (`jax.random.key`) or raw.
+# One key, or one for each image; typed (`jax.random.key`) or raw (`jax.random.PRNGKey`).
 Keys = PRNGKeyArray | Key[Array, "image"] | UInt32[Array, "image 2"]
 
 
 def keys_of_images(key: Keys, images: int) -> Key[Array, "image"]:
-    """Each image's key: its own, or `jax.random.fold_in(key, i)` where one is given."""
+    """Returns one key per image.
+
+    Args:
+        key: one key, of which image i gets `jax.random.fold_in(key, i)`, or one for each image.
+        images: the number of images.
+
+    Raises:
+        ValueError: if `key` is no random key, or their number is another.
+    """
     key = _as_typed(key)
     if key.shape == ():
         return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(images))
@@ -22,13 +30,13 @@ def keys_of_images(key: Keys, images: int) -> Key[Array, "image"]:
 
 
 def keys_of_samples(key: Keys, images: int, samples: int) -> Key[Array, "image sample"]:
-    """`jax.random.fold_in(image's key, s)` for sample s; see `keys_of_images` for the image's."""
+    """Returns `jax.random.fold_in(image_key, s)` for sample s of each image."""
     fold = jax.vmap(jax.vmap(jax.random.fold_in, (None, 0)), (0, None))
     return fold(keys_of_images(key, images), jnp.arange(samples))
 
 
 def check_noise(samples: int, stdev: float | int) -> None:
-    """ValueError unless there are samples, and noise has a standard deviation."""
+    """Raises ValueError for a number of samples or a standard deviation that cannot be."""
     if samples < 1:
         raise ValueError(f"samples is {samples}: give at least 1")
     if stdev < 0:

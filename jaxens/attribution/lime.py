@@ -1,12 +1,12 @@
-"""LIME for images (Ribeiro et al. 2016): a simple surrogate of the model around an image.
+"""LIME for images (Ribeiro et al. 2016): a linear model of what each segment contributes.
 
-Segments of the image are hidden at random, the model sees what is left, and a regression tells
-how much each segment speaks for the explained number. `VARIANTS` has what the known
-implementations do differently. What is random is drawn by `lime_draws`; all else is
-deterministic.
+Each sample replaces a random half of an image's segments by a fill color. A weighted regression
+of the model's outputs on the segments that are kept gives a weight to each segment. `VARIANTS`
+lists how the reference implementations differ. `lime_draws` draws the segments; the other
+functions are deterministic.
 
-Under `vmap` over members, with images, segments and masks that all of them share, perturbed
-images are made and normal equations factored once for all.
+Under `vmap` over members that share images, segments and masks, the perturbed images and the
+regression's matrix are computed once for all members.
 """
 
 from collections.abc import Callable
@@ -17,19 +17,18 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Float, Integer
 
-from jaxens.attribution.gradient import Model, as_logits, taking
-from jaxens.attribution.images import as_images, full
+from jaxens.arrays import as_images, in_chunks, to_float32
+from jaxens.attribution.gradient import Model, as_logits, cast_inputs
 from jaxens.attribution.keys import Keys, keys_of_samples
 from jaxens.attribution.lime_variants import (
     VARIANTS,
     Fill,
     fill_images,
-    form_named,
     sample_weights,
     sum_segments,
+    variant_named,
 )
 from jaxens.attribution.segments import as_segments, segments_to_map
-from jaxens.attribution.sequence import after, slices
 from jaxens.attribution.targets import Targets, select
 
 
@@ -47,27 +46,37 @@ def lime(
     segment_count: int | None = None,
     chunk: int | None = None,
 ) -> Float[Array, "image height width"]:
-    """Maps in which each pixel has its segment's weight in the surrogate.
+    """Returns maps in which each pixel has the weight of its segment.
 
-    `segments` holds labels 0, 1, ... (see `superpixels`, `grid`); where it is traced,
-    `segment_count` is how many labels there is room for. `samples` None stands for the
-    variant's number; `key` and the draws: see `lime_draws`.
+    An image costs `samples` forward passes and no backward pass.
 
-    `variant` is one of `VARIANTS`. `fill` None stands for the variant's colour of what is fill:
-    "segment" for its mean, "image" for the image's mean, or a constant that broadcasts to the
-    images. A variant that explains a probability explains `targets` of `probabilities(logits)`,
-    the others of the logits. `probabilities` None stands for a softmax over all classes: give
-    your own where the model has several tasks; ValueError where the variant explains logits.
-    Weights are signed, in the explained number's unit, but for the "matlab"
-    variant's importances, which are not negative.
+    Args:
+        logits_fn: from images to logits [image, class].
+        images: floats, as the model takes them.
+        targets: what to explain, see `select`. If the variant explains a probability, it is
+            selected from the probabilities.
+        segments: labels 0, 1, ... of the pixels, see `superpixels` and `grid`.
+        key: one key, or one for each image, see `lime_draws`.
+        samples: per image (None: the variant's number).
+        variant: a name of `VARIANTS`.
+        fill: replaces the segments that are not kept: "segment" (its mean color), "image" (the
+            image's mean color), or a constant that broadcasts to the images. None: the variant's.
+        probabilities: from logits to probabilities, for variants that explain a probability
+            (None: a softmax over all classes).
+        segment_count: the largest number of labels. It is required if `segments` is traced.
+        chunk: samples of an image that go through the model at once (None: all). It bounds
+            memory and changes the result by rounding only.
 
-    `chunk` is how many samples of an image go through the model at once (all, if None),
-    which bounds memory and changes the result by no more than rounding. An image
-    costs `samples` forward passes and no backward pass.
+    Returns:
+        Signed attributions, in the unit of the explained number.
+
+    Raises:
+        ValueError: if an argument does not fit, or for `probabilities` of a variant that explains
+            logits.
     """
     images = as_images(images)
     if samples is None:
-        samples = form_named(variant).samples
+        samples = variant_named(variant).samples
     _, count = as_segments(segments, images.shape[:3], segment_count)
     masks = lime_draws(key, segments, samples, variant, count)
     return lime_from_draws(
@@ -90,19 +99,27 @@ def lime_draws(
     variant: str = "marcotcr",
     segment_count: int | None = None,
 ) -> Bool[Array, "image sample segment"]:
-    """Which segments each sample keeps: each one with probability 1/2.
+    """Draws which segments each sample keeps: each one with probability 1/2.
 
-    With one key, image i takes `jax.random.fold_in(key, i)`; otherwise each image has its
-    own. Whether sample s keeps segment l depends on the image's key, on s and on l: not on
-    the number of samples or of segments, nor on the other images (with JAX's default
-    Threefry keys).
+    Whether sample s keeps segment l depends only on the key of the image, on s and on l: not on
+    the other images, or the numbers of samples and segments (with JAX's default Threefry keys).
+
+    Args:
+        key: one key, of which image i gets `jax.random.fold_in(key, i)`, or one for each image.
+        segments: labels of the pixels.
+        samples: per image, at least 2.
+        variant: a name of `VARIANTS`.
+        segment_count: the largest number of labels. It is required if `segments` is traced.
+
+    Raises:
+        ValueError: if an argument does not fit.
     """
     if samples < 2:
         raise ValueError(f"samples is {samples}: give at least 2, or there is nothing to compare")
     labels, count = as_segments(segments, None, segment_count)
     keys = keys_of_samples(key, len(labels), samples)
     masks = jax.vmap(jax.vmap(lambda key: jax.random.bernoulli(key, 0.5, (count,))))(keys)
-    return masks.at[:, 0].set(True) if form_named(variant).whole_first else masks
+    return masks.at[:, 0].set(True) if variant_named(variant).whole_first else masks
 
 
 def lime_from_draws(
@@ -117,9 +134,9 @@ def lime_from_draws(
     probabilities: Model | None = None,
     chunk: int | None = None,
 ) -> Float[Array, "image height width"]:
-    """LIME for given draws."""
+    """Returns `lime` for given masks: whether each sample keeps each segment."""
 
-    def target_alone(values: Array) -> Array:
+    def of_target(values: Array) -> Array:
         by_sample = jax.vmap(lambda values: select(values, targets), in_axes=1, out_axes=1)
         return by_sample(values)[..., None]
 
@@ -131,7 +148,7 @@ def lime_from_draws(
         variant=variant,
         fill=fill,
         probabilities=probabilities,
-        outputs=target_alone,
+        outputs=of_target,
         chunk=chunk,
     )
     return segments_to_map(weights[..., 0], segments)
@@ -149,57 +166,71 @@ def lime_weights(
     outputs: Callable[[Array], Array] = lambda values: values,
     chunk: int | None = None,
 ) -> Float[Array, "image segment output"]:
-    """Each segment's weight for every class, from the forward passes that one class takes.
+    """Returns the weight of each segment for every class.
 
-    `segments_to_map(weights[..., label], segments)` is `lime_from_draws`' map for that class.
-    `outputs` makes of the probabilities or logits [image, sample, class] what is explained
-    [image, sample, output]: all classes, unless told otherwise.
+    All classes cost as many forward passes as one. `segments_to_map(weights[..., k], segments)`
+    is the map of `lime_from_draws` for class k.
+
+    Args:
+        logits_fn: from images to logits [image, class].
+        images: floats, as the model takes them.
+        segments: labels of the pixels.
+        masks: whether each sample keeps each segment, see `lime_draws`.
+        variant: a name of `VARIANTS`.
+        fill: as for `lime`.
+        probabilities: as for `lime`.
+        outputs: from probabilities or logits [image, sample, class] to the numbers to explain
+            [image, sample, output]. The default explains every class.
+        chunk: as for `lime`.
+
+    Returns:
+        Signed weights, in the unit of the explained number. A label without pixels gets 0.
+
+    Raises:
+        ValueError: as `lime`.
     """
-    images, masks, row = as_images(images), jnp.asarray(masks, bool), form_named(variant)
-    if probabilities is not None and row.explains != "probability":
+    images, masks, settings = as_images(images), jnp.asarray(masks, bool), variant_named(variant)
+    if probabilities is not None and settings.explains != "probability":
         raise ValueError(
             f"the variant {variant!r} explains logits: leave probabilities out, or choose one of "
-            f"{', '.join(f.name for f in VARIANTS.values() if f.explains == 'probability')}"
+            f"{', '.join(v.name for v in VARIANTS.values() if v.explains == 'probability')}"
         )
     if masks.ndim != 3 or len(masks) != len(images) or not masks.shape[1]:
         raise ValueError(
             f"masks has shape {masks.shape} for {len(images)} images: give [image, sample, segment]"
         )
     labels, count = as_segments(segments, images.shape[:3], masks.shape[2])
-    exact = full(images)
-    start = fill_images(row.fill if fill is None else fill, exact, labels, count)
+    logits_of = cast_inputs(logits_fn, images.dtype)
+    images = to_float32(images)
+    filled = fill_images(settings.fill if fill is None else fill, images, labels, count)
 
     def model(points: Array) -> Array:
-        logits = as_logits(taking(images, logits_fn)(points), len(points)).astype(exact.dtype)
-        return logits if row.explains == "logit" else (probabilities or jax.nn.softmax)(logits)
+        logits = as_logits(logits_of(points), len(points)).astype(images.dtype)
+        return logits if settings.explains == "logit" else (probabilities or jax.nn.softmax)(logits)
 
-    values = _values(model, exact, start, labels, masks, chunk)
+    values = _values(model, images, filled, labels, masks, chunk)
     # A label without pixels must not count for the distance, nor for the regression.
-    present = sum_segments(jnp.ones_like(exact[..., 0]), labels, count) > 0
-    features = (masks & present[:, None]).astype(exact.dtype)
-    weights = sample_weights(row, exact, start, labels, features)
-    return jax.vmap(row.fit)(features, outputs(values), weights)
+    present = sum_segments(jnp.ones_like(images[..., 0]), labels, count) > 0
+    features = (masks & present[:, None]).astype(images.dtype)
+    weights = sample_weights(settings, images, filled, labels, features)
+    return jax.vmap(settings.fit)(features, outputs(values), weights)
 
 
 def _values(
     model: Model,
     images: Float[Array, "image height width channel"],
-    fill: Float[Array, "image height width channel"],
+    filled: Float[Array, "image height width channel"],
     segments: Integer[Array, "image height width"],
     masks: Bool[Array, "image sample segment"],
     chunk: int | None,
 ) -> Float[Array, "image sample label"]:
-    """The model on each image with the segments hidden that its masks leave out.
-
-    Unrolled and in sequence, for the reasons that `sum_in_chunks` has.
-    """
+    """Returns what the model returns for each perturbed image."""
     by_pixel = jax.vmap(lambda masks, labels: jnp.take(masks, labels, axis=1, mode="clip"))
-    parts: list[Array] = []
-    for some in slices(masks.shape[1], chunk):
-        if parts:
-            images = after(parts[-1], images)
-        kept = by_pixel(masks[:, some], segments)
-        points = jnp.where(kept[..., None], images[:, None], fill[:, None])
+
+    def part(masks: Array) -> Array:
+        kept = by_pixel(masks, segments)
+        points = jnp.where(kept[..., None], images[:, None], filled[:, None])
         values = model(points.reshape(-1, *images.shape[1:]))
-        parts.append(values.reshape(*kept.shape[:2], -1))
-    return jnp.concatenate(parts, axis=1)
+        return values.reshape(*kept.shape[:2], -1)
+
+    return in_chunks(part, chunk, masks, axis=1, out_axis=1)

@@ -1,13 +1,13 @@
-"""What the reference implementations of LIME for images do differently, as data.
+"""How the reference implementations of LIME for images differ, as data.
 
-| form          | samples | what is hidden becomes | a sample weighs         | surrogate         |
-| ------------- | ------- | ---------------------- | ----------------------- | ----------------- |
-| marcotcr      | 1000    | the segment's mean     | exp(-d^2 / 2 / 0.25^2)  | ridge, alpha 1    |
-| captum        | 25      | 0                      | exp(-d^2 / 2)           | lasso, alpha 0.01 |
+| variant  | samples | fill               | weight of a sample     | regression        |
+| -------- | ------- | ------------------ | ---------------------- | ----------------- |
+| marcotcr | 1000    | the segment's mean | exp(-d^2 / 2 / 0.25^2) | ridge, alpha 1    |
+| captum   | 25      | 0                  | exp(-d^2 / 2)          | lasso, alpha 0.01 |
 
-d is the cosine distance from the whole: of the mask to a mask of ones ("marcotcr"), or of the
-perturbed image to the image ("captum"). Every segment is kept with probability 1/2. "captum"
-explains the logit, the others the probability.
+d is a cosine distance: between the mask and a mask of ones ("marcotcr"), or between the perturbed
+image and the image ("captum"). Both keep a segment with probability 1/2. "marcotcr" explains a
+probability, "captum" a logit.
 """
 
 from collections.abc import Callable
@@ -21,21 +21,28 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float, Integer, Real
 
-from jaxens.attribution.images import broadcast_to_images
+from jaxens.arrays import broadcast_to_images
 from jaxens.attribution.regression import lasso, ridge
 
-# A segment's mean colour, its image's, or a constant that broadcasts to the images.
+# The mean color of the segment or of the image, or a constant that broadcasts to the images.
 Fill = Literal["segment", "image"] | Real[ArrayLike, "..."]
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A way to do LIME.
+    """The settings of one implementation of LIME.
 
-    A sample at cosine distance d weighs exp(-d^2 / (2 kernel_width^2)). `fit` is the
-    surrogate: from features [sample, segment], values [sample, output] and weights [sample]
-    to importances [segment, output]. With `whole_first`, the first sample is the image as
-    it is.
+    Attributes:
+        name: of the variant.
+        samples: per image.
+        fill: replaces the segments that are not kept.
+        distance: whether masks or perturbed images are compared with the whole.
+        kernel_width: a sample at cosine distance d weighs exp(-d^2 / (2 kernel_width^2)).
+        fit: the regression, from features [sample, segment], values [sample, output] and weights
+            [sample] to coefficients [segment, output].
+        explains: a probability or a logit.
+        whole_first: whether the first sample keeps all segments.
+        source: the reference implementation.
     """
 
     name: str
@@ -78,7 +85,8 @@ VARIANTS: dict[str, Variant] = {
 }
 
 
-def form_named(name: str) -> Variant:
+def variant_named(name: str) -> Variant:
+    """Returns the variant; ValueError for an unknown name."""
     if name not in VARIANTS:
         raise ValueError(f"unknown variant {name!r}: choose from {', '.join(VARIANTS)}")
     return VARIANTS[name]
@@ -90,7 +98,17 @@ def fill_images(
     segments: Integer[Array, "image height width"],
     count: int,
 ) -> Float[Array, "image height width channel"]:
-    """The images with every segment hidden."""
+    """Returns the images with every segment replaced.
+
+    Args:
+        fill: what replaces it, see `lime`.
+        images: floats.
+        segments: labels of the pixels.
+        count: the number of labels.
+
+    Raises:
+        ValueError: for an unknown name, or a constant that does not broadcast or is not finite.
+    """
     if isinstance(fill, str):
         if fill == "image":
             return jnp.broadcast_to(images.mean(axis=(1, 2), keepdims=True), images.shape)
@@ -99,34 +117,41 @@ def fill_images(
             means = sum_segments(images, segments, count) / jnp.maximum(sizes, 1)
             take = jax.vmap(lambda means, labels: jnp.take(means, labels, axis=0, mode="clip"))
             return take(means, segments)
-        raise ValueError(f"unknown fill {fill!r}: choose segment, image, or give a colour")
+        raise ValueError(f"unknown fill {fill!r}: choose segment, image, or give a color")
     return broadcast_to_images(fill, images, "fill")
 
 
 def sample_weights(
     variant: Variant,
     images: Float[Array, "image height width channel"],
-    fill: Float[Array, "image height width channel"],
+    filled: Float[Array, "image height width channel"],
     segments: Integer[Array, "image height width"],
     features: Float[Array, "image sample segment"],
 ) -> Float[Array, "image sample"]:
-    """Weight of each sample, by its cosine distance from the whole.
+    """Returns the weight of each sample, from its cosine distance.
 
-    Products of images are sums over segments, so no perturbed image is needed.
+    Scalar products of images are sums over segments, so that no perturbed image is needed.
+
+    Args:
+        variant: the distance and the kernel width.
+        images: floats.
+        filled: the images with every segment replaced.
+        segments: labels of the pixels.
+        features: 1 for each segment that a sample keeps.
     """
     count = features.shape[2]
     if variant.distance == "masks":
-        shown = jnp.minimum(sum_segments(jnp.ones_like(images[..., 0]), segments, count), 1)
-        gone = cross = jnp.zeros_like(shown)
+        of_image = jnp.minimum(sum_segments(jnp.ones_like(images[..., 0]), segments, count), 1)
+        of_fill = mixed = jnp.zeros_like(of_image)
     else:
-        products = jnp.stack([images**2, fill**2, images * fill]).sum(axis=-1)
-        shown, gone, cross = (sum_segments(product, segments, count) for product in products)
+        products = jnp.stack([images**2, filled**2, images * filled]).sum(axis=-1)
+        of_image, of_fill, mixed = (sum_segments(each, segments, count) for each in products)
 
-    def total(where_kept: Array, where_hidden: Array) -> Array:
-        return jnp.where(features > 0, where_kept[:, None], where_hidden[:, None]).sum(axis=2)
+    def total(if_kept: Array, if_replaced: Array) -> Array:
+        return jnp.where(features > 0, if_kept[:, None], if_replaced[:, None]).sum(axis=2)
 
-    lengths = jnp.sqrt(total(shown, gone) * shown.sum(axis=1, keepdims=True))
-    cosine = total(shown, cross) / jnp.where(lengths > 0, lengths, 1)
+    lengths = jnp.sqrt(total(of_image, of_fill) * of_image.sum(axis=1, keepdims=True))
+    cosine = total(of_image, mixed) / jnp.where(lengths > 0, lengths, 1)
     return jnp.exp(-((1 - cosine) ** 2) / (2 * variant.kernel_width**2))
 
 
@@ -135,7 +160,7 @@ def sum_segments(
     segments: Integer[Array, "image height width"],
     count: int,
 ) -> Float[Array, "image segment *rest"]:
-    """Sums over each segment's pixels."""
+    """Returns the sum over the pixels of each segment."""
     flat = numbers.reshape(len(numbers), -1, *numbers.shape[3:])
     return jax.vmap(partial(jax.ops.segment_sum, num_segments=count))(
         flat, segments.reshape(len(segments), -1)

@@ -1,4 +1,4 @@
-"""The methods in one table, and one way to get maps [image, height, width] from any of them."""
+"""All methods in one table, and maps [image, height, width] by any of them."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -9,10 +9,10 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
+from jaxens.arrays import as_images
 from jaxens.attribution.gradcam import grad_cam
 from jaxens.attribution.gradient import Model, input_x_gradient, saliency
 from jaxens.attribution.guided import guided_backprop, guided_grad_cam
-from jaxens.attribution.images import as_images
 from jaxens.attribution.integrated import integrated_gradients
 from jaxens.attribution.lime import lime
 from jaxens.attribution.reduce import REDUCTIONS
@@ -23,10 +23,13 @@ from jaxens.attribution.targets import Targets
 
 
 class Network(NamedTuple):
-    """A model, in the forms that methods take it in; those that no method asks for may lack.
+    """The functions of one model; a method needs some of them (see `Method.needs`).
 
-    `logits_fn` is the model, and so is `head_fn(features_fn(images))`, cut behind its last
-    feature map. `guided_logits_fn` is the model with `guided_relu` for its activation.
+    Attributes:
+        logits_fn: the model, from images to logits [image, class].
+        features_fn: its first half, from images to features [image, height, width, feature].
+        head_fn: its second half, from features to logits.
+        guided_logits_fn: the model with `guided_relu` in place of every ReLU.
     """
 
     logits_fn: Model | None = None
@@ -37,14 +40,20 @@ class Network(NamedTuple):
 
 @dataclass(frozen=True)
 class Method:
-    """A method, and what a reader of its maps has to know.
+    """A method, and how to read its maps.
 
-    `signed` maps speak for and against the target; others are not negative. (The sign of a
-    gradient by itself says whether a pixel should be brighter or darker, not whether it speaks
-    for the target; those maps are magnitudes.) A map is of whole `regions`, or of single
-    pixels. `reduce` names the reduction of channels that is usual for the method; None where
-    its map has none. What it needs of a model, and its settings with their defaults, are the
-    arguments of `function`.
+    Attributes:
+        name: key of `METHODS`.
+        function: from the model's functions, images, targets and settings to attributions.
+        title: for tables and figures.
+        source: the paper.
+        signed: whether the sign tells what speaks for and against the target. The sign of a
+            gradient tells only whether a pixel should become brighter, so that maps of gradients
+            are reduced to magnitudes.
+        regions: whether a map shows whole regions rather than single pixels.
+        reduce: a name of `REDUCTIONS`, the usual reduction of channels; None if maps have no
+            channels.
+        per_image: settings with an image axis.
     """
 
     name: str
@@ -54,16 +63,16 @@ class Method:
     signed: bool
     regions: bool
     reduce: str | None
-    per_image: tuple[str, ...] = ()  # settings that hold something for each image
+    per_image: tuple[str, ...] = ()
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The fields of `Network` that `function` takes, in its order."""
+        """The fields of `Network` that `function` takes, in the order of its arguments."""
         return tuple(name for name in self._arguments if name in Network._fields)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Each setting and its default; `inspect.Parameter.empty` where one has to be given."""
+        """Each setting and its default: `inspect.Parameter.empty` if the setting is required."""
         known = (*Network._fields, "images", "targets")
         return {
             name: argument.default
@@ -187,13 +196,22 @@ def attribute(
     reduce: str | None = None,
     **settings: Any,
 ) -> Float[Array, "image height width"]:
-    """One map per image by the method of this name, at the images' size.
+    """Returns one map per image by one method, without channels and of the images' size.
 
-    `settings` are the method's own (see `METHODS[method].settings`). Channels are reduced by
-    the method's usual reduction, or by `reduce`, a name out of `REDUCTIONS`; a coarse map is
-    resized bilinearly.
+    Args:
+        method: a name of `METHODS`.
+        network: the functions of the model that the method needs.
+        images: floats, as the model takes them.
+        targets: what to explain, see `select`.
+        reduce: a name of `REDUCTIONS` (None: the method's usual reduction of channels).
+        **settings: of the method, see `METHODS[method].settings`.
 
-    Raises `ValueError` for an unknown method, setting or reduction, and for one that is missing.
+    Returns:
+        Maps. Coarse ones are resized bilinearly.
+
+    Raises:
+        ValueError: for an unknown method, setting or reduction, a missing setting or function, or
+            as the method does.
     """
     row = method_named(method)
     _check(row, network, reduce, settings)
@@ -211,14 +229,21 @@ def explain(
     images: Float[ArrayLike, "image height width channel"],
     targets: Targets,
 ) -> dict[str, Float[Array, "image height width"]]:
-    """One map per image by each of several methods: `attribute`'s, by the method's name.
+    """Returns the maps of `attribute` by several methods, by name.
 
-    `methods` has what `attribute` takes beside (settings, and `reduce`) for each method:
-    `{"saliency": {}, "integrated_gradients": {"steps": 50}}`.
+    Under `jit`, XLA computes what methods share only once: Saliency and Input x Gradient need the
+    same gradient, Guided Backprop and Guided Grad-CAM another, and all of these share the forward
+    pass with Grad-CAM.
 
-    Under `jit`, XLA finds what methods have in common and computes it once: Saliency and
-    Input x Gradient are one gradient, Guided Backprop and Guided Grad-CAM another, and all of
-    these share the forward pass with Grad-CAM.
+    Args:
+        methods: settings of each method, and `reduce`:
+            `{"saliency": {}, "integrated_gradients": {"steps": 50}}`.
+        network: the functions of the model that the methods need.
+        images: floats, as the model takes them.
+        targets: what to explain, see `select`.
+
+    Raises:
+        ValueError: as `attribute`.
     """
     return {
         method: attribute(method, network, images, targets, **settings)
@@ -227,7 +252,7 @@ def explain(
 
 
 def method_named(method: str) -> Method:
-    """The method of this name; ValueError for an unknown one."""
+    """Returns the method; ValueError for an unknown name."""
     if method not in METHODS:
         raise ValueError(f"unknown method {method!r}: choose from {', '.join(METHODS)}")
     return METHODS[method]

@@ -1,8 +1,8 @@
-"""Rules for an integral over [0, 1]: where to evaluate, and with which weight.
+"""Quadrature rules for an integral over [0, 1]: where to evaluate, and with which weight.
 
-A rule is a function of the number of steps to (nodes, weights). The weights always sum to
-1. They equal those of Captum's `approximation_methods`, but for the trapezoid, whose
-weights sum to (steps - 1) / steps there.
+A rule is a function from the number of steps to (nodes, weights). The weights sum to 1. They equal
+those of Captum's `approximation_methods`, except for the trapezoid, whose weights sum to
+(steps - 1) / steps in Captum.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ Rule = tuple[Float64[np.ndarray, "step"], Float64[np.ndarray, "step"]]
 
 
 def gausslegendre(steps: int) -> Rule:
-    """Exact for polynomials of degree 2 steps - 1."""
+    """Is exact for polynomials of degree 2 steps - 1."""
     nodes, weights = np.polynomial.legendre.leggauss(steps)
     return (1 + nodes) / 2, weights / 2
 
@@ -32,7 +32,7 @@ def riemann_middle(steps: int) -> Rule:
 
 
 def riemann_trapezoid(steps: int) -> Rule:
-    """Both ends, at half weight; needs two steps."""
+    """Includes both endpoints, at half the weight; needs two steps."""
     if steps < 2:
         raise ValueError(f"steps is {steps}: riemann_trapezoid needs at least 2")
     weights = np.full(steps, 1 / (steps - 1))
@@ -50,7 +50,11 @@ QUADRATURES: dict[str, Callable[[int], Rule]] = {
 
 
 def nodes_and_weights(quadrature: str, steps: int) -> Rule:
-    """The rule of this name; ValueError for an unknown one, or for too few steps."""
+    """Returns nodes and weights of the rule with this name.
+
+    Raises:
+        ValueError: for an unknown name, or too few steps.
+    """
     if quadrature not in QUADRATURES:
         raise ValueError(f"unknown quadrature {quadrature!r}: choose from {', '.join(QUADRATURES)}")
     if steps < 1:

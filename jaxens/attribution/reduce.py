@@ -1,4 +1,4 @@
-"""From attributions per channel [..., height, width, channel] to one map [..., height, width]."""
+"""Reductions of attributions per channel [..., height, width, channel] to maps without channels."""
 
 from collections.abc import Callable
 
@@ -11,21 +11,24 @@ from jaxtyping import Float
 def sum_channels(
     attributions: Float[ArrayLike, "*batch height width channel"],
 ) -> Float[Array, "*batch height width"]:
-    """Signed sum: keeps completeness. Captum's visualisation; our default for signed methods."""
+    """Returns the signed sum, which keeps completeness.
+
+    It is the default for signed methods, and what Captum's `visualize_image_attr` shows.
+    """
     return jnp.asarray(attributions).sum(axis=-1)
 
 
 def max_abs(
     attributions: Float[ArrayLike, "*batch height width channel"],
 ) -> Float[Array, "*batch height width"]:
-    """Largest absolute value (Simonyan et al. 2013); our default for saliency."""
+    """Returns the largest absolute value (Simonyan et al. 2013), the default for saliency."""
     return jnp.abs(jnp.asarray(attributions)).max(axis=-1)
 
 
 def sum_abs(
     attributions: Float[ArrayLike, "*batch height width channel"],
 ) -> Float[Array, "*batch height width"]:
-    """Sum of absolute values (Smilkov et al. 2017, SmoothGrad)."""
+    """Returns the sum of absolute values (Smilkov et al. 2017, SmoothGrad)."""
     return jnp.abs(jnp.asarray(attributions)).sum(axis=-1)
 
 

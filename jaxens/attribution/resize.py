@@ -1,4 +1,4 @@
-"""Bringing a coarse map to the size of its image."""
+"""Resizes coarse maps to the size of their images."""
 
 from typing import Literal
 
@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 
 def resize(
@@ -15,10 +15,16 @@ def resize(
     size: tuple[int, int],
     method: Literal["bilinear", "nearest"] = "bilinear",
 ) -> Float[Array, "*batch height width"]:
-    """Maps at `size` (height, width), as Captum's `LayerAttribution.interpolate`.
+    """Returns the maps at another size, as Captum's `LayerAttribution.interpolate`.
 
-    "bilinear" has half-pixel centres (PyTorch's `align_corners=False`) and does not
-    antialias; "nearest" is PyTorch's, which takes the pixel at the upper left.
+    Args:
+        maps: with any leading axes.
+        size: (height, width), in pixels.
+        method: "bilinear" has half-pixel centers (PyTorch's `align_corners=False`) and does not
+            antialias. "nearest" is PyTorch's, which takes the pixel at the upper left.
+
+    Raises:
+        ValueError: for an unknown method, or a size below 1.
     """
     maps = jnp.asarray(maps)
     if min(size) < 1:
@@ -31,8 +37,8 @@ def resize(
     raise ValueError(f"unknown method {method!r}: choose bilinear or nearest")
 
 
-def _nearest(length: int, wanted: int) -> np.ndarray:
+def _nearest(old: int, new: int) -> Int[np.ndarray, "{new}"]:
     # In float32 as in PyTorch, whose rounding decides at the borders between two pixels.
-    scale = np.float32(length) / np.float32(wanted)
-    index = np.floor(np.arange(wanted, dtype=np.float32) * scale)
-    return np.minimum(index.astype(np.int32), length - 1)
+    scale = np.float32(old) / np.float32(new)
+    index = np.floor(np.arange(new, dtype=np.float32) * scale)
+    return np.minimum(index.astype(np.int32), old - 1)

@@ -1,7 +1,7 @@
-"""Segments of an image: which pixels LIME hides together.
+"""Segments of an image: groups of pixels that LIME hides together.
 
 A segmentation is an array of labels [height, width]: 0, 1, 2, ... The images of a batch may
-have different numbers of segments, and a label may be without pixels.
+have different numbers of segments, and a label may have no pixel.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,16 @@ from jaxtyping import Float, Integer, Real
 
 
 def grid(height: int, width: int, cells: int) -> Integer[np.ndarray, "height width"]:
-    """Labels of `cells` x `cells` rectangles, row by row, as equal in size as pixels allow."""
+    """Returns the labels of a grid of rectangles, row by row.
+
+    Args:
+        height: in pixels.
+        width: in pixels.
+        cells: rectangles along each side. Their sizes differ by a pixel at most.
+
+    Raises:
+        ValueError: if there are more cells than pixels along a side.
+    """
     if not 1 <= cells <= min(height, width):
         raise ValueError(
             f"cells is {cells} for {height} x {width} pixels: give 1 to {min(height, width)}, the "
@@ -29,13 +38,20 @@ def grid(height: int, width: int, cells: int) -> Integer[np.ndarray, "height wid
 def superpixels(
     images: Real[ArrayLike, "image height width channel"], method: str = "slic", **settings: Any
 ) -> Integer[np.ndarray, "image height width"]:
-    """Superpixels by scikit-image, on the host; each image's labels are 0, 1, 2, ... without gaps.
+    """Returns superpixels by scikit-image, which runs on the host.
 
-    `images` are pictures as people see them, integers from 0 to 255 or floats from 0 to 1, in
-    colour or grey: scikit-image compares colours as the eye does. `settings` are those of
-    `skimage.segmentation`'s function called `method`: "slic" (about `n_segments` pieces, 49
-    as in MATLAB's imageLIME), "quickshift" (with marcotcr/lime's settings) or "felzenszwalb"
-    (with scikit-image's).
+    Args:
+        images: photos, not normalized: integers from 0 to 255 or floats from 0 to 1, in color or
+            gray. scikit-image compares colors as the eye does.
+        method: a function of `skimage.segmentation`: "slic" (about 49 segments by default),
+            "quickshift" (with the settings of marcotcr/lime) or "felzenszwalb".
+        **settings: of that function, such as `n_segments` of "slic".
+
+    Returns:
+        Labels 0, 1, 2, ... without gaps for each image.
+
+    Raises:
+        ValueError: for an unknown method, or images that are no photos.
     """
     from skimage import segmentation
 
@@ -51,7 +67,7 @@ def superpixels(
         raise ValueError(f"unknown method {method!r}: choose from {', '.join(methods)}")
     segment, defaults = methods[method]
     settings = {"channel_axis": -1} | defaults | settings
-    labels = [_without_gaps(segment(picture, **settings)) for picture in _as_pictures(images)]
+    labels = [_without_gaps(segment(photo, **settings)) for photo in _as_photos(images)]
     return np.stack(labels).astype(np.int32)
 
 
@@ -59,27 +75,35 @@ def _without_gaps(labels: np.ndarray) -> np.ndarray:
     return np.unique(labels, return_inverse=True)[1].reshape(labels.shape)
 
 
-def _as_pictures(images: ArrayLike) -> Float[np.ndarray, "image height width 3"]:
-    pictures = np.asarray(images)
-    if pictures.ndim != 4 or pictures.shape[-1] not in (1, 3) or not pictures.size:
+def _as_photos(images: ArrayLike) -> Float[np.ndarray, "image height width 3"]:
+    photos = np.asarray(images)
+    if photos.ndim != 4 or photos.shape[-1] not in (1, 3) or not photos.size:
         raise ValueError(
-            f"images has shape {pictures.shape}: give [image, height, width, 3], or 1 for grey; "
-            "one image alone is images[None]"
+            f"images has shape {photos.shape}: give [image, height, width, 3], or 1 for gray; "
+            "a single image is images[None]"
         )
-    if np.issubdtype(pictures.dtype, np.integer):
-        pictures = pictures / 255
-    if not (pictures.min() >= 0 and pictures.max() <= 1):  # nor NaN
+    if np.issubdtype(photos.dtype, np.integer):
+        photos = photos / 255
+    if not (photos.min() >= 0 and photos.max() <= 1):  # true for NaN, too
         raise ValueError(
-            "superpixels are cut from pictures as people see them: give integers from 0 to 255 or "
-            "floats from 0 to 1, and no normalised images"
+            "superpixels are cut from photos: give integers from 0 to 255 or floats from 0 to 1, "
+            "and no normalized images"
         )
-    return np.broadcast_to(pictures, (*pictures.shape[:3], 3)).astype(float)
+    return np.broadcast_to(photos, (*photos.shape[:3], 3)).astype(float)
 
 
 def segments_to_map(
     weights: Float[ArrayLike, "image segment"], segments: Integer[ArrayLike, "image height width"]
 ) -> Float[Array, "image height width"]:
-    """Maps in which each pixel has its segment's weight; NaN where a traced label has none."""
+    """Returns maps in which each pixel has the weight of its segment.
+
+    Args:
+        weights: of `lime_weights`, for one output.
+        segments: labels of the pixels. A traced label without a weight gives NaN.
+
+    Raises:
+        ValueError: if labels and weights do not fit.
+    """
     weights = jnp.asarray(weights)
     images, count = weights.shape
     labels, _ = as_segments(segments, (images, *np.shape(segments)[1:]), count)
@@ -92,27 +116,35 @@ def as_segments(
     shape: tuple[int, ...] | None,
     count: int | None,
 ) -> tuple[Integer[Array, "image height width"], int]:
-    """Labels for images of `shape` (image, height, width; any, if None), and their number.
+    """Returns checked labels, and the number of labels.
 
-    `count` None stands for the largest label and one more. Labels below 0 or from `count`
-    on raise ValueError; where they are traced, and can't be looked at, they become `count`.
+    Args:
+        segments: labels.
+        shape: (image, height, width); None for any.
+        count: the number of labels; None for the largest label plus one.
+
+    Returns:
+        Labels and their number. Traced labels that are out of range become `count`.
+
+    Raises:
+        ValueError: if the labels do not fit.
     """
     if not isinstance(segments, Array):
         segments = np.asarray(segments)  # a list
     if not jnp.issubdtype(segments.dtype, jnp.integer):
         raise ValueError(f"segments has type {segments.dtype}: give integer labels")
     if np.ndim(segments) != 3 or shape not in (None, np.shape(segments)):
-        wanted = shape or "[image, height, width]"
+        expected = shape or "[image, height, width]"
         raise ValueError(
             f"segments has shape {np.shape(segments)}: give a label for each pixel of each image, "
-            f"{wanted}; np.broadcast_to makes that of one segmentation for all images"
+            f"{expected}; np.broadcast_to repeats one segmentation for all images"
         )
     if not isinstance(segments, jax.core.Tracer):
         count = _check_labels(np.asarray(segments), count)
     elif count is None:
         raise ValueError(
-            "segments is traced, and its labels can't be counted: give segment_count, at least "
-            "the largest label and one more"
+            "segments is traced, and its labels cannot be counted: give segment_count, at least "
+            "the largest label plus one"
         )
     labels = jnp.asarray(segments, jnp.int32)
     return jnp.where((labels < 0) | (labels >= count), count, labels), count

@@ -1,6 +1,6 @@
 """GradientSHAP (expected gradients; Lundberg & Lee 2017, Erion et al. 2021).
 
-What is random is drawn by `shap_draws`; `shap_from_draws` is deterministic.
+`shap_draws` draws what is random; `shap_from_draws` is deterministic.
 """
 
 import functools
@@ -13,18 +13,20 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jaxens.attribution.gradient import Model, gradients, taking
-from jaxens.attribution.images import as_images, check_finite, full
+from jaxens.arrays import as_images, check_finite, in_chunks, to_float32
+from jaxens.attribution.gradient import Model, cast_inputs, gradients
 from jaxens.attribution.keys import Keys, check_noise, keys_of_samples
-from jaxens.attribution.sequence import sum_in_chunks
 from jaxens.attribution.targets import Targets
 
 
 class Draws(NamedTuple):
-    """For each image and sample: a row of the baselines, a place on the line, and noise.
+    """The random choices for each image and sample.
 
-    Shapes [image, sample], [image, sample] and [image, sample, height, width, channel];
-    noise that is zero throughout may have length 1 in its last three axes.
+    Attributes:
+        baseline: a row of the baselines, [image, sample].
+        alpha: the place on the path from baseline (0) to image (1), [image, sample].
+        noise: added to the image, [image, sample, height, width, channel]. If it is zero, its
+            last three axes may have length 1.
     """
 
     baseline: Array
@@ -43,13 +45,26 @@ def gradient_shap(
     stdev: float | int = 0.0,
     chunk: int | None = None,
 ) -> Float[Array, "image height width channel"]:
-    """Mean of (image - baseline) times the gradient at a random point between them, signed.
+    """Returns the mean of (image - baseline) times the gradient at a random point between them.
 
-    Each sample draws a baseline with replacement, adds noise of `stdev` (in the images'
-    unit) to the image, and takes one point on the line between the two. As Captum's
-    `GradientShap`, for the same draws. `key` and the draws: see `shap_draws`. `chunk` is
-    how many samples of an image go through the model at once (all, if None), which bounds
-    memory and changes the result by no more than rounding.
+    As Captum's `GradientShap`, for the same draws.
+
+    Args:
+        logits_fn: from images to logits [image, class].
+        images: floats, as the model takes them.
+        targets: what to explain, see `select`.
+        key: one key, or one for each image, see `shap_draws`.
+        baselines: images; each sample draws one of them, with replacement.
+        samples: per image.
+        stdev: standard deviation of the noise on the image, in the images' unit.
+        chunk: samples of an image that go through the model at once (None: all). It bounds
+            memory and changes the result by rounding only.
+
+    Returns:
+        Signed attributions, in logits.
+
+    Raises:
+        ValueError: if an argument does not fit.
     """
     images = as_images(images)
     baselines = _as_baselines(baselines, images)
@@ -64,22 +79,31 @@ def shap_draws(
     samples: int = 5,
     stdev: float | int = 0.0,
 ) -> Draws:
-    """Draws `samples` for each image, out of a number of baselines.
+    """Draws the samples of GradientSHAP.
 
-    With one key, image i takes `jax.random.fold_in(key, i)`; otherwise each image has its
-    own. Sample s of an image depends on its key and on s alone: not on the other images,
+    Sample s of an image depends only on the key of the image and on s: not on the other images,
     their order, or the number of samples (with JAX's default Threefry keys).
+
+    Args:
+        key: one key, of which image i gets `jax.random.fold_in(key, i)`, or one for each image.
+        images: what is explained.
+        baselines: the number of baselines.
+        samples: per image.
+        stdev: standard deviation of the noise, in the images' unit.
+
+    Raises:
+        ValueError: if an argument does not fit.
     """
-    images = full(as_images(images))
+    images = to_float32(as_images(images))
     check_noise(samples, stdev)
 
     def draw(key: Array) -> Draws:
-        which, where, how = jax.random.split(key, 3)
+        for_baseline, for_alpha, for_noise = jax.random.split(key, 3)
         return Draws(
-            baseline=jax.random.randint(which, (), 0, baselines),
-            alpha=jax.random.uniform(where, (), images.dtype),
+            baseline=jax.random.randint(for_baseline, (), 0, baselines),
+            alpha=jax.random.uniform(for_alpha, (), images.dtype),
             # Zeros of full size would take as much memory as all the samples.
-            noise=stdev * jax.random.normal(how, images.shape[1:], images.dtype)
+            noise=stdev * jax.random.normal(for_noise, images.shape[1:], images.dtype)
             if stdev
             else jnp.zeros((1, 1, 1), images.dtype),
         )
@@ -95,25 +119,25 @@ def shap_from_draws(
     draws: Draws,
     chunk: int | None = None,
 ) -> Float[Array, "image height width channel"]:
-    """GradientSHAP for given draws.
+    """Returns `gradient_shap` for given draws.
 
-    The factor before the gradient is the noised image less the baseline, as in Captum.
+    The factor of the gradient is the noisy image minus the baseline, as in Captum.
     """
     images = as_images(images)
     baselines, draws = _as_baselines(baselines, images), _as_draws(draws, images)
-    model, images = taking(images, logits_fn), full(images)
+    model, images = cast_inputs(logits_fn, images.dtype), to_float32(images)
     samples = draws.alpha.shape[1]
 
-    def part(images: Array, some: slice) -> Array:
-        start = jnp.take(baselines, draws.baseline[:, some], axis=0, mode="fill")
-        difference = images[:, None] + draws.noise[:, some] - start
-        points = start + draws.alpha[:, some, None, None, None] * difference
+    def part(draws: Draws) -> Array:
+        start = jnp.take(baselines, draws.baseline, axis=0, mode="fill")
+        difference = images[:, None] + draws.noise - start
+        points = start + draws.alpha[..., None, None, None] * difference
         slopes = gradients(model, points, targets)
         # Sample by sample: XLA:CPU takes longer for the sum of a product over an axis.
-        by_sample = (difference[:, k] * slopes[:, k] for k in range(slopes.shape[1]))
-        return functools.reduce(jnp.add, by_sample)
+        terms = (difference[:, k] * slopes[:, k] for k in range(slopes.shape[1]))
+        return functools.reduce(jnp.add, terms)
 
-    return sum_in_chunks(part, images, samples, chunk) / samples
+    return in_chunks(part, chunk, draws, axis=1, combine=jnp.add) / samples
 
 
 def _as_baselines(
@@ -126,25 +150,25 @@ def _as_baselines(
             f"[baseline, height, width, channel] with {images.shape[1:]} last"
         )
     check_finite(baselines, "baselines")
-    return jnp.asarray(baselines, full(images).dtype)
+    return jnp.asarray(baselines, to_float32(images).dtype)
 
 
 def _as_draws(draws: Draws, images: Float[Array, "image height width channel"]) -> Draws:
-    rows, of_noise = np.shape(draws.alpha), np.shape(draws.noise)
-    if len(rows) != 2 or rows[0] != len(images) or not rows[1]:
+    shape, noise_shape = np.shape(draws.alpha), np.shape(draws.noise)
+    if len(shape) != 2 or shape[0] != len(images) or not shape[1]:
         raise ValueError(
-            f"draws.alpha has shape {rows} for {len(images)} images: give [image, sample], at "
+            f"draws.alpha has shape {shape} for {len(images)} images: give [image, sample], at "
             "least one sample for each"
         )
-    if np.shape(draws.baseline) != rows:
+    if np.shape(draws.baseline) != shape:
         raise ValueError(
-            f"draws.baseline has shape {np.shape(draws.baseline)}, and draws.alpha {rows}: give "
+            f"draws.baseline has shape {np.shape(draws.baseline)}, and draws.alpha {shape}: give "
             "both for each image and sample"
         )
-    if of_noise not in ((*rows, *images.shape[1:]), (*rows, 1, 1, 1)):
+    if noise_shape not in ((*shape, *images.shape[1:]), (*shape, 1, 1, 1)):
         raise ValueError(
-            f"draws.noise has shape {of_noise}: give {(*rows, *images.shape[1:])}, or "
-            f"{(*rows, 1, 1, 1)} where it is zero"
+            f"draws.noise has shape {noise_shape}: give {(*shape, *images.shape[1:])}, or "
+            f"{(*shape, 1, 1, 1)} where it is zero"
         )
-    alpha, noise = (jnp.asarray(some, full(images).dtype) for some in draws[1:])
+    alpha, noise = (jnp.asarray(values, to_float32(images).dtype) for values in draws[1:])
     return Draws(jnp.asarray(draws.baseline), alpha, noise)

@@ -1,10 +1,11 @@
 """SmoothGrad (Smilkov et al. 2017) and VarGrad (Adebayo et al. 2018) of any gradient method.
 
-Both explain noisy copies of each image and take the maps' mean, or their variance. What is
-random is drawn by `noise_draws`; the functions `..._from_draws` are deterministic.
+Both explain noisy copies of each image, and return the mean or the variance of the maps.
+`noise_draws` draws the noise; the functions `..._from_draws` are deterministic.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,39 +14,48 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
+from jaxens.arrays import as_images, in_chunks, to_float32
 from jaxens.attribution.gradient import Model
-from jaxens.attribution.images import as_images, full
 from jaxens.attribution.keys import Keys, check_noise, keys_of_samples
-from jaxens.attribution.sequence import after, slices, sum_in_chunks
 from jaxens.attribution.targets import Targets
 
-# From (model, images, targets) to attributions. Grad-CAM is one with its features bound,
-# `partial(grad_cam, features_fn)`: its head stands for the model.
+# From (model, images, targets) to attributions. `partial(grad_cam, features_fn)` is one, too: its
+# model is the head.
 GradientMethod = Callable[[Model, Array, Targets], Array]
 
 
 def smooth_grad(method: GradientMethod) -> Callable[..., Array]:
-    """The method with SmoothGrad: `smooth_grad(saliency)(logits_fn, images, targets, key=key)`.
+    """Returns a method with SmoothGrad, as Captum's `NoiseTunnel` for the same draws.
 
-    What it returns is a function
+    `smooth_grad(saliency)` is a function
 
         (logits_fn, images, targets, *, key, samples=25, stdev=0.15, chunk=None)
 
-    to the mean map of `samples` noisy copies of each image, as Captum's `NoiseTunnel` for the
-    same draws. `stdev` is in the images' unit, as Captum's; Smilkov et al. suggest 0.1 to 0.2
-    of their range. `key` and the draws: see `noise_draws`. `chunk` is how many copies of an
-    image go through the model at once (all, if None), which bounds memory and changes
-    the result by no more than rounding. Settings of the method are bound to it before:
-    `smooth_grad(partial(integrated_gradients, steps=20))`.
+    which returns the mean map of noisy copies of each image. Its arguments are:
+
+        logits_fn, images, targets: those of the method.
+        key: one key, or one for each image, see `noise_draws`.
+        samples: noisy copies of each image.
+        stdev: standard deviation of the noise, in the images' unit as in Captum. Smilkov et al.
+            suggest 0.1 to 0.2 of the images' range.
+        chunk: copies of an image that go through the model at once (None: all). It bounds memory
+            and changes the result by rounding only.
+
+    Args:
+        method: a gradient method. Bind its settings before:
+            `smooth_grad(partial(integrated_gradients, steps=20))`.
     """
 
     return _of_noisy_copies(method, smooth_grad_from_draws)
 
 
 def var_grad(method: GradientMethod) -> Callable[..., Array]:
-    """The method with VarGrad: the variance where `smooth_grad` takes the mean.
+    """Returns a method with VarGrad: the variance of the maps, where `smooth_grad` has the mean.
 
-    It divides by the number of samples, as Captum, and is not negative.
+    The variance divides by the number of samples, as in Captum.
+
+    Args:
+        method: a gradient method, see `smooth_grad`.
     """
 
     return _of_noisy_copies(method, var_grad_from_draws)
@@ -76,13 +86,21 @@ def noise_draws(
     samples: int = 25,
     stdev: float | int = 0.15,
 ) -> Float[Array, "image sample height width channel"]:
-    """Gaussian noise of `stdev` (in the images' unit) for each copy of each image.
+    """Draws Gaussian noise for each copy of each image.
 
-    With one key, image i takes `jax.random.fold_in(key, i)`; otherwise each image has its
-    own. Sample s of an image depends on its key and on s alone: not on the other images,
+    Sample s of an image depends only on the key of the image and on s: not on the other images,
     their order, or the number of samples (with JAX's default Threefry keys).
+
+    Args:
+        key: one key, of which image i gets `jax.random.fold_in(key, i)`, or one for each image.
+        images: what is explained.
+        samples: copies of each image.
+        stdev: standard deviation, in the images' unit.
+
+    Raises:
+        ValueError: if an argument does not fit.
     """
-    images = full(as_images(images))
+    images = to_float32(as_images(images))
     check_noise(samples, stdev)
 
     def draw(key: Array) -> Array:
@@ -99,14 +117,14 @@ def smooth_grad_from_draws(
     draws: Float[ArrayLike, "image sample height width channel"],
     chunk: int | None = None,
 ) -> Float[Array, "image *map"]:
-    """SmoothGrad for given noise."""
+    """Returns SmoothGrad for given noise."""
     images = as_images(images)
     draws = _as_draws(draws, images)
 
-    def part(images: Array, some: slice) -> Array:
-        return _maps(method, logits_fn, images, targets, draws[:, some]).sum(axis=1)
+    def part(draws: Array) -> Array:
+        return _maps(method, logits_fn, images, targets, draws).sum(axis=1)
 
-    return sum_in_chunks(part, images, draws.shape[1], chunk) / draws.shape[1]
+    return in_chunks(part, chunk, draws, axis=1, combine=jnp.add) / draws.shape[1]
 
 
 def var_grad_from_draws(
@@ -117,25 +135,36 @@ def var_grad_from_draws(
     draws: Float[ArrayLike, "image sample height width channel"],
     chunk: int | None = None,
 ) -> Float[Array, "image *map"]:
-    """VarGrad for given noise.
+    """Returns VarGrad for given noise.
 
-    The chunks' variances are merged as by Chan et al. (1979): a difference of mean squares
-    loses all digits where the maps hardly vary.
+    The variances of chunks are merged as by Chan et al. (1979). A difference of mean squares
+    would lose all digits where the maps hardly vary.
     """
     images = as_images(images)
     draws = _as_draws(draws, images)
-    samples = draws.shape[1]
-    first, *rest = slices(samples, chunk)
-    maps = _maps(method, logits_fn, images, targets, draws[:, first])
-    mean, squares = maps.mean(axis=1), maps.shape[1] * maps.var(axis=1)  # of deviations: their sum
-    for some in rest:
-        images = after(squares, images)
-        maps = _maps(method, logits_fn, images, targets, draws[:, some])
-        share = maps.shape[1] / some.stop  # of the samples up to here
-        step = maps.mean(axis=1) - mean
-        squares += maps.shape[1] * (maps.var(axis=1) + (1 - share) * step**2)
-        mean += share * step
-    return squares / samples
+
+    def part(draws: Array) -> Moments:
+        maps = _maps(method, logits_fn, images, targets, draws)
+        samples = maps.shape[1]
+        return Moments(samples, maps.mean(axis=1), samples * maps.var(axis=1))
+
+    moments = in_chunks(part, chunk, draws, axis=1, combine=_merge)
+    return moments.squares / draws.shape[1]
+
+
+class Moments(NamedTuple):
+    """Of some samples: their number, their mean, and the sum of squared deviations from it."""
+
+    samples: int
+    mean: Array
+    squares: Array
+
+
+def _merge(total: Moments, part: Moments) -> Moments:
+    samples = total.samples + part.samples
+    share, change = part.samples / samples, part.mean - total.mean
+    squares = total.squares + part.squares + part.samples * (1 - share) * change**2
+    return Moments(samples, total.mean + share * change, squares)
 
 
 def _as_draws(
@@ -145,9 +174,9 @@ def _as_draws(
     if len(shape) != 5 or (shape[0], *shape[2:]) != images.shape or not shape[1]:
         raise ValueError(
             f"draws has shape {shape} for images of shape {images.shape}: give noise for each copy "
-            "of each image, [image, sample, height, width, channel], as of noise_draws"
+            "of each image, [image, sample, height, width, channel], as noise_draws does"
         )
-    return jnp.asarray(draws, full(images).dtype)
+    return jnp.asarray(draws, to_float32(images).dtype)
 
 
 def _maps(
@@ -157,7 +186,6 @@ def _maps(
     targets: Targets,
     draws: Float[Array, "image sample height width channel"],
 ) -> Float[Array, "image sample *map"]:
-    # A `vmap` over samples, so that the method sees the images in their number and order,
-    # as targets for each image need.
+    # A `vmap` over samples, so that the method receives as many images as there are targets.
     explain = jax.vmap(lambda noisy: method(logits_fn, noisy, targets), in_axes=1, out_axes=1)
-    return full(explain((full(images)[:, None] + draws).astype(images.dtype)))
+    return to_float32(explain((to_float32(images)[:, None] + draws).astype(images.dtype)))

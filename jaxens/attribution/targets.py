@@ -15,10 +15,13 @@ Classes = Integer[ArrayLike, ""] | Integer[ArrayLike, "image"] | Sequence[ArrayL
 
 
 class Contrast(NamedTuple):
-    """Why `target` rather than `against`: the difference of their logits.
+    """Explains why `target` rather than `against`: the difference of their logits.
 
-    Each is one class, or one for each image. A tree, so that it passes through `jit` and
-    `vmap`.
+    It is a pytree, so that it passes through `jit` and `vmap`.
+
+    Attributes:
+        target: one class, or one for each image.
+        against: one class, or one for each image.
     """
 
     target: ArrayLike | Sequence[ArrayLike]
@@ -30,23 +33,31 @@ Targets = Classes | Contrast | Callable[[Array], Array]
 
 
 def select(logits: Float[Array, "image label"], targets: Targets) -> Float[Array, "image"]:
-    """The number that is explained, for each image.
+    """Returns the number that is explained, for each image.
 
-    Raises ValueError for a class that does not exist. A traced class cannot be looked at:
-    there, the image's number is NaN, because JAX would clamp the index and explain another
-    class.
+    Args:
+        logits: of the model.
+        targets: one class, one class for each image, a `Contrast`, or a function from logits
+            [image, class] to one number per image.
+
+    Returns:
+        The numbers. If a class is traced and does not exist, its number is NaN, because JAX would
+        clamp the index and explain another class.
+
+    Raises:
+        ValueError: for a class that does not exist, or targets of another type or shape.
     """
     if isinstance(targets, Contrast):
         target = _pick(logits, targets.target, "targets.target")
         return target - _pick(logits, targets.against, "targets.against")
     if callable(targets):
-        selected = targets(logits)
-        if np.shape(selected) != logits.shape[:1]:
+        numbers = targets(logits)
+        if np.shape(numbers) != logits.shape[:1]:
             raise ValueError(
-                f"targets, as a function, returned shape {np.shape(selected)} for logits of shape "
+                f"targets, as a function, returned shape {np.shape(numbers)} for logits of shape "
                 f"{logits.shape}: return one number per image, shape {logits.shape[:1]}"
             )
-        return selected
+        return numbers
     return _pick(logits, targets, "targets")
 
 
@@ -55,7 +66,7 @@ def _pick(
 ) -> Float[Array, "image"]:
     images, count = logits.shape
     if not isinstance(classes, Array):
-        # A list; `jit` has made tracers of its numbers.
+        # In a list, `jit` has replaced numbers by tracers.
         traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(classes))
         classes = jnp.asarray(classes) if traced else np.asarray(classes)
     if not jnp.issubdtype(classes.dtype, jnp.integer):

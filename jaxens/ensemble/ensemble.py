@@ -12,7 +12,7 @@ from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray, UInt32
 
 from jaxens import attribution
-from jaxens.attribution import in_chunks
+from jaxens.arrays import in_chunks
 from jaxens.data.schema import Task
 from jaxens.ensemble import explaining
 from jaxens.ensemble.inputs import (
@@ -143,8 +143,13 @@ class Ensemble:
                 return explain(variables, self.trunk, images, classes, arrays, keys)
 
             classes = None if callable(asked) else asked
-            chunks = (images, classes, given.by_image, explaining.turned(keys))
-            return explaining.turned(in_chunks(some_images, images_at_once, *chunks))
+            return in_chunks(
+                some_images,
+                images_at_once,
+                *(images, classes, given.by_image, keys),
+                axis=(0, 0, 0, 1),
+                out_axis=1,
+            )
 
         maps = in_chunks(some_members, members_at_once, self.variables, given.keys)
         return {method: maps[method] for method in methods}  # in their order

@@ -31,7 +31,7 @@ def maps(
     tasks: tuple[Task, ...],
     methods: tuple[tuple[str, Static], ...],
     function: Any,
-) -> dict[str, Float[Array, "image member height width"]]:
+) -> dict[str, Float[Array, "member image height width"]]:
     """Maps of all members by each method; `function` is the target where it is no class."""
 
     def explained(
@@ -56,7 +56,7 @@ def maps(
         return explained(*jax.lax.optimization_barrier((*own, images, classes, arrays)))
 
     together = trunk is not None or "lime" in dict(methods)
-    return turned(for_members(of_one, together=together)(variables, turned(keys)))
+    return for_members(of_one, together=together)(variables, keys)
 
 
 @partial(
@@ -118,11 +118,6 @@ def for_members(one: Callable[..., Any], *, together: bool) -> Callable[..., Any
         return over(one, (0,) * len(arguments))(*arguments)
 
     return of_all
-
-
-def turned(arrays: dict[str, Array]) -> dict[str, Array]:
-    """Members and images, the first two axes, in the other order."""
-    return {name: jnp.swapaxes(array, 0, 1) for name, array in arrays.items()}
 
 
 def _takes_probabilities(method: str, settings: dict[str, Any]) -> bool:

@@ -11,8 +11,8 @@ from jax import Array
 from jaxtyping import Float, Int, Key, Num
 
 from jaxens import attribution
+from jaxens.arrays import as_images
 from jaxens.attribution import keys_of_images
-from jaxens.attribution.gradient import as_images
 from jaxens.attribution.integrated import as_baselines
 from jaxens.attribution.segments import as_segments
 from jaxens.data.schema import Task

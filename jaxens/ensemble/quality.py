@@ -2,12 +2,12 @@
 
 from dataclasses import asdict, dataclass, replace
 
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jaxtyping import Float
 
 from jaxens import metrics
+from jaxens.arrays import in_chunks
 from jaxens.data.schema import Task
 from jaxens.data.source import Split
 from jaxens.ensemble.ensemble import Ensemble, mean_probabilities
@@ -48,20 +48,10 @@ def quality(ensemble: Ensemble, split: Split) -> list[Quality]:
 
 
 def all_logits(ensemble: Ensemble, split: Split) -> dict[str, Float[Array, "member image _"]]:
-    """Every member's logits for all pictures of a split.
-
-    The last batch is filled up, so that one compiled program serves all of them.
-    """
+    """Every member's logits for all images of a split."""
     at_once = images_at_once(ensemble.model, split.images.shape[1], ensemble.members)
-    batch = min(max(1, at_once // ensemble.members), len(split))
-    parts = []
-    for start in range(0, len(split), batch):
-        rows = np.arange(start, start + batch) % len(split)
-        parts.append(ensemble.all_logits(jnp.asarray(split.images[rows])))
-    return {
-        task.name: jnp.concatenate([p[task.name] for p in parts], axis=1)[:, : len(split)]
-        for task in ensemble.tasks
-    }
+    chunk = max(1, at_once // ensemble.members)
+    return in_chunks(ensemble.all_logits, chunk, split.images, out_axis=1)
 
 
 def task_quality(

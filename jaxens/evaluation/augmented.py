@@ -3,11 +3,14 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Int
 
+from jaxens.arrays import in_chunks_to_host
 from jaxens.data import augment
 from jaxens.data.source import Split
 
 PURPOSE = 0xA46  # keeps these draws apart from those of the methods, which use the same seed
+AT_ONCE = 256  # images
 
 
 def augmented(split: Split, seed: int, *, flip: bool, zoom: float, color: float) -> Split:
@@ -27,11 +30,10 @@ def augmented(split: Split, seed: int, *, flip: bool, zoom: float, color: float)
         zoom=zoom,
         color=color,
     )
-    images = np.concatenate(
-        [
-            augment.images(_part(change, rows), jnp.asarray(split.images[rows])) * 255
-            for rows in _chunks(len(split))
-        ]
+    images = in_chunks_to_host(
+        lambda rows: augment.images(_part(change, rows), jnp.asarray(split.images[rows])) * 255,
+        AT_ONCE,
+        len(split),
     )
     points = [augment.points(change, p) for p in jnp.moveaxis(jnp.asarray(split.points), 1, 0)]
     return Split(
@@ -45,20 +47,18 @@ def augmented(split: Split, seed: int, *, flip: bool, zoom: float, color: float)
     )
 
 
-def _chunks(pictures: int, at_once: int = 256) -> list[slice]:
-    return [slice(start, start + at_once) for start in range(0, pictures, at_once)]
-
-
-def _part(change: augment.Change, rows: slice) -> augment.Change:
+def _part(change: augment.Change, rows: Int[np.ndarray, "row"]) -> augment.Change:
     return jax.tree.map(lambda leaf: leaf[rows], change)
 
 
 def _moved_bits(change: augment.Change, bits: np.ndarray) -> np.ndarray:
-    moved = np.zeros_like(bits)
-    for rows in _chunks(len(bits)):
+    def moved(rows: Int[np.ndarray, "row"]) -> np.ndarray:
+        result = np.zeros_like(bits[rows])
         for byte, bit in np.ndindex(bits.shape[-1], 8):
             part = (bits[rows, ..., byte] >> bit & 1).astype(bool)
             if part.any():
                 mask = augment.masks(_part(change, rows), jnp.asarray(part))
-                moved[rows, ..., byte] |= np.asarray(mask, np.uint8) << bit
-    return moved
+                result[..., byte] |= np.asarray(mask, np.uint8) << bit
+        return result
+
+    return in_chunks_to_host(moved, AT_ONCE, len(bits))

@@ -4,11 +4,11 @@ import hashlib
 import logging
 from collections.abc import Callable, Sequence
 
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jaxtyping import Float, Int, UInt8
 
+from jaxens.arrays import in_chunks_to_host
 from jaxens.attribution import METHODS
 from jaxens.data.photos import Photos
 from jaxens.ensemble.ensemble import Ensemble
@@ -22,7 +22,6 @@ from jaxens.evaluation.settings import (
     check_methods,
     group_methods,
 )
-from jaxens.evaluation.streaming import streamed
 
 Progress = Callable[[str, int, int], None]  # what is done, how much, of how much
 log = logging.getLogger(__name__)
@@ -112,20 +111,20 @@ def _maps(
     """All members' maps. Members excluded from a prediction are excluded from the map: NaN."""
     photos = subject.photos
 
-    def chunk(rows: Int[np.ndarray, "row"]) -> dict[str, Float[Array, "row member height width"]]:
-        maps = explainer.maps(
+    def explain(rows: Int[np.ndarray, "row"]) -> dict[str, Float[Array, "member row height width"]]:
+        return explainer.maps(
             methods,
             photos.images[rows],
             photos.places[rows],
             subject.classes(rows),
             subject.task.name,
         )
-        return {method: jnp.swapaxes(each, 0, 1) for method, each in maps.items()}
 
     at_once, _ = explainer.chunks(methods)
-    maps = streamed(chunk, len(photos), min(at_once, len(photos)), advance)
+    chunk = min(at_once, len(photos))
+    maps = in_chunks_to_host(explain, chunk, len(photos), advance, axis=1)
     finite = subject.predictions.finite[..., None, None]
-    return {method: np.where(finite, each.swapaxes(0, 1), np.nan) for method, each in maps.items()}
+    return {method: np.where(finite, each, np.nan) for method, each in maps.items()}
 
 
 def _warn_of_broken(method: str, maps: np.ndarray, subject: Subject) -> None:

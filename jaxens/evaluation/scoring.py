@@ -11,11 +11,11 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from jaxens import metrics
+from jaxens.arrays import in_chunks_to_host
 from jaxens.attribution import METHODS
 from jaxens.data.source import Split
 from jaxens.evaluation.explainer import Explainer
 from jaxens.evaluation.questions import Question
-from jaxens.evaluation.streaming import streamed
 
 SCORED_AT_ONCE = 16  # images whose maps of all members are on the device at once, at least
 SCORED_BY_CHANCE = 128
@@ -69,7 +69,7 @@ def score_question(
         advance: called with the number of images that are done.
     """
 
-    def chunk(rows: Int[np.ndarray, "case"]) -> dict[str, dict[str, Array]]:
+    def scores(rows: Int[np.ndarray, "case"]) -> dict[str, dict[str, Array]]:
         ids = question.images[rows]
         maps = partial(
             Explainer.maps,
@@ -97,13 +97,13 @@ def score_question(
 
     images, _ = explainer.chunks(methods)
     at_once = min(images * max(1, SCORED_AT_ONCE // images), len(question))
-    raw = streamed(chunk, len(question), at_once, advance)
+    raw = in_chunks_to_host(scores, at_once, len(question), advance, axis=-1)
     return {method: _method_scores(raw[method], protocol) for method in methods}
 
 
 def _method_scores(raw: Mapping[str, np.ndarray], protocol: metrics.Protocol) -> MethodScores:
-    """From scores by name with the case axis first to scores by metric with the case axis last."""
-    host = {name: np.moveaxis(np.asarray(each, np.float64), 0, -1) for name, each in raw.items()}
+    """Groups scores by metric, in float64."""
+    host = {name: np.asarray(each, np.float64) for name, each in raw.items()}
     return MethodScores(
         {
             name: Scores(*(host[f"{name}/{part}"] for part in Scores.__dataclass_fields__))
@@ -127,8 +127,8 @@ def _scores(
     orders: Int[Array, "order member"],
     protocol: metrics.Protocol,
     signed: bool,
-) -> dict[str, Float[Array, "case ..."]]:
-    """All scores with the case axis first, by "metric/individual" and so on."""
+) -> dict[str, Float[Array, "... case"]]:
+    """All scores, by "metric/individual" and so on."""
     individuals = maps if baseline is None else baseline
     mean_map = metrics.mean_map(maps)
     individual = metrics.score(individuals, masks, points, protocol, signed=signed)
@@ -139,14 +139,13 @@ def _scores(
         scores[f"{metric}/ensemble"] = mean[metric]
     by_size = metrics.scores_by_size(maps, masks, points, orders, protocol, signed=signed)
     scores |= {f"{metric}/by_size": values for metric, values in by_size.items()}
-    scores = {name: jnp.moveaxis(values, -1, 0) for name, values in scores.items()}
     if masks is not None:
         stacked = jnp.concatenate([individuals, mean_map[None]])
         applied = metrics.apply_sign(stacked, protocol.sign) if signed else stacked
         still_signed = signed and protocol.sign == "signed"
         curves = metrics.threshold_curves(applied, masks, signed=still_signed)
         for name in AT_THRESHOLDS:
-            values = getattr(curves, name)
+            values = jnp.moveaxis(getattr(curves, name), 1, -1)
             scores[f"{name}/thresholds/individual"] = jnp.nanmean(values[:-1], axis=0)
             scores[f"{name}/thresholds/ensemble"] = values[-1]
     return scores
@@ -159,7 +158,7 @@ def score_chance(
     height, width = split.images.shape[1:3]
     key = jax.random.key(seed)
 
-    def chunk(rows: Int[np.ndarray, "case"]) -> dict[str, dict[str, Array]]:
+    def scores(rows: Int[np.ndarray, "case"]) -> dict[str, dict[str, Array]]:
         keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.asarray(question.images[rows]))
         gaussian = metrics.centered_gaussian(height, width)
         maps = {
@@ -173,5 +172,5 @@ def score_chance(
             for name, each in maps.items()
         }
 
-    scores = streamed(chunk, len(question), SCORED_BY_CHANCE, lambda _: None)
-    return jax.tree.map(lambda each: np.asarray(each, np.float64), scores)
+    raw = in_chunks_to_host(scores, SCORED_BY_CHANCE, len(question))
+    return jax.tree.map(lambda each: np.asarray(each, np.float64), raw)

@@ -5,7 +5,8 @@ import numpy as np
 from jax import Array, lax
 from jaxtyping import Float
 
-from jaxens.metrics.inputs import Images, as_float, as_images
+from jaxens.arrays import as_images, to_float32
+from jaxens.metrics.inputs import Images
 
 
 def blur(
@@ -38,7 +39,7 @@ def blur(
     rows, columns = (_blur_weights(n, size, sigma) for n in images.shape[1:3])
     # HIGHEST: by default a GPU or TPU rounds the factors to 10 or 8 bits.
     blurred = jnp.einsum(
-        "yh,nhwc,xw->nyxc", rows, as_float(images), columns, precision=lax.Precision.HIGHEST
+        "yh,nhwc,xw->nyxc", rows, to_float32(images), columns, precision=lax.Precision.HIGHEST
     )
     return blurred.astype(images.dtype)
 

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Integer
 
-from jaxens.metrics.inputs import ArrayLike, as_float, with_axes
+from jaxens.arrays import to_float32
+from jaxens.metrics.inputs import ArrayLike, with_axes
 
 
 @jax.jit
@@ -50,7 +51,7 @@ def auc(
         score of a labeled image is NaN.
     """
     axes = max(scores.ndim, labels.ndim)
-    scores, labels = with_axes(as_float(scores), axes), with_axes(jnp.asarray(labels), axes)
+    scores, labels = with_axes(to_float32(scores), axes), with_axes(jnp.asarray(labels), axes)
     return jnp.vectorize(_auc, signature="(n),(n)->()")(scores, labels)
 
 
@@ -83,7 +84,7 @@ def mean_auc(
         out. NaN if none remains, or the score of a labeled image is NaN.
     """
     axes = max(scores.ndim, labels.ndim)
-    scores, labels = with_axes(as_float(scores), axes), with_axes(jnp.asarray(labels), axes)
+    scores, labels = with_axes(to_float32(scores), axes), with_axes(jnp.asarray(labels), axes)
     areas = auc(jnp.swapaxes(scores, -1, -2), jnp.swapaxes(labels, -1, -2))
     diverged = jnp.any((labels >= 0) & jnp.isnan(scores), axis=(-2, -1))
     return jnp.where(diverged, jnp.nan, jnp.nanmean(areas, axis=-1))

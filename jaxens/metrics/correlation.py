@@ -8,7 +8,8 @@ import numpy as np
 from jax import Array, lax
 from jaxtyping import Bool, Float, Num
 
-from jaxens.metrics.inputs import ArrayLike, Mask, as_float, map_and_mask
+from jaxens.arrays import to_float32
+from jaxens.metrics.inputs import ArrayLike, Mask, map_and_mask
 from jaxens.metrics.normalize import normalize
 
 # Cell means of values in [0, 1] that differ by less than this are equal up to rounding. One
@@ -79,7 +80,7 @@ def area_average(
     Raises:
         ValueError: If the map is smaller than the grid.
     """
-    map = as_float(map)
+    map = to_float32(map)
     height, width = map.shape[-2:]
     if min(height, width) < size:
         raise ValueError(

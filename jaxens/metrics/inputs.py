@@ -1,10 +1,11 @@
 """Argument types of the metrics, and the checks and conversions that they share."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Integer, Num
+
+from jaxens.arrays import to_float32
 
 ArrayLike = Array | np.ndarray
 Images = Float[ArrayLike, "image height width channel"]
@@ -12,13 +13,6 @@ Images = Float[ArrayLike, "image height width channel"]
 # A boolean mask, or integers of which every nonzero one marks a pixel. The underscores stop
 # jaxtyping from comparing sizes: `map_and_mask` does that, with a better message.
 Mask = Bool[ArrayLike, "*#lead _height _width"] | Integer[ArrayLike, "*#lead _height _width"]
-
-
-def as_float(map: Num[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
-    """Converts to float32, or keeps float64: a bfloat16 sum over pixels is inexact."""
-    map = jnp.asarray(map)
-    # `promote_types` would fail under strict dtype promotion.
-    return map.astype(jnp.float64 if map.dtype == jnp.float64 else jnp.float32)
 
 
 def map_and_mask(
@@ -36,7 +30,7 @@ def map_and_mask(
         )
     check_mask_dtype(mask.dtype)
     axes = max(map.ndim, mask.ndim)
-    return with_axes(as_float(map), axes), with_axes(jnp.asarray(mask).astype(bool), axes)
+    return with_axes(to_float32(map), axes), with_axes(jnp.asarray(mask).astype(bool), axes)
 
 
 def check_mask_dtype(dtype: np.dtype) -> None:
@@ -55,27 +49,3 @@ def count(pixels: Bool[Array, "*lead height width"]) -> Float[Array, "*lead"]:
 def with_axes(array: Array, axes: int) -> Array:
     """Adds leading axes of length 1: arrays of equal rank broadcast under every JAX setting."""
     return array.reshape((1,) * (axes - array.ndim) + array.shape)
-
-
-def as_images(images: Images) -> Float[Array, "image height width channel"]:
-    """Converts the images to a JAX array.
-
-    Raises:
-        ValueError: If they are not floating-point [image, height, width, channel], are empty, or
-            contain NaN or infinity (not checked for traced images).
-    """
-    array = jnp.asarray(images)
-    if array.ndim != 4 or not array.size or not jnp.issubdtype(array.dtype, jnp.floating):
-        raise ValueError(
-            f"images has shape {array.shape} and type {array.dtype}: give the floating-point "
-            "images that the model takes, [image, height, width, channel], at least one"
-        )
-    if not isinstance(images, jax.core.Tracer):
-        with jax.ensure_compile_time_eval():  # constants inside `jit` have known values too
-            finite = np.asarray(jnp.isfinite(images).all(axis=(1, 2, 3)))
-        if not finite.all():
-            raise ValueError(
-                f"image {np.argmin(finite)} contains NaN or infinity ({np.sum(~finite)} of "
-                f"{len(finite)} images do): leave it out, or fix its preprocessing"
-            )
-    return array

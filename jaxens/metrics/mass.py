@@ -5,7 +5,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Num
 
-from jaxens.metrics.inputs import ArrayLike, as_float, with_axes
+from jaxens.arrays import to_float32
+from jaxens.metrics.inputs import ArrayLike, with_axes
 from jaxens.metrics.normalize import has_contrast
 
 
@@ -27,7 +28,7 @@ def center_of_mass(map: Num[ArrayLike, "*lead height width"]) -> Float[Array, "*
         is at its center: column `c` is at x = (c + 0.5) / width. NaN where a map is constant or
         not finite, or has no positive value.
     """
-    map = as_float(map)
+    map = to_float32(map)
     weights = jnp.maximum(map, 0)
     scored = has_contrast(map) & has_contrast(weights)
     # Scaled first, so that no sum overflows or underflows float32.

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Num
 
-from jaxens.metrics.inputs import ArrayLike, as_float
+from jaxens.arrays import to_float32
+from jaxens.metrics.inputs import ArrayLike
 from jaxens.metrics.normalize import has_contrast, normalize
 
 
@@ -27,7 +28,7 @@ def mean_map(
     Returns:
         The mean over members, in the unit of the maps.
     """
-    return jnp.mean(as_float(maps), axis=0)
+    return jnp.mean(to_float32(maps), axis=0)
 
 
 @partial(jax.jit, static_argnames="signed")
@@ -61,7 +62,7 @@ def spread(
         The population standard deviation (the sum is divided by the number of members), in the
         unit of the maps; 0 for one member.
     """
-    return jnp.std(as_float(maps), axis=0)
+    return jnp.std(to_float32(maps), axis=0)
 
 
 @jax.jit
@@ -75,7 +76,7 @@ def agreement(maps: Num[ArrayLike, "member *lead height width"]) -> Float[Array,
         A value per image, from -1 / (members - 1) to 1. NaN for one member, and where a member's
         map is constant or not finite.
     """
-    maps = as_float(maps)
+    maps = to_float32(maps)
     members = maps.shape[0]
     if members < 2:
         return jnp.full(maps.shape[1:-2], jnp.nan)

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Num
 
-from jaxens.metrics.inputs import ArrayLike, as_float
+from jaxens.arrays import to_float32
+from jaxens.metrics.inputs import ArrayLike
 
 # What to do with negative values, which are evidence against the target. The names are those of
 # Captum's visualizations, except that "signed" is Captum's "all".
@@ -42,7 +43,7 @@ def apply_sign(
         ValueError: If the rule is unknown.
     """
     check_sign(sign)
-    return SIGNS[sign](as_float(map))
+    return SIGNS[sign](to_float32(map))
 
 
 def check_sign(sign: str) -> None:
@@ -64,7 +65,7 @@ def has_contrast(map: Num[ArrayLike, "*lead height width"]) -> Bool[Array, "*lea
     Returns:
         One boolean per map.
     """
-    map = as_float(map)
+    map = to_float32(map)
     finite = jnp.all(jnp.abs(map) < LARGEST, axis=(-2, -1))  # NaN compares as false
     return finite & (jnp.max(map, axis=(-2, -1)) - jnp.min(map, axis=(-2, -1)) > 1 / LARGEST)
 
@@ -84,7 +85,7 @@ def normalize(
     Returns:
         The maps, in [-1, 1] if signed, else in [0, 1]. A map without contrast becomes NaN.
     """
-    map = as_float(map)
+    map = to_float32(map)
     low, high = (extreme(map, axis=(-2, -1), keepdims=True) for extreme in (jnp.min, jnp.max))
     scaled = map / jnp.maximum(-low, high) if signed else (map - low) / (high - low)
     return jnp.where(has_contrast(map)[..., None, None], scaled, jnp.nan)

@@ -12,9 +12,10 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Integer, Num
 
+from jaxens.arrays import as_images, broadcast_to_images, in_chunks, to_float32
 from jaxens.metrics import targets as targeting
 from jaxens.metrics.blur import blur
-from jaxens.metrics.inputs import ArrayLike, Images, as_float, as_images
+from jaxens.metrics.inputs import ArrayLike, Images
 from jaxens.metrics.normalize import has_contrast
 from jaxens.metrics.targets import Output, Targets
 
@@ -88,7 +89,9 @@ def insertion(
             than classes, or `steps` or `chunk` is out of range.
     """
     images = as_images(images)
-    start = blur(images) if baselines is None else _baselines(baselines, images)
+    start = (
+        blur(images) if baselines is None else broadcast_to_images(baselines, images, "baselines")
+    )
     return _perturb(logits_fn, start, images, maps, targets, steps, output, chunk)
 
 
@@ -115,7 +118,7 @@ def deletion(
         The curve and its area per image.
     """
     images = as_images(images)
-    finish = _baselines(baselines, images)
+    finish = broadcast_to_images(baselines, images, "baselines")
     return _perturb(logits_fn, images, finish, maps, targets, steps, output, chunk)
 
 
@@ -130,21 +133,20 @@ def _perturb(
     chunk: int | None,
 ) -> Perturbation:
     pixels = start.shape[1] * start.shape[2]
-    _check(start, maps, steps, chunk)
+    _check(start, maps, steps)
     targeting.check(targets, len(start), output)
     changed = (np.arange(steps + 1) * pixels // steps).astype(np.int32)
-    ranks = _ranks(as_float(maps))
+    ranks = _ranks(to_float32(maps))
 
-    def values(start: Array, columns: slice) -> Float[Array, "image _"]:
-        counts = changed[columns]
+    def values(counts: Integer[ArrayLike, " _"]) -> Float[Array, "image _"]:
         is_changed = ranks[:, None] < counts[None, :, None, None]
         points = jnp.where(is_changed[..., None], finish[:, None], start[:, None])
         logits = logits_fn(points.reshape(-1, *start.shape[1:]))
         _check_logits(logits, len(start) * len(counts))
-        logits = as_float(logits).reshape(len(start), len(counts), -1)
-        return as_float(targeting.select(logits, targets, output))
+        logits = to_float32(logits).reshape(len(start), len(counts), -1)
+        return to_float32(targeting.select(logits, targets, output))
 
-    curve = _in_chunks(values, start, steps + 1, chunk)
+    curve = in_chunks(values, chunk, changed, out_axis=1)
     curve = jnp.where(has_contrast(maps)[:, None], curve, jnp.nan)
     fractions = jnp.asarray(changed / pixels, curve.dtype)
     auc = jax.scipy.integrate.trapezoid(curve, jnp.broadcast_to(fractions, curve.shape))
@@ -157,25 +159,7 @@ def _ranks(maps: Float[Array, "image height width"]) -> Integer[Array, "image he
     return jnp.argsort(order, axis=-1).reshape(maps.shape)
 
 
-def _in_chunks(
-    part: Callable[[Array, slice], Array], start: Array, count: int, chunk: int | None
-) -> Array:
-    """Concatenates `part(start, columns)` over chunks of `count` columns.
-
-    Unrolled, because convolutions inside an XLA loop are slow on a CPU. One after the other,
-    because XLA would otherwise hold the activations of all chunks at once.
-    """
-    size = chunk or count
-    parts = [part(start, slice(0, size))]
-    for first in range(size, count, size):
-        # Never true, but XLA cannot know, so it waits for the previous part.
-        never = jnp.any(jnp.isnan(parts[-1]) & (parts[-1] > 0))
-        start = jnp.where(never, 0, start)
-        parts.append(part(start, slice(first, first + size)))
-    return jnp.concatenate(parts, axis=1)
-
-
-def _check(start: Array, maps: Maps, steps: int, chunk: int | None) -> None:
+def _check(start: Array, maps: Maps, steps: int) -> None:
     images, height, width = start.shape[:3]
     if maps.shape != (images, height, width):
         raise ValueError(
@@ -186,8 +170,6 @@ def _check(start: Array, maps: Maps, steps: int, chunk: int | None) -> None:
         raise ValueError(
             f"steps is {steps}: give 1 to {height * width}, the number of pixels of an image"
         )
-    if chunk is not None and chunk < 1:
-        raise ValueError(f"chunk is {chunk}: give at least 1, or None for all at once")
 
 
 def _check_logits(logits: object, images: int) -> None:
@@ -198,16 +180,3 @@ def _check_logits(logits: object, images: int) -> None:
             f"the model returned {returned} for {images} images: return logits of shape "
             f"({images}, classes)"
         )
-
-
-def _baselines(
-    baselines: ArrayLike | float, images: Float[Array, "image height width channel"]
-) -> Float[Array, "image height width channel"]:
-    baselines = jnp.asarray(baselines, images.dtype)
-    try:
-        return jnp.broadcast_to(baselines, images.shape)
-    except ValueError as error:
-        raise ValueError(
-            f"baselines has shape {baselines.shape}: give a number, a color "
-            f"({images.shape[-1]},), or images of shape {images.shape}"
-        ) from error

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Num, PRNGKeyArray, UInt32
 
-from jaxens.metrics.inputs import ArrayLike, as_float, with_axes
+from jaxens.arrays import to_float32
+from jaxens.metrics.inputs import ArrayLike, with_axes
 from jaxens.metrics.normalize import has_contrast
 
 Params = TypeVar("Params")  # any tree of arrays
@@ -127,7 +128,7 @@ def spearman(
             f"maps of shapes {a.shape} and {b.shape} differ in height and width: resize one"
         )
     axes = max(a.ndim, b.ndim)
-    a, b = with_axes(as_float(a), axes), with_axes(as_float(b), axes)
+    a, b = with_axes(to_float32(a), axes), with_axes(to_float32(b), axes)
     ranks_a, ranks_b = _centered_ranks(a), _centered_ranks(b)
     covariance = jnp.sum(ranks_a * ranks_b, axis=(-2, -1))
     deviations = jnp.sqrt(jnp.sum(ranks_a**2, axis=(-2, -1)) * jnp.sum(ranks_b**2, axis=(-2, -1)))

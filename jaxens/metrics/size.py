@@ -9,7 +9,8 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Integer, Num
 
-from jaxens.metrics.inputs import ArrayLike, Mask, as_float
+from jaxens.arrays import to_float32
+from jaxens.metrics.inputs import ArrayLike, Mask
 from jaxens.metrics.protocol import Protocol, score
 
 RESAMPLES = 1000
@@ -120,7 +121,7 @@ def _scores_by_size(
     *,
     signed: bool,
 ) -> dict[str, Float[Array, "order size *lead"]]:
-    maps = as_float(maps)
+    maps = to_float32(maps)
     counts = jnp.arange(1, maps.shape[0] + 1, dtype=maps.dtype)
     counts = counts.reshape(-1, *(1,) * (maps.ndim - 1))
 

@@ -9,7 +9,8 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Integer
 
-from jaxens.metrics.inputs import ArrayLike, as_float
+from jaxens.arrays import to_float32
+from jaxens.metrics.inputs import ArrayLike
 
 # One class for every image, or one for each.
 Classes = (
@@ -67,7 +68,7 @@ def select(
         return jax.nn.sigmoid(target - _pick(logits, targets.against, "targets.against"))
     if callable(targets):  # step by step, because it may hold something for each image
         return jax.vmap(lambda logits: _call(targets, logits), in_axes=1, out_axes=1)(logits)
-    values = as_float(output(logits.reshape(-1, logits.shape[-1])))
+    values = to_float32(output(logits.reshape(-1, logits.shape[-1])))
     return _pick(values.reshape(*logits.shape[:2], -1), targets, "targets")
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Num
 
-from jaxens.metrics.inputs import ArrayLike, Mask, as_float, count, map_and_mask
+from jaxens.arrays import to_float32
+from jaxens.metrics.inputs import ArrayLike, Mask, count, map_and_mask
 from jaxens.metrics.normalize import has_contrast, normalize
 
 # 0.05 to 0.95; the sixth is 0.3, the default of `iou`.
@@ -57,7 +58,7 @@ def threshold_curves(
     Raises:
         ValueError: If map and mask differ in height or width, or `thresholds` has not one axis.
     """
-    thresholds = as_float(thresholds)
+    thresholds = to_float32(thresholds)
     if thresholds.ndim != 1:
         raise ValueError(
             f"thresholds has shape {thresholds.shape}: give a list of numbers, such as [0.3, 0.5]"

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 from jax import Array
 
+from jaxens.arrays import in_chunks_to_host
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.schema import Task
 from jaxens.data.source import Source
@@ -46,12 +47,20 @@ def embeddings(
     one = jax.eval_shape(embedded, trunk, np.empty((1, size, size, 3), np.uint8))
     if not fits_on_device(config.data.resident, one.size * one.dtype.itemsize * count):
         return None
-    parts = []
-    stream = batches(source, InOrder(count, chunk), 0, -(-count // chunk), config.data.workers)
-    for number, batch in enumerate(stream, 1):
+    stream = iter(
+        batches(source, InOrder(count, chunk), 0, -(-count // chunk), config.data.workers)
+    )
+
+    def next_batch(rows: np.ndarray) -> Batch:
+        batch = next(stream)
         labels = {task.name: batch["labels"][task.name] for task in tasks}
-        made = np.asarray(embedded(trunk, batch["images"]))
-        parts.append({"embeddings": made, "labels": labels})
-        progress("embedding the training images", min(number * chunk, count), count)
-    whole = jax.tree.map(lambda *each: np.concatenate(each)[:count], *parts)
-    return jax.device_put(whole)
+        return {"embeddings": embedded(trunk, batch["images"]), "labels": labels}
+
+    done = 0
+
+    def advance(images: int) -> None:
+        nonlocal done
+        done += images
+        progress("embedding the training images", done, count)
+
+    return jax.device_put(in_chunks_to_host(next_batch, chunk, count, advance))

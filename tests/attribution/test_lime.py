@@ -297,7 +297,7 @@ def test_sums_over_images_in_bfloat16_are_exact_enough(network: Model) -> None:
             "unknown variant 'original': choose from marcotcr, captum",
         ),
         ({"samples": 1}, "samples is 1: give at least 2"),
-        ({"fill": "black"}, "unknown fill 'black': choose segment, image, or give a colour"),
+        ({"fill": "black"}, "unknown fill 'black': choose segment, image, or give a color"),
         ({"fill": np.zeros(4)}, r"fill has shape \(4,\).*\(3, 10, 14, 3\)"),
         ({"fill": np.nan}, "fill contains NaN or infinity"),
         (

@@ -1,0 +1,252 @@
+"""Work in chunks that bounds memory, and checks of images."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.custom_batching import custom_vmap
+from jax.typing import ArrayLike
+from jaxtyping import Bool, Float, Int, PyTree, Real, Shaped
+
+T = TypeVar("T")
+
+
+def in_chunks(
+    function: Callable[..., PyTree[Array]],
+    chunk: int | None,
+    *arguments: PyTree[Any],
+    axis: int | tuple[int, ...] = 0,
+    out_axis: int = 0,
+    combine: Callable[[Any, Any], Any] | None = None,
+) -> PyTree[Any]:
+    """Returns `function(*arguments)`, computed for a few rows at a time.
+
+    Rows are images, members, steps or samples. What the function returns for a row must not
+    depend on the other rows: give each image a key of its own (see
+    `jaxens.attribution.keys_of_images`).
+
+    The loop is not a loop of XLA, because most convolutions are slow in those on a CPU. Inside of
+    `jit` it is unrolled, and each chunk waits for the one before: XLA would otherwise hold the
+    activations of all chunks at once. Outside of `jit`, the last chunk is filled up with the last
+    row, so that a jitted function is compiled once.
+
+    Args:
+        function: from arrays with a row axis to arrays with a row axis.
+        chunk: rows per call (None: all).
+        *arguments: of the function. Leaves without a row axis, such as one target for all
+            images, go to every call as they are.
+        axis: the row axis of all arguments, or one for each argument.
+        out_axis: the row axis of all results.
+        combine: from two results to the result for the rows of both, such as `jnp.add` for sums
+            over rows. None concatenates the results.
+
+    Raises:
+        ValueError: if the arguments differ in their number of rows, there is none, or `chunk` is
+            below 1.
+    """
+    axes = axis if isinstance(axis, tuple) else (axis,) * len(arguments)
+    rows = _count_rows(arguments, axes)
+    if chunk is not None and chunk < 1:
+        raise ValueError(f"chunk is {chunk}: give at least 1, or None for all at once")
+    if chunk is None or chunk >= rows:
+        return jax.tree.map(jnp.asarray, function(*arguments))
+    results: list[Any] = []
+    for first in range(0, rows, chunk):
+        some: slice | np.ndarray = slice(first, min(first + chunk, rows))
+        done = _traced_numbers(results)
+        if first + chunk > rows and combine is None and not done:
+            some = _filled_rows(first, chunk, rows)
+        parts = (_take(x, some, axis) for x, axis in zip(arguments, axes, strict=True))
+        result = function(*(_wait_for(done, part) if done else part for part in parts))
+        results = [combine(results[0], result)] if combine and results else [*results, result]
+    if combine:
+        return results[0]
+    return jax.tree.map(
+        lambda *leaves: _take(jnp.concatenate(leaves, out_axis), slice(rows), out_axis), *results
+    )
+
+
+def in_chunks_to_host(
+    function: Callable[[Int[np.ndarray, "row"]], PyTree[Any]],
+    chunk: int,
+    rows: int,
+    advance: Callable[[int], None] = lambda rows: None,
+    *,
+    axis: int = 0,
+) -> PyTree[Shaped[np.ndarray, "..."]]:
+    """Returns the results of `function` for the rows 0 to `rows` - 1, on the host.
+
+    The device works on a chunk while the host reads the one before. The last chunk is filled up
+    with the last row, so that jitted functions are compiled once.
+
+    Args:
+        function: from the numbers of rows to arrays with a row axis. It must not wait for an
+            array.
+        chunk: rows per call.
+        rows: how many there are.
+        advance: called with the number of rows of each chunk, when it is read.
+        axis: the row axis of all results.
+    """
+    results: list[PyTree[np.ndarray]] = []
+
+    def read(result: PyTree[Any], count: int) -> None:
+        results.append(_take(jax.tree.map(np.asarray, result), slice(count), axis))
+        advance(count)
+
+    waiting: tuple[PyTree[Any], int] | None = None
+    for first in range(0, rows, chunk):
+        result = function(_filled_rows(first, chunk, rows))
+        if waiting is not None:
+            read(*waiting)
+        waiting = result, min(chunk, rows - first)
+    if waiting is not None:
+        read(*waiting)
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves, axis), *results)
+
+
+def _count_rows(arguments: tuple[PyTree[Any], ...], axes: tuple[int, ...]) -> int:
+    counts = {
+        np.shape(leaf)[axis]
+        for argument, axis in zip(arguments, axes, strict=True)
+        for leaf in jax.tree.leaves(argument)
+        if _has_axis(leaf, axis)
+    }
+    if len(counts) != 1:
+        raise ValueError(
+            f"the arguments have {sorted(counts)} rows: give each argument the same number"
+        )
+    if not min(counts):
+        raise ValueError("the arguments have 0 rows: give at least one")
+    return counts.pop()
+
+
+def _filled_rows(first: int, chunk: int, rows: int) -> Int[np.ndarray, "row"]:
+    return np.minimum(np.arange(first, first + chunk), rows - 1)
+
+
+def _take(tree: PyTree[Any], rows: slice | np.ndarray, axis: int) -> PyTree[Any]:
+    def take(leaf: Any) -> Any:
+        if not isinstance(leaf, Array | np.ndarray) or not _has_axis(leaf, axis):
+            return leaf
+        return leaf[(slice(None),) * (axis % leaf.ndim) + (rows,)]
+
+    return jax.tree.map(take, tree)
+
+
+def _has_axis(leaf: ArrayLike, axis: int) -> bool:
+    return -np.ndim(leaf) <= axis < np.ndim(leaf)
+
+
+def _traced_numbers(results: list[Any]) -> list[Float[Array, "..."]]:
+    """The floating-point arrays of the last result that are not computed yet, but traced."""
+    return [
+        leaf
+        for leaf in jax.tree.leaves(results[-1:])
+        if isinstance(leaf, jax.core.Tracer) and jnp.issubdtype(leaf.dtype, jnp.floating)
+    ]
+
+
+def _wait_for(done: list[Float[Array, "..."]], arguments: T) -> T:
+    """Returns the arguments unchanged; XLA computes `done` before it uses the arrays in them.
+
+    Under `vmap` over members, arguments that members share stay shared.
+    """
+    totals = [jax.lax.stop_gradient(leaf).sum().astype(jnp.float32) for leaf in done]
+    wait = _never(sum(totals[1:], start=totals[0]))
+
+    def waiting(leaf: Any) -> Any:
+        if not isinstance(leaf, Array | np.ndarray) or jnp.issubdtype(
+            leaf.dtype, jax.dtypes.extended
+        ):
+            return leaf
+        return jnp.where(wait, jnp.zeros_like(leaf), leaf)
+
+    return jax.tree.map(waiting, arguments)
+
+
+@custom_vmap
+def _never(done: Float[Array, ""]) -> Bool[Array, ""]:
+    # XLA cannot tell that this is always false. On a CPU it drops an `optimization_barrier`
+    # before it schedules.
+    return jnp.isnan(done) & (done > 0)
+
+
+@_never.def_vmap
+def _never_of_members(
+    size: int, mapped: list[bool], done: Float[Array, "member"]
+) -> tuple[Array, bool]:
+    return _never(done.sum()), False
+
+
+def as_images(images: ArrayLike) -> Float[Array, "image height width channel"]:
+    """Returns the images as a JAX array.
+
+    Raises:
+        ValueError: unless they are finite floats [image, height, width, channel], at least one.
+            The values of traced images cannot be checked.
+    """
+    array = jnp.asarray(images)
+    if array.ndim != 4:
+        raise ValueError(
+            f"images has shape {array.shape}: give [image, height, width, channel]; a single "
+            "image is images[None]"
+        )
+    if not array.size:
+        raise ValueError(f"images has shape {array.shape}, no pixel: give at least one image")
+    if not jnp.issubdtype(array.dtype, jnp.floating):
+        raise ValueError(
+            f"images has type {array.dtype}: give the floating-point images that the model takes"
+        )
+    wrong = np.flatnonzero(~_finite(images, axis=(1, 2, 3)))
+    if wrong.size:
+        raise ValueError(
+            f"image {wrong[0]} contains NaN or infinity ({wrong.size} of {len(array)} images "
+            "do): leave it out, or fix its preprocessing (a division by a deviation of 0?)"
+        )
+    return array
+
+
+def broadcast_to_images(
+    colors: Real[ArrayLike, "..."],
+    images: Float[Array, "image height width channel"],
+    name: str,
+) -> Float[Array, "image height width channel"]:
+    """Returns a number, a color [channel], an image or images as images of the same shape.
+
+    Raises:
+        ValueError: with the `name` of the argument, if it does not broadcast or is not finite.
+    """
+    try:
+        broadcast = jnp.broadcast_to(jnp.asarray(colors, images.dtype), images.shape)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{name} has shape {np.shape(colors)}, which does not broadcast to the images' "
+            f"{images.shape}: give a number, a color ({images.shape[-1]},), one image, or one for "
+            "each image"
+        ) from None
+    check_finite(colors, name)
+    return broadcast
+
+
+def check_finite(values: ArrayLike, name: str) -> None:
+    """Raises ValueError, with the name, if values that are not traced are NaN or infinite."""
+    if not _finite(values):
+        raise ValueError(f"{name} contains NaN or infinity: give finite numbers")
+
+
+def to_float32(values: Shaped[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
+    """Returns the values in float32 (float64 stays): sums need more than the 8 bits of bfloat16."""
+    values = jnp.asarray(values)
+    # Not `promote_types`, because JAX may be configured to promote nothing by itself.
+    return values.astype(jnp.float64 if values.dtype == jnp.float64 else jnp.float32)
+
+
+def _finite(values: ArrayLike, axis: tuple[int, ...] | None = None) -> np.ndarray:
+    """Whether all values along the axes are finite; true if they are traced."""
+    if isinstance(values, jax.core.Tracer):
+        return np.asarray(True)
+    with jax.ensure_compile_time_eval():  # a constant inside of `jit` has values too
+        return np.asarray(jnp.isfinite(jnp.asarray(values)).all(axis=axis))
