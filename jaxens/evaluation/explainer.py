@@ -11,7 +11,7 @@ from jaxtyping import Float, Int, UInt8
 
 from jaxens import attribution
 from jaxens.attribution import METHODS
-from jaxens.data.source import Source
+from jaxens.data.source import Source, evenly_spaced
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.ensemble.inputs import Classes
 from jaxens.evaluation.settings import FORWARD_ONLY, MethodSettings, group_methods
@@ -23,8 +23,7 @@ BACKGROUND = 16  # training images that GradientSHAP starts from
 
 def background_images(train: Source) -> UInt8[np.ndarray, "baseline height width 3"]:
     """Evenly spaced training images, which GradientSHAP starts from."""
-    rows = np.linspace(0, len(train) - 1, min(BACKGROUND, len(train))).astype(int)
-    return np.stack([train[int(row)].image for row in rows])
+    return np.stack([train[row].image for row in evenly_spaced(BACKGROUND, len(train)).tolist()])
 
 
 class Explainer:

@@ -122,6 +122,23 @@ class MethodSettings:
         }
 
 
+@dataclass(frozen=True)
+class Display:
+    """how maps are drawn"""
+
+    colors: Literal["signed", "heat"] | None = None
+    """warm for and cold against the target, or one color scale (default: by the method)"""
+    scale: Literal["own", "shared"] = "own"
+    """of the colors: a panel's own, or one shared by the panels of an image"""
+    percentile: float = 99.0
+    """of magnitudes, from which on colors are full"""
+
+    def __post_init__(self) -> None:
+        check_number("--percentile", self.percentile, above=0)
+        if self.percentile > 100:
+            raise UserError(f"--percentile must be at most 100, not {self.percentile}")
+
+
 def group_methods(methods: Sequence[str]) -> list[list[str]]:
     """The methods in groups that run as one program: those by gradients, then LIME."""
     by_gradients = [method for method in methods if method != "lime"]
