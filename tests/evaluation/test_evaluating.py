@@ -23,7 +23,7 @@ from tests.evaluation.known import (
     known_split,
 )
 
-IMAGES, MEMBERS, THRESHOLD = 9, 3, 0.3
+IMAGES, MEMBERS, THRESHOLD = 20, 3, 0.3  # more images than are scored at once
 PAIR = ("saliency", "input_x_gradient")  # unsigned, signed
 SCORED = ("iou", "correlation", "distance")
 PROTOCOL = Protocol(threshold=THRESHOLD, correlation_size=4, metrics=SCORED)
@@ -240,7 +240,7 @@ def test_progress_counts_calls_of_the_model_up_to_their_total(ensemble, split):
     assert set(totals) == {IMAGES * (1 + 4)}
     assert done[0] == 0
     assert list(done) == sorted(done)
-    assert len(set(done)) > 2  # not all at the end
+    assert set(done[:-1]) > {0}  # not all at the end
     assert done[-1] == totals[-1]
 
 
@@ -287,7 +287,7 @@ def test_to_markdown_has_the_protocol_and_a_table_for_each_metric(evaluation):
     text = evaluation.to_markdown()
     assert "Average" not in text  # a metric that is not in the protocol
     for title in ("**IoU** (higher is better)", "**correlation** (higher is better)",
-                  "**distance** (lower is better)", "## wing, truth: wing, 9 images"):  # fmt: skip
+                  "**distance** (lower is better)", "## wing, truth: wing, 20 images"):  # fmt: skip
         assert text.count(title) == 1
     for line in evaluation.protocol.split("\n"):
         assert f"- {line}" in text
@@ -340,8 +340,8 @@ def test_figures_show_the_numbers_of_the_tables(evaluation):
     ],
 )
 def test_a_mistake_is_named_before_anything_is_explained(ensemble, split, changes, message):
+    settings = {"methods": ["saliency"], "protocol": PROTOCOL, **changes}
     with pytest.raises(UserError, match=message):
-        settings = {"methods": ["saliency"], "protocol": PROTOCOL, **changes}
         evaluate(replace(ensemble, maps={}), split, **settings)
 
 
@@ -349,7 +349,7 @@ def test_a_member_that_gives_nan_is_named(ensemble, split):
     logits = ensemble.known_logits["wing"].copy()
     logits[1, 3:5] = np.nan
     broken = replace(ensemble, known_logits={"wing": logits})
-    with pytest.raises(UserError, match=r"member 1 \(0 to 2\) gives NaN for 2 of 9 images"):
+    with pytest.raises(UserError, match=r"member 1 \(0 to 2\) gives NaN for 2 of 20 images"):
         evaluate(broken, split, methods=["saliency"], protocol=PROTOCOL)
 
 

@@ -42,8 +42,11 @@ def test_rows_are_by_metric_then_method_with_scipys_tests(question):
     }
     found = rows.rows_of(question, by_method)
     assert [(row.metric, row.method) for row in found] == [
-        ("iou", "grad_cam"), ("iou", "saliency"), ("distance", "grad_cam"), ("distance", "saliency"),
-    ]  # fmt: skip
+        ("iou", "grad_cam"),
+        ("iou", "saliency"),
+        ("distance", "grad_cam"),
+        ("distance", "saliency"),
+    ]
     for row in found:
         both = by_method[row.method][row.metric]
         paired = stats.ttest_rel(both.ensemble, both.individual.mean(axis=0))
