@@ -1,4 +1,4 @@
-"""Scores an ensemble's explanations against what people marked: members alone and averaged.
+"""Scores an ensemble's explanations against what people marked: each member's, and the mean.
 
     python -m jaxens.evaluate runs/fieldmarks
 
@@ -47,7 +47,7 @@ def evaluate(
     cache_dir: Path | None = None,
     out: Path | None = None,
 ) -> None:
-    """Score an ensemble's explanations against what people marked: members alone and averaged.
+    """Score an ensemble's explanations against what people marked: each member's, and the mean.
 
     Args:
         run: run directory that jaxens.train has written
@@ -108,7 +108,7 @@ def evaluate(
         orders=orders,
     )
     folder = out or run / _folder_name(explain, limit, augment)
-    check_folder(folder, plan.decides())
+    check_folder(folder, plan.choices())
     say(plan.describe())
 
     def show(result: QuestionResult) -> None:

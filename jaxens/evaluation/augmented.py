@@ -1,4 +1,4 @@
-"""A split randomly changed, with its masks and key points: do explanations move along?"""
+"""Changes the images of a split at random, and moves masks and key points along."""
 
 import jax
 import jax.numpy as jnp
@@ -14,11 +14,14 @@ def augmented(split: Split, seed: int, *, flip: bool, zoom: float, color: float)
     """Changes every image of a split at random once; masks and key points move along.
 
     Args:
-        split: images and truth.
-        seed: of the changes.
-        flip: mirror half of the images.
-        zoom: largest share of a side that a crop leaves out.
-        color: largest change of brightness and contrast.
+        split: Images and truth.
+        seed: Of the changes.
+        flip: Whether to mirror half of the images.
+        zoom: Largest fraction of a side that a crop leaves out.
+        color: Largest change of brightness and contrast.
+
+    Returns:
+        The changed split. Its boxes are NaN.
     """
     change = augment.draw(
         jax.random.fold_in(jax.random.key(seed), PURPOSE),
@@ -45,8 +48,8 @@ def augmented(split: Split, seed: int, *, flip: bool, zoom: float, color: float)
     )
 
 
-def _chunks(pictures: int, at_once: int = 256) -> list[slice]:
-    return [slice(start, start + at_once) for start in range(0, pictures, at_once)]
+def _chunks(images: int, at_once: int = 256) -> list[slice]:
+    return [slice(start, start + at_once) for start in range(0, images, at_once)]
 
 
 def _part(change: augment.Change, rows: slice) -> augment.Change:

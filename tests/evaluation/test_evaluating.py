@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from jaxens.attribution import METHODS
+from jaxens.data.schema import MISSING
 from jaxens.errors import UserError
 from jaxens.evaluation import MethodSettings, evaluate
 from jaxens.evaluation.evaluating import plan_evaluation
@@ -272,6 +273,21 @@ def test_images_without_a_score_are_left_out_and_counted(ensemble, split):
     scores = result.scores()["wing/saliency/iou/individual"]
     assert np.isnan(scores[:, 4]).all()
     np.testing.assert_array_equal(np.isnan(scores[:, 6]), [True, False, False])
+
+
+def test_images_without_a_label_change_no_other_score(ensemble, split, evaluation):
+    labels = split.labels["wing"].copy()
+    labels[[0, 5]] = MISSING
+    some = replace(split, labels={"wing": labels})
+    result = evaluate(ensemble, some, methods=PAIR, protocol=PROTOCOL, settings=SETTINGS, orders=3)
+    assert "2 with no label" in result.to_markdown()
+    whole = evaluation.scores()
+    for name, scores in result.scores().items():
+        kept = np.delete(whole[name], [0, 5], axis=-1)
+        if scores.dtype.kind == "f":
+            np.testing.assert_allclose(scores, kept, atol=1e-6)
+        else:
+            np.testing.assert_array_equal(scores, kept)
 
 
 def test_to_csv_keeps_all_digits_of_the_table(evaluation):
