@@ -1,4 +1,4 @@
-"""Scores an ensemble's explanations against what people marked: members alone and averaged.
+"""Scores an ensemble's explanations against what people marked: each member's, and the mean.
 
     python -m jaxens.evaluate runs/fieldmarks
 
@@ -7,15 +7,16 @@ writes tables (terminal, Markdown, CSV), figures (scores by the ensemble's size 
 threshold) and every score (NPZ) into the run directory.
 """
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from jaxens.cli import parser
-from jaxens.errors import UserError, check_number
+from jaxens.errors import check_number
 from jaxens.evaluation.settings import (
     PAPER_METHODS,
     PAPER_METRICS,
@@ -46,7 +47,7 @@ def evaluate(
     cache_dir: Path | None = None,
     out: Path | None = None,
 ) -> None:
-    """Score an ensemble's explanations against what people marked: members alone and averaged.
+    """Score an ensemble's explanations against what people marked: each member's, and the mean.
 
     Args:
         run: run directory that jaxens.train has written
@@ -76,19 +77,25 @@ def evaluate(
     from jaxens.cli.compilation import use_cache
     from jaxens.cli.console import console, say, uncut
     from jaxens.cli.progress import bar
+    from jaxens.data.source import load
+    from jaxens.evaluation.augmented import augmented
     from jaxens.evaluation.evaluating import plan_evaluation
     from jaxens.evaluation.evaluation import QuestionResult, check_folder
     from jaxens.evaluation.explainer import background_images
+    from jaxens.evaluation.protocol import make_protocol
     from jaxens.runs.loading import best_ensemble, data_of
     from jaxens.runs.run import Run
 
     began = time.monotonic()
-    protocol = _protocol(threshold, correlation_size, sign, metrics)
+    protocol = make_protocol(threshold, correlation_size, sign, metrics)
     use_cache()
     opened = Run.open(run)
     with bar() as progress:
         data = data_of(opened, data_dir, cache_dir, progress)
-        held_out = _held_out(opened, data, limit, augment, settings.seed, progress)
+        held_out = load(data.test, progress, limit)
+    if augment:
+        changes = dataclasses.asdict(opened.config.augment)
+        held_out = augmented(held_out, settings.seed, **changes)
     plan = plan_evaluation(
         best_ensemble(opened),
         held_out,
@@ -101,7 +108,7 @@ def evaluate(
         orders=orders,
     )
     folder = out or run / _folder_name(explain, limit, augment)
-    check_folder(folder, plan.decides())
+    check_folder(folder, plan.choices())
     say(plan.describe())
 
     def show(result: QuestionResult) -> None:
@@ -120,34 +127,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.call(evaluate, arguments, name="evaluate")
 
 
-def _protocol(threshold: float, size: int, sign: str, names: Sequence[str]) -> Any:
-    from jaxens.metrics import METRICS, Protocol
-
-    try:
-        return Protocol(threshold, size, sign, tuple(METRICS if "all" in names else names))
-    except ValueError as error:
-        raise UserError(str(error)) from None
-
-
-def _held_out(
-    opened: Any, data: Any, limit: int | None, augment: bool, seed: int, progress: Any
-) -> Any:
-    import numpy as np
-
-    from jaxens.data.source import load
-    from jaxens.evaluation.augmented import augmented
-
-    split = load(data.test, progress)
-    if limit is not None:
-        split = split.take(np.arange(min(limit, len(split))))
-    changes = opened.config.augment
-    if augment:
-        return augmented(split, seed, flip=changes.flip, zoom=changes.zoom, color=changes.color)
-    return split
-
-
 def _folder_name(explain: str, limit: int | None, augment: bool) -> str:
-    """A name of its own for an evaluation of anything but all held-out labels."""
+    """Names what is evaluated, where that is not the labels of all held-out images."""
     parts = ["evaluation", explain if explain != "label" else ""]
     parts += [f"first-{limit}" if limit else "", "augmented" if augment else ""]
     return "-".join(filter(None, parts))

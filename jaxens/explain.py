@@ -1,4 +1,4 @@
-"""Explains photos by an ensemble: what its members predict for each, alone and together.
+"""Explains photos by an ensemble: what each of its members predicts, and their mean.
 
     python -m jaxens.explain runs/fieldmarks photo.jpg --methods grad_cam lime
 
@@ -16,7 +16,7 @@ from cyclopts import Parameter
 
 from jaxens.cli import parser
 from jaxens.errors import UserError, check_number
-from jaxens.evaluation.settings import DEFAULT_METHODS, MethodName, MethodSettings
+from jaxens.evaluation.settings import DEFAULT_METHODS, Display, MethodName, MethodSettings
 
 log = logging.getLogger(__name__)
 
@@ -32,16 +32,14 @@ def explain(
     target: str | None = None,
     against: str | None = None,
     methods: Annotated[tuple[MethodName, ...], parser.JOINED] = DEFAULT_METHODS,
-    colors: Literal["signed", "heat"] | None = None,
-    scale: Literal["own", "shared"] = "own",
-    percentile: float = 99.0,
     save_maps: Annotated[bool, Parameter(negative="")] = False,
+    display: Annotated[Display, parser.FLAT] = Display(),
     settings: Annotated[MethodSettings, parser.FLAT] = MethodSettings(),
     data_dir: Path | None = None,
     cache_dir: Path | None = None,
     out: Path | None = None,
 ) -> None:
-    """Explain photos by an ensemble: what its members predict for each, alone and together.
+    """Explain photos by an ensemble: what each of its members predicts, and their mean.
 
     Args:
         run: run directory that jaxens.train has written
@@ -53,9 +51,6 @@ def explain(
         target: class to explain, by name or number (default: the ensemble's prediction)
         against: explain the target rather than this class
         methods: explanation methods
-        colors: warm for and cold against the target, or one scale (default: by the method)
-        scale: of the colors: a panel's own, or one shared by the panels of an image
-        percentile: of magnitudes, from which on colors are full
         save_maps: write the members' maps too (maps.npz)
         data_dir: where the data set lies now, if it was moved
         cache_dir: where prepared data lie
@@ -67,9 +62,6 @@ def explain(
         raise UserError("--ids and --images both choose: give one of them")
     if images is not None:
         check_number("--images", images, least=1)
-    check_number("--percentile", percentile, above=0)
-    if percentile > 100:
-        raise UserError(f"--percentile must be at most 100, not {percentile}")
 
     from jaxens.cli import tables
     from jaxens.cli.compilation import use_cache
@@ -88,8 +80,8 @@ def explain(
     opened.close()
     shap = "gradient_shap" in methods
     with bar() as progress:
-        needs_data = shap or not photos
-        data = data_of(opened, data_dir, cache_dir, progress) if needs_data else None
+        needed = shap or not photos
+        data = data_of(opened, data_dir, cache_dir, progress) if needed else None
     subject = choose_targets(
         ensemble, _photos(opened, data, photos, split, images, ids), task, target, against
     )
@@ -100,8 +92,7 @@ def explain(
     provenance = explanation.provenance(
         ensemble, subject, list(methods), settings, background, run.resolve().name
     )
-    for method in methods:
-        explanation.check_folder(folder / method, provenance[method])
+    explanation.check_folders(folder, provenance)
     with bar() as progress:
         explained = explain_subject(
             ensemble,
@@ -111,8 +102,7 @@ def explain(
             background=background,
             progress=progress,
         )
-    display = {"colors": colors, "scale": scale, "percentile": percentile}
-    explained.save(folder, provenance, save_maps=save_maps, **display)
+    explained.save(folder, provenance, save_maps=save_maps, display=display)
     say(f"figures: {folder}")
 
 
@@ -129,9 +119,8 @@ def _photos(
     images: int | None,
     ids: Sequence[str] | None,
 ) -> Any:
-    import numpy as np
-
     from jaxens.data.photos import from_files, from_split, rows_of
+    from jaxens.data.source import evenly_spaced
 
     if photos:
         if opened.config.data.crop == "box":
@@ -141,9 +130,7 @@ def _photos(
             )
         return from_files(photos, opened.config.data.image_size)
     source = getattr(data, split or "test")
-    if ids:
-        return from_split(source, rows_of(source, ids))
-    rows = np.linspace(0, len(source) - 1, min(images or 8, len(source))).astype(int)
+    rows = rows_of(source, ids) if ids else evenly_spaced(images or 8, len(source))
     return from_split(source, rows)
 
 
@@ -153,7 +140,7 @@ def _names_of(subject: Any) -> list[str]:
 
 
 def _folder_name(images: Sequence[str], task: str, target: str | None, against: str | None) -> str:
-    """A name that tells the images, and what is explained of them."""
+    """Names the images, and what is explained of them."""
     words = ["explained", *images, task, target, against and f"not-{against}"]
     return "-".join(filter(None, words)).replace("/", "-")  # in the name of a class
 

@@ -13,6 +13,9 @@ import jax
 import pytest
 
 jax.config.update("jax_num_cpu_devices", 2)  # for `shard_map`
+# jaxens has to work for a user who turns these on.
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -31,20 +31,18 @@ def browse(
     """
     check_number("--images", images, least=1)
 
-    import numpy as np
-
     from jaxens import viz
     from jaxens.cli.browsing import split_figure
     from jaxens.cli.console import say
     from jaxens.cli.progress import bar
     from jaxens.data.registry import open_data
-    from jaxens.data.source import load
+    from jaxens.data.source import evenly_spaced, load
 
     with bar() as progress:
         data = open_data(settings, progress)
         loaded = load(getattr(data, split), progress)
-    rows = np.linspace(0, len(loaded) - 1, min(images, len(loaded))).astype(int)
-    say(f"{viz.save(split_figure(loaded.take(rows)), out)}")
+    shown = loaded.take(evenly_spaced(images, len(loaded)))
+    say(f"{viz.save(split_figure(shown), out)}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -159,14 +159,21 @@ class DataSet:
     fingerprint: str
 
 
-def load(source: Source, progress: Progress = no_progress) -> Split:
-    """Decodes a whole split into memory, on all cores.
+def evenly_spaced(count: int, of: int) -> Int[np.ndarray, "image"]:
+    """Rows from 0 to `of` - 1 in equal steps: `count` of them, or all if there are fewer."""
+    return np.linspace(0, of - 1, min(count, of)).astype(int)
+
+
+def load(source: Source, progress: Progress = no_progress, limit: int | None = None) -> Split:
+    """Decodes a split into memory, on all cores.
 
     Args:
         source: the split.
         progress: called after each image.
+        limit: how many images to load, from the first on (default: all).
     """
-    count, size, info = len(source), source.size, source.info
+    size, info = source.size, source.info
+    count = len(source) if limit is None else min(limit, len(source))
     ids: list[str] = []
     images = np.empty((count, size, size, 3), np.uint8)
     planes = -(-len(info.masks) // 8)

@@ -1,4 +1,4 @@
-"""A split randomly changed, with its masks and key points: do explanations move along?"""
+"""Changes the images of a split at random, and moves masks and key points along."""
 
 import jax
 import jax.numpy as jnp
@@ -17,11 +17,14 @@ def augmented(split: Split, seed: int, *, flip: bool, zoom: float, color: float)
     """Changes every image of a split at random once; masks and key points move along.
 
     Args:
-        split: images and truth.
-        seed: of the changes.
-        flip: mirror half of the images.
-        zoom: largest share of a side that a crop leaves out.
-        color: largest change of brightness and contrast.
+        split: Images and truth.
+        seed: Of the changes.
+        flip: Whether to mirror half of the images.
+        zoom: Largest fraction of a side that a crop leaves out.
+        color: Largest change of brightness and contrast.
+
+    Returns:
+        The changed split. Its boxes are NaN.
     """
     change = augment.draw(
         jax.random.fold_in(jax.random.key(seed), PURPOSE),

@@ -1,4 +1,4 @@
-"""Scores against the ensemble's size (the paper's Figure 5) and against the threshold."""
+"""Scores by the ensemble's size (Pazzani et al. 2022, Figure 5) and by the threshold."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,14 +15,19 @@ SHOWN = ("iou", "correlation", "distance")
 
 @dataclass(frozen=True)
 class BySize:
-    """The mean map's score for each number of members, and the individuals' average."""
+    """Scores by the number of members in the mean map.
+
+    Attributes:
+        curve: Of the mean map.
+        individual: The individuals' average over the images of the curve.
+    """
 
     curve: metrics.Curve
-    individual: float  # over the same images
+    individual: float
 
 
 def by_size(scores: Mapping[str, MethodScores]) -> dict[tuple[str, str], BySize]:
-    """Curves by (method, metric), for the metrics that the paper compares."""
+    """Returns a curve by (method, metric), for those of the metrics in `SHOWN` that are there."""
     return {
         (method, metric): BySize(
             metrics.curve(of_method.scores[metric].by_size),
@@ -37,14 +42,14 @@ def by_size(scores: Mapping[str, MethodScores]) -> dict[tuple[str, str], BySize]
 def _individual(
     individual: Float[np.ndarray, "member case"], by_size: Float[np.ndarray, "order size case"]
 ) -> float:
-    """The individuals' average over the images of the curve."""
+    """Returns the individuals' average over the images of the curve."""
     mean, _ = metrics.individual_average(individual)
     mean = mean[np.isfinite(by_size).all(axis=(0, 1)) & np.isfinite(mean)]
     return float(mean.mean()) if len(mean) else float("nan")
 
 
 def sizes_table(sizes: Mapping[str, Mapping[tuple[str, str], BySize]]) -> Table:
-    """Every point of every curve with all digits, by question."""
+    """Returns every point of every curve with all digits; curves are by question."""
     columns = (
         "question", "metric", "method", "members", "mean", "low", "high", "individual", "n",
     )  # fmt: skip
@@ -61,14 +66,19 @@ def sizes_table(sizes: Mapping[str, Mapping[tuple[str, str], BySize]]) -> Table:
 
 @dataclass(frozen=True)
 class ByThreshold:
-    """Mean IoU, precision or recall at each of `metrics.THRESHOLDS`."""
+    """Mean IoU, precision or recall at each of `metrics.THRESHOLDS`.
+
+    Attributes:
+        individual: The mean over images and individuals.
+        ensemble: The mean over images, of the mean map.
+    """
 
     individual: Float[np.ndarray, "threshold"]
     ensemble: Float[np.ndarray, "threshold"]
 
 
 def by_threshold(scores: Mapping[str, MethodScores]) -> dict[tuple[str, str], ByThreshold]:
-    """Curves by (method, "iou" or "precision" or "recall"); empty where no image has a mask."""
+    """Returns a curve by (method, "iou", "precision" or "recall"); none without masks."""
     return {
         (method, name): ByThreshold(*map(_mean_of_scored, both))
         for method, of_method in scores.items()
@@ -79,14 +89,14 @@ def by_threshold(scores: Mapping[str, MethodScores]) -> dict[tuple[str, str], By
 def _mean_of_scored(
     scores: Float[np.ndarray, "threshold case"],
 ) -> Float[np.ndarray, "threshold"]:
-    """The mean over the cases that have a score; NaN where none has."""
+    """Returns the mean over the cases that have a score; NaN where none has."""
     scored = np.isfinite(scores)
     count = scored.sum(axis=1)
     return np.where(count, np.where(scored, scores, 0).sum(axis=1) / np.maximum(count, 1), np.nan)
 
 
 def thresholds_table(thresholds: Mapping[str, Mapping[tuple[str, str], ByThreshold]]) -> Table:
-    """Every point of every curve with all digits, by question."""
+    """Returns every point of every curve with all digits; curves are by question."""
     columns = ("question", "metric", "method", "threshold", "individual", "ensemble")
     lines = [
         (question, name, method, f"{threshold:.2f}", individual, ensemble)

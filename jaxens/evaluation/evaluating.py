@@ -1,4 +1,4 @@
-"""Scores an ensemble's explanations against what people marked: members alone, and averaged."""
+"""Scores an ensemble's explanations against what people marked: each member's, and the mean."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -10,6 +10,7 @@ from jaxtyping import UInt8
 
 from jaxens import metrics
 from jaxens.attribution import METHODS
+from jaxens.data.progress import Progress, no_progress
 from jaxens.data.source import Split
 from jaxens.ensemble.ensemble import Ensemble, mean_probabilities
 from jaxens.ensemble.quality import all_logits
@@ -27,7 +28,6 @@ from jaxens.evaluation.settings import (
 )
 from jaxens.metrics import Protocol
 
-Progress = Callable[[str, int, int], None]  # what is done, how much, of how much
 log = logging.getLogger(__name__)
 
 
@@ -42,31 +42,36 @@ def evaluate(
     settings: MethodSettings | None = None,
     background: UInt8[np.ndarray, "baseline height width 3"] | None = None,
     orders: int = 11,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> Evaluation:
     """Explains the images of a split, and scores the maps against masks and key points.
 
-    Every member's map is scored alone (Ind-Avg is the mean of these scores, or the score of the
-    baseline member where there is one), and so is the mean map (Ens-Avg). Maps do not leave the
+    Ind-Avg is the mean of the scores of the members' maps, or the score of the one member trained
+    on all data where there is one. Ens-Avg is the score of the mean map. Maps do not leave the
     device.
 
+    Pazzani et al. 2022, sections 4 and 5.
+
     Args:
-        ensemble: whose members are explained.
-        split: images with labels, masks and key points.
-        methods: names of `attribution.METHODS`.
-        protocol: of the scores (default: the paper's).
-        tasks: names of the tasks to explain (default: all that have masks or key points).
-        explained: the label, or what the ensemble predicts.
-        settings: of the methods.
-        background: training images that GradientSHAP starts from.
-        orders: random orders in which members join, for the scores by the ensemble's size.
-        progress: called with a description, the number of calls of the model so far, and all.
+        ensemble: The members that are explained.
+        split: Images with labels, masks and key points.
+        methods: Names in `attribution.METHODS`.
+        protocol: How maps are scored (default: as in the paper).
+        tasks: Names of the tasks to explain (default: all that have masks or key points).
+        explained: "label" or "prediction": the class of each image that is explained.
+        settings: How the methods are run.
+        background: Training images that GradientSHAP starts from.
+        orders: Number of random orders in which members join, for the scores by the ensemble's
+            size.
+        progress: Called with a description, the number of calls of the model per member that are
+            done, and of all.
+
+    Returns:
+        Tables, figures and every score.
 
     Raises:
-        UserError: for unknown methods or tasks, a member that gives NaN, or a split without
-            masks and key points.
-
-    Source: Pazzani et al. 2022, sections 4 and 5.
+        UserError: If a method or task is unknown, a member gives NaN, or the split has no masks
+            and key points of the tasks.
     """
     plan = plan_evaluation(
         ensemble,
@@ -97,14 +102,14 @@ class EvaluationPlan:
     orders: int
 
     def describe(self) -> str:
-        """Every choice behind the scores, one per line."""
+        """Describes every choice behind the scores, one per line."""
         count = 0 if self.background is None else len(self.background)
         return describe(
             self.methods, self.protocol, self.settings, self.ensemble, self.explained, count
         )
 
-    def decides(self) -> dict[str, Any]:
-        """Everything that decides the scores of this ensemble on this data set."""
+    def choices(self) -> dict[str, Any]:
+        """Returns everything that the scores of this ensemble on this data set depend on."""
         settings = asdict(self.settings)
         del settings["images_at_once"]
         return {
@@ -119,10 +124,15 @@ class EvaluationPlan:
 
     def run(
         self,
-        progress: Progress | None = None,
+        progress: Progress = no_progress,
         on_result: Callable[[QuestionResult], None] | None = None,
     ) -> Evaluation:
-        """Explains and scores; `on_result` receives each question's result when it is ready."""
+        """Explains and scores.
+
+        Args:
+            progress: As for `evaluate`.
+            on_result: Called with the result of each question when it is ready.
+        """
         explainer = self._explainer(self.ensemble)
         baseline = None
         if self.ensemble.baseline is not None:
@@ -135,7 +145,7 @@ class EvaluationPlan:
             results.append(QuestionResult.of(question, scores, chance))
             if on_result:
                 on_result(results[-1])
-        return Evaluation(tuple(results), self.describe(), self.decides(), self.split.ids)
+        return Evaluation(tuple(results), self.describe(), self.choices(), self.split.ids)
 
     def _explainer(self, ensemble: Ensemble) -> Explainer:
         return Explainer(ensemble, self.split.images.shape[1], self.settings, self.background)
@@ -171,15 +181,13 @@ def plan_evaluation(
     background: UInt8[np.ndarray, "baseline height width 3"] | None = None,
     orders: int = 11,
 ) -> EvaluationPlan:
-    """Checks the arguments of `evaluate`, and finds the questions that it answers.
+    """Checks the arguments of `evaluate`, and lists the questions.
 
     Raises:
-        UserError: as `evaluate` does.
+        UserError: As `evaluate` does.
     """
     protocol = protocol or Protocol()
-    check_methods(methods)
-    if "gradient_shap" in methods and background is None:
-        raise UserError("gradient_shap needs background images: give some training images")
+    check_methods(methods, background)
     if protocol.correlation_size > split.images.shape[1]:
         raise UserError(
             f"--correlation-size {protocol.correlation_size} is more than the images' "
@@ -225,7 +233,11 @@ def _questions(
 
 
 def _check_finite(logits: dict[str, np.ndarray]) -> None:
-    """Raises `UserError` for a member that gives NaN: the mean maps would have no score."""
+    """Checks that no member gives NaN, because the mean maps would have no score.
+
+    Raises:
+        UserError: Names the first member that does.
+    """
     finite = np.logical_and.reduce([np.isfinite(each).all(axis=-1) for each in logits.values()])
     lost = (~finite).sum(axis=1)
     for member in np.flatnonzero(lost):
@@ -237,24 +249,22 @@ def _check_finite(logits: dict[str, np.ndarray]) -> None:
 
 
 class _Meter:
-    """Counts calls of the model per member, which tell the time that is left."""
+    """Counts calls of the model per member, to which the time that is left is proportional."""
 
-    def __init__(self, plan: EvaluationPlan, explainer: Explainer, progress: Progress | None):
+    def __init__(self, plan: EvaluationPlan, explainer: Explainer, progress: Progress):
         self._passes = {method: explainer.settings.passes(method) for method in plan.methods}
         self._total = sum(map(len, plan.questions)) * sum(self._passes.values())
         self._done = 0
         self._progress = progress
 
     def of(self, question: Question, methods: Sequence[str]) -> Callable[[int], None]:
-        """What to call with the number of images that were explained by these methods."""
-        what = f"{question.name}: {', '.join(METHODS[method].title for method in methods)}"
+        """Returns a function to call with the number of images that these methods explained."""
+        description = f"{question.name}: {', '.join(METHODS[method].title for method in methods)}"
         per_image = sum(self._passes[method] for method in methods)
 
         def advance(images: int) -> None:
             self._done += images * per_image
-            if self._progress:
-                self._progress(what, self._done, self._total)
+            self._progress(description, self._done, self._total)
 
-        if self._progress:
-            self._progress(what, self._done, self._total)
+        advance(0)
         return advance

@@ -28,10 +28,17 @@ SETTINGS = "settings.json"
 
 @dataclass(frozen=True)
 class QuestionResult:
-    """A question, the scores of each method on it, chance, and the rows of its table."""
+    """What the evaluation of one question gives.
+
+    Attributes:
+        question: The question.
+        scores: By method.
+        rows: Of its tables.
+        chance: Rows of chance-level maps.
+    """
 
     question: Question
-    scores: Mapping[str, MethodScores]  # by method
+    scores: Mapping[str, MethodScores]
     rows: Sequence[Row]
     chance: Sequence[Chance]
 
@@ -42,6 +49,13 @@ class QuestionResult:
         scores: Mapping[str, MethodScores],
         chance: Mapping[str, Mapping[str, np.ndarray]],
     ) -> Self:
+        """Returns the result of a question.
+
+        Args:
+            question: The question.
+            scores: By method, from `score_question`.
+            chance: From `score_chance`.
+        """
         by_metric = {method: of_method.scores for method, of_method in scores.items()}
         return cls(
             question,
@@ -51,7 +65,7 @@ class QuestionResult:
         )
 
     def title(self) -> str:
-        """The question, how many images it has, and which are left out and why."""
+        """Describes the question in a line, and images without a score in further lines."""
         question = self.question
         left_out = [f"{n} with {why}" for why, n in question.left_out.items() if n]
         truth = {METRICS[row.metric].title: row.no_truth for row in self.rows if row.no_truth}
@@ -74,10 +88,10 @@ class Evaluation:
     """What `evaluate` returns.
 
     Attributes:
-        results: one per question.
-        protocol: every choice behind the scores, one per line.
-        settings: everything that decides the scores, to tell one evaluation from another.
-        ids: of the images of the split.
+        results: One per question.
+        protocol: Every choice behind the scores, one per line.
+        settings: Everything that the scores of an ensemble on a data set depend on.
+        ids: One per image of the split.
     """
 
     results: tuple[QuestionResult, ...]
@@ -106,11 +120,11 @@ class Evaluation:
         return thresholds_table({r.question.name: by_threshold(r.scores) for r in self.results})
 
     def to_csv(self) -> str:
-        """`table` as CSV, with all digits."""
+        """Returns `table` as CSV, with all digits."""
         return self.table.to_csv()
 
     def to_markdown(self) -> str:
-        """The protocol, a summary, and a table per question and metric."""
+        """Returns the protocol, a summary, and a table per question and metric."""
         parts = [
             "\n".join(f"- {line}" for line in self.protocol.split("\n")),
             "\n".join(f"- {line.strip()}" for line in self.summary().split("\n")),
@@ -119,8 +133,10 @@ class Evaluation:
         return "\n\n".join(parts)
 
     def summary(self) -> str:
-        """Says how often the ensemble is better with p < 0.01, where it is not, and where it is
-        no better than a Gaussian in the center of the image."""
+        """Summarizes by metric where the ensemble is better with p < 0.01, and where it is not.
+
+        Names also the rows where it is no better than a Gaussian in the center of the image.
+        """
         tested = [r for a in self.results for r in a.rows if not np.isnan(r.comparison.p)]
         gaussian = {
             (c.question, c.metric): c.mean
@@ -153,7 +169,7 @@ class Evaluation:
         return "\n".join(lines) or "nothing to test: too few images, or scores that do not vary"
 
     def figures(self) -> dict[str, "Figure"]:
-        """Scores against the ensemble's size and against the threshold, by file name."""
+        """Draws scores by the ensemble's size and by the threshold; figures are by file name."""
         from jaxens.evaluation.figures import size_figure, threshold_figure
 
         figures = {}
@@ -166,10 +182,11 @@ class Evaluation:
         return figures
 
     def scores(self) -> dict[str, np.ndarray]:
-        """Every score per image, by name.
+        """Returns every score of every image, by name.
 
-        `QUESTION/images` (ids), `QUESTION/targets`, and by `QUESTION/METHOD/METRIC/` the scores
-        `individual` [member, image] and `ensemble` [image].
+        The names are QUESTION/images (ids), QUESTION/targets (classes),
+        QUESTION/METHOD/METRIC/individual [member, image] and QUESTION/METHOD/METRIC/ensemble
+        [image].
         """
         arrays: dict[str, np.ndarray] = {}
         for result in self.results:
@@ -183,11 +200,15 @@ class Evaluation:
         return arrays
 
     def save(self, folder: Path, title: str) -> None:
-        """Writes tables, figures, scores and `settings.json`, each whole or not at all.
+        """Writes files into a folder, each whole or not at all.
 
-        The tables are `tables.md` and `tables.csv`, with `chance.csv`, `sizes.csv` and
-        `thresholds.csv`; the scores `scores.npz`; the figures `sizes/QUESTION.png` and
-        `thresholds/QUESTION.png`.
+        Tables are `tables.md`, `tables.csv`, `chance.csv`, `sizes.csv` and `thresholds.csv`,
+        scores `scores.npz`, figures `sizes/QUESTION.png` and `thresholds/QUESTION.png`, and the
+        settings `settings.json`.
+
+        Args:
+            folder: Made if there is none.
+            title: Heading of `tables.md`.
         """
         from jaxens import viz
 
@@ -206,12 +227,16 @@ class Evaluation:
 
 
 def settings_text(settings: Mapping[str, Any]) -> str:
-    """The content of `settings.json`."""
+    """Returns the content of `settings.json`."""
     return json.dumps(settings, indent=2)
 
 
 def check_folder(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Raises `UserError` if the folder holds an evaluation with other settings."""
+    """Makes the folder of an evaluation, unless it holds one with other settings.
+
+    Raises:
+        UserError: If it does.
+    """
     path = folder / SETTINGS
     if path.exists() and path.read_text() != settings_text(settings):
         raise UserError(
@@ -221,5 +246,5 @@ def check_folder(folder: Path, settings: Mapping[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
-def _names(lost: Sequence[Row]) -> str:
-    return "; ".join(f"{METHODS[r.method].title} on {r.question}" for r in lost)
+def _names(rows: Sequence[Row]) -> str:
+    return "; ".join(f"{METHODS[row.method].title} on {row.question}" for row in rows)

@@ -1,4 +1,4 @@
-"""Maps of images by any methods, with everything that these need besides the images."""
+"""Computes maps of images by several methods, with the settings that each method needs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,28 +11,33 @@ from jaxtyping import Float, Int, UInt8
 
 from jaxens import attribution
 from jaxens.attribution import METHODS
-from jaxens.data.source import Source
+from jaxens.data.source import Source, evenly_spaced
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.ensemble.inputs import Classes
 from jaxens.evaluation.settings import FORWARD_ONLY, MethodSettings, group_methods
 from jaxens.models.memory import images_at_once
 
-GRID = 7  # cells per side: as many as imageLIME has superpixels
+GRID = 7  # cells per side, as many as there are SLIC superpixels
 BACKGROUND = 16  # training images that GradientSHAP starts from
 
 
 def background_images(train: Source) -> UInt8[np.ndarray, "baseline height width 3"]:
-    """Evenly spaced training images, which GradientSHAP starts from."""
-    rows = np.linspace(0, len(train) - 1, min(BACKGROUND, len(train))).astype(int)
-    return np.stack([train[int(row)].image for row in rows])
+    """Returns evenly spaced training images, which GradientSHAP starts from."""
+    return np.stack([train[row].image for row in evenly_spaced(BACKGROUND, len(train)).tolist()])
 
 
 class Explainer:
     """Explains images by an ensemble.
 
-    Draws depend on the settings' seed and an image's id alone, so that neither the chunks nor a
-    limit changes a map. LIME's weights are kept by id: one pass over the perturbed images serves
-    every class of every task.
+    Random draws depend on the seed of the settings and the id of the image alone, so that neither
+    the chunks nor a limit changes a map. LIME's weights are kept by id: one pass over the
+    perturbed images serves every class of every task.
+
+    Args:
+        ensemble: The members that are explained.
+        image_size: Side of the images, in pixels.
+        settings: How the methods are run.
+        background: Images that GradientSHAP starts from.
     """
 
     def __init__(
@@ -42,12 +47,6 @@ class Explainer:
         settings: MethodSettings,
         background: UInt8[np.ndarray, "baseline height width 3"] | None = None,
     ):
-        """Args:
-        ensemble: whose members are explained.
-        image_size: side of the images, in pixels.
-        settings: of the methods.
-        background: images that GradientSHAP starts from.
-        """
         self.ensemble = ensemble
         self.settings = settings
         self.background = None if background is None else jnp.asarray(background)
@@ -59,9 +58,12 @@ class Explainer:
         self._last: int | None = None  # whose weights may still be on the device
 
     def chunks(self, methods: Sequence[str]) -> tuple[int, int]:
-        """Images at once, and steps or samples of each at once, for methods of one group.
+        """Returns how many images, and how many steps or samples of each, one call computes.
 
-        A few images with some of their steps keep a CPU busier than one with all of them.
+        A few images with some of their steps keep a CPU busier than one image with all of them.
+
+        Args:
+            methods: One group of `group_methods`.
         """
         if "lime" in methods:
             return 1, self._images_per_call * FORWARD_ONLY
@@ -79,15 +81,18 @@ class Explainer:
     ) -> dict[str, Float[Array, "member image height width"]]:
         """Computes one map per member and image by each method.
 
-        Methods of a group (see `group_methods`) are one program. Maps stay on the device, and
+        The methods of a group (see `group_methods`) are one program. Maps stay on the device, and
         the call does not wait for them.
 
         Args:
-            methods: names of `METHODS`.
-            images: uint8.
-            ids: numbers that tell one image from another.
-            targets: classes of the task.
-            task: name of the task.
+            methods: Names in `METHODS`.
+            images: RGB.
+            ids: A number for each image, different for different images.
+            targets: Classes of the task: one, one per image, or a contrast.
+            task: Name of the task.
+
+        Returns:
+            Maps by method, with channels reduced.
         """
         maps: dict[str, Array] = {}
         for group in group_methods(methods):
@@ -102,7 +107,7 @@ class Explainer:
     def _settings(
         self, method: str, images: np.ndarray, ids: np.ndarray, chunk: int
     ) -> dict[str, Any]:
-        """A method's settings, with those that depend on the images."""
+        """Returns a method's settings, including those that depend on the images."""
         settings, accepted = self.settings.of(method), METHODS[method].settings
         if "segments" in accepted:
             settings |= {"segments": self._segments(images)}
@@ -117,9 +122,10 @@ class Explainer:
         return settings
 
     def _has_lime_weights(self, targets: Classes) -> bool:
-        """Whether LIME's weights of single classes give these maps.
+        """Whether these maps follow from LIME's weights of single classes.
 
-        Ridge regression is linear in the explained number, so that a contrast is a difference.
+        Ridge regression is linear in the explained number, so the map of a contrast is the
+        difference of two maps. A lasso is not linear.
         """
         contrast = isinstance(targets, attribution.Contrast)
         return not callable(targets) and (self.settings.lime_variant == "marcotcr" or not contrast)
@@ -131,7 +137,7 @@ class Explainer:
             this, other = (self._lime_maps(images, ids, np.asarray(t), task) for t in targets)
             return this - other
         classes = np.broadcast_to(np.asarray(targets), len(images))
-        # Start all of them before the first map, which waits for its weights.
+        # Start all regressions before the first map, which waits for its weights.
         fits = list(map(self._weights_of, images, ids.tolist()))
         maps = [
             weights[task][:, 0, segments, target]
@@ -142,7 +148,7 @@ class Explainer:
     def _weights_of(
         self, image: np.ndarray, id: int
     ) -> tuple[np.ndarray, dict[str, np.ndarray | Array]]:
-        """The segments of an image, and LIME's weights for them by task."""
+        """Returns the segments of an image, and LIME's weights for them by task."""
         if id not in self._lime_weights:
             segments = self._segments(image[None])
             _, chunk = self.chunks(["lime"])

@@ -11,8 +11,8 @@ from jaxtyping import Float, Int, UInt8
 from jaxens.arrays import in_chunks_to_host
 from jaxens.attribution import METHODS
 from jaxens.data.photos import Photos
+from jaxens.data.progress import Progress, no_progress
 from jaxens.ensemble.ensemble import Ensemble
-from jaxens.errors import UserError
 from jaxens.evaluation.explainer import Explainer
 from jaxens.evaluation.explanation import Explanation
 from jaxens.evaluation.predictions import Subject, choose_targets
@@ -23,7 +23,6 @@ from jaxens.evaluation.settings import (
     group_methods,
 )
 
-Progress = Callable[[str, int, int], None]  # what is done, how much, of how much
 log = logging.getLogger(__name__)
 
 
@@ -38,24 +37,28 @@ def explain(
     names: Sequence[str] | None = None,
     settings: MethodSettings | None = None,
     background: UInt8[np.ndarray, "baseline height width 3"] | None = None,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> Explanation:
     """Explains what an ensemble predicts for images.
 
     Args:
-        ensemble: whose members are explained.
-        images: uint8, of the size that the ensemble was trained on.
-        methods: names of `attribution.METHODS`.
-        task: name of the task (default: the first).
-        target: class to explain, by name or number (default: the ensemble's prediction).
-        against: explain the target rather than this class, by name or number.
-        names: of the images (default: their numbers).
-        settings: of the methods.
-        background: training images that GradientSHAP starts from.
-        progress: called with a description, the number of maps so far, and of all maps.
+        ensemble: The members that are explained.
+        images: RGB, of the size that the ensemble was trained on.
+        methods: Names in `attribution.METHODS`.
+        task: Name of the task (default: the first).
+        target: Class to explain, by name or number (default: the ensemble's prediction).
+        against: Explain the target rather than this class, by name or number.
+        names: One for each image (default: their numbers).
+        settings: How the methods are run.
+        background: Training images that GradientSHAP starts from.
+        progress: Called with a description, the number of maps of each member that are done, and
+            of all.
+
+    Returns:
+        Maps, predictions and figures.
 
     Raises:
-        UserError: for unknown methods, tasks or classes.
+        UserError: If a method, task or class is unknown, or every member gives NaN for an image.
     """
     photos = Photos(
         list(names or map(str, range(len(images)))),
@@ -81,12 +84,10 @@ def explain_subject(
     methods: Sequence[str],
     settings: MethodSettings,
     background: UInt8[np.ndarray, "baseline height width 3"] | None = None,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> Explanation:
     """Explains images whose targets are chosen already; see `explain`."""
-    check_methods(methods)
-    if "gradient_shap" in methods and background is None:
-        raise UserError("gradient_shap needs background images: give some training images")
+    check_methods(methods, background)
     size = subject.photos.images.shape[1]
     explainer = Explainer(ensemble, size, settings, background)
     total, done = len(methods) * len(subject.targets), 0
@@ -96,8 +97,7 @@ def explain_subject(
         def advance(images: int, group: Sequence[str] = group) -> None:
             nonlocal done
             done += images * len(group)
-            if progress:
-                progress("explaining", done, total)
+            progress("explaining", done, total)
 
         maps |= _maps(explainer, group, subject, advance)
     for method in methods:
@@ -108,7 +108,7 @@ def explain_subject(
 def _maps(
     explainer: Explainer, methods: Sequence[str], subject: Subject, advance: Callable[[int], None]
 ) -> dict[str, Float[np.ndarray, "member image height width"]]:
-    """All members' maps. Members excluded from a prediction are excluded from the map: NaN."""
+    """Returns the maps of all members: NaN for a member that is excluded from the prediction."""
     photos = subject.photos
 
     def explain(rows: Int[np.ndarray, "row"]) -> dict[str, Float[Array, "member row height width"]]:
@@ -128,7 +128,7 @@ def _maps(
 
 
 def _warn_of_broken(method: str, maps: np.ndarray, subject: Subject) -> None:
-    """Names the members whose maps are not finite though their predictions are."""
+    """Warns of members whose maps are not finite though their predictions are."""
     broken = subject.predictions.finite & ~np.isfinite(maps).all(axis=(-2, -1))
     for member in np.flatnonzero(broken.any(axis=1)):
         names = [subject.photos.names[i] for i in np.flatnonzero(broken[member])]

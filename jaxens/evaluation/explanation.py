@@ -1,14 +1,14 @@
-"""The result of an explanation: maps, predictions, figures, and how they were made."""
+"""The result of an explanation: maps, predictions, figures, and how the maps were computed."""
 
 import importlib.metadata
 import io
 import json
 import platform
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -18,7 +18,7 @@ from jaxens.attribution import METHODS
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.errors import UserError
 from jaxens.evaluation.predictions import Subject
-from jaxens.evaluation.settings import MethodSettings, reduction
+from jaxens.evaluation.settings import Display, MethodSettings, reduction
 from jaxens.files import write_bytes, write_text
 from jaxens.tables import Table
 
@@ -35,9 +35,9 @@ class Explanation:
     """What `explain` returns.
 
     Attributes:
-        subject: images, predictions, and targets.
-        maps: of each method, [member, image, height, width]; NaN where a member gives NaN.
-        settings: of the methods.
+        subject: Images, predictions, and targets.
+        maps: By method. NaN where a member gives NaN for the image.
+        settings: How the methods were run.
     """
 
     subject: Subject
@@ -49,30 +49,26 @@ class Explanation:
         """One row per image: prediction, probability, agreement, and what is explained."""
         return self.subject.table
 
-    def figures(
-        self,
-        method: str,
-        *,
-        colors: Literal["signed", "heat"] | None = None,
-        scale: Literal["own", "shared"] = "own",
-        percentile: float = 99.0,
-    ) -> Iterator[tuple[str, "Figure"]]:
+    def figures(self, method: str, display: Display = Display()) -> Iterator[tuple[str, "Figure"]]:
         """Draws a method's maps, in pages of 12 images.
 
         Args:
-            method: one of `maps`.
-            colors: `"signed"` or `"heat"` (default: as the method's maps are).
-            scale: of the colors: a panel's `"own"`, or one `"shared"` by the panels of an image.
-            percentile: of magnitudes, from which on colors are full.
+            method: A key of `maps`.
+            display: How maps are drawn.
 
         Yields:
-            The name of a figure (members, centers, single-vs-ensemble), and the figure.
+            The name of a figure (members, centers, single-vs-ensemble), and the figure. Where
+            there are several pages, names end in -1, -2, ...
         """
         from jaxens import metrics, viz
         from jaxens.viz.members import mean_and_spread
 
-        signed = METHODS[method].signed if colors is None else colors == "signed"
-        maps = self.maps[method]
+        maps, colors = self.maps[method], display.colors
+        style: dict[str, Any] = {
+            "signed": METHODS[method].signed if colors is None else colors == "signed",
+            "scale": display.scale,
+            "percentile": display.percentile,
+        }
         centers = np.asarray(metrics.center_of_mass(maps))
         mean_centers = np.asarray(metrics.center_of_mass(mean_and_spread(maps)[0]))
         title = f"{METHODS[method].title} of {self.subject.task.name.replace('_', ' ')}"
@@ -83,9 +79,7 @@ class Explanation:
             figure = viz.show_members(
                 images[part],
                 maps[:, part],
-                signed=signed,
-                scale=scale,
-                percentile=percentile,
+                **style,
                 title=f"{title}\nby each of {len(maps)} members, their mean, and their spread",
                 captions=lines[part],
             )
@@ -101,9 +95,7 @@ class Explanation:
             figure = viz.show_comparison(
                 images[part],
                 maps[:, part],
-                signed=signed,
-                scale=scale,
-                percentile=percentile,
+                **style,
                 title=f"{title}\nby a single network (left) and by the ensemble (right)",
                 captions=lines[part],
             )
@@ -115,16 +107,16 @@ class Explanation:
         provenance: Mapping[str, Mapping[str, Any]] | None = None,
         *,
         save_maps: bool = False,
-        **display: Any,
+        display: Display = Display(),
     ) -> None:
-        """Writes a folder per method with its figures, and its maps if asked.
+        """Writes a folder per method with its figures and, optionally, its maps.
 
         Args:
-            folder: of all methods.
-            provenance: of each method (see `provenance`), written as `explanation.json`.
-            save_maps: write `maps.npz`: raw `maps` as float32, `images` (names), `task`,
-                `targets` and, for a contrast, `against` (classes by number).
-            display: arguments of `figures`.
+            folder: The parent of these folders.
+            provenance: By method, from `provenance`; written as `explanation.json`.
+            save_maps: Whether to write `maps.npz`: raw `maps` as float32, `images` (names),
+                `task`, `targets` and, for a contrast, `against` (classes by number).
+            display: How maps are drawn.
         """
         from jaxens import viz
 
@@ -135,7 +127,7 @@ class Explanation:
                 write_text(folder / method / PROVENANCE, text)
             if save_maps:
                 write_bytes(folder / method / "maps.npz", self._npz(method))
-            for name, figure in self.figures(method, **display):
+            for name, figure in self.figures(method, display):
                 viz.save(figure, folder / method / f"{name}.png")
 
     def _npz(self, method: str) -> bytes:
@@ -154,7 +146,7 @@ class Explanation:
 
 
 def captions(subject: Subject) -> list[str]:
-    """A few short lines per image: its name, what is explained, and how many members agree."""
+    """Returns a few short lines per image: name, explained class, and how many members agree."""
     lines = []
     for row in subject.table.to_dicts():
         words = [PurePath(row["image"]).name, f"{row['target']}, {row['target_probability']:.2f}"]
@@ -169,7 +161,7 @@ def captions(subject: Subject) -> list[str]:
 
 
 def _shortened(line: str, letters: int = 30) -> str:
-    """A long line without its middle."""
+    """Returns the line; a long one without its middle."""
     half = (letters - 1) // 2
     return line if len(line) <= letters else f"{line[:half]}…{line[-half:]}"
 
@@ -177,15 +169,24 @@ def _shortened(line: str, letters: int = 30) -> str:
 def provenance(
     ensemble: Ensemble,
     subject: Subject,
-    methods: Mapping[str, Any] | list[str],
+    methods: Sequence[str],
     settings: MethodSettings,
     background: np.ndarray | None,
     run: str,
 ) -> dict[str, dict[str, Any]]:
-    """Describes how each method's maps are made.
+    """Describes how each method's maps are computed.
 
-    `explained` holds everything that decides the maps. The rest tells what came of it, and with
-    which software.
+    Args:
+        ensemble: The members that are explained.
+        subject: Images, predictions and targets.
+        methods: Names in `attribution.METHODS`.
+        settings: How the methods are run.
+        background: Images that GradientSHAP starts from.
+        run: Name of the run directory.
+
+    Returns:
+        By method, an object for JSON. Its `explained` holds everything that the maps depend on;
+        the rest is the predictions, the versions of the software, and JAX's backend.
     """
     predictions, classes = subject.predictions, subject.task.classes
     photos = subject.photos
@@ -198,8 +199,10 @@ def provenance(
         "against": None if subject.against is None else classes[subject.against],
         "seed": settings.seed,
         "images": [
-            {"name": name, "sha256": sum, "target": classes[target]}
-            for name, sum, target in zip(photos.names, photos.sha256, subject.targets, strict=True)
+            {"name": name, "sha256": sha256, "target": classes[target]}
+            for name, sha256, target in zip(
+                photos.names, photos.sha256, subject.targets, strict=True
+            )
         ],
     }
     rest = {
@@ -242,8 +245,21 @@ def provenance(
     }
 
 
-def check_folder(folder: Path, provenance: Mapping[str, Any]) -> None:
-    """Raises `UserError` if the folder of a method holds an explanation of something else."""
+def check_folders(folder: Path, provenance: Mapping[str, Mapping[str, Any]]) -> None:
+    """Checks that results of each method can be written into its folder.
+
+    Args:
+        folder: The parent of the methods' folders.
+        provenance: By method, from `provenance`.
+
+    Raises:
+        UserError: If the folder of a method holds an explanation of something else.
+    """
+    for method, of_method in provenance.items():
+        _check_folder(folder / method, of_method)
+
+
+def _check_folder(folder: Path, provenance: Mapping[str, Any]) -> None:
     path = folder / PROVENANCE
     try:
         before = json.loads(path.read_text())["explained"]
@@ -259,7 +275,7 @@ def check_folder(folder: Path, provenance: Mapping[str, Any]) -> None:
 
 
 def _baseline(method: str, background: np.ndarray | None) -> str | dict[str, int] | None:
-    """What a method compares an image with; None if with nothing."""
+    """Describes the baseline of a method; None if it has none."""
     if method == "integrated_gradients":
         return "mean color"
     if method == "gradient_shap" and background is not None:
@@ -268,8 +284,8 @@ def _baseline(method: str, background: np.ndarray | None) -> str | dict[str, int
 
 
 def _crc32(arrays: Any) -> int:
-    """A checksum of a tree of arrays."""
-    sum = 0
+    """Returns a checksum of a tree of arrays."""
+    checksum = 0
     for leaf in jax.tree.leaves(arrays):
-        sum = zlib.crc32(np.asarray(leaf).tobytes(), sum)
-    return sum
+        checksum = zlib.crc32(np.asarray(leaf).tobytes(), checksum)
+    return checksum

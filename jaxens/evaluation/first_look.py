@@ -32,7 +32,7 @@ def first_look(ensemble: Ensemble, split: Split, rows: int = 6) -> Figure:
     Raises:
         UserError: No image has a label.
     """
-    examples = {task: found for task in ensemble.tasks if len(found := _labeled(split, task))}
+    examples = {task: pairs for task in ensemble.tasks if len(pairs := _labeled(split, task))}
     tasks = [task for task in examples if any(task.parts)] or list(examples)
     if not tasks:
         raise UserError(f"no image of {split.info.name} has a label: there is nothing to explain")

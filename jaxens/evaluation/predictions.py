@@ -1,4 +1,4 @@
-"""An ensemble's predictions for images, and the targets that are explained."""
+"""An ensemble's predictions, and the class of each image that is explained."""
 
 import difflib
 import logging
@@ -21,14 +21,19 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Predictions:
-    """The members' probabilities of a task's classes."""
+    """Each member's probabilities of a task's classes.
+
+    Attributes:
+        task: The task.
+        members: Probabilities; NaN where a member gives NaN.
+    """
 
     task: Task
     members: Float[np.ndarray, "member image class"]
 
     @property
     def finite(self) -> Bool[np.ndarray, "member image"]:
-        """Which members give finite numbers. Others are excluded from the ensemble's mean."""
+        """Which members give finite numbers. The others are excluded from the mean."""
         return np.isfinite(self.members).all(axis=-1)
 
     @property
@@ -43,7 +48,10 @@ class Predictions:
 
     @property
     def agreeing(self) -> Int[np.ndarray, "image"]:
-        """How many members predict the same class (of a multilabel task: find it probable)."""
+        """How many members predict the class in `classes`.
+
+        Of a multilabel task: how many give it a probability above one half.
+        """
         if self.task.kind == "multilabel":
             p = np.take_along_axis(self.members, self.classes[None, :, None], axis=-1)[..., 0]
             return (p > 0.5).sum(axis=0)
@@ -60,19 +68,27 @@ def predict(
 
 @dataclass(frozen=True)
 class Subject:
-    """Images, the ensemble's predictions, and the class of each image that is explained."""
+    """Images, the ensemble's predictions, and the class of each image that is explained.
+
+    Attributes:
+        photos: The images.
+        predictions: Of the ensemble.
+        targets: The explained class of each image.
+        against: Explain the targets rather than this class; None if there is no contrast.
+    """
 
     photos: Photos
     predictions: Predictions
     targets: Int[np.ndarray, "image"]
-    against: int | None  # explain the targets rather than this class
+    against: int | None
 
     @property
     def task(self) -> Task:
+        """The task that is predicted."""
         return self.predictions.task
 
     def classes(self, rows: Int[np.ndarray, "row"]) -> Classes:
-        """The targets of some images, in the form that a method takes."""
+        """Returns the targets of some images, as methods take them."""
         if self.against is None:
             return self.targets[rows]
         return Contrast(self.targets[rows], np.full(len(rows), self.against))
@@ -119,18 +135,18 @@ def choose_targets(
     target: int | str | None = None,
     against: int | str | None = None,
 ) -> Subject:
-    """Predicts images, and chooses the class of each that is explained.
+    """Predicts a task for images, and chooses the class of each image that is explained.
 
     Args:
-        ensemble: that predicts.
-        photos: the images.
-        task: name of the task (default: the first).
-        target: class to explain, by name or number (default: the ensemble's prediction).
-        against: explain the target rather than this class, by name or number.
+        ensemble: The ensemble.
+        photos: The images.
+        task: Name of the task (default: the first).
+        target: Class to explain, by name or number (default: the ensemble's prediction).
+        against: Explain the target rather than this class, by name or number.
 
     Raises:
-        UserError: for an unknown task or class, a target that equals `against`, or an image for
-            which every member gives NaN.
+        UserError: If the task or a class is unknown, a target equals `against`, or every member
+            gives NaN for an image.
     """
     chosen = find_task(ensemble.tasks, task)
     this = None if target is None else find_class(chosen, str(target), "--target")
@@ -149,7 +165,11 @@ def choose_targets(
 
 
 def _check_finite(predictions: Predictions, photos: Photos) -> None:
-    """Names the members that give NaN. Raises `UserError` if all do for some image."""
+    """Warns of members that give NaN.
+
+    Raises:
+        UserError: If all members give NaN for an image.
+    """
     finite = predictions.finite
     lost = np.flatnonzero(~finite.any(axis=0))
     if lost.size:
@@ -171,7 +191,11 @@ def _names(rows: Int[np.ndarray, "row"], photos: Photos) -> str:
 
 
 def find_task(tasks: tuple[Task, ...], name: str | None) -> Task:
-    """The task of this name, or the first. Raises `UserError` if there is none."""
+    """Returns the task of this name, or the first one without a name.
+
+    Raises:
+        UserError: If there is no such task.
+    """
     if name is None:
         return tasks[0]
     for task in tasks:
@@ -182,7 +206,16 @@ def find_task(tasks: tuple[Task, ...], name: str | None) -> Task:
 
 
 def find_class(task: Task, name: str, flag: str) -> int:
-    """A class by its name or number. Raises `UserError` that names `flag` if there is none."""
+    """Returns a class by its name or number.
+
+    Args:
+        task: The task.
+        name: Name or number of the class.
+        flag: Named in the message of the error.
+
+    Raises:
+        UserError: If there is no such class.
+    """
     if name in task.classes:
         return task.classes.index(name)
     if name.isdecimal() and int(name) < len(task.classes):

@@ -1,14 +1,36 @@
-"""The choices behind an evaluation's scores, in words."""
+"""The choices behind an evaluation's scores: made from a command's flags, and in words."""
 
 from collections.abc import Sequence
 
 from jaxens.attribution import METHODS, VARIANTS
 from jaxens.ensemble.ensemble import Ensemble
+from jaxens.errors import UserError
 from jaxens.evaluation.questions import Explained
 from jaxens.evaluation.settings import MethodSettings, reduction
-from jaxens.metrics import Protocol
+from jaxens.metrics import METRICS, Protocol
 
 REDUCTION_NAMES = {"max_abs": "largest magnitude", "sum": "sum", "sum_abs": "sum of magnitudes"}
+
+
+def make_protocol(
+    threshold: float, correlation_size: int, sign: str, metrics: Sequence[str]
+) -> Protocol:
+    """Returns a protocol; its arguments are those of `metrics.Protocol`.
+
+    Args:
+        threshold: Of the normalized map.
+        correlation_size: Cells along a side.
+        sign: A name in `metrics.SIGNS`.
+        metrics: Names in `metrics.METRICS`; "all" stands for all of them.
+
+    Raises:
+        UserError: As `metrics.Protocol` raises `ValueError`.
+    """
+    try:
+        names = METRICS if "all" in metrics else metrics
+        return Protocol(threshold, correlation_size, sign, tuple(names))
+    except ValueError as error:
+        raise UserError(str(error)) from None
 
 
 def describe(
@@ -22,12 +44,12 @@ def describe(
     """Describes every choice behind the scores, one per line.
 
     Args:
-        methods: names of `attribution.METHODS`.
-        protocol: of the scores.
-        settings: of the methods.
-        ensemble: whose members are explained.
-        explained: the label, or the prediction.
-        background: number of images that GradientSHAP starts from.
+        methods: Names in `attribution.METHODS`.
+        protocol: How maps are scored.
+        settings: How the methods are run.
+        ensemble: The members that are explained.
+        explained: The label, or the prediction.
+        background: Number of images that GradientSHAP starts from.
     """
     reduced = ", ".join(
         f"{METHODS[method].title} {REDUCTION_NAMES[name]}"

@@ -15,25 +15,37 @@ Explained = Literal["label", "prediction"]
 
 @dataclass(frozen=True)
 class Question:
-    """Images, a class of one task for each, and the part that a person would point at.
+    """Images, the class that is explained for each, and the part that a person would point at.
 
-    A multiclass task is one question; each label of a multilabel task is one.
+    A multiclass task is one question for each set of parts; each label of a multilabel task is
+    one question.
+
+    Attributes:
+        name: Of the task, and of the label if the task is multilabel.
+        task: The task.
+        part: Names of the parts.
+        images: Rows of the split.
+        targets: Classes of the task.
+        masks: Union of the parts' masks; None if the data set has none of them.
+        points: Mean of the parts' visible key points (x, y), as fractions of width and height;
+            None if the data set has none of them.
+        left_out: Number of images that are left out, by reason.
     """
 
     name: str
     task: Task
     part: str
-    images: Int[np.ndarray, "case"]  # rows of the split
-    targets: Int[np.ndarray, "case"]  # classes of the task
+    images: Int[np.ndarray, "case"]
+    targets: Int[np.ndarray, "case"]
     masks: Bool[np.ndarray, "case height width"] | None
     points: Float[np.ndarray, "case 2"] | None
-    left_out: Mapping[str, int] = field(default_factory=dict)  # why, how many
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.images)
 
     def without_truth(self, metric: str) -> int:
-        """Images whose part lacks what this metric needs: the region, or the key point."""
+        """Counts the images that lack the truth of a metric: the mask, or the key point."""
         if metric == "distance":
             return 0 if self.points is None else int(np.isnan(self.points).any(axis=-1).sum())
         return 0 if self.masks is None else int((~self.masks.any(axis=(1, 2))).sum())
@@ -45,19 +57,24 @@ def questions(
     explained: Explained,
     predicted: Mapping[str, Float[np.ndarray, "image class"]],
 ) -> list[Question]:
-    """The questions of all tasks that have a part with a region or a point.
+    """Returns the questions of all tasks whose parts have masks or key points.
 
-    `explained` is the label, or the class that the ensemble finds most probable (of a
-    multilabel task: each label that it finds more probable than not), out of `predicted`,
-    the ensemble's probabilities. Images without truth are left out and counted.
+    Images without label or truth are left out and counted.
+
+    Args:
+        tasks: The tasks.
+        split: Images with labels, masks and key points.
+        explained: "label", or "prediction": the most probable class (of a multilabel task, every
+            label with a probability above one half).
+        predicted: The ensemble's probabilities by task.
     """
-    found = []
+    result = []
     for task in tasks:
         for parts in dict.fromkeys(task.parts):
             if set(parts) & {*split.info.masks, *split.info.points}:
                 classes = [k for k, names in enumerate(task.parts) if names == parts]
-                found += _of_parts(task, parts, classes, split, explained, predicted)
-    return found
+                result += _of_parts(task, parts, classes, split, explained, predicted)
+    return result
 
 
 def _of_parts(
@@ -99,20 +116,20 @@ def _question(
     split: Split,
     left_out: dict[str, int],
 ) -> Question:
-    """Drops the images in which the parts have neither region nor point."""
+    """Leaves out the images in which the parts have neither mask nor key point."""
     part = " and ".join(parts)
-    seen = np.zeros(len(images), bool)
+    marked = np.zeros(len(images), bool)
     if (masks := split.mask(parts, images)) is not None:
-        seen |= masks.any(axis=(1, 2))
+        marked |= masks.any(axis=(1, 2))
     if (points := split.point(parts, images)) is not None:
-        seen |= ~np.isnan(points).any(axis=-1)
+        marked |= ~np.isnan(points).any(axis=-1)
     return Question(
         name,
         task,
         part,
-        images[seen],
-        targets[seen].astype(np.int32),
-        None if masks is None else masks[seen],
-        None if points is None else points[seen],
-        left_out | {f"no {part} marked": int(np.sum(~seen))},
+        images[marked],
+        targets[marked].astype(np.int32),
+        None if masks is None else masks[marked],
+        None if points is None else points[marked],
+        left_out | {f"no {part} marked": int(np.sum(~marked))},
     )

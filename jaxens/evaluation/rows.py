@@ -1,4 +1,4 @@
-"""The rows of an evaluation's tables, and their cells as text."""
+"""Rows of an evaluation's tables: as data, and as text."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,35 +20,50 @@ HEADER = (
 
 @dataclass(frozen=True)
 class Row:
-    """One method on one question by one metric.
+    """The statistics of one method on one question by one metric.
 
-    Of the images that the comparison leaves out, `no_truth` have no mask or point; the maps of
-    the others have no score. On `some_members` of the images compared, Ind-Avg is the mean over
-    fewer members, because the maps of some have no score.
+    Attributes:
+        question: Name of the question.
+        metric: Name in `METRICS`.
+        method: Name in `METHODS`.
+        comparison: Of Ind-Avg and Ens-Avg.
+        p_holm: The p-value of the t-test with Holm's correction over the methods of the table.
+        no_truth: Images left out because they have no mask or key point. Other images are left
+            out because their maps have no score.
+        some_members: Images for which the maps of some members have no score, so that Ind-Avg is
+            the mean over the others.
     """
 
     question: str
     metric: str
     method: str
     comparison: Comparison
-    p_holm: float  # of the t-tests of all methods in this table
+    p_holm: float
     no_truth: int
     some_members: int
 
 
 @dataclass(frozen=True)
 class Chance:
-    """The mean score of chance-level maps, on a question by one metric."""
+    """The mean score of chance-level maps on a question by one metric.
+
+    Attributes:
+        question: Name of the question.
+        metric: Name in `METRICS`.
+        name: Of the maps.
+        mean: Over the images that have a score.
+        n: Number of these images.
+    """
 
     question: str
     metric: str
     name: str
     mean: float
-    n: int  # images that have a score
+    n: int
 
 
 def chance_of(question: Question, scores: Mapping[str, Mapping[str, np.ndarray]]) -> list[Chance]:
-    """The rows of chance, from `score_chance`'s scores by name and metric."""
+    """Returns the rows of the scores that `score_chance` returns; none where no image has one."""
     return [
         Chance(question.name, metric, name, float(np.mean(scored)), len(scored))
         for name, by_metric in scores.items()
@@ -58,37 +73,47 @@ def chance_of(question: Question, scores: Mapping[str, Mapping[str, np.ndarray]]
 
 
 def rows_of(question: Question, scores: Mapping[str, Mapping[str, Scores]]) -> list[Row]:
-    """The rows of a question, from its scores by method and metric.
+    """Returns the rows of a question: by metric, then by method.
 
-    A table is one metric of one question; Holm's correction is over its methods.
+    Args:
+        question: The question.
+        scores: By method, then by metric.
     """
     rows = []
     for metric in METRICS:
-        tested, partly = {}, {}
+        tested, some_members = {}, {}
         for method, by_metric in scores.items():
             if metric in by_metric:
-                both = by_metric[metric]
-                mean, missing = metrics.individual_average(both.individual)
+                of_both = by_metric[metric]
+                mean, missing = metrics.individual_average(of_both.individual)
                 tested[method] = metrics.compare(
-                    mean, both.ensemble, METRICS[metric].higher_is_better
+                    mean, of_both.ensemble, METRICS[metric].higher_is_better
                 )
-                partly[method] = int(np.sum((missing > 0) & np.isfinite(mean + both.ensemble)))
+                compared = np.isfinite(mean + of_both.ensemble)
+                some_members[method] = int(np.sum((missing > 0) & compared))
+        # A table is one metric of one question.
         adjusted = metrics.holm(np.array([c.p for c in tested.values()]))
         no_truth = question.without_truth(metric)
         rows += [
-            Row(question.name, metric, method, comparison, float(p), no_truth, partly[method])
+            Row(question.name, metric, method, comparison, float(p), no_truth, some_members[method])
             for (method, comparison), p in zip(tested.items(), adjusted, strict=True)
         ]
     return rows
 
 
 def won(row: Row) -> bool:
-    """Whether the ensemble is better with p < 0.01 by the paired t-test, as the paper marks it."""
+    """Whether the ensemble is better with p < 0.01 by the paired t-test."""
     return row.comparison.better and row.comparison.p < 0.01
 
 
 def markdown(title: str, rows: Sequence[Row], chance: Sequence[Chance]) -> str:
-    """The rows of a question as a Markdown table per metric."""
+    """Returns the rows of a question as Markdown, a table per metric.
+
+    Args:
+        title: A heading, then a line for each note.
+        rows: Of one question.
+        chance: Of the same question.
+    """
     heading, *notes = title.split("\n")
     lines = [f"## {heading}", "", *(f"- {note}" for note in notes), ""]
     for metric, part in by_metric(rows):
@@ -104,15 +129,15 @@ def markdown(title: str, rows: Sequence[Row], chance: Sequence[Chance]) -> str:
             value = f"**{value}**" if won(row) else value
             shown[2] = value + stars.replace("*", r"\*")
             lines.append("| " + " | ".join(shown) + " |")
-        for known in chance:
-            if known.metric == metric:
-                lines.append("| " + " | ".join(chance_cells(known)) + " |")
+        for baseline in chance:
+            if baseline.metric == metric:
+                lines.append("| " + " | ".join(chance_cells(baseline)) + " |")
         lines.append("")
     return "\n".join(lines)
 
 
 def table(rows: Sequence[Row]) -> Table:
-    """Every row with all digits."""
+    """Returns every row with all digits."""
     fields = tuple(Comparison.__dataclass_fields__)
     counts = ("p_holm", "no_truth", "some_members")
     return Table(
@@ -129,12 +154,13 @@ def table(rows: Sequence[Row]) -> Table:
 
 
 def chance_table(rows: Sequence[Chance]) -> Table:
-    """Every row of chance with all digits."""
+    """Returns every row of chance with all digits."""
     columns = ("question", "metric", "map", "mean", "n")
     return Table(columns, [(c.question, c.metric, c.name, c.mean, c.n) for c in rows])
 
 
 def by_metric(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    """Returns each metric that has rows, with its rows."""
     return [
         (metric, part)
         for metric in METRICS
@@ -143,10 +169,12 @@ def by_metric(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
 
 
 def better(metric: str) -> str:
+    """Returns which scores of a metric are better: "higher" or "lower"."""
     return "higher" if METRICS[metric].higher_is_better else "lower"
 
 
 def chance_cells(chance: Chance) -> list[str]:
+    """Returns the texts under `HEADER` of a row of chance."""
     value = f"{chance.mean:.{_digits(chance.metric)}f}"
     return [f"chance: {chance.name}", value, *("–",) * (len(HEADER) - 3), str(chance.n)]
 
@@ -156,9 +184,10 @@ def _digits(metric: str) -> int:
 
 
 def cells(row: Row) -> list[str]:
+    """Returns the texts under `HEADER` of a row."""
     c = row.comparison
     digits = _digits(row.metric)
-    interval = f" [{c.low:+.{digits}f}, {c.high:+.{digits}f}]" if c.low == c.low else ""
+    interval = f" [{c.low:+.{digits}f}, {c.high:+.{digits}f}]" if not np.isnan(c.low) else ""
     return [
         METHODS[row.method].title,
         f"{c.mean_individual:.{digits}f}",

@@ -1,4 +1,4 @@
-"""Explains the images of a question and scores the maps, which stay on the device."""
+"""Explains the images of a question, and scores the maps on the device."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,19 +25,27 @@ AT_THRESHOLDS = ("iou", "precision", "recall")
 
 @dataclass(frozen=True)
 class Scores:
-    """One metric's scores of a question by one method."""
+    """Scores of one question by one metric and one method. NaN where there is no score.
 
-    individual: Float[np.ndarray, "member case"]  # the members, or the all-data baseline alone
-    ensemble: Float[np.ndarray, "case"]  # of the mean map
-    by_size: Float[np.ndarray, "order size case"]  # of the mean map of some members
+    Attributes:
+        individual: Of the map of each member, or of the one member trained on all data.
+        ensemble: Of the mean map.
+        by_size: Of the mean map of the first 1, 2, ... members of each order.
+    """
+
+    individual: Float[np.ndarray, "member case"]
+    ensemble: Float[np.ndarray, "case"]
+    by_size: Float[np.ndarray, "order size case"]
 
 
 @dataclass(frozen=True)
 class MethodScores:
-    """A method's scores on a question: by metric, and at every threshold.
+    """Scores of one question by one method.
 
-    Where there are masks, `thresholds` has IoU, precision and recall: the mean over the
-    individuals, and the score of the ensemble.
+    Attributes:
+        scores: By metric.
+        thresholds: By "iou", "precision" and "recall": the mean score over the individuals, and
+            the score of the mean map, at each of `metrics.THRESHOLDS`. Empty without masks.
     """
 
     scores: Mapping[str, Scores]
@@ -56,17 +64,20 @@ def score_question(
     orders: Int[np.ndarray, "order member"],
     advance: Callable[[int], None],
 ) -> dict[str, MethodScores]:
-    """Scores the maps of every image of a question by each method.
+    """Explains every image of a question by each method, and scores the maps.
 
     Args:
-        explainer: of the ensemble.
-        baseline: explainer of the one member trained on all data, where there is one.
-        split: the images.
-        question: images, targets and truth.
-        methods: of one group (see `group_methods`).
-        protocol: of the scores.
-        orders: in which members join, for the scores by the ensemble's size.
-        advance: called with the number of images that are done.
+        explainer: Of the ensemble.
+        baseline: Explainer of the one member trained on all data, if there is one.
+        split: The images.
+        question: Images, targets and truth.
+        methods: One group of `group_methods`.
+        protocol: How maps are scored.
+        orders: Orders in which members join, for the scores by the ensemble's size.
+        advance: Called with the number of images that are done.
+
+    Returns:
+        Scores by method.
     """
 
     def scores(rows: Int[np.ndarray, "case"]) -> dict[str, dict[str, Array]]:
@@ -128,7 +139,7 @@ def _scores(
     protocol: metrics.Protocol,
     signed: bool,
 ) -> dict[str, Float[Array, "... case"]]:
-    """All scores, by "metric/individual" and so on."""
+    """Returns all scores by name, such as "iou/individual", with the case axis last."""
     individuals = maps if baseline is None else baseline
     mean_map = metrics.mean_map(maps)
     individual = metrics.score(individuals, masks, points, protocol, signed=signed)
@@ -154,7 +165,17 @@ def _scores(
 def score_chance(
     split: Split, question: Question, protocol: metrics.Protocol, seed: int
 ) -> dict[str, dict[str, Float[np.ndarray, "case"]]]:
-    """Scores of chance-level baseline maps on the question's images, by name and metric."""
+    """Scores chance-level baseline maps on the images of a question.
+
+    Args:
+        split: The images, for their size.
+        question: Images and truth.
+        protocol: How maps are scored.
+        seed: Of the random maps, which depend on it and the image alone.
+
+    Returns:
+        Scores by name of the map, then by metric.
+    """
     height, width = split.images.shape[1:3]
     key = jax.random.key(seed)
 

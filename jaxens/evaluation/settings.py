@@ -63,7 +63,7 @@ class MethodSettings:
     lime_variant: Literal["marcotcr", "captum"] = "marcotcr"
     """whose LIME"""
     lime_samples: int | None = None
-    """samples of LIME (default: the variant's own)"""
+    """samples of LIME (default: as many as the variant's source takes)"""
     superpixels: Literal["slic", "quickshift", "felzenszwalb", "grid"] = "slic"
     """segments that LIME hides: about 49 by SLIC, others of scikit-image, or a grid of 7 x 7"""
     reduce: Reduction | None = None
@@ -81,7 +81,7 @@ class MethodSettings:
         check_number("--seed", self.seed, least=0, below=2**32)
 
     def of(self, method: str) -> dict[str, Any]:
-        """A method's own settings, without those that depend on the images."""
+        """Returns the settings of a method, except those that depend on the images."""
         from jaxens.attribution import VARIANTS
 
         noise = {"samples": self.noise_samples, "stdev": self.noise}
@@ -98,12 +98,16 @@ class MethodSettings:
         return by_method.get(method, {})
 
     def passes(self, method: str) -> int:
-        """Calls of the model per image and member."""
+        """Returns how often a method calls the model for each image and member."""
         settings = self.of(method)
         return settings.get("steps") or settings.get("samples") or 1
 
     def describe(self, background: int) -> dict[str, str]:
-        """A sentence about a method's settings, by method; `background` counts its images."""
+        """Describes the settings in a sentence by method.
+
+        Args:
+            background: Number of images that GradientSHAP starts from.
+        """
         from jaxens.attribution import VARIANTS
 
         noise = (
@@ -122,23 +126,50 @@ class MethodSettings:
         }
 
 
+@dataclass(frozen=True)
+class Display:
+    """how maps are drawn"""
+
+    colors: Literal["signed", "heat"] | None = None
+    """warm for and cold against the target, or one color scale (default: by the method)"""
+    scale: Literal["own", "shared"] = "own"
+    """of the colors: a panel's own, or one shared by the panels of an image"""
+    percentile: float = 99.0
+    """of magnitudes, from which on colors are full"""
+
+    def __post_init__(self) -> None:
+        check_number("--percentile", self.percentile, above=0)
+        if self.percentile > 100:
+            raise UserError(f"--percentile must be at most 100, not {self.percentile}")
+
+
 def group_methods(methods: Sequence[str]) -> list[list[str]]:
-    """The methods in groups that run as one program: those by gradients, then LIME."""
+    """Groups methods that run as one program: all but LIME, then LIME."""
     by_gradients = [method for method in methods if method != "lime"]
     return [group for group in (by_gradients, ["lime"] * ("lime" in methods)) if group]
 
 
-def check_methods(methods: Sequence[str]) -> None:
-    """Raises `UserError` for an unknown method."""
+def check_methods(methods: Sequence[str], background: object) -> None:
+    """Checks the names of methods, and that GradientSHAP has images to start from.
+
+    Args:
+        methods: Names in `attribution.METHODS`.
+        background: Images that GradientSHAP starts from, or None.
+
+    Raises:
+        UserError: If a method is unknown, or lacks the images.
+    """
     from jaxens.attribution import METHODS
 
     for method in methods:
         if method not in METHODS:
             raise UserError(f"unknown method {method!r}: choose from {', '.join(METHODS)}")
+    if "gradient_shap" in methods and background is None:
+        raise UserError("gradient_shap needs background images: give some training images")
 
 
 def reduction(method: str, reduce: str | None) -> str | None:
-    """The name of the reduction of a method's channels; None if it has none."""
+    """Returns the name of the reduction of a method's channels; None if it has no channels."""
     from jaxens.attribution import METHODS
 
     usual = METHODS[method].reduce

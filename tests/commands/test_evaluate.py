@@ -15,14 +15,10 @@ from jaxens import metrics
 from jaxens.attribution import METHODS
 from jaxens.cli.console import console
 from jaxens.data.registry import open_data
-from jaxens.data.schema import Task
 from jaxens.data.source import load
 from jaxens.errors import UserError
 from jaxens.evaluate import main as evaluate
 from jaxens.evaluation.augmented import augmented
-from jaxens.evaluation.evaluation import QuestionResult
-from jaxens.evaluation.questions import Question
-from jaxens.evaluation.scoring import MethodScores, Scores
 from jaxens.runs.loading import best_ensemble
 from jaxens.runs.run import Run
 
@@ -271,31 +267,6 @@ def test_another_question_never_overwrites_an_evaluation(run, scores):
         with pytest.raises(UserError, match="holds an evaluation with other settings"):
             evaluated(run.folder, *words)
     assert (run.folder / "evaluation" / "tables.csv").read_text() == before
-
-
-def test_what_is_left_out_is_counted_by_metric_and_reason():
-    nan = np.nan
-    individual = np.array([[0.1, nan, nan, 0.3], [0.2, 0.5, nan, 0.1]])
-    ensemble = np.array([0.3, 0.4, nan, 0.4])
-    question = Question(
-        "wing",
-        Task.multiclass("wing", ("a", "b"), ("wing",)),
-        "wing",
-        np.arange(4),
-        np.zeros(4, np.int32),
-        np.ones((4, 2, 2), bool),
-        np.array([[0.5, 0.5], [0.5, 0.5], [nan, nan], [0.5, 0.5]]),
-        {"no label": 3},
-    )
-    answers = MethodScores({"distance": Scores(individual, ensemble, individual[None])}, {})
-    answer = QuestionResult.of(question, {"saliency": answers}, {})
-    (row,) = answer.rows
-    assert (row.comparison.n, row.comparison.left_out) == (3, 1)
-    assert (row.no_truth, row.some_members) == (1, 1)
-    title = answer.title()
-    assert "3 with no label" in title
-    assert "for distance, 1 without its truth" in title
-    assert "on 1 of those compared" in title
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,210 @@
+"""`explain` gives the members' maps of what is predicted, as arrays, tables, figures and files."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from jaxens.data.schema import Task
+from jaxens.errors import UserError
+from jaxens.evaluation import MethodSettings, explain
+from jaxens.evaluation import explanation as explanations
+from jaxens.evaluation.settings import Display
+from tests.evaluation.known import SIZE, WING, KnownEnsemble
+from tests.viz.helpers import texts
+
+IMAGES = np.zeros((4, SIZE, SIZE, 3), np.uint8)
+IMAGES[:, 0, 0, 0] = np.arange(4)
+PAIR = ("saliency", "input_x_gradient")
+# Members by images by classes. All agree on image 0, two of three on image 1.
+LOGITS = np.zeros((3, 4, 3), np.float32)
+LOGITS[:, 0, 1] = 2
+LOGITS[:2, 1, 2] = 3
+LOGITS[2, 1, 0] = 1
+LOGITS[:, 2:, 0] = 1
+
+
+@pytest.fixture
+def ensemble():
+    rng = np.random.default_rng(0)
+    maps = {method: rng.normal(size=(3, 4, 3, SIZE, SIZE)) for method in PAIR}
+    return KnownEnsemble((WING,), maps, {"wing": LOGITS})
+
+
+def test_maps_are_of_the_prediction_by_default(ensemble):
+    explanation = explain(ensemble, IMAGES, methods=PAIR)
+    assert list(explanation.maps) == list(PAIR)
+    for method in PAIR:
+        want = ensemble.maps[method][:, range(4), [1, 2, 0, 0]]
+        np.testing.assert_allclose(explanation.maps[method], want, rtol=1e-6)
+
+
+def test_maps_are_of_a_target_and_of_its_contrast(ensemble):
+    maps = ensemble.maps["saliency"]
+    barred = explain(ensemble, IMAGES, methods=["saliency"], target="barred")
+    np.testing.assert_allclose(barred.maps["saliency"], maps[:, :, 1], rtol=1e-6)
+    contrast = explain(ensemble, IMAGES, methods=["saliency"], target=1, against="spotted")
+    want = maps[:, :, 1] - maps[:, :, 2]
+    np.testing.assert_allclose(contrast.maps["saliency"], want, rtol=1e-5)
+    assert {row["against"] for row in contrast.table.to_dicts()} == {"spotted"}
+
+
+def test_the_table_has_prediction_probability_and_agreement(ensemble):
+    names = ["a", "b", "c", "d"]
+    table = explain(ensemble, IMAGES, methods=["saliency"], target=1, names=names).table
+    each = np.exp(LOGITS.astype(np.float64))
+    mean = (each / each.sum(axis=-1, keepdims=True)).mean(axis=0)
+    for i, row in enumerate(table.to_dicts()):
+        assert row["image"] == names[i]
+        assert row["prediction"] == WING.classes[[1, 2, 0, 0][i]]
+        assert row["probability"] == pytest.approx(mean[i].max(), abs=1e-6)
+        assert row["target"] == "barred"
+        assert row["target_probability"] == pytest.approx(mean[i, 1], abs=1e-6)
+        assert (row["agreeing"], row["members"]) == ([3, 2, 3, 3][i], 3)
+        assert row["against"] is None
+
+
+def test_a_multilabel_task_counts_the_members_that_find_the_label_probable(ensemble):
+    marks = replace(WING, name="marks", kind="multilabel")
+    known = KnownEnsemble((marks,), ensemble.maps, {"marks": LOGITS - 1})
+    rows = explain(known, IMAGES, methods=["saliency"]).table.to_dicts()
+    assert [row["agreeing"] for row in rows[:2]] == [3, 2]
+    # The logit is 0, a probability of one half, which is not above it.
+    assert [row["agreeing"] for row in rows[2:]] == [0, 0]
+
+
+def test_a_member_that_gives_nan_is_excluded_from_prediction_and_maps(ensemble, caplog):
+    logits = LOGITS.copy()
+    logits[0, 1] = np.nan
+    explanation = explain(replace(ensemble, known_logits={"wing": logits}), IMAGES, methods=PAIR)
+    assert "member 0 (0 to 2) gives NaN for 1: excluded from predictions and maps" in caplog.text
+    row = explanation.table.to_dicts()[1]
+    each = np.exp(LOGITS[1:, 1].astype(np.float64))
+    mean = (each / each.sum(axis=-1, keepdims=True)).mean(axis=0)
+    assert (row["prediction"], row["agreeing"], row["members"]) == ("spotted", 1, 2)
+    assert row["probability"] == pytest.approx(mean.max(), abs=1e-6)
+    for maps in explanation.maps.values():
+        broken = np.isnan(maps).all(axis=(-2, -1))
+        assert np.argwhere(broken).tolist() == [[0, 1]]
+        assert np.isfinite(maps[~broken]).all()
+
+
+def test_a_map_that_is_not_finite_is_named(ensemble, caplog):
+    ensemble.maps["saliency"][2, 3] = np.inf
+    explain(ensemble, IMAGES, methods=["saliency"], names=list("abcd"))
+    assert "Saliency of member 2 (0 to 2) is not finite for d: left out" in caplog.text
+
+
+def test_progress_counts_maps_up_to_their_total(ensemble):
+    calls = []
+    settings = MethodSettings(images_at_once=3)  # one image of three members
+    explain(ensemble, IMAGES, methods=PAIR, settings=settings,
+            progress=lambda *call: calls.append(call))  # fmt: skip
+    assert calls == [("explaining", 2 * images, 8) for images in (1, 2, 3, 4)]
+
+
+def test_figures_are_pages_of_members_centers_and_comparison(ensemble, monkeypatch):
+    explanation = explain(ensemble, IMAGES, methods=["saliency"], names=list("abcd"))
+    names = ["members", "centers", "single-vs-ensemble"]
+    figures = dict(explanation.figures("saliency"))
+    assert list(figures) == names
+    assert all(isinstance(figure, Figure) for figure in figures.values())
+    shown = texts(figures["members"])
+    assert any(text.startswith("a\nbarred, ") and "3 of 3 members agree" in text for text in shown)
+    monkeypatch.setattr(explanations, "PER_PAGE", 3)
+    pages = dict(explanation.figures("saliency"))
+    assert list(pages) == [f"{name}-{page}" for page in (1, 2) for name in names]
+    assert any(text.startswith("d\n") for text in texts(pages["members-2"]))
+
+
+def test_the_display_changes_colors_and_no_map(ensemble):
+    explanation = explain(ensemble, IMAGES, methods=["input_x_gradient"])
+    before = explanation.maps["input_x_gradient"].copy()
+
+    def panel(**changes):
+        figure = dict(explanation.figures("input_x_gradient", Display(**changes)))["members"]
+        return np.asarray(figure.axes[0].images[1].get_array())
+
+    for changes in ({"colors": "heat"}, {"scale": "shared"}, {"percentile": 50.0}):
+        assert (panel() != panel(**changes)).any()
+    np.testing.assert_array_equal(panel(), panel(colors="signed"))  # as the method's maps are
+    np.testing.assert_array_equal(explanation.maps["input_x_gradient"], before)
+
+
+def test_an_explanation_saves_figures_maps_and_provenance(ensemble, tmp_path):
+    explanation = explain(ensemble, IMAGES, methods=PAIR, target=2, against=0)
+    subject, settings = explanation.subject, explanation.settings
+    provenance = explanations.provenance(ensemble, subject, PAIR, settings, None, "run")
+    explanation.save(tmp_path, provenance, save_maps=True)
+    figures = {f"{name}.png" for name in ("members", "centers", "single-vs-ensemble")}
+    for method in PAIR:
+        files = {file.name for file in (tmp_path / method).iterdir()}
+        assert files == {"explanation.json", "maps.npz", *figures}
+        kept = np.load(tmp_path / method / "maps.npz")
+        np.testing.assert_array_equal(kept["maps"], explanation.maps[method])
+        assert kept["targets"].tolist() == [2] * 4
+        assert (str(kept["task"]), int(kept["against"])) == ("wing", 0)
+        written = json.loads((tmp_path / method / "explanation.json").read_text())
+        assert written["explained"]["method"] == method
+        assert [image["target"] for image in written["explained"]["images"]] == ["spotted"] * 4
+
+
+def test_without_provenance_and_maps_only_figures_are_saved(ensemble, tmp_path):
+    explain(ensemble, IMAGES, methods=["saliency"]).save(tmp_path)
+    assert {file.suffix for file in (tmp_path / "saliency").iterdir()} == {".png"}
+
+
+def test_results_of_something_else_are_never_overwritten(ensemble, tmp_path):
+    def provenance(**changes):
+        explanation = explain(ensemble, IMAGES, methods=["saliency"], **changes)
+        described = explanations.provenance(
+            ensemble, explanation.subject, ["saliency"], explanation.settings, None, "run"
+        )
+        return explanation, described
+
+    explanation, first = provenance()
+    explanations.check_folders(tmp_path, first)  # an empty folder
+    explanation.save(tmp_path, first)
+    explanations.check_folders(tmp_path, first)
+    with pytest.raises(UserError, match="saliency explains other images, or with other settings"):
+        explanations.check_folders(tmp_path, provenance(target=2)[1])
+    (tmp_path / "saliency" / "explanation.json").write_text("{")
+    with pytest.raises(UserError, match="can't be read"):
+        explanations.check_folders(tmp_path, first)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"methods": ["gradcam"]}, "unknown method 'gradcam'"),
+        ({"methods": ["gradient_shap"]}, "gradient_shap needs background images"),
+        ({"task": "bill"}, "there is no task 'bill': choose --task from wing"),
+        ({"target": "bared"}, "--target bared: wing has no such class: did you mean barred"),
+        ({"target": 3}, "or a number from 0 to 2"),
+        ({"against": "tail"}, "--against tail: wing has no such class: choose from plain"),
+        ({"target": 1, "against": "barred"}, "--against barred is --target"),
+        ({"against": "spotted"}, "--against spotted is the prediction for 1"),
+    ],
+)
+def test_a_mistake_is_named(ensemble, changes, message):
+    with pytest.raises(UserError, match=message):
+        explain(ensemble, IMAGES, **{"methods": ["saliency"], **changes})
+
+
+def test_where_every_member_gives_nan_the_image_is_named(ensemble):
+    logits = LOGITS.copy()
+    logits[:, 2] = np.nan
+    with pytest.raises(UserError, match="every member gives NaN for c: training diverged"):
+        explain(replace(ensemble, known_logits={"wing": logits}), IMAGES, names=list("abcd"))
+
+
+def test_long_lines_of_a_caption_lose_their_middle(ensemble):
+    long = Task.multiclass("wing", ("a" * 20 + "b" * 20, "c", "d"), ("wing",))
+    known = KnownEnsemble((long,), ensemble.maps, {"wing": LOGITS})
+    explanation = explain(known, IMAGES, methods=["saliency"], target=0)
+    lines = explanations.captions(explanation.subject)[0].split("\n")
+    assert all(len(line) <= 30 for line in lines)
+    assert lines[1].startswith("a" * 14 + "…")
+    assert lines[2] == "predicted: c, 0.79"

@@ -1,0 +1,102 @@
+"""Questions: which images are explained, for which class, and which are left out."""
+
+import numpy as np
+import pytest
+
+from jaxens.data import masks
+from jaxens.data.schema import MISSING, Info, Task
+from jaxens.data.source import Split
+from jaxens.evaluation.questions import Question, questions
+
+SPECIES = Task.multiclass("species", ("wren", "tit"))
+WING = Task.multiclass("wing", ("plain", "barred"), ("wing",))
+MARKS = Task.multilabel("marks", {"ring": ("eye",), "stripe": ("eye", "bill")})
+# Each class of a multiclass task may have parts of its own.
+HEAD = Task("head", "multiclass", ("eye mark", "bill mark", "none"), (("eye",), ("bill",), ()))
+NAN = np.nan
+
+
+@pytest.fixture
+def split():
+    """Four images; masks of wing and bill, key points of wing and eye."""
+    bits = np.zeros((4, 2, 2, 2), bool)
+    bits[[0, 1], 0, 0, 0] = True  # wings
+    bits[[1, 3], 1, 1, 1] = True  # bills
+    points = np.full((4, 2, 2), NAN, np.float32)
+    points[[0, 2], 0] = 0.25  # wings
+    points[[0, 1], 1] = 0.75  # eyes
+    return Split(
+        info=Info("birds", (SPECIES, WING, MARKS, HEAD), ("wing", "eye"), ("wing", "bill")),
+        ids=list("abcd"),
+        images=np.zeros((4, 2, 2, 3), np.uint8),
+        masks=masks.pack(bits),
+        points=points,
+        boxes=np.full((4, 4), NAN, np.float32),
+        labels={
+            "species": np.array([0, 1, 0, 1], np.int32),
+            "wing": np.array([0, 1, 1, MISSING], np.int32),
+            "marks": np.array([[1, 1], [0, 1], [1, MISSING], [1, 1]], np.int8),
+            "head": np.array([0, 1, 2, 1], np.int32),
+        },
+    )
+
+
+def by_label(split, task):
+    return questions((task,), split, "label", {})
+
+
+def test_a_multiclass_task_is_one_question_with_its_labels(split):
+    (question,) = by_label(split, WING)
+    assert (question.name, question.part, len(question)) == ("wing", "wing", 3)
+    assert question.images.tolist() == [0, 1, 2]  # the last has no label
+    assert question.targets.tolist() == [0, 1, 1]
+    assert question.left_out == {"no label": 1, "no wing marked": 0}
+    assert question.masks.any(axis=(1, 2)).tolist() == [True, True, False]
+    assert np.isnan(question.points).any(axis=1).tolist() == [False, True, False]
+
+
+def test_each_label_of_a_multilabel_task_is_a_question_of_the_images_that_have_it(split):
+    ring, stripe = by_label(split, MARKS)
+    assert (ring.name, ring.part) == ("marks: ring", "eye")
+    assert ring.images.tolist() == [0]  # of 0, 2 and 3, the only one with a visible eye
+    assert ring.left_out == {"no label": 0, "no eye marked": 2}
+    assert ring.masks is None
+    assert (stripe.name, stripe.part) == ("marks: stripe", "eye and bill")
+    assert stripe.images.tolist() == [0, 1, 3]
+    assert stripe.targets.tolist() == [1, 1, 1]
+    assert stripe.left_out == {"no label": 1, "no eye and bill marked": 0}
+
+
+def test_classes_with_parts_of_their_own_are_questions_of_their_own(split):
+    eye, bill = by_label(split, HEAD)  # the class without parts is none
+    assert (eye.part, eye.images.tolist(), eye.targets.tolist()) == ("eye", [0], [0])
+    assert (bill.part, bill.images.tolist(), bill.targets.tolist()) == ("bill", [1, 3], [1, 1])
+
+
+def test_a_task_without_marked_parts_is_no_question(split):
+    assert by_label(split, SPECIES) == []
+
+
+def test_predictions_take_the_place_of_labels(split):
+    predicted = {
+        "wing": np.array([[0.4, 0.6], [0.9, 0.1], [0.2, 0.8], [0.7, 0.3]]),
+        "marks": np.array([[0.6, 0.2], [0.1, 0.7], [0.5, 0.5], [0.2, 0.9]]),
+    }
+    wing, ring, stripe = questions((WING, MARKS), split, "prediction", predicted)
+    assert wing.images.tolist() == [0, 1, 2]
+    assert wing.targets.tolist() == [1, 0, 1]
+    assert wing.left_out == {"no label": 0, "no wing marked": 1}
+    assert ring.images.tolist() == [0]  # above one half
+    assert stripe.images.tolist() == [1, 3]
+
+
+@pytest.mark.parametrize(("metric", "count"), [("distance", 1), ("iou", 1), ("correlation", 1)])
+def test_truth_that_a_metric_lacks_is_counted(split, metric, count):
+    (question,) = by_label(split, WING)
+    assert question.without_truth(metric) == count
+
+
+def test_without_masks_or_points_nothing_is_counted_as_missing(split):
+    (question,) = by_label(split, WING)
+    empty = Question("wing", WING, "wing", question.images, question.targets, None, None)
+    assert empty.without_truth("iou") == empty.without_truth("distance") == 0
