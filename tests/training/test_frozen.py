@@ -14,7 +14,7 @@ from jaxens.ops import conv_general_dilated
 from jaxens.training.feed import Resident
 from jaxens.training.loss import multitask_loss
 from jaxens.training.plan import Plan
-from jaxens.training.settings import Augment, Config, Data, Members, Optim
+from jaxens.training.settings import Augment, Config, Data, Members, Model, Optim
 from jaxens.training.state import build_optimizer, init
 from jaxens.training.step import train_all, train_one
 
@@ -52,6 +52,7 @@ class Frozen:
         self.plan = Plan.make(diversity, MEMBERS, PICTURES, BATCH, seed=0)
         self.config = Config(
             data=Data(image_size=SIZE),
+            model=Model(weights="a trunk"),
             ensemble=Members(MEMBERS, diversity, "frozen"),
             optim=Optim(batch_size=BATCH),
             augment=UNCHANGED,
