@@ -8,7 +8,8 @@ from cyclopts import Parameter
 
 from jaxens.errors import check_number
 
-ModelName = Literal["small", "small-vgg", "resnet18", "vgg16"]
+# The models that PyTorch has too, in `jaxens.benchmarks.torch_models`.
+Measured = Literal["small", "small-vgg", "resnet18", "vgg16"]
 Dtype = Literal["auto", "float32", "bfloat16"]
 MethodName = Literal[
     "saliency",
@@ -41,7 +42,7 @@ class Options:
 class Network(Options):
     """An ensemble and its images."""
 
-    model: ModelName = "small"
+    model: Measured = "small"
     """the members' architecture"""
     members: int = 11
     """networks in the ensemble"""
@@ -53,7 +54,7 @@ class Network(Options):
 class Train(Network):
     """A training step of all members, next to PyTorch's loop over members."""
 
-    model: ModelName = "resnet18"
+    model: Measured = "resnet18"
     """the members' architecture"""
     batch_size: int = 16
     """images per member and step"""
@@ -69,7 +70,7 @@ class Train(Network):
 class Explain(Network):
     """Maps of all members by gradient methods, next to Captum."""
 
-    model: ModelName = "resnet18"
+    model: Measured = "resnet18"
     """the members' architecture"""
     images: int = 4
     """images that are explained"""
@@ -103,7 +104,7 @@ class Lime(Network):
 class Members(Options):
     """One step of all members, next to as many jitted steps of one."""
 
-    model: ModelName = "resnet18"
+    model: Measured = "resnet18"
     """the members' architecture"""
     sizes: tuple[int, ...] = (1, 2, 4, 8, 11, 16)
     """numbers of members"""
@@ -119,7 +120,7 @@ class Members(Options):
 class Frozen(Network):
     """Heads on a frozen trunk, next to training the whole network."""
 
-    model: ModelName = "resnet18"
+    model: Measured = "resnet18"
     """the members' architecture"""
     batch_size: int = 16
     """images per member and step"""
@@ -145,7 +146,7 @@ class Input(Network):
 
     image_size: int = 224
     """side of an image, pixels"""
-    pictures: int = 128
+    photos: int = 128
     """photos that are decoded"""
     batch_size: int = 16
     """images per member and step"""

@@ -32,7 +32,7 @@ STEP = "training step"
 def pipeline(options: Input) -> list[Results]:
     """Measures decoding of 500 x 375 pixel photos, and how many a training step needs."""
     members, image_size, batch_size = options.members, options.image_size, options.batch_size
-    count = max(1, options.pictures // batch_size) * batch_size
+    count = max(1, options.photos // batch_size) * batch_size
     subject = Subject.make(options.model, members, image_size, batch_size, "auto")
     with tempfile.TemporaryDirectory() as folder:
         source = Source(photos.prepare(Path(folder), count), "train", image_size)

@@ -11,12 +11,12 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from jaxens.benchmarks.flops import Work, work_of
-from jaxens.benchmarks.options import Dtype
+from jaxens.benchmarks.options import Dtype, Measured
 from jaxens.data.schema import Task
 from jaxens.ensemble import Ensemble
 from jaxens.models import Classifier
 from jaxens.models.trunk import without_heads
-from jaxens.training.settings import Config, ModelName
+from jaxens.training.settings import Config
 from jaxens.training.state import State, build_model, build_optimizer, compute_dtype, init
 from jaxens.training.step import Step, train_one
 
@@ -43,7 +43,7 @@ class Subject:
     @classmethod
     def make(
         cls,
-        model: ModelName,
+        model: Measured,
         members: int,
         image_size: int,
         batch_size: int,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,19 @@ from jaxtyping import Array, Float
 # convolution, torch.nn.Linear's own for a head (whose biases start at zero here).
 KAIMING_FAN_OUT = variance_scaling(2.0, "fan_out", "normal")
 LINEAR = variance_scaling(1 / 3, "fan_in", "uniform")
+
+
+class BatchNorm(nn.BatchNorm):
+    """Flax's batch normalization, which takes bfloat16 images also under strict type promotion.
+
+    Flax subtracts a float32 mean from bfloat16 images and leaves the cast to JAX's promotion.
+    """
+
+    def __call__(
+        self, x: Float[Array, "batch height width channel"], *args: Any, **options: Any
+    ) -> Float[Array, "batch height width channel"]:
+        with jax.numpy_dtype_promotion("standard"):
+            return super().__call__(x, *args, **options)
 
 
 class Heads(nn.Module):
@@ -119,4 +133,4 @@ class Classifier(nn.Module):
     def norm(self) -> Callable[..., nn.Module]:
         """The normalisation that is threaded through a trunk, with PyTorch's constants."""
         # Flax's momentum is the share of the old value, PyTorch's (0.1) that of the new one.
-        return partial(nn.BatchNorm, momentum=0.9, epsilon=1e-5, dtype=self.dtype)
+        return partial(BatchNorm, momentum=0.9, epsilon=1e-5, dtype=self.dtype)

@@ -30,10 +30,11 @@ def task_loss(
     task: Task, logits: Float[Array, "image _"], labels: Int[Array, "image *label"]
 ) -> Float[Array, ""]:
     """One task's mean loss over the labels that are there."""
-    there = labels != MISSING
-    given = jnp.where(there, labels, 0)
+    labeled = labels != MISSING
+    known = jnp.where(labeled, labels, 0)
     if task.kind == "multiclass":
-        losses = optax.softmax_cross_entropy_with_integer_labels(logits, given)
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, known)
     else:
-        losses = optax.sigmoid_binary_cross_entropy(logits, given)
-    return jnp.sum(losses * there) / jnp.maximum(jnp.sum(there), 1)
+        losses = optax.sigmoid_binary_cross_entropy(logits, known)
+    count = jnp.maximum(jnp.sum(labeled), 1)
+    return jnp.sum(losses * labeled.astype(losses.dtype)) / count.astype(losses.dtype)

@@ -75,10 +75,22 @@ def build_optimizer(optim: Optim, steps: int) -> optax.GradientTransformation:
             [optax.linear_schedule(0.0, peak, warmup), optax.constant_schedule(peak)], [warmup]
         )
     if optim.optimizer == "sgd":
-        return optax.chain(
-            optax.add_decayed_weights(optim.weight_decay), optax.sgd(rate, 0.9, nesterov=True)
+        return _promoting(
+            optax.chain(
+                optax.add_decayed_weights(optim.weight_decay), optax.sgd(rate, 0.9, nesterov=True)
+            )
         )
-    return optax.adamw(rate, weight_decay=optim.weight_decay)
+    return _promoting(optax.adamw(rate, weight_decay=optim.weight_decay))
+
+
+def _promoting(optimizer: optax.GradientTransformation) -> optax.GradientTransformation:
+    """Lets Optax mix integers and floats also where type promotion is strict."""
+
+    def update(gradient: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        with jax.numpy_dtype_promotion("standard"):
+            return optimizer.update(gradient, state, params)
+
+    return optax.GradientTransformation(optimizer.init, update)
 
 
 def init(

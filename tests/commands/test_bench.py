@@ -25,7 +25,7 @@ TINY: dict[str, list[str]] = {
     "members": [*NETWORKS, "--sizes", "1", "2", "--batch-size", "4"],
     "frozen": [*NETWORKS, "--members", "2", "--batch-size", "4"],
     "scores": ["--maps", "6", "--members", "2", "--image-size", "28", "--rounds", "1"],
-    "input": [*NETWORKS, "--members", "2", "--batch-size", "2", "--pictures", "4"],
+    "input": [*NETWORKS, "--members", "2", "--batch-size", "2", "--photos", "4"],
     "compile": [*NETWORKS, "--members", "1", "--batch-size", "2"],
 }
 # What each row is, and by whom.
