@@ -28,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _dispatch(words: list[str]) -> None:
     if not words or words[0] in ("-h", "--help"):
         print(
-            f"Usage: jaxens COMMAND [OPTIONS]\n\n{_listed()}\n\njaxens COMMAND --help tells more."
+            f"Usage: jaxens COMMAND [OPTIONS]\n\n{_listed()}\n\n"
+            "For the options of one: jaxens COMMAND --help"
         )
     elif words[0] == "--version":
         print(f"jaxens {__version__}")

@@ -2,7 +2,7 @@
 
     python -m jaxens.bench train --model resnet18 --against torch
 
-times a training step of 11 members next to a loop over members in PyTorch, and tells the share
+times a training step of 11 members next to a loop over members in PyTorch, and prints its share
 of the matmul rate that the same run measured.
 """
 
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not words or words[0] in ("-h", "--help"):
         lines = (f"  {name:<9} {options.__doc__}" for name, (options, _) in BENCHMARKS.items())
         print("Usage: python -m jaxens.bench WHAT [OPTIONS]\n\n" + "\n".join(lines))
-        print("\npython -m jaxens.bench WHAT --help tells more.")
+        print("\nFor the options of one: python -m jaxens.bench WHAT --help")
         return
     what, *rest = words
     if what not in BENCHMARKS:

@@ -63,13 +63,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _values(app: Any, commands: tuple[str, ...], arguments: Any) -> None:
-    """Values of flags that are not given: from --config, or from the run that is resumed."""
-    given = {argument.name: argument.tokens[-1].value for argument in arguments if argument.tokens}
-    file = given.get("--config")
-    if file is None and "--resume" in given:
+    """Fills in flags that are absent: from --config, or from the run that is resumed."""
+    present = {
+        argument.name: argument.tokens[-1].value for argument in arguments if argument.tokens
+    }
+    file = present.get("--config")
+    if file is None and "--resume" in present:
         from jaxens.runs.run import check_present
 
-        folder = Path(given.get("--out") or _default_folder(given.get("--data", "fieldmarks")))
+        folder = Path(present.get("--out") or _default_folder(present.get("--data", "fieldmarks")))
         check_present(folder)
         file = folder / "config.toml"
     if file is not None:

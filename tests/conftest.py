@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-# Before JAX starts: small programs run once, so what XLA saves by not optimising them is more
-# than what they lose. Numbers are compared with references, not with optimised ones.
+# Before JAX starts: small programs run once, so what XLA saves by not optimizing them is more
+# than what they lose. Numbers are compared with references, not with optimized ones.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import jax
@@ -31,7 +31,7 @@ def _programs_of_one_module_at_a_time() -> Iterator[None]:
 
 
 class TinyRun(NamedTuple):
-    """A finished run of a tiny ensemble on a tiny data set, made once."""
+    """A finished run of a tiny ensemble on a tiny data set, trained once."""
 
     folder: Path
     flags: list[str]
@@ -42,9 +42,9 @@ class TinyRun(NamedTuple):
 def flags(tmp_path_factory) -> list[str]:
     """Flags of a run that takes seconds."""
     cache = tmp_path_factory.mktemp("cache")
-    pictures = ["--train-images", "24", "--val-images", "6", "--test-images", "12"]
+    images = ["--train-images", "24", "--val-images", "6", "--test-images", "12"]
     run = ["--members", "2", "--epochs", "2", "--batch-size", "8", "--image-size", "16"]
-    return [*pictures, *run, "--cache-dir", str(cache)]
+    return [*images, *run, "--cache-dir", str(cache)]
 
 
 @pytest.fixture(scope="session")

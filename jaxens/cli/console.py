@@ -12,7 +12,7 @@ def say(text: RenderableType) -> None:
 
 
 def uncut(table: RenderableType, width: int) -> Text:
-    """Draws a table at its own width: a narrow terminal breaks its lines, but cuts no number."""
+    """Draws a table of this width: a narrow terminal breaks its lines, but cuts no number."""
     wide = Console(
         width=width,
         force_terminal=console.is_terminal,

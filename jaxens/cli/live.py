@@ -16,7 +16,7 @@ from jaxens.runs.watch import Watch
 class Live(Watch):
     """A bar with loss (mean and spread over members), speed and time left; a line per epoch.
 
-    Data that are prepared or read have bars of their own.
+    Another bar shows data that are prepared or read.
     """
 
     def __init__(self) -> None:

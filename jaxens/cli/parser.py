@@ -12,9 +12,9 @@ from cyclopts.exceptions import UnusedCliTokensError
 
 from jaxens.errors import UserError
 
-# Receives the app, its commands and the flags that were given.
+# Receives the app, its commands and the flags of the command line.
 Values = Callable[[App, tuple[str, ...], Any], None]
-# A parameter whose fields are flags of their own.
+# A parameter whose fields are flags.
 FLAT = Parameter(name="*")
 # A list whose default is shown as a command line would give it.
 JOINED = Parameter(show_default=" ".join)
@@ -33,7 +33,7 @@ def call(
         command: its parameters are the flags; positional ones come without a flag.
         arguments: the words after the command's name (default: those of this process).
         name: of the command, as in `python -m jaxens.train`.
-        values: fills in flags that are not given, from a file for example.
+        values: fills in flags that the command line lacks, from a file for example.
 
     Raises:
         UserError: names the flag, and a near miss where there is one.

@@ -207,7 +207,7 @@ class Evaluation:
         settings `settings.json`.
 
         Args:
-            folder: Made if there is none.
+            folder: Created if it does not exist.
             title: Heading of `tables.md`.
         """
         from jaxens import viz
@@ -232,7 +232,7 @@ def settings_text(settings: Mapping[str, Any]) -> str:
 
 
 def check_folder(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Makes the folder of an evaluation, unless it holds one with other settings.
+    """Creates the folder of an evaluation, unless it holds one with other settings.
 
     Raises:
         UserError: If it does.

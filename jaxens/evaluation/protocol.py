@@ -1,4 +1,4 @@
-"""The choices behind an evaluation's scores: made from a command's flags, and in words."""
+"""The choices behind an evaluation's scores: from a command's flags, and in words."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Where arrows start, so that arrows to nearby points can be told apart."""
+"""Where arrows start, so that arrows to nearby points can be distinguished."""
 
 import numpy as np
 from jaxtyping import Float
@@ -17,7 +17,7 @@ def arrow_starts(
     angles = np.arctan2(offsets[:, 1], offsets[:, 0])
     directions = np.empty(len(tips))
     directions[np.argsort(angles)] = np.linspace(0, 2 * np.pi, len(tips), endpoint=False)
-    # Rotate all directions by the mean difference to the tips' own angles.
+    # Rotate all directions by the mean difference to the angles of the tips.
     directions += np.angle(np.exp(1j * (angles - directions)).mean())
     steps = np.stack([np.cos(directions), np.sin(directions)], axis=-1)
     to_edge = np.where(steps > 0, 1 - tips, tips)

@@ -86,7 +86,7 @@ def _panels(
     title: str, metrics: Sequence[str], methods: Sequence[str], x_label: str
 ) -> tuple[Figure, Any]:
     """Return a figure with empty labeled panels [metric, method]."""
-    # Fixed positions: Matplotlib's own layout takes seconds.
+    # Fixed positions: Matplotlib's automatic layout takes seconds.
     below, left, cell = 0.75, 0.85, (1.6, 1.45)  # inches
     width = left + cell[0] * len(methods)
     lines = textwrap.wrap(title, int(LETTERS_PER_INCH * width))

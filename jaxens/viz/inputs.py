@@ -55,7 +55,7 @@ def to_maps(
 
 
 def to_texts(texts: Any, count: int, name: str) -> list[str]:
-    """Return `count` texts: those given, or empty ones if none is.
+    """Return `count` texts: the texts, or empty ones if there is none.
 
     Raises:
         ValueError: There is another number of texts.

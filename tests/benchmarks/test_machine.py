@@ -1,5 +1,6 @@
 """Measurements of the machine, and of the memory that programs use."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import jax
@@ -35,6 +36,10 @@ def test_the_peak_of_the_process_grows_by_what_it_allocates() -> None:
     block = np.ones(before + 2**26, np.uint8)  # more than the process has ever held
     peak, _ = machine.peak_memory()
     assert block.nbytes <= peak <= before + block.nbytes + 2**24
+    status = Path("/proc/self/status")
+    if status.exists():  # Linux counts in KiB
+        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        assert peak == pytest.approx(int(line.split()[1]) * 1024, abs=2**20)
 
 
 def test_the_peak_of_an_accelerator_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

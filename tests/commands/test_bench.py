@@ -85,8 +85,8 @@ def test_a_benchmark_prints_its_rows_and_keeps_them(what: str, tmp_path: Path) -
     assert kept["command"] == " ".join(["python -m jaxens.bench", *arguments])
     assert kept["machine"]["matmul"]["float32"] > 0
     rows = [row for results in kept["results"] for row in results["rows"]]
-    found = {(row["what"], row["by"]) for row in rows}
-    assert found == ROWS[what]
+    measured = {(row["what"], row["by"]) for row in rows}
+    assert measured == ROWS[what]
     assert all(len(row["timed"]["rounds"]) == 1 and row["seconds"] > 0 for row in rows)
     assert any(row["ratio"] for row in rows)
     table = (tmp_path / "out" / "bench.md").read_text()
@@ -119,7 +119,7 @@ def test_without_a_comparison_there_is_no_ratio(monkeypatch: pytest.MonkeyPatch)
         assert "ratio" not in capture.get()
 
 
-def test_opencv_decodes_beside_if_asked() -> None:
+def test_opencv_is_measured_by_a_flag() -> None:
     with console.capture() as capture:
         bench(["input", *TINY["input"], "--against", "opencv"])
     assert "OpenCV" in capture.get()
@@ -132,8 +132,8 @@ def test_a_benchmark_computes_in_bfloat16(what: str, tmp_path: Path) -> None:
         bench([what, *TINY[what], *methods, "--dtype", "bfloat16", "--out", str(tmp_path)])
     assert "bfloat16" in capture.get()
     (results,) = json.loads((tmp_path / "bench.json").read_text())["results"]
-    asked = {row["what"] for row in results["rows"]}
-    assert asked >= set(METHODS if what == "explain" else ())
+    rows = {row["what"] for row in results["rows"]}
+    assert rows >= set(METHODS if what == "explain" else ())
 
 
 @pytest.mark.parametrize("what", ["train", "explain"])
@@ -149,17 +149,17 @@ def test_a_profile_follows_what_was_measured(what: str, tmp_path: Path) -> None:
         assert f"| {row['kind']} | {row['longest']} |" in table
 
 
-def test_what_is_asked_for_twice_is_measured_once(tmp_path: Path) -> None:
+def test_what_is_named_twice_is_measured_once(tmp_path: Path) -> None:
     twice = ["--sizes", "2", "1", "2"]
     with console.capture():
         bench(["members", *NETWORKS, "--batch-size", "4", *twice, "--out", str(tmp_path)])
     (results,) = json.loads((tmp_path / "bench.json").read_text())["results"]
-    asked = ["2 members", "2 members", "1 member", "1 member"]  # together, and one by one
-    assert [row["what"] for row in results["rows"]] == asked
+    rows = ["2 members", "2 members", "1 member", "1 member"]  # in one step, and one by one
+    assert [row["what"] for row in results["rows"]] == rows
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["train", "--model", "vgg16", "--image-size", "16"], "--image-size 16 .* at least 32"),
         (["compile", "--model", "small-vgg", "--image-size", "8"], "at least 16"),
@@ -170,15 +170,15 @@ def test_what_is_asked_for_twice_is_measured_once(tmp_path: Path) -> None:
         (["scores", "--image-size", "30"], "--image-size 30: .* a multiple of 14"),
     ],
 )
-def test_a_mistake_is_told_before_the_machine_is_measured(
-    arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+def test_a_mistake_is_named_before_the_machine_is_measured(
+    arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def absent(name: str) -> None:
         raise ModuleNotFoundError(f"No module named {name!r}")
 
     monkeypatch.setattr("jaxens.benchmarks.machine.measure", lambda: pytest.fail("measured"))
     monkeypatch.setattr(checks.importlib, "import_module", absent)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         bench(arguments)
 
 

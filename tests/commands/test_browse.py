@@ -50,6 +50,22 @@ def page(cache, tmp_path, monkeypatch):
     return figures[0], outlines
 
 
+def marked_cells(figure, split):
+    """Left, right, bottom and top of the second copy of each image."""
+    images = figure.axes[0].images
+    shown = [np.asarray(image.get_array()) for image in images]
+    assert len(images) == 2 * len(split)
+    for i, image in enumerate(split.images):
+        np.testing.assert_array_equal(shown[2 * i], image)
+        np.testing.assert_array_equal(shown[2 * i + 1], image)
+    return [image.get_extent() for image in images[1::2]]
+
+
+def on_page(cell, point):
+    left, right, bottom, top = cell
+    return left + (right - left) * float(point[0]), top + (bottom - top) * float(point[1])
+
+
 def test_every_part_of_every_image_is_outlined_where_its_mask_is(page, split):
     _, outlines = page
     masks = [split.mask((part,)) for part in split.info.masks]
@@ -57,10 +73,18 @@ def test_every_part_of_every_image_is_outlined_where_its_mask_is(page, split):
     assert Counter(mask.tobytes() for mask, _ in outlines) == expected
     # All outlines of an image lie on its second copy: one cell of the page per image.
     assert len({extent for _, extent in outlines}) == len(split)
+
+
+def test_an_outline_lies_on_the_second_copy_of_its_image(page, split):
+    figure, outlines = page
+    cells = marked_cells(figure, split)
     birds = split.mask(("bird",))
     extents = {mask.tobytes(): extent for mask, extent in outlines}
-    lefts = [extents[bird.tobytes()][0] for bird in birds[:5]]
-    assert np.allclose(np.diff(lefts), 2)
+    for (left, right, bottom, top), bird in zip(cells, birds, strict=True):
+        # The contour's outermost points are half a pixel outside the image.
+        pad_x, pad_y = (right - left) / 32, (bottom - top) / 32
+        expected = (left - pad_x, right + pad_x, top - pad_y, bottom + pad_y)
+        assert extents[bird.tobytes()] == pytest.approx(expected)
 
 
 def test_the_labels_of_every_image_are_on_the_page(page, split):
@@ -72,10 +96,28 @@ def test_the_labels_of_every_image_are_on_the_page(page, split):
     assert all(part in texts for part in split.info.masks)
 
 
-def test_key_points_are_crossed_where_they_are_visible(page, split):
+def test_key_points_are_crossed_where_they_are(page, split):
     figure, _ = page
     crosses = [line for axes in figure.axes for line in axes.lines if line.get_marker() == "+"]
-    assert len(crosses) == (~np.isnan(split.points).any(axis=-1)).sum()
+    expected = [
+        on_page(cell, point)
+        for cell, points in zip(marked_cells(figure, split), split.points, strict=True)
+        for point in points
+        if not np.isnan(point).any()
+    ]
+    positions = [(float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in crosses]
+    np.testing.assert_allclose(sorted(positions), sorted(expected), atol=1e-6)
+
+
+def test_boxes_are_drawn_where_they_are(page, split):
+    figure, _ = page
+    drawn = [patch.get_bbox().extents for patch in figure.axes[0].patches]
+    cells = marked_cells(figure, split)
+    expected = [
+        (*on_page(cell, box[:2]), *on_page(cell, box[2:]))
+        for cell, box in zip(cells, split.boxes, strict=True)
+    ]
+    np.testing.assert_allclose(drawn, expected, atol=1e-6)
 
 
 def test_an_unknown_split_or_action_is_named():

@@ -93,18 +93,18 @@ def test_statistics_are_those_of_the_scores_on_disk(rows, scores):
             np.testing.assert_allclose(float(row["p"]), want, rtol=1e-6)
 
 
-def test_scores_are_those_of_maps_made_one_by_one(run, scores):
+def test_scores_are_those_of_maps_computed_one_by_one(run, scores):
     """The mean map's score, and each member's, without chunks, through the public names."""
     opened = Run.open(run.folder)
     test = load(open_data(opened.config.data).test)
     ensemble = jaxens.load(run.folder)
     ids = list(scores["wing_pattern/images"])
     for place in (0, len(ids) - 1):
-        picture = test.ids.index(ids[place])
-        target = int(test.labels["wing_pattern"][picture])
+        row = test.ids.index(ids[place])
+        target = int(test.labels["wing_pattern"][row])
         assert scores["wing_pattern/targets"][place] == target
-        image = jnp.asarray(test.images[picture][None])
-        mask = test.mask(("wing",))[picture]
+        image = jnp.asarray(test.images[row][None])
+        mask = test.mask(("wing",))[row]
         for method in ("saliency", "grad_cam"):
             maps = ensemble.attribute(image, target, method, task="wing_pattern")[:, 0]
             signed = METHODS[method].signed
@@ -131,7 +131,7 @@ def test_the_curve_ends_in_the_tables_scores_and_starts_at_the_members_average(r
     assert compared
 
 
-def test_chance_is_scored_beside_every_table(run, printed, rows, scores):
+def test_chance_is_scored_next_to_every_table(run, printed, rows, scores):
     text = (run.folder / "evaluation" / "chance.csv").read_text()
     known = list(csv.DictReader(io.StringIO(text)))
     assert {(k["question"], k["metric"]) for k in known} == {
@@ -200,7 +200,7 @@ def test_chunks_change_no_score(run, scores, tmp_path):
         np.testing.assert_allclose(small[name], scores[name], atol=1e-4)
 
 
-def test_a_limit_scores_the_first_pictures_alike_in_a_folder_of_its_own(run, scores):
+def test_a_limit_scores_the_first_images_alike_in_another_folder(run, scores):
     evaluated(run.folder, "--limit", "5", "--tasks", "wing_pattern", "--methods", "gradient_shap")
     first = np.load(run.folder / "evaluation-first-5" / "scores.npz")
     count = len(first["wing_pattern/images"])
@@ -209,18 +209,20 @@ def test_a_limit_scores_the_first_pictures_alike_in_a_folder_of_its_own(run, sco
     np.testing.assert_allclose(first[name], scores[name][:count], atol=1e-5)
 
 
-def test_the_prediction_is_explained_when_asked(run):
+def test_the_prediction_is_explained_by_a_flag(run):
     evaluated(run.folder, "--explain", "prediction", "--methods", "grad_cam")
     scores = np.load(run.folder / "evaluation-prediction" / "scores.npz")
     ensemble = jaxens.load(run.folder)
     test = load(open_data(Run.open(run.folder).config.data).test)
     logits = ensemble.logits(jnp.asarray(test.images), "wing_pattern")
-    told = np.exp(logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)).mean(0).argmax(-1)
+    predicted = (
+        np.exp(logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)).mean(0).argmax(-1)
+    )
     rows = [test.ids.index(i) for i in scores["wing_pattern/images"]]
-    np.testing.assert_array_equal(scores["wing_pattern/targets"], told[rows])
+    np.testing.assert_array_equal(scores["wing_pattern/targets"], predicted[rows])
 
 
-def test_changed_pictures_take_their_truth_along(run):
+def test_the_truth_of_changed_images_moves_along(run):
     evaluated(run.folder, "--augment", "--methods", "grad_cam")
     changed = np.load(run.folder / "evaluation-augmented" / "scores.npz")
     opened = Run.open(run.folder)
@@ -230,21 +232,21 @@ def test_changed_pictures_take_their_truth_along(run):
     # By the moved masks, not the old ones: a score recomputed from the moved split is the same.
     ensemble = jaxens.load(run.folder)
     place = 0
-    picture = test.ids.index(changed["wing_pattern/images"][place])
+    row = test.ids.index(changed["wing_pattern/images"][place])
     maps = ensemble.attribute(
-        jnp.asarray(moved.images[picture][None]),
-        int(test.labels["wing_pattern"][picture]),
+        jnp.asarray(moved.images[row][None]),
+        int(test.labels["wing_pattern"][row]),
         "grad_cam",
         task="wing_pattern",
     )[:, 0]
-    mask = moved.mask(("wing",))[picture]
+    mask = moved.mask(("wing",))[row]
     want = metrics.correlation(maps.mean(axis=0), mask)
     got = changed["wing_pattern/grad_cam/correlation/ensemble"][place]
     np.testing.assert_allclose(got, want, atol=1e-3)
 
 
-def test_masks_points_and_pictures_are_changed_alike(run):
-    """The wing's centre of mass, by its mask, stays as near to its point as it was."""
+def test_masks_points_and_images_are_changed_alike(run):
+    """The wing's center of mass, by its mask, stays as near to its point as it was."""
     opened = Run.open(run.folder)
     test = load(open_data(opened.config.data).test)
     moved = augmented(test, 3, flip=True, zoom=0.3, color=0.0)
@@ -291,8 +293,8 @@ def test_a_mistake_is_one_line(run, words, named):
 def test_a_member_that_gives_nan_is_named_before_anything_is_explained(run, monkeypatch):
     def broken(opened):
         ensemble = best_ensemble(opened)
-        spoilt = jax.tree.map(lambda leaf: leaf.at[1].set(jnp.nan), ensemble.variables)
-        return dataclasses.replace(ensemble, variables=spoilt)
+        broken_variables = jax.tree.map(lambda leaf: leaf.at[1].set(jnp.nan), ensemble.variables)
+        return dataclasses.replace(ensemble, variables=broken_variables)
 
     monkeypatch.setattr("jaxens.runs.loading.best_ensemble", broken)
     with pytest.raises(UserError, match=r"member 1 \(0 to 1\).* gives NaN for 12 of 12 images"):

@@ -23,7 +23,7 @@ from jaxens.runs.loading import best_ensemble
 from jaxens.runs.run import Run
 
 FIGURES = ["centers.png", "members.png", "single-vs-ensemble.png"]
-QUICK = ["--images-at-once", "2"]  # one picture after another: one program for all tests
+QUICK = ["--images-at-once", "2"]  # one image after another: one program for all tests
 
 
 def explained(*words):
@@ -32,7 +32,7 @@ def explained(*words):
     return capture.get()
 
 
-def told_of(folder, method="grad_cam"):
+def provenance_of(folder, method="grad_cam"):
     def no_json(constant):
         pytest.fail(f"{constant} is no JSON")
 
@@ -41,7 +41,7 @@ def told_of(folder, method="grad_cam"):
 
 
 def read(folder, method="grad_cam"):
-    return np.load(folder / method / "maps.npz"), told_of(folder, method)
+    return np.load(folder / method / "maps.npz"), provenance_of(folder, method)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_a_file_is_explained_without_the_data_set(run, photo, tmp_path, monkeypa
                 assert np.ptp(np.asarray(figure.convert("L"))) == 255
 
 
-def test_the_prediction_is_explained_and_printed_with_who_agrees(run, source, tmp_path):
+def test_the_prediction_is_explained_and_printed_with_the_members_that_agree(run, source, tmp_path):
     ids = [source[row].id for row in (2, 7)]
     printed = explained(
         run.folder, "--task", "wing_pattern", "--ids", *ids, "--methods", "grad_cam",
@@ -98,10 +98,12 @@ def test_the_prediction_is_explained_and_printed_with_who_agrees(run, source, tm
     assert maps["maps"].dtype == np.float32
     want = ensemble.attribute(images, answers, "grad_cam", "wing_pattern")
     np.testing.assert_allclose(maps["maps"], want, atol=1e-5)
-    for i, said in enumerate(provenance["predictions"]):
-        assert said["class"] == classes[answers[i]]
-        assert said["probability"] == pytest.approx(each.mean(axis=0)[i, answers[i]], abs=1e-5)
-        assert said["agreeing"] == agreeing[i]
+    for i, prediction in enumerate(provenance["predictions"]):
+        assert prediction["class"] == classes[answers[i]]
+        assert prediction["probability"] == pytest.approx(
+            each.mean(axis=0)[i, answers[i]], abs=1e-5
+        )
+        assert prediction["agreeing"] == agreeing[i]
         (line,) = [line for line in printed.splitlines() if ids[i] in line]
         assert f"{agreeing[i]} of 2" in line
         assert f"{each.mean(axis=0)[i, answers[i]]:.3f}" in line
@@ -125,8 +127,8 @@ def test_a_contrast_is_the_difference_of_two_classes(run, source, tmp_path):
     np.testing.assert_allclose(maps["maps"], one - other, atol=1e-4)
 
 
-def test_maps_do_not_depend_on_the_pictures_beside(run, source, tmp_path):
-    """Also where draws are made: a picture's own, told by its row."""
+def test_maps_do_not_depend_on_the_other_images(run, source, tmp_path):
+    """Also where random numbers are drawn, which depend on the row of the image."""
     ids = [source[row].id for row in (5, 1)]
     words = ["--task", "wing_pattern", "--methods", "smooth_grad", "--noise-samples", "2",
              "--save-maps"]  # fmt: skip
@@ -150,21 +152,21 @@ def test_gradient_shap_takes_its_background_from_the_data_set(run, photo, tmp_pa
     assert provenance["explained"]["baseline"] == baseline
 
 
-def test_provenance_tells_what_was_explained_and_with_what(run, photo, tmp_path):
+def test_provenance_names_what_was_explained_and_how(run, photo, tmp_path):
     explained(run.folder, photo, "--methods", "integrated_gradients", "--steps", "3", "--seed", "4",
               "--target", "0", "--out", tmp_path)  # fmt: skip
-    told = told_of(tmp_path, "integrated_gradients")
-    decided = told["explained"]
+    provenance = provenance_of(tmp_path, "integrated_gradients")
+    decided = provenance["explained"]
     assert decided["settings"] == {"steps": 3}
     assert decided["baseline"] == "mean color"
     assert decided["seed"] == 4
     assert decided["run"] == "tiny"
     assert decided["task"] == "species"
-    (picture,) = decided["images"]
-    assert picture["name"] == str(photo)
-    assert picture["sha256"] == hashlib.sha256(photo.read_bytes()).hexdigest()
-    assert picture["target"] == Run.open(run.folder).info.task("species").classes[0]
-    assert {"jax", "scikit-image", "scipy"} <= told["versions"].keys()
+    (image,) = decided["images"]
+    assert image["name"] == str(photo)
+    assert image["sha256"] == hashlib.sha256(photo.read_bytes()).hexdigest()
+    assert image["target"] == Run.open(run.folder).info.task("species").classes[0]
+    assert {"jax", "scikit-image", "scipy"} <= provenance["versions"].keys()
 
 
 def test_a_method_is_added_and_a_display_redrawn_but_another_question_refused(run, photo, tmp_path):
@@ -180,7 +182,7 @@ def test_a_method_is_added_and_a_display_redrawn_but_another_question_refused(ru
     assert (tmp_path / "grad_cam" / "members.png").read_bytes() == kept
 
 
-def test_more_pictures_than_fit_one_figure_take_several(run, tmp_path, monkeypatch):
+def test_more_images_than_fit_one_figure_take_several(run, tmp_path, monkeypatch):
     monkeypatch.setattr("jaxens.evaluation.explanation.PER_PAGE", 3)
     explained(run.folder, "--images", "4", "--methods", "grad_cam", "--out", tmp_path)
     names = {file.name for file in (tmp_path / "grad_cam").glob("*.png")}
@@ -190,20 +192,22 @@ def test_more_pictures_than_fit_one_figure_take_several(run, tmp_path, monkeypat
 def test_a_member_whose_map_is_not_finite_is_named(run, photo, tmp_path, monkeypatch, caplog):
     maps = Explainer.maps
 
-    def spoilt(*asked):
-        return {m: each.at[1, 0, 3, 3].set(jnp.nan) for m, each in maps(*asked).items()}
+    def broken(*arguments):
+        return {m: each.at[1, 0, 3, 3].set(jnp.nan) for m, each in maps(*arguments).items()}
 
-    monkeypatch.setattr(Explainer, "maps", spoilt)
+    monkeypatch.setattr(Explainer, "maps", broken)
     explained(run.folder, photo, "--methods", "grad_cam", "--out", tmp_path)
-    told = caplog.text
-    assert f"Grad-CAM of member 1 (0 to 1) is not finite for {photo}: left out of the mean" in told
+    warnings = caplog.text
+    assert (
+        f"Grad-CAM of member 1 (0 to 1) is not finite for {photo}: left out of the mean" in warnings
+    )
     assert (tmp_path / "grad_cam" / "members.png").exists()
 
 
 def spoil(monkeypatch, where, *members):
     """NaN in what `where` names of the weights of some members."""
 
-    def spoilt(run):
+    def broken(run):
         ensemble = best_ensemble(run)
         variables = jax.tree_util.tree_map_with_path(
             lambda path, leaf: where(jax.tree_util.keystr(path), leaf, np.array(members)),
@@ -211,7 +215,7 @@ def spoil(monkeypatch, where, *members):
         )
         return dataclasses.replace(ensemble, variables=variables)
 
-    monkeypatch.setattr("jaxens.runs.loading.best_ensemble", spoilt)
+    monkeypatch.setattr("jaxens.runs.loading.best_ensemble", broken)
 
 
 def all_of_it(_, leaf, members):
@@ -232,19 +236,19 @@ def test_a_member_that_diverged_is_named_and_has_no_say(
     ids = [source[row].id for row in (2, 7)]
     printed = explained(run.folder, "--task", "wing_pattern", "--ids", *ids, "--target", "0",
                         "--methods", method, "--save-maps", "--out", tmp_path)  # fmt: skip
-    told = caplog.text
-    assert "member 0 (0 to 1) gives NaN for every image: excluded from predictions" in told
-    assert told.count("member 0") == 1
+    warnings = caplog.text
+    assert "member 0 (0 to 1) gives NaN for every image: excluded from predictions" in warnings
+    assert warnings.count("member 0") == 1
     ensemble = jaxens.load(run.folder)
     images = np.stack([source[row].image for row in (2, 7)])
     logits = np.asarray(ensemble.logits(images, "wing_pattern"), np.float64)[1]
     alone = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
     maps, provenance = read(tmp_path, method)
     classes = Run.open(run.folder).info.task("wing_pattern").classes
-    for i, said in enumerate(provenance["predictions"]):
-        assert said["class"] == classes[alone[i].argmax()]
-        assert said["probability"] == pytest.approx(alone[i].max(), abs=1e-5)
-        assert (said["agreeing"], said["members"]) == (1, [1])
+    for i, prediction in enumerate(provenance["predictions"]):
+        assert prediction["class"] == classes[alone[i].argmax()]
+        assert prediction["probability"] == pytest.approx(alone[i].max(), abs=1e-5)
+        assert (prediction["agreeing"], prediction["members"]) == (1, [1])
         assert f"{alone[i].max():.3f}" in next(
             line for line in printed.splitlines() if ids[i] in line
         )
@@ -260,8 +264,8 @@ def test_of_a_multilabel_task_a_member_that_diverged_finds_no_label(
     spoil(monkeypatch, all_of_it, 1)
     explained(run.folder, photo, "--task", "marks", "--methods", "grad_cam", "--out", tmp_path)
     assert "member 1 (0 to 1) gives NaN" in caplog.text
-    (said,) = told_of(tmp_path)["predictions"]
-    assert said["agreeing"] == (said["probability"] > 0.5)
+    (prediction,) = provenance_of(tmp_path)["predictions"]
+    assert prediction["agreeing"] == (prediction["probability"] > 0.5)
 
 
 def test_where_all_members_diverged_nothing_is_explained(run, photo, tmp_path, monkeypatch):
@@ -272,7 +276,7 @@ def test_where_all_members_diverged_nothing_is_explained(run, photo, tmp_path, m
 
 
 def test_a_broken_file_is_left_out_and_the_others_explained(run, photo, tmp_path, caplog):
-    (tmp_path / "broken.jpg").write_text("no picture")
+    (tmp_path / "broken.jpg").write_text("no image")
     explained(run.folder, tmp_path / "broken.jpg", photo, "--methods", "grad_cam",
               "--save-maps", "--out", tmp_path / "out")  # fmt: skip
     assert read(tmp_path / "out")[0]["images"].tolist() == [str(photo)]
@@ -282,15 +286,15 @@ def test_a_broken_file_is_left_out_and_the_others_explained(run, photo, tmp_path
 def test_a_multilabel_task_counts_the_members_that_find_the_label(run, source, tmp_path):
     explained(run.folder, "--task", "marks", "--images", "3", "--methods", "grad_cam",
               "--out", tmp_path)  # fmt: skip
-    told = told_of(tmp_path)["predictions"]
+    predictions = provenance_of(tmp_path)["predictions"]
     images = jnp.asarray(np.stack([source[row].image for row in (0, 5, 11)]))
     logits = np.asarray(jaxens.load(run.folder).logits(images, "marks"), np.float64)
     each = 1 / (1 + np.exp(-logits))
     classes = Run.open(run.folder).info.task("marks").classes
-    for i, said in enumerate(told):
+    for i, prediction in enumerate(predictions):
         k = each[:, i].mean(axis=0).argmax()
-        assert said["class"] == classes[k]
-        assert said["agreeing"] == (each[:, i, k] > 0.5).sum()
+        assert prediction["class"] == classes[k]
+        assert prediction["agreeing"] == (each[:, i, k] > 0.5).sum()
 
 
 @pytest.mark.parametrize(
@@ -315,11 +319,11 @@ def test_a_mistake_is_one_line_and_nothing_is_written(run, tmp_path, words, name
     assert not (tmp_path / "out").exists()
 
 
-def test_what_the_ensemble_says_is_no_contrast_to_itself(run, photo, tmp_path):
+def test_the_prediction_is_no_contrast_to_itself(run, photo, tmp_path):
     explained(run.folder, photo, "--methods", "grad_cam", "--save-maps", "--out", tmp_path)
-    said = str(read(tmp_path)[0]["targets"][0])
+    predicted = str(read(tmp_path)[0]["targets"][0])
     with pytest.raises(UserError, match=re.escape(f"is the prediction for {photo}")):
-        explained(run.folder, photo, "--against", said, "--out", tmp_path / "never")
+        explained(run.folder, photo, "--against", predicted, "--out", tmp_path / "never")
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path):

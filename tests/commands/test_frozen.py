@@ -56,9 +56,9 @@ def test_its_checkpoint_holds_the_trunk_once_as_it_came(frozen):
 
 
 def test_its_provenance_tells_the_weights(frozen):
-    told = json.loads((frozen.folder / "provenance.json").read_text())["weights"]
-    assert told["from"] == str(frozen.folder.parent / "first")
-    assert len(told["fingerprint"]) == 16
+    weights = json.loads((frozen.folder / "provenance.json").read_text())["weights"]
+    assert weights["from"] == str(frozen.folder.parent / "first")
+    assert len(weights["fingerprint"]) == 16
 
 
 def test_it_learns_and_its_members_differ(frozen):
@@ -73,8 +73,8 @@ def test_it_loads_answers_and_is_evaluated(frozen):
     images = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
     logits = ensemble.logits(images, "species")
     for k in range(2):
-        own = ensemble.model.apply(ensemble.member(k), normalized(images / 255))["species"]
-        np.testing.assert_allclose(logits[k], own, rtol=1e-5, atol=1e-5)
+        expected = ensemble.model.apply(ensemble.member(k), normalized(images / 255))["species"]
+        np.testing.assert_allclose(logits[k], expected, rtol=1e-5, atol=1e-5)
     evaluate(
         [
             str(frozen.folder),
@@ -120,8 +120,8 @@ def test_features_made_once_and_at_every_step_give_the_same_losses(frozen, run, 
 def test_own_trunks_start_from_the_weights_too(run, tmp_path):
     """One step at a rate of next to nothing: what was trained before is still there."""
     slow = ["--weights", str(run.folder), "--epochs", "1", "--learning-rate", "1e-30"]
-    train([*run.flags, *slow, "--out", str(tmp_path / "own")])
-    started, first = jaxens.load(tmp_path / "own"), jaxens.load(run.folder).member(0)
+    train([*run.flags, *slow, "--out", str(tmp_path / "started")])
+    started, first = jaxens.load(tmp_path / "started"), jaxens.load(run.folder).member(0)
     for k in range(2):
         params = started.member(k)["params"]
         jax.tree.map(

@@ -43,7 +43,7 @@ def refused(*words):
     return str(caught.value)
 
 
-def test_a_run_directory_holds_config_provenance_log_checkpoints_and_a_picture(run):
+def test_a_run_directory_holds_config_provenance_log_checkpoints_and_a_figure(run):
     folder = run.folder
     assert configs.load(folder / "config.toml").ensemble.members == 2
     provenance = json.loads((folder / "provenance.json").read_text())
@@ -55,12 +55,12 @@ def test_a_run_directory_holds_config_provenance_log_checkpoints_and_a_picture(r
     assert len(log[0]["loss"]) == 2
     assert set(log[-1]["test"]) == {"species", "family", "bill_length", "wing_pattern", "marks"}
     assert last_state(folder)[0] == 2
-    with Image.open(folder / "look.png") as picture:
-        assert picture.width > 300
-        assert np.ptp(np.asarray(picture)) == 255
+    with Image.open(folder / "look.png") as image:
+        assert image.width > 300
+        assert np.ptp(np.asarray(image)) == 255
 
 
-def test_it_ends_with_scores_the_picture_and_the_next_command(run):
+def test_it_ends_with_scores_the_figure_and_the_next_command(run):
     assert "average member" in run.printed
     assert "wing_pattern" in run.printed
     assert f"{run.folder}/look.png" in run.printed.replace("\n", "")
@@ -109,14 +109,14 @@ def test_a_streamed_run_is_bitwise_the_one_on_the_device(run, tmp_path):
 
 
 @pytest.mark.parametrize("diversity", ["leave-one-out", "bagging"])
-def test_the_other_diversities_train_a_baseline_beside(run, tmp_path, diversity):
+def test_the_other_diversities_also_train_a_baseline(run, tmp_path, diversity):
     folder = tmp_path / diversity
     train([*run.flags, "--out", str(folder), "--diversity", diversity, "--epochs", "1"])
     ensemble = jaxens.load(folder)
     assert ensemble.members == 2
     assert ensemble.baseline_ensemble().members == 1
-    told = Run.open(folder).read_log()[-1]["test"]["species"]
-    assert 0 <= told["baseline"] <= 1
+    scores = Run.open(folder).read_log()[-1]["test"]["species"]
+    assert 0 <= scores["baseline"] <= 1
 
 
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(run, tmp_path, caplog):
@@ -126,9 +126,9 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(run, tmp_path, caplog
         if file.is_file() and file.stat().st_size > 10_000:
             file.write_bytes(file.read_bytes()[:1000])
     train(["--out", str(folder), "--resume"])
-    told = caplog.text
-    assert f"{folder / 'checkpoints' / '2'} is damaged" in told
-    assert "continuing after epoch 1 of 2" in told
+    warnings = caplog.text
+    assert f"{folder / 'checkpoints' / '2'} is damaged" in warnings
+    assert "continuing after epoch 1 of 2" in warnings
     assert_bitwise(last_state(run.folder)[1], last_state(folder)[1])
 
 

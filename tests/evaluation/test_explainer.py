@@ -1,4 +1,4 @@
-"""The explainer gives each method what it needs, and the maps that the ensemble itself gives."""
+"""The explainer gives each method its settings, and returns the maps of the ensemble."""
 
 import jax
 import jax.numpy as jnp
@@ -32,37 +32,37 @@ def explainer(ensemble, **changed):
 
 
 def maps(explainer, method, targets, rows=slice(None), ids=IDS):
-    found = explainer.maps([method], IMAGES[rows], ids[rows], targets, "species")
-    assert list(found) == [method]
-    return found[method]
+    by_method = explainer.maps([method], IMAGES[rows], ids[rows], targets, "species")
+    assert list(by_method) == [method]
+    return by_method[method]
 
 
 @pytest.mark.parametrize("method", ["integrated_gradients", "gradient_shap", "lime", "smooth_grad"])
-def test_a_map_depends_on_its_picture_and_place_alone(ensemble, method):
+def test_a_map_depends_on_its_image_and_id_alone(ensemble, method):
     targets = np.array([2, 0, 1])
-    together = maps(explainer(ensemble), method, targets)
-    assert together.shape == (2, 3, 16, 16)
-    turned = [2, 0, 1]
-    other = maps(explainer(ensemble, seed=0), method, targets[turned], turned)
-    np.testing.assert_allclose(other, together[:, turned], atol=1e-5)
+    ours = maps(explainer(ensemble), method, targets)
+    assert ours.shape == (2, 3, 16, 16)
+    order = [2, 0, 1]
+    other = maps(explainer(ensemble, seed=0), method, targets[order], order)
+    np.testing.assert_allclose(other, ours[:, order], atol=1e-5)
     if "key" in attr.METHODS[method].settings:
         elsewhere = maps(explainer(ensemble), method, targets, ids=IDS + 1)
-        assert not np.allclose(elsewhere, together, atol=1e-5)
+        assert not np.allclose(elsewhere, ours, atol=1e-5)
 
 
 @pytest.mark.parametrize("variant", ["marcotcr", "captum"])
-def test_lime_by_surrogates_is_lime_by_target(ensemble, variant):
+def test_lime_from_weights_of_all_classes_is_lime_of_the_target(ensemble, variant):
     """A contrast too: a ridge is linear, and a lasso is fitted to the difference itself."""
     ours = explainer(ensemble, lime_variant=variant)
     segments = np.broadcast_to(attr.grid(16, 16, 7), (3, 16, 16))
     key = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(0), IDS)
-    given = {"segments": segments, "key": key, "samples": 30, "variant": variant}
+    settings = {"segments": segments, "key": key, "samples": 30, "variant": variant}
     for targets in (np.array([2, 0, 1]), attr.Contrast(np.array([2, 0, 1]), np.array([0, 1, 0]))):
-        own = ensemble.attribute(IMAGES, targets, "lime", "species", **given)
-        np.testing.assert_allclose(maps(ours, "lime", targets), own, atol=1e-5)
+        expected = ensemble.attribute(IMAGES, targets, "lime", "species", **settings)
+        np.testing.assert_allclose(maps(ours, "lime", targets), expected, atol=1e-5)
 
 
-def test_methods_go_together_and_each_gives_its_own_maps(ensemble, monkeypatch):
+def test_methods_in_one_program_give_the_maps_of_each_one(ensemble, monkeypatch):
     programs = []
     explain = Ensemble.explain
 
@@ -73,12 +73,12 @@ def test_methods_go_together_and_each_gives_its_own_maps(ensemble, monkeypatch):
     monkeypatch.setattr(Ensemble, "explain", counted)
     methods = ["saliency", "lime", "gradient_shap", "grad_cam"]
     targets = np.array([2, 0, 1])
-    found = explainer(ensemble).maps(methods, IMAGES, IDS, targets, "species")
+    several = explainer(ensemble).maps(methods, IMAGES, IDS, targets, "species")
     assert programs == [["saliency", "gradient_shap", "grad_cam"]]
-    assert found.keys() == set(methods)
+    assert several.keys() == set(methods)
     for method in methods:
-        alone = maps(explainer(ensemble), method, targets)
-        np.testing.assert_allclose(found[method], alone, atol=1e-5 * np.abs(alone).max())
+        single = maps(explainer(ensemble), method, targets)
+        np.testing.assert_allclose(several[method], single, atol=1e-5 * np.abs(single).max())
 
 
 def test_one_pass_of_lime_serves_every_class_and_task(ensemble, monkeypatch):

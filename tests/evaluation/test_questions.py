@@ -11,7 +11,7 @@ from jaxens.evaluation.questions import Question, questions
 SPECIES = Task.multiclass("species", ("wren", "tit"))
 WING = Task.multiclass("wing", ("plain", "barred"), ("wing",))
 MARKS = Task.multilabel("marks", {"ring": ("eye",), "stripe": ("eye", "bill")})
-# Each class of a multiclass task may have parts of its own.
+# Classes of a multiclass task may have different parts.
 HEAD = Task("head", "multiclass", ("eye mark", "bill mark", "none"), (("eye",), ("bill",), ()))
 NAN = np.nan
 
@@ -67,7 +67,7 @@ def test_each_label_of_a_multilabel_task_is_a_question_of_the_images_that_have_i
     assert stripe.left_out == {"no label": 1, "no eye and bill marked": 0}
 
 
-def test_classes_with_parts_of_their_own_are_questions_of_their_own(split):
+def test_classes_with_different_parts_are_different_questions(split):
     eye, bill = by_label(split, HEAD)  # the class without parts is none
     assert (eye.part, eye.images.tolist(), eye.targets.tolist()) == ("eye", [0], [0])
     assert (bill.part, bill.images.tolist(), bill.targets.tolist()) == ("bill", [1, 3], [1, 1])

@@ -40,18 +40,18 @@ def test_rows_are_by_metric_then_method_with_scipys_tests(question):
         "grad_cam": {"distance": scores(-0.1, 1), "iou": scores(0.01, 2)},
         "saliency": {"distance": scores(0.002, 3), "iou": scores(0.05, 4)},
     }
-    found = rows.rows_of(question, by_method)
-    assert [(row.metric, row.method) for row in found] == [
+    ordered = rows.rows_of(question, by_method)
+    assert [(row.metric, row.method) for row in ordered] == [
         ("iou", "grad_cam"),
         ("iou", "saliency"),
         ("distance", "grad_cam"),
         ("distance", "saliency"),
     ]
-    for row in found:
+    for row in ordered:
         both = by_method[row.method][row.metric]
         paired = stats.ttest_rel(both.ensemble, both.individual.mean(axis=0))
         assert row.comparison.p == pytest.approx(paired.pvalue, rel=1e-9)
-    for pair in (found[:2], found[2:]):
+    for pair in (ordered[:2], ordered[2:]):
         small, large = sorted(pair, key=lambda row: row.comparison.p)
         assert small.p_holm == pytest.approx(2 * small.comparison.p)
         assert large.p_holm == pytest.approx(max(large.comparison.p, small.p_holm))
@@ -128,8 +128,8 @@ def test_chance_is_the_mean_of_the_images_that_have_a_score(question):
 
 
 def test_metrics_keep_their_order_and_direction(question):
-    found = rows.rows_of(question, {"saliency": {m: scores(0.1) for m in reversed(METRICS)}})
-    assert [metric for metric, _ in rows.by_metric(found)] == list(METRICS)
+    ordered = rows.rows_of(question, {"saliency": {m: scores(0.1) for m in reversed(METRICS)}})
+    assert [metric for metric, _ in rows.by_metric(ordered)] == list(METRICS)
     assert {rows.better(m) for m in ("union", "distance")} == {"lower"}
     assert rows.better("iou") == "higher"
 

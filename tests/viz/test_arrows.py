@@ -1,4 +1,4 @@
-"""Arrows to nearby points can be told apart."""
+"""Arrows to nearby points can be distinguished."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Curves show the given numbers, and their texts do not overlap."""
+"""Curves show the scores, and their texts do not overlap."""
 
 import numpy as np
 import pytest

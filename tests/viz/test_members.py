@@ -1,4 +1,4 @@
-"""Figures of an ensemble: what is averaged, where arrows point, what is said of broken maps."""
+"""Figures of an ensemble: what is averaged, where arrows point, how broken maps are labeled."""
 
 import numpy as np
 import pytest
