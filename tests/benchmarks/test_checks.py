@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jaxens.benchmarks import checks, torch_side
+from jaxens.benchmarks import checks
 from jaxens.errors import UserError
 
 SMALL = {"model": "small", "image_size": 16, "batch_size": 2, "against": None}
@@ -71,13 +71,6 @@ def test_a_missing_shared_library_is_named(
         checks.require("cv2")
 
 
-def test_pytorch_without_cuda_raises_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch_side, "on_cpu", lambda: False)
-    monkeypatch.setattr(torch_side.torch.cuda, "is_available", lambda: False)
-    with pytest.raises(UserError, match="install its CUDA build"):
-        checks.check("train", SMALL | {"against": "torch"}, None)
-
-
 @pytest.mark.parametrize(
     ("model", "least"), [("small", 2), ("small-vgg", 16), ("resnet18", 1), ("vgg16", 32)]
 )
@@ -93,16 +86,3 @@ def test_wrong_settings_create_no_folder(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="too small"):
         checks.check("train", SMALL | {"image_size": 1}, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-
-
-def test_a_single_value_for_batch_normalization_raises_with_pytorch() -> None:
-    settings = SMALL | {"against": "torch", "batch_size": 1}
-    with pytest.raises(UserError, match=r"--batch-size 1: .* small .* of 8 px: choose at least 2"):
-        checks.check("train", settings | {"image_size": 8}, None)
-    checks.check("train", settings | {"image_size": 16}, None)
-    checks.check(
-        "explain", settings | {"image_size": 8}, None
-    )  # inference does not use batch statistics
-    checks.check(
-        "train", settings | {"image_size": 32, "model": "vgg16"}, None
-    )  # has no batch normalization

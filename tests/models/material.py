@@ -1,23 +1,11 @@
-"""Random pictures and weights, in PyTorch's order where it is asked for."""
+"""Random weights for models, and how far two arrays are apart."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import torch
 from jaxtyping import Array, Float
 
 from jaxens.models import Classifier
-
-
-def pictures(
-    batch: int, height: int, width: int, seed: int = 0
-) -> Float[np.ndarray, "batch height width 3"]:
-    shape = (batch, height, width, 3)
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
-
-
-def to_torch(x: Float[np.ndarray, "batch height width channel"]) -> torch.Tensor:
-    return torch.from_numpy(x.transpose(0, 3, 1, 2).copy())
 
 
 def shapes_of(model: Classifier) -> dict:

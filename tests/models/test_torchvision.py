@@ -4,23 +4,21 @@ import jax
 import numpy as np
 import pytest
 
-from jaxens.benchmarks.torch_models import VGG16 as TorchVGG16
-from jaxens.benchmarks.torch_models import ResNet18 as TorchResNet18
 from jaxens.models import VGG, ResNet18, SmallResNet, from_torchvision
+from tests.models import state_dicts
 from tests.models.material import variables_of
-from tests.reference.randomize import randomize
 
 ONE = (("species", 7),)
 
 
 @pytest.fixture(scope="module")
 def resnet() -> dict[str, np.ndarray]:
-    return randomize(TorchResNet18(7, width=8))
+    return state_dicts.resnet18(7, width=8)
 
 
 @pytest.fixture(scope="module")
 def vgg() -> dict[str, np.ndarray]:
-    return randomize(TorchVGG16(7, hidden=8))
+    return state_dicts.vgg16(7, hidden=8)
 
 
 @pytest.fixture(scope="module")

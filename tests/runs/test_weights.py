@@ -12,6 +12,7 @@ from jaxens.models.resnet import ResNet18
 from jaxens.models.trunk import below_heads
 from jaxens.runs.weights import read_weights
 from jaxens.training.settings import Model
+from tests.models import state_dicts
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -26,12 +27,9 @@ def narrow():
 @pytest.fixture(scope="module")
 def tensors():
     """A ResNet-18's tensors under torchvision's names, its last layer's among them."""
-    from jaxens.benchmarks.torch_models import ResNet18 as TorchResNet18
-
-    rng = np.random.default_rng(0)
     return {
-        name: rng.uniform(0.5, 1.5, tensor.shape).astype(np.float32)
-        for name, tensor in TorchResNet18(7, width=4).state_dict().items()
+        name: tensor
+        for name, tensor in state_dicts.resnet18(7, width=4).items()
         if not name.endswith("num_batches_tracked")
     }
 

@@ -62,31 +62,6 @@ def test_losses_in_training_are_equal(variant: torch_side.Variant, losses: Any) 
     assert np.ptp(losses, axis=0).min() > 1e-3  # the losses change
 
 
-def test_single_steps_have_the_losses_of_a_step_of_all(losses: np.ndarray) -> None:
-    single = steps.one_by_one(subject())
-    stacked = np.stack([np.concatenate(single.call()) for _ in range(2)])
-    np.testing.assert_allclose(stacked, losses[:2], rtol=1e-4)
-
-
-def test_several_steps_in_one_dispatch_have_the_same_losses(
-    monkeypatch: pytest.MonkeyPatch, losses: np.ndarray
-) -> None:
-    monkeypatch.setattr(steps, "steps_at_once", lambda: 3)
-    several = steps.together(subject())
-    assert several.steps == 3
-    np.testing.assert_allclose(several.call(), losses[:3], rtol=1e-3)
-
-
-def test_heads_train_alike_with_and_without_stored_features() -> None:
-    frozen = subject(base="frozen")
-    trainings = [steps.together(frozen, embedded=embedded) for embedded in (False, True)]
-    per_step, per_run = (
-        np.concatenate([training.call() for _ in range(3)]) for training in trainings
-    )
-    np.testing.assert_allclose(per_run, per_step, rtol=1e-5)
-    assert (per_step[2] < per_step[0]).all()
-
-
 METHODS = [
     method for method in explain.METHODS if method != "gradient_shap"
 ]  # draws random samples

@@ -1,0 +1,66 @@
+"""VGG16 against PyTorch, with the same random weights."""
+
+import jax
+import numpy as np
+import pytest
+import torch
+
+from jaxens.benchmarks.torch_models import VGG16 as TorchVGG16
+from jaxens.models import VGG, from_torchvision
+from jaxens.models.vgg import adaptive_average_pool
+from tests.models.material import relative_error, shapes_of
+from tests.reference.randomize import randomize
+from tests.reference.twins import sample_images, to_torch
+
+TASKS = (("species", 5),)
+HIDDEN = 64
+
+
+@pytest.fixture(scope="module")
+def theirs() -> TorchVGG16:
+    model = TorchVGG16(5, HIDDEN).eval()
+    randomize(model)
+    return model
+
+
+@pytest.fixture(scope="module")
+def full(theirs: TorchVGG16) -> tuple[VGG, dict]:
+    model = VGG(TASKS, full=True, hidden=HIDDEN)
+    state = {name: tensor.numpy() for name, tensor in theirs.state_dict().items()}
+    return model, from_torchvision("vgg16-full", state, shapes_of(model))
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (64, 48)])
+def test_features_and_logits_equal_pytorchs(
+    full: tuple[VGG, dict], theirs: TorchVGG16, height: int, width: int
+) -> None:
+    model, variables = full
+    images = sample_images(2, size=(height, width))
+    with torch.no_grad():
+        before_last_pool = theirs.features[:-1](to_torch(images)).permute(0, 2, 3, 1).numpy()
+        logits = theirs(to_torch(images)).numpy()
+    features = jax.jit(lambda v, x: model.apply(v, x, method="features"))(variables, images)
+    assert features.shape == (2, height // 16, width // 16, 512)
+    assert relative_error(features, before_last_pool) < 1e-4
+    head = model.apply(variables, features, method="head")
+    assert relative_error(head["species"], logits) < 1e-4
+
+
+def test_the_full_head_equals_pytorchs_where_the_pool_is_uneven(
+    full: tuple[VGG, dict], theirs: TorchVGG16
+) -> None:
+    """Features of a 272x240 image: pooled to 8x7, then averaged to 7x7."""
+    model, variables = full
+    features = np.random.default_rng(1).normal(size=(2, 17, 15, 512)).astype(np.float32)
+    with torch.no_grad():
+        pooled = theirs.avgpool(theirs.features[-1](to_torch(features)))
+        logits = theirs.classifier(torch.flatten(pooled, 1)).numpy()
+    head = model.apply(variables, features, method="head")
+    assert relative_error(head["species"], logits) < 1e-4
+
+
+@pytest.mark.parametrize("shape", [(1, 2), (7, 7), (8, 5), (13, 14), (16, 30)])
+def test_adaptive_average_pool_equals_pytorchs(shape: tuple[int, int]) -> None:
+    x = np.random.default_rng(2).normal(size=(2, *shape, 3)).astype(np.float32)
+    expected = torch.nn.functional.adaptive_avg_pool2d(to_torch(x), 7).permute(0, 2, 3, 1)
+    np.testing.assert_allclose(adaptive_average_pool(x, 7), expected.numpy(), atol=1e-6)
