@@ -1,7 +1,6 @@
 import jax
 import numpy as np
 import pytest
-import torch
 from scipy.stats import pearsonr
 
 from jaxens import metrics
@@ -34,12 +33,6 @@ def test_area_averages_equal_integrals_over_the_cells(size):
     np.testing.assert_allclose(
         metrics.area_average(map, 14), plain_area_average(map, 14), atol=1e-6
     )
-
-
-def test_area_averages_of_whole_blocks_equal_pytorch():
-    maps = random_map((56, 42), 2, 3, signed=True)
-    theirs = torch.nn.functional.adaptive_avg_pool2d(torch.from_numpy(maps), 14)
-    np.testing.assert_allclose(metrics.area_average(maps, 14), theirs, atol=1e-6)
 
 
 def test_area_averages_keep_the_mean_of_a_map():
