@@ -11,25 +11,25 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxens import attribution as attr
-from tests.reference import twins
+from tests.attribution import cnn
 
-IMAGES = twins.sample_images(3)
+IMAGES = cnn.sample_images(3)
 TARGETS = np.array([2, 0, 4])
 KEYS = jax.random.split(jax.random.key(0), len(IMAGES))
-MEMBERS = [twins.params_of(twins.TorchNet(seed=seed)) for seed in range(3)]
+MEMBERS = [cnn.random_params(seed=seed) for seed in range(3)]
 
 SEGMENTS = attr.grid(10, 14, 3)
-BACKGROUND = twins.sample_images(2, seed=1)
+BACKGROUND = cnn.sample_images(2, seed=1)
 
 LARGE = np.zeros((4, 32, 32, 3), np.float32)  # enough for memory to be that of activations
 
 
-def network(params: twins.Params) -> attr.Network:
+def network(params: cnn.Params) -> attr.Network:
     return attr.Network(
-        logits_fn=partial(twins.logits, params),
-        features_fn=partial(twins.features, params),
-        head_fn=partial(twins.head, params),
-        guided_logits_fn=partial(twins.logits, params, act=attr.guided_relu),
+        logits_fn=partial(cnn.logits, params),
+        features_fn=partial(cnn.features, params),
+        head_fn=partial(cnn.head, params),
+        guided_logits_fn=partial(cnn.logits, params, act=attr.guided_relu),
     )
 
 
@@ -48,7 +48,7 @@ def settings(method: str, key: jax.Array, images: int) -> dict[str, object]:
 
 def explain(
     method: str,
-    params: twins.Params,
+    params: cnn.Params,
     images: np.ndarray = IMAGES,
     targets: attr.Targets = TARGETS,
     keys: jax.Array = KEYS,
@@ -58,7 +58,7 @@ def explain(
     return _compiled(method, frozenset(given.items()))(params, images, targets, keys)
 
 
-def of_members(method: str, members: list[twins.Params]) -> jax.Array:
+def of_members(method: str, members: list[cnn.Params]) -> jax.Array:
     """The maps of an ensemble, by `vmap`: [member, image, height, width]."""
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
     return _vmapped(method)(stacked)
@@ -67,7 +67,7 @@ def of_members(method: str, members: list[twins.Params]) -> jax.Array:
 @cache
 def _compiled(method: str, given: frozenset[tuple[str, object]]) -> Callable[..., jax.Array]:
     def one(
-        params: twins.Params, images: jax.Array, targets: attr.Targets, keys: jax.Array
+        params: cnn.Params, images: jax.Array, targets: attr.Targets, keys: jax.Array
     ) -> jax.Array:
         every = settings(method, keys, len(images)) | dict(given)
         return attr.attribute(method, network(params), images, targets, **every)
@@ -76,7 +76,7 @@ def _compiled(method: str, given: frozenset[tuple[str, object]]) -> Callable[...
 
 
 @cache
-def _vmapped(method: str) -> Callable[[twins.Params], jax.Array]:
+def _vmapped(method: str) -> Callable[[cnn.Params], jax.Array]:
     return jax.jit(jax.vmap(partial(explain, method)))
 
 

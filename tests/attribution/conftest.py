@@ -7,7 +7,7 @@ import jaxtyping
 import pytest
 
 from jaxens.attribution.gradient import Model
-from tests.reference import twins
+from tests.attribution import cnn
 
 
 @pytest.fixture
@@ -19,10 +19,10 @@ def unchecked() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def params() -> twins.Params:
-    return twins.params_of(twins.TorchNet())
+def params() -> cnn.Params:
+    return cnn.random_params()
 
 
 @pytest.fixture(scope="session")
-def network(params: twins.Params) -> Model:
-    return partial(twins.logits, params)
+def network(params: cnn.Params) -> Model:
+    return partial(cnn.logits, params)

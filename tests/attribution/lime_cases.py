@@ -8,10 +8,10 @@ import numpy as np
 from jaxens.attribution.keys import Keys
 from jaxens.attribution.lime import lime_draws
 from jaxens.attribution.segments import grid
-from tests.reference import twins
+from tests.attribution import cnn
 
 # Strong enough that a lasso leaves some coefficients.
-IMAGES = 6 * twins.sample_images(3)
+IMAGES = 6 * cnn.sample_images(3)
 SEGMENTS = np.stack([grid(10, 14, cells) for cells in (2, 3, 1)])
 COUNT = 9
 KEY = jax.random.key(0)

@@ -14,9 +14,8 @@ import pytest
 
 from jaxens import attribution as attr
 from jaxens.attribution.gradient import Model
-from tests.attribution import cases
+from tests.attribution import cases, cnn
 from tests.attribution.cases import IMAGES, KEYS, MEMBERS, TARGETS, of_members
-from tests.reference import twins
 
 
 def of_network(method: str, network: attr.Network) -> jax.Array:
@@ -67,7 +66,7 @@ def test_models_that_are_the_same_function_have_the_same_maps(method: str) -> No
     assert_same(of_network(method, rewritten(MEMBERS[0])), cases.explain(method, MEMBERS[0]))
 
 
-def rewritten(params: twins.Params) -> attr.Network:
+def rewritten(params: cnn.Params) -> attr.Network:
     """The twin without a convolution, a window, or `jax.nn.relu`."""
 
     def relu(x: jax.Array) -> jax.Array:
@@ -89,7 +88,7 @@ def rewritten(params: twins.Params) -> attr.Network:
         return relu(convolve(x, params["kernel2"], 2) + params["bias2"])
 
     def head(features: jax.Array) -> jax.Array:
-        kernel = params["kernel3"].reshape(*features.shape[1:], twins.CLASSES)
+        kernel = params["kernel3"].reshape(*features.shape[1:], cnn.CLASSES)
         return jnp.einsum("nhwc,hwck->nk", features, kernel) + params["bias3"]
 
     return attr.Network(lambda images: head(features(images)), features, head)
@@ -121,7 +120,7 @@ def test_without_biases_input_x_gradient_is_complete_and_the_integrated_gradient
 ) -> None:
     """Such a network is homogeneous: its gradient is the same on all of the line from zero."""
     unbiased = {name: leaf * 0 if "bias" in name else leaf for name, leaf in MEMBERS[0].items()}
-    model = partial(twins.logits, unbiased)
+    model = partial(cnn.logits, unbiased)
 
     @jax.jit
     def maps(images: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -10,9 +10,9 @@ from flax import nnx
 
 from jaxens import attribution as attr
 from jaxens.attribution.gradient import Model
-from tests.reference import twins
+from tests.attribution import cnn
 
-IMAGES = twins.sample_images(3)
+IMAGES = cnn.sample_images(3)
 WEIGHTS = np.random.default_rng(1).normal(size=(3, 4)).astype(np.float32)
 
 

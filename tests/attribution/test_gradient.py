@@ -5,10 +5,9 @@ import pytest
 
 from jaxens import attribution as attr
 from jaxens.attribution.gradient import Model
-from tests.attribution import cases
-from tests.reference import twins
+from tests.attribution import cases, cnn
 
-IMAGES = twins.sample_images(3, 2)
+IMAGES = cnn.sample_images(3, 2)
 WEIGHTS = np.random.default_rng(1).normal(size=(10, 14, 2, 4)).astype(np.float32)
 
 
@@ -29,7 +28,7 @@ def test_input_x_gradient_of_a_linear_model_is_each_inputs_part_of_the_logit() -
 
 
 def test_an_image_is_explained_alike_alone_and_among_others(network: Model) -> None:
-    images = twins.sample_images(3)
+    images = cnn.sample_images(3)
     together = attr.saliency(network, images, np.array([0, 1, 2]))
     alone = attr.saliency(network, images[1:2], 1)
     np.testing.assert_allclose(together[1:2], alone, atol=1e-6)

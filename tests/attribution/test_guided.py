@@ -9,22 +9,21 @@ import jax.extend
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import torch
 from flax import nnx
 
 from jaxens import attribution as attr
 from jaxens import models
 from jaxens.attribution.gradient import Model
-from jaxens.benchmarks.torch_models import ResNet18 as TorchResNet18
-from tests.models.material import pictures, shapes_of
-from tests.reference import networks, twins
-from tests.reference.randomize import randomize
+from tests.attribution import cnn, vgg
 
-IMAGES = twins.sample_images(3)
+IMAGES = cnn.sample_images(3)
 TASKS = (("species", 5),)
-VGG = networks.network("VGG")
-GUIDED = VGG.logits_fn(attr.guided_relu)
-HALVES = VGG.features_fn(), VGG.head_fn()
+PARAMS = vgg.random_params()
+GUIDED = jax.jit(partial(vgg.logits, PARAMS, act=attr.guided_relu))
+HALVES = (
+    jax.jit(partial(vgg.features, PARAMS, act=jax.nn.relu)),
+    jax.jit(partial(vgg.head, PARAMS, act=jax.nn.relu)),
+)
 
 
 def test_a_gradient_passes_where_input_and_gradient_are_positive() -> None:
@@ -41,7 +40,8 @@ def test_the_precision_of_its_input_is_kept() -> None:
 
 
 def test_the_guided_model_gives_the_same_logits() -> None:
-    np.testing.assert_array_equal(GUIDED(IMAGES), VGG.logits_fn()(IMAGES))
+    logits = jax.jit(partial(vgg.logits, PARAMS, act=jax.nn.relu))
+    np.testing.assert_array_equal(GUIDED(IMAGES), logits(IMAGES))
 
 
 def test_what_only_negative_weights_carry_is_left_out() -> None:
@@ -53,35 +53,6 @@ def test_what_only_negative_weights_carry_is_left_out() -> None:
 
     maps = attr.guided_backprop(logits, np.full((1, 1, 2, 1), 3, np.float32), 0)
     np.testing.assert_array_equal(maps[0, 0, :, 0], [1, 0])
-
-
-class GuidedReLU(torch.nn.Module):
-    """Springenberg et al. (2015) in PyTorch, for a module that is used twice, too."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = torch.nn.functional.relu(x)
-        y.register_hook(lambda gradient: gradient.clamp(min=0))
-        return y
-
-
-def test_a_clone_of_our_resnet_is_guided_as_pytorchs() -> None:
-    theirs = TorchResNet18(5, width=4).eval()
-    model = models.ResNet18(TASKS, width=4)
-    variables = models.from_torchvision("resnet18", randomize(theirs), shapes_of(model))
-    for module in list(theirs.modules()):
-        if hasattr(module, "relu"):
-            module.relu = GuidedReLU()
-    images, targets = pictures(2, 64, 48), np.array([3, 1])
-
-    @jax.jit
-    def explain(images: jax.Array) -> jax.Array:
-        guided = partial(model.clone(act=attr.guided_relu).apply, variables)
-        return attr.guided_backprop(lambda x: guided(x)["species"], images, targets)
-
-    inputs = twins.to_torch(images).requires_grad_()
-    theirs(inputs)[torch.arange(2), torch.from_numpy(targets)].sum().backward()
-    expected = twins.from_torch(inputs.grad)
-    np.testing.assert_allclose(explain(images), expected, atol=1e-4 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
@@ -99,21 +70,24 @@ def test_guided_grad_cam_is_a_product_and_zero_where_grad_cam_is_negative(
 
 
 def test_a_guided_head_is_refused() -> None:
-    guided_head = VGG.head_fn(attr.guided_relu)
+    guided_head = partial(vgg.head, PARAMS, act=attr.guided_relu)
     with pytest.raises(ValueError, match=r"head_fn contains guided_relu.* ordinary model"):
         attr.guided_grad_cam(GUIDED, HALVES[0], guided_head, IMAGES, 1)
 
 
 def test_guided_grad_cam_computes_the_features_once() -> None:
-    pair = networks.vgg(3)
-    models = pair.logits_fn(attr.guided_relu), pair.features_fn(), pair.head_fn()
+    functions = (
+        partial(vgg.logits, PARAMS, act=attr.guided_relu),
+        partial(vgg.features, PARAMS, act=jax.nn.relu),
+        partial(vgg.head, PARAMS, act=jax.nn.relu),
+    )
 
     def convolutions(*methods: Callable[..., jax.Array]) -> int:
         explain = jax.jit(lambda images: [method(images) for method in methods])
         return explain.lower(IMAGES).compile().as_text().count(" convolution(")
 
-    both = convolutions(lambda images: attr.guided_grad_cam(*models, images, 1))
-    guided = convolutions(lambda images: attr.guided_backprop(models[0], images, 1))
+    both = convolutions(lambda images: attr.guided_grad_cam(*functions, images, 1))
+    guided = convolutions(lambda images: attr.guided_backprop(functions[0], images, 1))
     assert both == guided == 6  # three layers, there and back
 
 
@@ -123,7 +97,8 @@ def test_each_of_our_models_is_guided_through_act(name: str) -> None:
 
     def check(model: models.Classifier) -> None:
         def logits(images: jax.Array) -> jax.Array:
-            variables = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), shapes_of(model))
+            shapes = jax.eval_shape(model.init, jax.random.key(0), images)
+            variables = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), shapes)
             return model.apply(variables, images)["species"]
 
         jax.eval_shape(lambda images: attr.check_guided(logits, images), images)
@@ -205,13 +180,13 @@ def test_a_trace_that_jit_has_kept_is_read_again() -> None:
 
 @pytest.mark.parametrize("method", ["backprop", "grad-cam"])
 def test_under_vmap_over_members_each_is_checked_and_explained(method: str) -> None:
-    members = [twins.params_of(twins.TorchNet(seed=seed)) for seed in range(2)]
+    members = [cnn.random_params(seed=seed) for seed in range(2)]
 
-    def explain(params: twins.Params, act: Model = attr.guided_relu) -> jax.Array:
-        guided = partial(twins.logits, params, act=act)
+    def explain(params: cnn.Params, act: Model = attr.guided_relu) -> jax.Array:
+        guided = partial(cnn.logits, params, act=act)
         if method == "backprop":
             return attr.guided_backprop(guided, IMAGES, 1)
-        halves = partial(twins.features, params), partial(twins.head, params)
+        halves = partial(cnn.features, params), partial(cnn.head, params)
         return attr.guided_grad_cam(guided, *halves, IMAGES, 1)
 
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)

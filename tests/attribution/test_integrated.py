@@ -7,10 +7,10 @@ import pytest
 
 from jaxens import attribution as attr
 from jaxens.attribution.gradient import Model
-from tests.reference import twins
+from tests.attribution import cnn
 
-IMAGES = twins.sample_images(3)
-BASELINES = twins.sample_images(3, seed=1)
+IMAGES = cnn.sample_images(3)
+BASELINES = cnn.sample_images(3, seed=1)
 CURVATURE = np.random.default_rng(2).normal(size=(10, 14, 3, 4)).astype(np.float32)
 
 

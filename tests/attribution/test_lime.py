@@ -12,8 +12,8 @@ from jaxens.attribution.lime import lime, lime_draws, lime_from_draws, lime_weig
 from jaxens.attribution.lime_variants import VARIANTS
 from jaxens.attribution.segments import segments_to_map
 from jaxens.attribution.targets import Contrast
+from tests.attribution import cnn
 from tests.attribution.lime_cases import COUNT, IMAGES, KEY, KEYS, MASKS, SEGMENTS
-from tests.reference import twins
 
 STATIC = ("variant", "chunk", "fill")
 
@@ -155,7 +155,7 @@ def test_the_model_sees_each_sample_once_for_all_classes(
 ) -> None:
     spy = Spy(network)
     weights = jax.eval_shape(partial(lime_weights, spy, chunk=chunk), IMAGES, SEGMENTS, MASKS)
-    assert weights.shape == (3, COUNT, twins.CLASSES)
+    assert weights.shape == (3, COUNT, cnn.CLASSES)
     assert len(spy.seen) == calls
     assert sum(map(len, spy.seen)) == 3 * 40
 
@@ -175,7 +175,7 @@ def shown(network: Model, fill: object, **settings: object) -> tuple[np.ndarray,
         (0.3, "marcotcr"),
         (None, "captum"),
         (np.array([1.0, -2, 0.5]), "marcotcr"),
-        (twins.sample_images(3, seed=5), "captum"),
+        (cnn.sample_images(3, seed=5), "captum"),
     ],
     ids=str,
 )
@@ -206,7 +206,7 @@ def test_the_weights_of_all_classes_paint_the_map_of_each(
 ) -> None:
     weights = fit(IMAGES, SEGMENTS, MASKS, variant=variant)
     assert np.abs(weights).max() > 1e-4
-    for label in range(twins.CLASSES):
+    for label in range(cnn.CLASSES):
         maps = explain(IMAGES, label, SEGMENTS, MASKS, variant=variant)
         painted = segments_to_map(weights[..., label], SEGMENTS)
         np.testing.assert_allclose(painted, maps, atol=1e-5 * np.abs(maps).max())
@@ -231,13 +231,13 @@ def test_all_forms_but_captums_explain_probabilities(network: Model, variant: st
     assert (np.abs(maps).max() > 0.01) == (variant == "captum")
 
 
-def test_members_give_under_vmap_what_each_gives_alone(params: twins.Params) -> None:
-    others = [twins.params_of(twins.TorchNet(seed=seed)) for seed in (1, 2)]
+def test_members_give_under_vmap_what_each_gives_alone(params: cnn.Params) -> None:
+    others = [cnn.random_params(seed=seed) for seed in (1, 2)]
     members = jax.tree.map(lambda *leaves: jnp.stack(leaves), params, *others, params)
 
     @jax.jit
-    def explain(params: twins.Params) -> jax.Array:
-        model = partial(twins.logits, params)
+    def explain(params: cnn.Params) -> jax.Array:
+        model = partial(cnn.logits, params)
         return lime_from_draws(model, IMAGES, 2, SEGMENTS, MASKS, chunk=15)
 
     maps = jax.jit(jax.vmap(explain))(members)
@@ -247,15 +247,15 @@ def test_members_give_under_vmap_what_each_gives_alone(params: twins.Params) -> 
     assert np.abs(maps[1] - maps[0]).max() > 1e-3
 
 
-def test_members_share_the_perturbed_images(params: twins.Params) -> None:
+def test_members_share_the_perturbed_images(params: cnn.Params) -> None:
     """Outside of `jit`, what `vmap` maps over is traced, and what all members share is not."""
     members = jax.tree.map(lambda leaf: jnp.stack([leaf, 2 * leaf]), params)
     traced = []
 
-    def explain(params: twins.Params) -> jax.Array:
+    def explain(params: cnn.Params) -> jax.Array:
         def model(images: jax.Array) -> jax.Array:
             traced.append(isinstance(images, jax.core.Tracer))
-            return twins.logits(params, images)
+            return cnn.logits(params, images)
 
         return lime_from_draws(model, IMAGES[:1], 2, SEGMENTS[:1], MASKS[:1, :6], chunk=2)
 

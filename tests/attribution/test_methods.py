@@ -9,9 +9,8 @@ import pytest
 
 from jaxens import attribution as attr
 from jaxens.attribution.gradient import Model
-from tests.attribution import cases
+from tests.attribution import cases, cnn
 from tests.attribution.cases import IMAGES, KEYS, MEMBERS, TARGETS, explain, of_members
-from tests.reference import twins
 
 every_method = pytest.mark.parametrize("method", attr.METHODS)
 
@@ -80,7 +79,7 @@ def test_a_map_is_the_methods_own_with_its_channels_reduced(method: str) -> None
 
 @pytest.mark.parametrize("reduce", attr.REDUCTIONS)
 def test_another_reduction_may_be_asked_for(reduce: str) -> None:
-    gradients = attr.saliency(partial(twins.logits, MEMBERS[0]), IMAGES, TARGETS)
+    gradients = attr.saliency(partial(cnn.logits, MEMBERS[0]), IMAGES, TARGETS)
     expected = attr.REDUCTIONS[reduce](gradients)
     maps = explain("saliency", MEMBERS[0], reduce=reduce)
     np.testing.assert_allclose(maps, expected, atol=1e-5 * np.abs(expected).max())
@@ -180,7 +179,7 @@ def test_what_is_no_random_key_is_refused(method: str, key: object) -> None:
 
 
 def test_settings_reach_their_method() -> None:
-    model = partial(twins.logits, MEMBERS[0])
+    model = partial(cnn.logits, MEMBERS[0])
     given = {"baselines": 1.0, "steps": 3, "quadrature": "riemann_left", "chunk": 1}
     expected = attr.integrated_gradients(model, IMAGES, TARGETS, **given).sum(-1)
     maps = explain("integrated_gradients", MEMBERS[0], **given)
@@ -198,7 +197,7 @@ def test_the_table_tells_what_a_method_takes(method: str) -> None:
 
 
 def test_grad_cam_is_resized_bilinearly() -> None:
-    halves = (partial(twins.features, MEMBERS[0]), partial(twins.head, MEMBERS[0]))
+    halves = (partial(cnn.features, MEMBERS[0]), partial(cnn.head, MEMBERS[0]))
     coarse = attr.grad_cam(*halves, IMAGES, TARGETS)
     assert coarse.shape == (3, 3, 4)
     expected = attr.resize(coarse, (10, 14), "bilinear")

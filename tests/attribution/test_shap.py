@@ -8,10 +8,10 @@ from scipy import stats
 
 from jaxens import attribution as attr
 from jaxens.attribution.gradient import Model
-from tests.reference import twins
+from tests.attribution import cnn
 
-IMAGES = twins.sample_images(4)
-BASELINES = twins.sample_images(3, seed=1)
+IMAGES = cnn.sample_images(4)
+BASELINES = cnn.sample_images(3, seed=1)
 WEIGHTS = np.random.default_rng(2).normal(size=(10, 14, 3, 5)).astype(np.float32)
 KEY = jax.random.key(0)
 KEYS = jax.random.split(KEY, len(IMAGES))

@@ -10,10 +10,9 @@ from scipy import stats
 
 from jaxens import attribution as attr
 from jaxens.attribution.gradient import Model
-from tests.attribution import cases
-from tests.reference import twins
+from tests.attribution import cases, cnn
 
-IMAGES = twins.sample_images(4)
+IMAGES = cnn.sample_images(4)
 TARGETS = np.array([2, 0, 4, 2])
 KEY = jax.random.key(0)
 KEYS = jax.random.split(jax.random.key(1), len(IMAGES))
@@ -132,8 +131,8 @@ def test_every_copy_is_explained_for_its_images_target(
     np.testing.assert_allclose(maps, expected, atol=1e-5 * np.abs(expected).max())
 
 
-def test_any_gradient_method_may_be_wrapped(network: Model, params: twins.Params) -> None:
-    guided = partial(twins.logits, params, act=attr.guided_relu)
+def test_any_gradient_method_may_be_wrapped(network: Model, params: cnn.Params) -> None:
+    guided = partial(cnn.logits, params, act=attr.guided_relu)
     smoothed = explain("smooth", attr.guided_backprop, guided, 1)
     plain = jax.jit(lambda images: attr.guided_backprop(guided, images, 1))
     copies = [plain(IMAGES + NOISE[:, sample]) for sample in range(6)]
@@ -146,10 +145,10 @@ def test_any_gradient_method_may_be_wrapped(network: Model, params: twins.Params
 @both
 @pytest.mark.parametrize("chunk", [None, 4])
 def test_a_method_may_have_maps_of_another_size(
-    name: str, chunk: int | None, params: twins.Params
+    name: str, chunk: int | None, params: cnn.Params
 ) -> None:
-    grad_cam = partial(attr.grad_cam, partial(twins.features, params))
-    head = partial(twins.head, params)
+    grad_cam = partial(attr.grad_cam, partial(cnn.features, params))
+    head = partial(cnn.head, params)
     maps = explain(name, grad_cam, head, TARGETS, chunk=chunk)
     plain = jax.jit(lambda images: grad_cam(head, images, TARGETS))
     copies = [plain(IMAGES + NOISE[:, sample]) for sample in range(6)]

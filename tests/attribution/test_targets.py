@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from jaxens import attribution as attr
-from tests.attribution import cases
+from tests.attribution import cases, cnn
 from tests.attribution.cases import IMAGES, KEYS, MEMBERS, explain
-from tests.reference import twins
 
 LOGITS = jnp.array([[1.0, 2.0, 4.0], [8.0, 16.0, 32.0]])
 
@@ -69,7 +68,7 @@ linear_methods = pytest.mark.parametrize(
 @every_method
 def test_a_class_that_does_not_exist_is_refused_by_every_method(method: str) -> None:
     settings, network = cases.settings(method, KEYS, 3), cases.network(MEMBERS[0])
-    for targets in (twins.CLASSES, np.array([0, 1, twins.CLASSES])):
+    for targets in (cnn.CLASSES, np.array([0, 1, cnn.CLASSES])):
         with pytest.raises(ValueError, match=r"names class 5.*, but the model has 5"):
             jax.eval_shape(
                 partial(attr.attribute, method, network, targets=targets, **settings), images=IMAGES
@@ -80,7 +79,7 @@ def test_a_class_that_does_not_exist_is_refused_by_every_method(method: str) -> 
 def test_a_traced_class_that_does_not_exist_gives_nan_and_not_another_classs_map(
     method: str,
 ) -> None:
-    maps = explain(method, MEMBERS[0], targets=np.array([-1, 1, twins.CLASSES]))
+    maps = explain(method, MEMBERS[0], targets=np.array([-1, 1, cnn.CLASSES]))
     assert np.isnan(maps[::2]).all()
     right = explain(method, MEMBERS[0], targets=np.array([0, 1, 2]))
     np.testing.assert_allclose(maps[1], right[1], atol=1e-6)

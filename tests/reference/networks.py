@@ -11,15 +11,15 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import torch
-from jax import Array, lax
+from jax import Array
 from torch import nn
 
 from jaxens.attribution.gradient import Model
+from tests.attribution import cnn
+from tests.attribution import vgg as jax_vgg
+from tests.attribution.cnn import Act, Params
 from tests.reference import twins
 from tests.reference.randomize import randomize
-
-Params = dict[str, Array]
-Act = Callable[[Array], Array]
 
 
 class Pair(NamedTuple):
@@ -57,14 +57,14 @@ class TorchBlock(nn.Module):
 
 
 class TorchResNet(nn.Module):
-    """Batch normalisation, overlapping max pooling, a block with and one without a projection."""
+    """Batch normalization, overlapping max pooling, a block with and one without a projection."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, 6, 3, padding=1, bias=False)
         self.bn, self.relu, self.pool = nn.BatchNorm2d(6), nn.ReLU(), nn.MaxPool2d(3, 2, padding=1)
         self.block1, self.block2 = TorchBlock(6, 6, 1), TorchBlock(6, 8, 2)
-        self.linear = nn.Linear(8, twins.CLASSES)
+        self.linear = nn.Linear(8, cnn.CLASSES)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.pool(self.relu(self.bn(self.conv(x))))
@@ -81,7 +81,7 @@ class TorchVGG(nn.Module):
         self.relu1, self.relu2, self.relu3, self.relu4 = (nn.ReLU() for _ in range(4))
         self.pool1, self.pool2 = nn.MaxPool2d(2), nn.MaxPool2d(2)
         self.hidden = nn.Linear(2 * 3 * 8, 12)
-        self.linear = nn.Linear(12, twins.CLASSES)
+        self.linear = nn.Linear(12, cnn.CLASSES)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.pool1(self.relu2(self.conv2(self.relu1(self.conv1(x)))))
@@ -91,7 +91,7 @@ class TorchVGG(nn.Module):
 
 def resnet_features(params: Params, images: Array, act: Act) -> Array:
     x = act(_norm(params, "bn", _conv(params, "conv", images)))
-    x = _max_pool(x, 3, 1)
+    x = cnn.max_pool(x, 3, pad=1)
     for block, stride in (("block1", 1), ("block2", 2)):
         y = act(_norm(params, f"{block}.bn1", _conv(params, f"{block}.conv1", x, stride)))
         y = _norm(params, f"{block}.bn2", _conv(params, f"{block}.conv2", y))
@@ -102,42 +102,20 @@ def resnet_features(params: Params, images: Array, act: Act) -> Array:
 
 
 def resnet_head(params: Params, features: Array, act: Act) -> Array:
-    return _linear(params, "linear", features.mean(axis=(1, 2)))
-
-
-def vgg_features(params: Params, images: Array, act: Act) -> Array:
-    x = act(_conv(params, "conv1", images))
-    x = _max_pool(act(_conv(params, "conv2", x)), 2, 0)
-    return act(_conv(params, "conv3", x))
-
-
-def vgg_head(params: Params, features: Array, act: Act) -> Array:
-    pooled = _max_pool(features, 2, 0)
-    hidden = act(_linear(params, "hidden", pooled.reshape(len(pooled), -1)))
-    return _linear(params, "linear", hidden)
+    pooled = features.mean(axis=(1, 2))
+    return pooled @ params["linear.weight"] + params["linear.bias"][None]
 
 
 def _conv(params: Params, name: str, x: Array, stride: int = 1) -> Array:
-    kernel = params[f"{name}.weight"]
-    pad = len(kernel) // 2
-    y = lax.conv_general_dilated(
-        x, kernel, (stride, stride), [(pad, pad)] * 2, dimension_numbers=("NHWC", "HWIO", "NHWC")
-    )
-    return y + params.get(f"{name}.bias", 0)
+    return cnn.convolve(x, params[f"{name}.weight"], stride)
 
 
 def _norm(params: Params, name: str, x: Array) -> Array:
-    scale = params[f"{name}.weight"] / jnp.sqrt(params[f"{name}.running_var"] + 1e-5)
-    return (x - params[f"{name}.running_mean"]) * scale + params[f"{name}.bias"]
-
-
-def _max_pool(x: Array, size: int, pad: int) -> Array:
-    padding = ((0, 0), (pad, pad), (pad, pad), (0, 0))
-    return lax.reduce_window(x, -jnp.inf, lax.max, (1, size, size, 1), (1, 2, 2, 1), padding)
-
-
-def _linear(params: Params, name: str, x: Array) -> Array:
-    return x @ params[f"{name}.weight"] + params[f"{name}.bias"]
+    mean, variance, scale, bias = (
+        cnn.per_channel(params[f"{name}.{part}"])
+        for part in ("running_mean", "running_var", "weight", "bias")
+    )
+    return (x - mean) * (scale / jnp.sqrt(variance + 1e-5)) + bias
 
 
 def _params(net: nn.Module) -> Params:
@@ -147,13 +125,11 @@ def _params(net: nn.Module) -> Params:
     return {name: jnp.asarray(value.transpose(axes[value.ndim])) for name, value in state.items()}
 
 
-def cnn(channels: int) -> Pair:
+def plain(channels: int) -> Pair:
     net = twins.TorchNet(channels).eval()
     randomize(net)
     params = twins.params_of(net)
-    return Pair(
-        net, net.relu2, partial(twins.features, params), lambda x, act: twins.head(params, x)
-    )
+    return Pair(net, net.relu2, partial(cnn.features, params), lambda x, act: cnn.head(params, x))
 
 
 def resnet(channels: int) -> Pair:
@@ -167,10 +143,10 @@ def resnet(channels: int) -> Pair:
 def vgg(channels: int) -> Pair:
     net = TorchVGG(channels).eval()
     params = _params(net)
-    return Pair(net, net.relu3, partial(vgg_features, params), partial(vgg_head, params))
+    return Pair(net, net.relu3, partial(jax_vgg.features, params), partial(jax_vgg.head, params))
 
 
-NETWORKS = {"plain CNN": cnn, "ResNet": resnet, "VGG": vgg}
+NETWORKS = {"plain CNN": plain, "ResNet": resnet, "VGG": vgg}
 
 
 @cache

@@ -11,6 +11,7 @@ from captum import attr as captum
 from captum.attr._utils.approximation_methods import approximation_parameters
 
 from jaxens import attribution as attr
+from tests.attribution import cnn
 from tests.reference import networks, twins
 
 pytestmark = pytest.mark.filterwarnings("ignore:Input Tensor 0 did not already require gradients")
@@ -32,8 +33,8 @@ class Case:
         self, network: str, channels: int, targets: str, size: tuple[int, int] = (10, 14)
     ) -> None:
         self.pair = networks.network(network, channels)
-        self.images = twins.sample_images(3, channels, size=size)
-        self.baselines = twins.sample_images(4, channels, seed=1, size=size)
+        self.images = cnn.sample_images(3, channels, size=size)
+        self.baselines = cnn.sample_images(4, channels, seed=1, size=size)
         self.torch_images = twins.to_torch(self.images)
         self.targets = TARGETS[targets]
         self.logits_fn = self.pair.logits_fn()
@@ -118,7 +119,7 @@ def test_integrated_gradients_with_each_quadrature_from_own_baselines(
     network: str, quadrature: str
 ) -> None:
     case = Case(network, 3, "a class for each image")
-    baselines, steps = twins.sample_images(3, seed=1), 7
+    baselines, steps = cnn.sample_images(3, seed=1), 7
     theirs = case.theirs(
         captum.IntegratedGradients,
         baselines=twins.to_torch(baselines),
@@ -236,7 +237,7 @@ def test_guided_grad_cam(case: Case) -> None:
 @pytest.mark.parametrize("method", ["bilinear", "nearest"])
 @pytest.mark.parametrize("size", [(10, 14), (3, 4), (7, 5), (2, 3), (1, 9), (98, 98)])
 def test_resize(method: str, size: tuple[int, int]) -> None:
-    maps = twins.sample_images(2, 1)[:, :3, :4]
+    maps = cnn.sample_images(2, 1)[:, :3, :4]
     theirs = captum.LayerAttribution.interpolate(twins.to_torch(maps), size, method)
     ours = attr.resize(maps[..., 0], size, method)
     np.testing.assert_allclose(ours, theirs[:, 0], atol=1e-6)

@@ -16,6 +16,7 @@ from jaxens.attribution.lime import lime_from_draws
 from jaxens.attribution.lime_variants import VARIANTS
 from jaxens.attribution.segments import grid
 from jaxens.attribution.targets import Contrast
+from tests.attribution import cnn
 from tests.reference import networks, twins
 
 IMAGES = 2
@@ -41,7 +42,7 @@ class Pair:
     def __init__(
         self, network: str, channels: int, targets: str, size: tuple[int, int] = (10, 14)
     ) -> None:
-        self.images = twins.sample_images(IMAGES, channels, size=size)
+        self.images = cnn.sample_images(IMAGES, channels, size=size)
         self.segments = np.stack([grid(*size, 3), grid(*size, 3)[::-1]])
         self.targets = TARGETS[targets]
         pair = networks.network(network, channels)

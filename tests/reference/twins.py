@@ -1,16 +1,12 @@
-"""One small convolutional network twice: in PyTorch, and in plain JAX on the same weights."""
+"""The network of `tests.attribution.cnn` in PyTorch, and its weights for both."""
 
-from collections.abc import Callable
-
-import jax
 import jax.numpy as jnp
 import numpy as np
 import torch
-from jax import Array, lax
+from jax import Array
 from torch import nn
 
-CLASSES = 5
-Params = dict[str, Array]
+from tests.attribution.cnn import CLASSES, Params
 
 
 class TorchNet(nn.Module):
@@ -32,6 +28,8 @@ class TorchNet(nn.Module):
 
 
 def params_of(net: TorchNet) -> Params:
+    """The weights in the layout of `tests.attribution.cnn`."""
+
     def kernel(conv: nn.Conv2d) -> Array:
         return jnp.asarray(conv.weight.detach().permute(2, 3, 1, 0).numpy())
 
@@ -43,39 +41,6 @@ def params_of(net: TorchNet) -> Params:
         "kernel3": jnp.asarray(net.linear.weight.detach().T.numpy()),
         "bias3": jnp.asarray(net.linear.bias.detach().numpy()),
     }
-
-
-def features(params: Params, images: Array, act: Callable[[Array], Array] = jax.nn.relu) -> Array:
-    hidden = act(_conv(images, params["kernel1"], 1) + params["bias1"])
-    window = (1, 2, 2, 1)
-    hidden = lax.reduce_window(hidden, -jnp.inf, lax.max, window, window, "VALID")
-    return act(_conv(hidden, params["kernel2"], 2) + params["bias2"])
-
-
-def head(params: Params, features: Array) -> Array:
-    return features.reshape(len(features), -1) @ params["kernel3"] + params["bias3"]
-
-
-def logits(params: Params, images: Array, act: Callable[[Array], Array] = jax.nn.relu) -> Array:
-    return head(params, features(params, images, act))
-
-
-def _conv(images: Array, kernel: Array, stride: int) -> Array:
-    return lax.conv_general_dilated(
-        images,
-        kernel,
-        (stride, stride),
-        [(1, 1), (1, 1)],
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )
-
-
-def sample_images(
-    count: int, channels: int = 3, seed: int = 0, size: tuple[int, int] = (10, 14)
-) -> np.ndarray:
-    """Normal noise: images of both signs, no two pixels alike."""
-    generator = np.random.default_rng(seed)
-    return generator.normal(size=(count, *size, channels)).astype(np.float32)
 
 
 def to_torch(images: np.ndarray | Array) -> torch.Tensor:
