@@ -59,7 +59,7 @@ NAN_IN_TWO = np.where(np.arange(3)[:, None, None, None] == 0, IMAGES, np.nan)
     ("images", "message"),
     [
         (IMAGES[0], r"shape \(10, 14, 3\): give \[image, height, width, channel\]"),
-        (np.zeros((2, 4, 4, 3), np.uint8), "type uint8, which has no gradient"),
+        (np.zeros((2, 4, 4, 3), np.uint8), "type uint8: give the floating-point images"),
         (IMAGES[:0], r"images has shape \(0, 10, 14, 3\), no pixel: give at least one image"),
         (NAN_IN_TWO, r"image 1 contains NaN or infinity \(2 of 3 images do\): leave it out"),
         (np.full((1, 4, 4, 3), np.inf, np.float32), r"image 0 contains .* \(1 of 1 images do\)"),

@@ -1,4 +1,4 @@
-"""Max pooling equals PyTorch's, values and gradients, also if values are equal."""
+"""Max pooling of NaN and of images that do not fit (values: tests/reference/test_pooling.py)."""
 
 import jax.numpy as jnp
 import numpy as np
