@@ -67,7 +67,7 @@ def test_models_that_are_the_same_function_have_the_same_maps(method: str) -> No
 
 
 def rewritten(params: cnn.Params) -> attr.Network:
-    """The twin without a convolution, a window, or `jax.nn.relu`."""
+    """The network without a convolution, a window, or `jax.nn.relu`."""
 
     def relu(x: jax.Array) -> jax.Array:
         return jnp.where(x > 0, x, 0)
@@ -83,13 +83,13 @@ def rewritten(params: cnn.Params) -> attr.Network:
         return sum(shifted[1:], shifted[0])
 
     def features(images: jax.Array) -> jax.Array:
-        x = relu(convolve(images, params["kernel1"], 1) + params["bias1"])
+        x = relu(convolve(images, params["kernel1"], 1) + cnn.per_channel(params["bias1"]))
         x = x.reshape(len(x), 5, 2, 7, 2, -1).max(axis=(2, 4))
-        return relu(convolve(x, params["kernel2"], 2) + params["bias2"])
+        return relu(convolve(x, params["kernel2"], 2) + cnn.per_channel(params["bias2"]))
 
     def head(features: jax.Array) -> jax.Array:
         kernel = params["kernel3"].reshape(*features.shape[1:], cnn.CLASSES)
-        return jnp.einsum("nhwc,hwck->nk", features, kernel) + params["bias3"]
+        return jnp.einsum("nhwc,hwck->nk", features, kernel) + params["bias3"][None]
 
     return attr.Network(lambda images: head(features(images)), features, head)
 
@@ -101,7 +101,7 @@ def test_pixels_that_the_model_does_not_see_have_none(method: str) -> None:
     seen[2:9, 3:8] = 1
 
     def masked(model: Model) -> Model:
-        return lambda images: model(images * seen)
+        return lambda images: model(images * seen[None])
 
     whole = cases.network(MEMBERS[0])
     blind = whole._replace(

@@ -59,7 +59,7 @@ NAN_IN_TWO = np.where(np.arange(3)[:, None, None, None] == 0, IMAGES, np.nan)
     ("images", "message"),
     [
         (IMAGES[0], r"shape \(10, 14, 3\): give \[image, height, width, channel\]"),
-        (np.zeros((2, 4, 4, 3), np.uint8), "type uint8, which has no gradient"),
+        (np.zeros((2, 4, 4, 3), np.uint8), "type uint8: give the floating-point images"),
         (IMAGES[:0], r"images has shape \(0, 10, 14, 3\), no pixel: give at least one image"),
         (NAN_IN_TWO, r"image 1 contains NaN or infinity \(2 of 3 images do\): leave it out"),
         (np.full((1, 4, 4, 3), np.inf, np.float32), r"image 0 contains .* \(1 of 1 images do\)"),
@@ -117,17 +117,17 @@ def whole_model_in_training(images: jax.Array) -> jax.Array:
     return Net().apply(VARIABLES, images, True, mutable=["batch_stats"], rngs=rngs)[0]
 
 
-def centred_on_the_batch(images: jax.Array) -> jax.Array:
-    return logits(images - images.mean(axis=0))
+def centered_on_the_batch(images: jax.Array) -> jax.Array:
+    return logits(images - images.mean(axis=0, keepdims=True))
 
 
 def place_in_the_batch(images: jax.Array) -> jax.Array:
-    return logits(images) + jnp.arange(len(images))[:, None]
+    return logits(images) + jnp.arange(len(images), dtype=jnp.float32)[:, None]
 
 
 def a_hundredth_of_the_batch(images: jax.Array) -> jax.Array:
     each = logits(images)
-    return each + 0.01 * each.mean(axis=0)
+    return each + 0.01 * each.mean(axis=0, keepdims=True)
 
 
 # What a batch is made of, with which its statistics may hide.
@@ -147,7 +147,7 @@ BATCHES = {
         batch_norm_in_training,
         dropout_with_a_fixed_key,
         whole_model_in_training,
-        centred_on_the_batch,
+        centered_on_the_batch,
         place_in_the_batch,
     ],
 )

@@ -48,7 +48,7 @@ def test_a_model_that_gives_nan_for_an_image_gives_it_a_map_of_nan() -> None:
     ("images", "message"),
     [
         (IMAGES[0], r"shape \(10, 14, 2\): give \[image, height, width, channel\]"),
-        (np.zeros((1, 10, 14, 2), np.uint8), "type uint8, which has no gradient"),
+        (np.zeros((1, 10, 14, 2), np.uint8), "type uint8: give the floating-point images"),
     ],
 )
 @pytest.mark.parametrize("method", attr.METHODS)

@@ -91,10 +91,10 @@ def test_superpixels_of_bytes_are_those_of_fractions() -> None:
     [
         (pictures(), "watershed", "unknown method 'watershed': choose from slic, quickshift"),
         (pictures()[0], "slic", r"images has shape \(24, 32, 3\).*images\[None\]"),
-        (pictures(4), "slic", r"images has shape \(2, 24, 32, 4\).*or 1 for grey"),
-        (pictures() - 0.5, "slic", "no normalised images"),
-        (300 * pictures(), "slic", "no normalised images"),
-        (pictures() * np.nan, "slic", "no normalised images"),
+        (pictures(4), "slic", r"images has shape \(2, 24, 32, 4\).*or 1 for gray"),
+        (pictures() - 0.5, "slic", "no normalized images"),
+        (300 * pictures(), "slic", "no normalized images"),
+        (pictures() * np.nan, "slic", "no normalized images"),
     ],
 )
 def test_what_superpixels_cannot_cut_is_refused(

@@ -36,7 +36,7 @@ def shap_of_linear(key: jax.Array) -> jax.Array:
 def test_a_linear_model_gives_the_mean_difference_from_the_drawn_baselines() -> None:
     draws = draw(KEY)
     difference = IMAGES[:, None] + draws.noise - BASELINES[draws.baseline]
-    expected = difference.mean(axis=1) * WEIGHTS[..., 1]
+    expected = difference.mean(axis=1) * WEIGHTS[None, ..., 1]
     maps = shap_of_linear(KEY)
     np.testing.assert_allclose(maps, expected, atol=1e-5)
 
