@@ -59,8 +59,10 @@ def in_chunks(
         done = _traced_numbers(results)
         if first + chunk > rows and combine is None and not done:
             some = _filled_rows(first, chunk, rows)
-        parts = (_take(x, some, axis) for x, axis in zip(arguments, axes, strict=True))
-        result = function(*(_wait_for(done, part) if done else part for part in parts))
+        parts = [_take(x, some, axis) for x, axis in zip(arguments, axes, strict=True)]
+        if done:
+            parts = [_wait_for(done, x, axis) for x, axis in zip(parts, axes, strict=True)]
+        result = function(*parts)
         results = [combine(results[0], result)] if combine and results else [*results, result]
     if combine:
         return results[0]
@@ -149,8 +151,8 @@ def _traced_numbers(results: list[Any]) -> list[Float[Array, "..."]]:
     ]
 
 
-def _wait_for(done: list[Float[Array, "..."]], arguments: T) -> T:
-    """Returns the arguments unchanged; XLA computes `done` before it uses the arrays in them.
+def _wait_for(done: list[Float[Array, "..."]], tree: T, axis: int) -> T:
+    """Returns the tree unchanged; XLA computes `done` before it uses the arrays with this axis.
 
     Under `vmap` over members, arguments that members share stay shared.
     """
@@ -158,13 +160,13 @@ def _wait_for(done: list[Float[Array, "..."]], arguments: T) -> T:
     wait = _never(sum(totals[1:], start=totals[0]))
 
     def waiting(leaf: Any) -> Any:
-        if not isinstance(leaf, Array | np.ndarray) or jnp.issubdtype(
-            leaf.dtype, jax.dtypes.extended
-        ):
+        if not isinstance(leaf, Array | np.ndarray) or not _has_axis(leaf, axis):
+            return leaf
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.extended):  # random keys have no zero
             return leaf
         return jnp.where(wait, jnp.zeros_like(leaf), leaf)
 
-    return jax.tree.map(waiting, arguments)
+    return jax.tree.map(waiting, tree)
 
 
 @custom_vmap

@@ -76,6 +76,17 @@ def test_the_last_call_is_smaller_inside_of_jit_and_if_results_are_combined():
     assert shapes_of_calls(3, combine=combine) == [(3, 2), (3, 2), (1, 2)]
 
 
+def test_arguments_without_a_row_axis_are_not_traced():
+    traced = []
+
+    def function(rows, target):
+        traced.append(isinstance(target, jax.core.Tracer))
+        return rows + target
+
+    jax.jit(lambda rows: in_chunks(function, 3, rows, np.array(2.0, np.float32)))(ROWS)
+    assert traced == [False] * 3
+
+
 def memory_of_work_on_rows(chunk, combine):
     """Bytes that XLA plans for 64 rows, each of which needs an array of 400 kB."""
 

@@ -134,7 +134,25 @@ def lime_from_draws(
     probabilities: Model | None = None,
     chunk: int | None = None,
 ) -> Float[Array, "image height width"]:
-    """Returns `lime` for given masks: whether each sample keeps each segment."""
+    """Returns `lime` for given masks.
+
+    Args:
+        logits_fn: from images to logits [image, class].
+        images: floats, as the model takes them.
+        targets: what to explain, as for `lime`.
+        segments: labels of the pixels.
+        masks: whether each sample keeps each segment, see `lime_draws`.
+        variant: a name of `VARIANTS`.
+        fill: as for `lime`.
+        probabilities: as for `lime`.
+        chunk: as for `lime`.
+
+    Returns:
+        Signed attributions, in the unit of the explained number.
+
+    Raises:
+        ValueError: as `lime`.
+    """
 
     def of_target(values: Array) -> Array:
         by_sample = jax.vmap(lambda values: select(values, targets), in_axes=1, out_axes=1)

@@ -1,4 +1,4 @@
-"""Segments of an image: groups of pixels that LIME hides together.
+"""Segments of an image: groups of pixels that LIME replaces as one.
 
 A segmentation is an array of labels [height, width]: 0, 1, 2, ... The images of a batch may
 have different numbers of segments, and a label may have no pixel.

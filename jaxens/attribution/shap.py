@@ -122,6 +122,20 @@ def shap_from_draws(
     """Returns `gradient_shap` for given draws.
 
     The factor of the gradient is the noisy image minus the baseline, as in Captum.
+
+    Args:
+        logits_fn: from images to logits [image, class].
+        images: floats, as the model takes them.
+        targets: what to explain, see `select`.
+        baselines: images from which `draws.baseline` selects.
+        draws: of `shap_draws`.
+        chunk: as for `gradient_shap`.
+
+    Returns:
+        Signed attributions, in logits.
+
+    Raises:
+        ValueError: if an argument does not fit.
     """
     images = as_images(images)
     baselines, draws = _as_baselines(baselines, images), _as_draws(draws, images)

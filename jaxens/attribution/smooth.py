@@ -33,13 +33,13 @@ def smooth_grad(method: GradientMethod) -> Callable[..., Array]:
 
     which returns the mean map of noisy copies of each image. Its arguments are:
 
-        logits_fn, images, targets: those of the method.
-        key: one key, or one for each image, see `noise_draws`.
-        samples: noisy copies of each image.
-        stdev: standard deviation of the noise, in the images' unit as in Captum. Smilkov et al.
-            suggest 0.1 to 0.2 of the images' range.
-        chunk: copies of an image that go through the model at once (None: all). It bounds memory
-            and changes the result by rounding only.
+    - `logits_fn`, `images`, `targets`: those of the method.
+    - `key`: one key, or one for each image, see `noise_draws`.
+    - `samples`: noisy copies of each image.
+    - `stdev`: standard deviation of the noise, in the images' unit as in Captum. Smilkov et al.
+      suggest 0.1 to 0.2 of the images' range.
+    - `chunk`: copies of an image that go through the model at once (None: all). It bounds memory
+      and changes the result by rounding only.
 
     Args:
         method: a gradient method. Bind its settings before:
@@ -117,7 +117,22 @@ def smooth_grad_from_draws(
     draws: Float[ArrayLike, "image sample height width channel"],
     chunk: int | None = None,
 ) -> Float[Array, "image *map"]:
-    """Returns SmoothGrad for given noise."""
+    """Returns SmoothGrad for given noise.
+
+    Args:
+        method: a gradient method, see `smooth_grad`.
+        logits_fn: the model, as the method takes it.
+        images: floats, as the model takes them.
+        targets: what to explain, see `select`.
+        draws: noise, see `noise_draws`.
+        chunk: as for `smooth_grad`.
+
+    Returns:
+        The mean of the method's maps.
+
+    Raises:
+        ValueError: if an argument does not fit.
+    """
     images = as_images(images)
     draws = _as_draws(draws, images)
 
@@ -139,6 +154,20 @@ def var_grad_from_draws(
 
     The variances of chunks are merged as by Chan et al. (1979). A difference of mean squares
     would lose all digits where the maps hardly vary.
+
+    Args:
+        method: a gradient method, see `smooth_grad`.
+        logits_fn: the model, as the method takes it.
+        images: floats, as the model takes them.
+        targets: what to explain, see `select`.
+        draws: noise, see `noise_draws`.
+        chunk: as for `smooth_grad`.
+
+    Returns:
+        The variance of the method's maps.
+
+    Raises:
+        ValueError: if an argument does not fit.
     """
     images = as_images(images)
     draws = _as_draws(draws, images)

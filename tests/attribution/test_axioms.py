@@ -1,6 +1,6 @@
 """What the literature asks of attributions; a method that joins the table is enrolled.
 
-Completeness of integrated gradients and the methods' reductions to one another stand beside
+Completeness of integrated gradients and the methods' reductions to one another stand next to
 each method.
 """
 

@@ -21,7 +21,7 @@ def logits(images: jax.Array) -> jax.Array:
 
 
 class Net(nn.Module):
-    """Batch normalisation and dropout, as they are found in models."""
+    """Batch normalization and dropout, as they are found in models."""
 
     @nn.compact
     def __call__(self, images: jax.Array, train: bool) -> jax.Array:

@@ -115,7 +115,7 @@ def test_no_call_of_the_model_exceeds_the_chunk(network: Model) -> None:
         assert set(calls) == rows
 
 
-COLOUR = np.array([0.5, -1, 2], np.float32)
+COLOR = np.array([0.5, -1, 2], np.float32)
 
 
 @pytest.mark.parametrize(
@@ -123,11 +123,11 @@ COLOUR = np.array([0.5, -1, 2], np.float32)
     [
         (1, np.full_like(IMAGES, 1)),
         (np.float32(0.5), np.full_like(IMAGES, 0.5)),
-        (COLOUR, np.broadcast_to(COLOUR, IMAGES.shape)),
+        (COLOR, np.broadcast_to(COLOR, IMAGES.shape)),
         (BASELINES[0], np.broadcast_to(BASELINES[0], IMAGES.shape)),
         (BASELINES[:1], np.broadcast_to(BASELINES[:1], IMAGES.shape)),
     ],
-    ids=["integer", "number", "colour", "image", "batch of one"],
+    ids=["integer", "number", "color", "image", "batch of one"],
 )
 def test_baselines_broadcast_to_the_images(baselines: jax.Array, same: np.ndarray) -> None:
     maps = integrate(quadratic, IMAGES, 1, baselines, steps=2)

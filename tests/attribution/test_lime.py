@@ -40,7 +40,7 @@ class Spy:
 
 
 def unchanged(logits: jax.Array) -> jax.Array:
-    """In the place of a softmax: forms that explain a probability explain the logit."""
+    """Instead of a softmax: variants that explain a probability explain the logit."""
     return logits
 
 

@@ -26,7 +26,7 @@ def test_members_may_lead(reduce: Callable[[np.ndarray], jax.Array]) -> None:
     np.testing.assert_array_equal(maps[1, 2], reduce(members[1, 2]))
 
 
-def test_bilinear_has_half_pixel_centres_and_repeats_the_border() -> None:
+def test_bilinear_has_half_pixel_centers_and_repeats_the_border() -> None:
     row = jnp.array([[0.0, 4.0]])
     np.testing.assert_allclose(attr.resize(row, (1, 4)), [[0, 1, 3, 4]])
 

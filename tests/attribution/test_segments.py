@@ -13,8 +13,8 @@ METHODS: dict[str, dict[str, float]] = {
 }
 
 
-def pictures(channels: int = 3) -> np.ndarray:
-    """Two pictures in halves, of a dark and a bright colour with a little noise."""
+def photos(channels: int = 3) -> np.ndarray:
+    """Two photos in halves, of a dark and a bright color with a little noise."""
     generator = np.random.default_rng(0)
     dark = generator.uniform(0.1, 0.15, size=(2, 24, 32, channels))
     dark[0, :, 20:] += 0.7
@@ -49,14 +49,14 @@ def test_a_grid_finer_than_the_pixels_is_refused(cells: int) -> None:
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("method", METHODS)
 def test_superpixels_follow_edges_and_are_numbered_without_gaps(method: str, channels: int) -> None:
-    images = pictures(channels)
+    images = photos(channels)
     labels = seg.superpixels(images, method, **METHODS[method])
     assert labels.shape == (2, 24, 32)
     assert labels.dtype == np.int32
-    for picture, its in zip(images, labels, strict=True):
+    for photo, its in zip(images, labels, strict=True):
         np.testing.assert_array_equal(np.unique(its), np.arange(its.max() + 1))
         assert its.max() > 0
-        bright = picture[..., 0] > 0.5
+        bright = photo[..., 0] > 0.5
         assert not set(its[bright]) & set(its[~bright])
 
 
@@ -73,15 +73,15 @@ def test_superpixels_follow_edges_and_are_numbered_without_gaps(method: str, cha
 def test_superpixels_are_scikit_images(
     method: str, settings: dict[str, float], reference: dict[str, float]
 ) -> None:
-    images = pictures()
-    for picture, ours in zip(images, seg.superpixels(images, method, **settings), strict=True):
-        theirs = getattr(segmentation, method)(picture, **reference)
+    images = photos()
+    for photo, ours in zip(images, seg.superpixels(images, method, **settings), strict=True):
+        theirs = getattr(segmentation, method)(photo, **reference)
         pairs = set(zip(ours.flat, theirs.flat, strict=True))
         assert len(pairs) == len(np.unique(theirs)) == ours.max() + 1
 
 
 def test_superpixels_of_bytes_are_those_of_fractions() -> None:
-    images = (255 * pictures()).astype(np.uint8)
+    images = (255 * photos()).astype(np.uint8)
     np.testing.assert_array_equal(seg.superpixels(images), seg.superpixels(images / 255))
 
 
@@ -89,12 +89,12 @@ def test_superpixels_of_bytes_are_those_of_fractions() -> None:
 @pytest.mark.parametrize(
     ("images", "method", "message"),
     [
-        (pictures(), "watershed", "unknown method 'watershed': choose from slic, quickshift"),
-        (pictures()[0], "slic", r"images has shape \(24, 32, 3\).*images\[None\]"),
-        (pictures(4), "slic", r"images has shape \(2, 24, 32, 4\).*or 1 for gray"),
-        (pictures() - 0.5, "slic", "no normalized images"),
-        (300 * pictures(), "slic", "no normalized images"),
-        (pictures() * np.nan, "slic", "no normalized images"),
+        (photos(), "watershed", "unknown method 'watershed': choose from slic, quickshift"),
+        (photos()[0], "slic", r"images has shape \(24, 32, 3\).*images\[None\]"),
+        (photos(4), "slic", r"images has shape \(2, 24, 32, 4\).*or 1 for gray"),
+        (photos() - 0.5, "slic", "no normalized images"),
+        (300 * photos(), "slic", "no normalized images"),
+        (photos() * np.nan, "slic", "no normalized images"),
     ],
 )
 def test_what_superpixels_cannot_cut_is_refused(

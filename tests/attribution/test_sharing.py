@@ -63,7 +63,7 @@ THERE, BACK = 3, 3  # the convolutions of one pass through the network, and of o
 def test_what_methods_have_in_common_is_computed_once(
     methods: list[str], convolutions: int
 ) -> None:
-    asked: dict[str, dict] = {method: {} for method in methods}
-    explain = jax.jit(lambda images: attr.explain(asked, NETWORK, images, 1))
+    settings: dict[str, dict] = {method: {} for method in methods}
+    explain = jax.jit(lambda images: attr.explain(settings, NETWORK, images, 1))
     program = explain.lower(IMAGES).compile().as_text()
     assert program.count(" convolution(") == convolutions

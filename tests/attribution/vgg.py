@@ -1,4 +1,4 @@
-"""A small VGG in plain JAX: two stages of convolutions, and a hidden layer behind the features."""
+"""A small VGG in plain JAX: two stages of convolutions, and a hidden layer after the features."""
 
 import jax.numpy as jnp
 import numpy as np
