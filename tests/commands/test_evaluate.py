@@ -22,6 +22,8 @@ from jaxens.evaluation.augmented import augmented
 from jaxens.runs.loading import best_ensemble
 from jaxens.runs.run import Run
 
+pytestmark = pytest.mark.slow
+
 # Unsigned and signed ones, of pixels and regions, with and without draws.
 SCORED = ["iou", "correlation", "distance", "average_precision", "pointing_game"]
 SOME = ["saliency", "gradient_shap", "grad_cam", "lime"]

@@ -22,6 +22,8 @@ from jaxens.explain import main as explain
 from jaxens.runs.loading import best_ensemble
 from jaxens.runs.run import Run
 
+pytestmark = pytest.mark.slow
+
 FIGURES = ["centers.png", "members.png", "single-vs-ensemble.png"]
 QUICK = ["--images-at-once", "2"]  # one image after another: one program for all tests
 

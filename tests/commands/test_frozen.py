@@ -17,6 +17,8 @@ from jaxens.runs.loading import abstract_state
 from jaxens.runs.run import Run
 from jaxens.train import main as train
 
+pytestmark = pytest.mark.slow
+
 UNCHANGED = ["--no-flip", "--zoom", "0", "--color", "0"]
 
 

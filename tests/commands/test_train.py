@@ -20,6 +20,8 @@ from jaxens.runs.loading import abstract_state
 from jaxens.runs.run import Run
 from jaxens.train import main as train
 
+pytestmark = pytest.mark.slow
+
 
 def last_state(folder):
     run = Run.open(folder)

@@ -4,8 +4,10 @@ import re
 import runpy
 import shlex
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -28,6 +30,13 @@ def execute(page: Path, block: Block, names: dict[str, object]) -> None:
 def run_command(module: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", [module, *arguments])
     runpy.run_module(module, run_name="__main__")
+
+
+@pytest.fixture(autouse=True)
+def _as_for_readers() -> Iterator[None]:
+    """Lets the networks of the pages mix types and ranks, as JAX does by default."""
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        yield
 
 
 @pytest.fixture

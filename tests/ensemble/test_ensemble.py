@@ -13,6 +13,8 @@ from jaxens.ensemble.quality import task_quality
 from jaxens.models import build, normalized
 from jaxens.ops import conv_general_dilated
 
+pytestmark = pytest.mark.slow
+
 SPECIES = Task.multiclass("species", ("a", "b", "c"))
 MARKS = Task.multilabel("marks", {"ring": ("eye",), "crest": ("crown",)})
 MEMBERS = 3

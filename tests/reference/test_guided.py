@@ -9,7 +9,8 @@ import torch
 from jaxens import attribution as attr
 from jaxens import models
 from jaxens.benchmarks.torch_models import ResNet18 as TorchResNet18
-from tests.models.material import pictures, shapes_of
+from tests.attribution.cnn import sample_images
+from tests.models.material import shapes_of
 from tests.reference import twins
 from tests.reference.randomize import randomize
 
@@ -30,7 +31,7 @@ def test_a_clone_of_our_resnet_is_guided_as_pytorchs() -> None:
     for module in list(theirs.modules()):
         if hasattr(module, "relu"):
             module.relu = GuidedReLU()
-    images, targets = pictures(2, 64, 48), np.array([3, 1])
+    images, targets = sample_images(2, size=(64, 48)), np.array([3, 1])
 
     @jax.jit
     def explain(images: jax.Array) -> jax.Array:

@@ -12,9 +12,10 @@ from flax.traverse_util import flatten_dict
 
 from jaxens.benchmarks.torch_models import ResNet18 as TorchResNet18
 from jaxens.models import ResNet18, from_torchvision
+from tests.attribution.cnn import sample_images
 from tests.models.material import relative_error, shapes_of
 from tests.reference.randomize import randomize
-from tests.reference.twins import sample_images, to_torch
+from tests.reference.twins import to_torch
 
 CLASSES = 7
 

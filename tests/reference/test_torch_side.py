@@ -14,6 +14,8 @@ from jaxens.benchmarks.torch_models import TWINS
 from jaxens.benchmarks.torch_weights import state_dict
 from jaxens.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 VARIANTS = torch_side.variants(cuda=False)
 
 

@@ -8,9 +8,10 @@ import torch
 from jaxens.benchmarks.torch_models import VGG16 as TorchVGG16
 from jaxens.models import VGG, from_torchvision
 from jaxens.models.vgg import adaptive_average_pool
+from tests.attribution.cnn import sample_images
 from tests.models.material import relative_error, shapes_of
 from tests.reference.randomize import randomize
-from tests.reference.twins import sample_images, to_torch
+from tests.reference.twins import to_torch
 
 TASKS = (("species", 5),)
 HIDDEN = 64

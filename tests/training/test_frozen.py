@@ -18,6 +18,8 @@ from jaxens.training.settings import Augment, Config, Data, Members, Model, Opti
 from jaxens.training.state import build_optimizer, init
 from jaxens.training.step import train_all, train_one
 
+pytestmark = pytest.mark.slow
+
 MEMBERS, PICTURES, SIZE, BATCH, STEPS = 3, 12, 16, 4, 3
 TASKS = (
     Task.multiclass("species", ("a", "b", "c")),

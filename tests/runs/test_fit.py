@@ -1,0 +1,124 @@
+"""Training from Python returns the ensemble with its scores, and writes only where it may."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import jaxens
+from jaxens.data.settings import Data
+from jaxens.ensemble.quality import quality
+from jaxens.errors import UserError
+from jaxens.runs import Watch, train
+from jaxens.training.settings import Config, Members, Optim
+
+pytestmark = pytest.mark.slow
+
+MEMBERS, EPOCHS, STEPS_PER_EPOCH, HELD_OUT = 2, 2, 2, 6
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    return Config(
+        data=Data(
+            train_images=16,
+            val_images=6,
+            test_images=HELD_OUT,
+            image_size=16,
+            cache_dir=str(tmp_path_factory.mktemp("cache")),
+        ),
+        ensemble=Members(MEMBERS),
+        optim=Optim(epochs=EPOCHS, batch_size=8),
+    )
+
+
+class Recorder(Watch):
+    def __init__(self):
+        self.calls = []
+
+    def begin(self, steps, done, epochs):
+        self.calls.append(("begin", steps, done, epochs))
+
+    def step(self, epoch, losses, speed):
+        self.calls.append(("step", epoch, losses.shape))
+
+    def epoch(self, epoch, losses, speed, validation):
+        self.calls.append(("epoch", epoch, tuple(score.task for score in validation)))
+
+    def end(self):
+        self.calls.append(("end",))
+
+
+@pytest.fixture(scope="module")
+def watch():
+    return Recorder()
+
+
+@pytest.fixture(scope="module")
+def trained(config, watch, tmp_path_factory):
+    """A training without a run directory, from an empty folder."""
+    folder = tmp_path_factory.mktemp("empty")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        trained = train(config, watch=watch)
+    assert list(folder.iterdir()) == []
+    return trained
+
+
+def test_without_a_folder_the_result_is_in_memory(trained):
+    assert trained.folder is None
+    assert trained.ensemble.members == MEMBERS
+    assert len(trained.held_out) == HELD_OUT
+    assert trained.ensemble.logits(trained.held_out.images[:3], "species").shape[:2] == (MEMBERS, 3)
+
+
+def test_scores_are_those_of_the_ensemble_on_the_held_out_images(trained):
+    assert [score.task for score in trained.scores] == [t.name for t in trained.ensemble.tasks]
+    for score, expected in zip(
+        trained.scores, quality(trained.ensemble, trained.held_out), strict=True
+    ):
+        np.testing.assert_equal(score.as_dict(), expected.as_dict())
+
+
+def test_the_history_has_a_row_per_epoch_and_a_last_one_of_the_held_out_images(trained):
+    *epochs, last = trained.history
+    assert [row["epoch"] for row in epochs] == list(range(1, EPOCHS + 1))
+    assert [row["step"] for row in epochs] == [STEPS_PER_EPOCH, EPOCHS * STEPS_PER_EPOCH]
+    for row in epochs:
+        assert len(row["loss"]) == MEMBERS
+        assert np.isfinite(row["loss"]).all()
+        assert set(row["val"]) == {task.name for task in trained.ensemble.tasks}
+    np.testing.assert_equal(last, {"test": {s.task: s.as_dict() for s in trained.scores}})
+
+
+def test_the_watch_sees_every_step_and_epoch_in_order(trained, watch):
+    tasks = tuple(task.name for task in trained.ensemble.tasks)
+    expected = [("begin", EPOCHS * STEPS_PER_EPOCH, 0, EPOCHS)]
+    for epoch in range(1, EPOCHS + 1):
+        expected += [("step", epoch, (MEMBERS,))] * STEPS_PER_EPOCH
+        expected += [("epoch", epoch, tasks)]
+    assert watch.calls == [*expected, ("end",)]
+
+
+def test_with_a_folder_the_same_ensemble_and_history_are_written(config, trained, tmp_path):
+    images = trained.held_out.images
+    saved = train(config, tmp_path / "run")
+    assert saved.folder == tmp_path / "run"
+    loaded = jaxens.load(saved.folder)
+    for ensemble in (saved.ensemble, loaded):
+        for name, logits in trained.ensemble.all_logits(images).items():
+            np.testing.assert_array_equal(ensemble.all_logits(images)[name], logits)
+    lines = (saved.folder / "metrics.jsonl").read_text().splitlines()
+    assert len(lines) == EPOCHS + 1
+    for line, row in zip(lines, trained.history, strict=True):
+        kept = json.loads(line)
+        for timed in (kept, row := dict(row)):
+            timed.pop("member_images_per_second", None)
+        np.testing.assert_equal(kept, json.loads(json.dumps(row)))
+
+
+def test_an_unknown_task_raises_before_anything_is_written(config, tmp_path):
+    with pytest.raises(UserError, match="wingspan"):
+        train(replace(config, data=replace(config.data, tasks=("wingspan",))), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
