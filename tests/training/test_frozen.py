@@ -38,7 +38,7 @@ def vgg(full, convolution=conv_general_dilated):
         (("species", 3), ("marks", 2)),
         stages=((4, 1), (6, 1)),
         batch_norm=True,
-        full=full,
+        full_classifier=full,
         hidden=5,
         conv_general_dilated=convolution,
     )
