@@ -10,11 +10,12 @@ __version__ = "0.1.0"
 
 
 def load(run: str | os.PathLike[str]) -> "Ensemble":
-    """The ensemble of a run directory, from the checkpoint that was best on validation.
+    """Returns the ensemble of a run directory, from the checkpoint with the best validation score.
 
-    Raises `jaxens.errors.UserError` if the directory is no run or holds no checkpoint.
+    Raises:
+        jaxens.errors.UserError: If the directory is not a run, or has no checkpoint.
     """
-    # Late, so that jaxens.attribution and jaxens.metrics come without the rest.
+    # Imported here, so that jaxens.attribution and jaxens.metrics load nothing else.
     from jaxens.runs.loading import load_ensemble
 
     return load_ensemble(run)

@@ -1,4 +1,4 @@
-"""Names the commands and dispatches: `jaxens train --members 11`, `python -m jaxens train`."""
+"""Calls a command by its name: `jaxens train --members 11`, or `python -m jaxens train`."""
 
 import importlib
 import sys
@@ -10,7 +10,7 @@ from jaxens.cli.parser import run
 from jaxens.errors import UserError
 
 COMMANDS = {
-    "train": "train an ensemble, and look at its explanations",
+    "train": "train an ensemble, and draw a few explanations",
     "evaluate": "score the explanations of a run against what people marked",
     "explain": "explain photos by a run, and draw the maps",
     "data": "look at the images and labels of a data set",
@@ -20,17 +20,15 @@ MODULES = {"data": "jaxens.data.__main__"}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command that the first argument names."""
+    """Runs the command that the first argument names (default: the arguments of this process)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     run(partial(_dispatch, words))
 
 
 def _dispatch(words: list[str]) -> None:
     if not words or words[0] in ("-h", "--help"):
-        print(
-            f"Usage: jaxens COMMAND [OPTIONS]\n\n{_listed()}\n\n"
-            "For the options of one: jaxens COMMAND --help"
-        )
+        print(f"Usage: jaxens COMMAND [OPTIONS]\n\n{_listed()}\n")
+        print("Run jaxens COMMAND --help for the options of a command.")
     elif words[0] == "--version":
         print(f"jaxens {__version__}")
     elif words[0] not in COMMANDS:

@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not words or words[0] in ("-h", "--help"):
         lines = (f"  {name:<9} {options.__doc__}" for name, (options, _) in BENCHMARKS.items())
         print("Usage: python -m jaxens.bench WHAT [OPTIONS]\n\n" + "\n".join(lines))
-        print("\nFor the options of one: python -m jaxens.bench WHAT --help")
+        print("\nRun python -m jaxens.bench WHAT --help for the options of a benchmark.")
         return
     what, *rest = words
     if what not in BENCHMARKS:

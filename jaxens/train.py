@@ -1,9 +1,9 @@
-"""Trains an ensemble in one jitted step for all members, and looks at its explanations.
+"""Trains an ensemble, with one jitted step for all members, and draws a few explanations.
 
     python -m jaxens.train --members 11
 
-draws the FieldMarks birds (once), trains 11 small networks on them, and writes a run
-directory: config, checkpoints, metrics log, provenance, and an image.
+draws the images of FieldMarks (once), trains 11 small networks on them, and writes a run
+directory: config, checkpoints, metrics log, provenance, and a figure.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ def train(
     resume: Annotated[bool, Parameter(negative="")] = False,
     settings: Annotated[Config, parser.FLAT] = Config(),
 ) -> None:
-    """Train an ensemble in one jitted step for all members, and look at its explanations.
+    """Train an ensemble, with one jitted step for all members, and draw a few explanations.
 
     Args:
         config: TOML file to start from (see configs/); a flag is a key of its section
@@ -63,15 +63,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _values(app: Any, commands: tuple[str, ...], arguments: Any) -> None:
-    """Fills in flags that are absent: from --config, or from the run that is resumed."""
-    present = {
-        argument.name: argument.tokens[-1].value for argument in arguments if argument.tokens
-    }
-    file = present.get("--config")
-    if file is None and "--resume" in present:
+    """Fills in flags from --config, or from the config of the run that is resumed."""
+    flags = {argument.name: argument.tokens[-1].value for argument in arguments if argument.tokens}
+    file = flags.get("--config")
+    if file is None and "--resume" in flags:
         from jaxens.runs.run import check_present
 
-        folder = Path(present.get("--out") or _default_folder(present.get("--data", "fieldmarks")))
+        folder = Path(flags.get("--out") or _default_folder(flags.get("--data", "fieldmarks")))
         check_present(folder)
         file = folder / "config.toml"
     if file is not None:

@@ -1,4 +1,4 @@
-"""Image classifiers in Flax Linen, written for one member: an ensemble is a `vmap` of one."""
+"""Image classifiers in Flax Linen, written for one member; an ensemble is a `vmap` over members."""
 
 from jaxens.models.build import MODELS, build
 from jaxens.models.classifier import Classifier

@@ -1,4 +1,4 @@
-"""The models by name."""
+"""The models, by name."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,7 +18,7 @@ MODELS: dict[str, Callable[..., Classifier]] = {
     "small-vgg": partial(VGG, stages=SMALL_STAGES, batch_norm=True),
     "resnet18": ResNet18,
     "vgg16": VGG,
-    "vgg16-full": partial(VGG, full=True),
+    "vgg16-full": partial(VGG, full_classifier=True),
 }
 
 
@@ -28,12 +28,17 @@ def build(
     dtype: DTypeLike = jnp.float32,
     conv_general_dilated: Callable[..., Array] = jax.lax.conv_general_dilated,
 ) -> Classifier:
-    """The model called `name` with a head for each of `tasks` (name, number of logits).
+    """Returns a model with a head for each task.
 
-    `dtype` is that of the computation: parameters, batch statistics and logits are float32.
-    `conv_general_dilated` is every convolution's implementation.
+    Args:
+        name: a key of `MODELS`.
+        tasks: the name and the number of logits of each task.
+        dtype: of the computation. Parameters, batch statistics and logits are float32.
+        conv_general_dilated: computes every convolution; has the signature of
+            `jax.lax.conv_general_dilated`.
 
-    Raises `ValueError` for an unknown name.
+    Raises:
+        ValueError: For an unknown name.
     """
     if name not in MODELS:
         raise ValueError(f"unknown model {name!r}: choose one of {', '.join(MODELS)}")

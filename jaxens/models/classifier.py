@@ -1,4 +1,4 @@
-"""What every model is: features, and a head with the logits of each task."""
+"""The base of every model: a trunk that computes features, and a head with logits per task."""
 
 from collections.abc import Callable
 from functools import partial
@@ -11,16 +11,16 @@ from jax.nn.initializers import variance_scaling
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-# As torchvision draws them: kaiming_normal_(mode="fan_out", nonlinearity="relu") for every
-# convolution, torch.nn.Linear's own for a head (whose biases start at zero here).
+# As in torchvision: kaiming_normal_(mode="fan_out", nonlinearity="relu") for convolutions, and
+# the default of torch.nn.Linear for heads (but biases start at zero here).
 KAIMING_FAN_OUT = variance_scaling(2.0, "fan_out", "normal")
 LINEAR = variance_scaling(1 / 3, "fan_in", "uniform")
 
 
 class BatchNorm(nn.BatchNorm):
-    """Flax's batch normalization, which takes bfloat16 images also under strict type promotion.
+    """Flax's batch normalization, for bfloat16 inputs also where type promotion is strict.
 
-    Flax subtracts a float32 mean from bfloat16 images and leaves the cast to JAX's promotion.
+    Flax subtracts a float32 mean from its inputs, and relies on JAX to promote them.
     """
 
     def __call__(
@@ -31,12 +31,13 @@ class BatchNorm(nn.BatchNorm):
 
 
 class Heads(nn.Module):
-    """One dense layer per task, computed in float32 whatever the rest is computed in."""
+    """One dense layer per task, always computed in float32."""
 
     tasks: tuple[tuple[str, int], ...]
 
     @nn.compact
     def __call__(self, pooled: Float[Array, "batch channel"]) -> dict[str, Float[Array, "batch _"]]:
+        """Returns the logits of each task."""
         return {
             task: nn.Dense(logits, dtype=jnp.float32, kernel_init=LINEAR, name=task)(pooled)
             for task, logits in self.tasks
@@ -46,24 +47,29 @@ class Heads(nn.Module):
 class Classifier(nn.Module):
     """A trunk (images to features) and a head (features to the logits of every task).
 
-    The two halves are methods, so that an explanation may read the features between them:
-    `model.apply(variables, images, method="features")`, then `method="head"`. Together they
-    are the model. So are `method="pooled_features"` (the trunk's features, pooled without
-    parameters) and `method="classify"` (everything above). Parameters lie in `trunk` and `heads`
-    (VGG16's full classifier adds `neck`). With `train=True` batch
-    normalisation uses the batch's statistics (pass `mutable=["batch_stats"]`) and dropout draws
-    from the `dropout` key.
+    The model is split in two halves, so that Grad-CAM can read the features between them:
+    `model.apply(variables, images, method="features")`, then `method="head"`. There is a second
+    split at the pooled features, for a frozen trunk: `method="pooled_features"`, then
+    `method="classify"`.
 
-    A subclass sets `self.trunk` in `setup`. Running variances are the batch's biased ones,
-    as Flax keeps them; PyTorch's are larger by n / (n - 1), n being the values per channel.
+    Parameters are in `trunk` and `heads`; VGG16's full classifier adds `neck`. With `train=True`,
+    batch normalization uses the statistics of the batch (pass `mutable=["batch_stats"]`), and
+    dropout draws from the `dropout` key.
+
+    A subclass sets `self.trunk` in `setup`. Running variances are biased, as in Flax; PyTorch's
+    are larger by n / (n - 1), where n is the number of values per channel.
 
     Attributes:
         tasks: the name of each task and its number of logits.
-        conv_general_dilated: the implementation of every convolution, with the signature of
+        conv_general_dilated: computes every convolution; has the signature of
             `jax.lax.conv_general_dilated`.
-        act: the activation behind every layer; guided backpropagation is the same model with
-            another one, `model.clone(act=...)`.
+        act: the activation after every layer. For guided backpropagation, use the same model with
+            another activation: `model.clone(act=...)`.
         dtype: of the computation. Parameters, batch statistics and logits are float32.
+
+    Raises:
+        ValueError: If tasks are empty, have the same name, or have no logits; if images are not
+            [batch, height, width, 3] floats.
     """
 
     tasks: tuple[tuple[str, int], ...]
@@ -83,44 +89,44 @@ class Classifier(nn.Module):
     def features(
         self, images: Float[Array, "batch height width 3"], train: bool = False
     ) -> Float[Array, "batch h w channel"]:
-        """The output of the last convolutional layer, for normalised images."""
+        """Returns the output of the last convolutional layer, for normalized images."""
         if images.ndim != 4 or images.shape[-1] != 3:
             raise ValueError(f"images must be [batch, height, width, 3], got {images.shape}")
         if not jnp.issubdtype(images.dtype, jnp.floating):
-            raise ValueError(f"images must be normalised floats, got {images.dtype}: scale them")
+            raise ValueError(f"images must be normalized floats, got {images.dtype}: scale them")
         return self.trunk(images, train)
 
     def head(
         self, features: Float[Array, "batch h w channel"], train: bool = False
     ) -> dict[str, Float[Array, "batch _"]]:
-        """The logits of each task."""
+        """Returns the logits of each task, from the output of `features`."""
         return self.classify(self.pool(features), train)
 
     def pooled_features(
         self, images: Float[Array, "batch height width 3"], train: bool = False
     ) -> Float[Array, "batch channel"]:
-        """Pooled features, for normalised images: no parameters but the trunk's."""
+        """Returns pooled features, for normalized images; uses the trunk's parameters only."""
         return self.pool(self.features(images, train))
 
     def classify(
         self, embedding: Float[Array, "batch channel"], train: bool = False
     ) -> dict[str, Float[Array, "batch _"]]:
-        """The logits of each task, from pooled features: every parameter but the trunk's."""
+        """Returns the logits of each task, from pooled features; uses all other parameters."""
         return self.heads(embedding)
 
     def pool(self, features: Float[Array, "batch h w channel"]) -> Float[Array, "batch channel"]:
-        """Global average pooling, summed in float32."""
+        """Averages features over height and width, in float32."""
         return jnp.mean(features, axis=(1, 2), dtype=jnp.float32)
 
     def __call__(
         self, images: Float[Array, "batch height width 3"], train: bool = False
     ) -> dict[str, Float[Array, "batch _"]]:
-        """The logits of each task, for normalised images."""
+        """Returns the logits of each task, for normalized images."""
         return self.head(self.features(images, train), train)
 
     @nn.nowrap
     def conv(self, use_bias: bool) -> Callable[..., nn.Module]:
-        """The convolution that is threaded through a trunk."""
+        """Returns the convolution that a trunk is built from."""
         return partial(
             nn.Conv,
             use_bias=use_bias,
@@ -131,6 +137,6 @@ class Classifier(nn.Module):
 
     @nn.nowrap
     def norm(self) -> Callable[..., nn.Module]:
-        """The normalisation that is threaded through a trunk, with PyTorch's constants."""
-        # Flax's momentum is the share of the old value, PyTorch's (0.1) that of the new one.
+        """Returns the normalization that a trunk is built from, with PyTorch's constants."""
+        # In Flax, momentum is the weight of the old value; in PyTorch (0.1), of the new one.
         return partial(BatchNorm, momentum=0.9, epsilon=1e-5, dtype=self.dtype)

@@ -11,7 +11,7 @@ from jaxens.ops import max_pool
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and the way around them, projected where the shape changes."""
+    """Two 3x3 convolutions and a shortcut, which is projected if the shape changes."""
 
     width: int
     conv: Callable[..., nn.Module]
@@ -22,7 +22,7 @@ class BasicBlock(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "batch height width _"]) -> Float[Array, "batch h w _"]:
         strides = (self.stride, self.stride)
-        # PyTorch pads both sides alike; XLA's SAME would put a stride of 2 off by a pixel.
+        # PyTorch pads both sides equally; XLA's SAME would shift a stride of 2 by a pixel.
         y = self.conv(self.width, (3, 3), strides=strides, padding=1, name="conv1")(x)
         y = self.act(self.norm(name="bn1")(y))
         y = self.conv(self.width, (3, 3), padding=1, name="conv2")(y)
@@ -34,7 +34,7 @@ class BasicBlock(nn.Module):
 
 
 class ResNetTrunk(nn.Module):
-    """The stem and four stages of two basic blocks; 1/32 of the image's size at the end."""
+    """A stem and four stages of two basic blocks; features have 1/32 of the image's size."""
 
     width: int
     conv: Callable[..., nn.Module]
@@ -63,7 +63,7 @@ class ResNetTrunk(nn.Module):
 
 
 class ResNet18(Classifier):
-    """ResNet-18: 11,689,512 parameters with 1000 logits. Features are layer4's output.
+    """ResNet-18. It has 11,689,512 parameters with 1000 logits; features are the output of layer4.
 
     Attributes:
         width: the channels of the first stage; each later stage doubles them.

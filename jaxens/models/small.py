@@ -1,4 +1,4 @@
-"""A small ResNet for pictures of about 64 px, cheap enough for eleven members on a CPU."""
+"""A small ResNet for images of about 64 px, fast enough for eleven members on a CPU."""
 
 from collections.abc import Callable
 from functools import partial
@@ -11,10 +11,10 @@ from jaxens.models.resnet import BasicBlock
 
 
 class SmallTrunk(nn.Module):
-    """Stages that each halve the picture by a strided convolution, then refine it by blocks.
+    """Stages of a strided convolution, which halves the image, and residual blocks.
 
-    There is no max pooling (its gradient, select-and-scatter, is slow on XLA:CPU), and no
-    projection, since blocks never change the shape.
+    There is no max pooling, whose gradient (select-and-scatter) is slow on XLA:CPU. Shortcuts
+    are not projected, because blocks don't change the shape.
     """
 
     widths: tuple[int, ...]
@@ -29,7 +29,7 @@ class SmallTrunk(nn.Module):
     ) -> Float[Array, "batch h w channel"]:
         norm = partial(self.norm, use_running_average=not train)
         for stage, (width, blocks) in enumerate(zip(self.widths, self.blocks, strict=True)):
-            # A kernel that its stride divides reads every pixel of the picture equally often.
+            # A kernel that is a multiple of its stride reads every pixel equally often.
             kernel = (4, 4) if stage == 0 else (3, 3)
             x = self.conv(width, kernel, strides=(2, 2), padding=1, name=f"down{stage}")(x)
             x = self.act(norm(name=f"bn{stage}")(x))
@@ -39,14 +39,17 @@ class SmallTrunk(nn.Module):
 
 
 class SmallResNet(Classifier):
-    """8 million multiply-adds for a picture of 64 px; features are then 8x8.
+    """A ResNet with 8 million multiply-adds for an image of 64 px; features are 8x8 then.
 
     Most of the work is at 8x8, where a convolution is one large matrix product and the
-    activations are small. Each feature sees 48x48 pixels.
+    activations are small. The receptive field of a feature is 48x48 pixels.
 
     Attributes:
-        widths: the channels of each stage; each halves the picture.
-        blocks: the residual blocks of each stage, behind its strided convolution.
+        widths: the number of channels of each stage; each stage halves the image.
+        blocks: the number of residual blocks of each stage, after its strided convolution.
+
+    Raises:
+        ValueError: If `widths` and `blocks` have different lengths.
     """
 
     widths: tuple[int, ...] = (16, 32, 64)

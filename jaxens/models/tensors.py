@@ -1,4 +1,4 @@
-"""Weight files: named arrays from `.npz` and `.safetensors`."""
+"""Reads weight files: named arrays in `.npz` and `.safetensors`."""
 
 import zipfile
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ from jaxens.errors import UserError
 
 
 def read_tensors(path: Path) -> Mapping[str, np.ndarray]:
-    """Reads the arrays of a weight file by name.
+    """Returns the arrays of a weight file, by name.
 
     Raises:
-        UserError: if the file is damaged, or of another format.
+        UserError: If the file is damaged, or has another format.
     """
     try:
         if path.suffix == ".safetensors":

@@ -1,4 +1,4 @@
-"""torchvision's weights in our models."""
+"""Converts weights of torchvision's models."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +19,7 @@ LEAVES = {
     "mean": "running_mean",
     "var": "running_var",
 }
-# Where a state dict keeps its classifier, and its last layer if that is one of ours.
+# The names of the classifier in a state dict, and of its last layer if jaxens has that too.
 CLASSIFIER = {"resnet18": "fc.", "vgg16": "classifier.", "vgg16-full": "classifier."}
 LAST_LAYER = {"resnet18": "fc", "vgg16-full": "classifier.6"}
 
@@ -27,20 +27,21 @@ LAST_LAYER = {"resnet18": "fc", "vgg16-full": "classifier.6"}
 def from_torchvision(
     name: str, state_dict: Mapping[str, np.ndarray], variables: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """A model's variables with torchvision's weights in place of its own.
+    """Returns a model's variables with torchvision's weights in place of its own.
 
-    The trunk and the full VGG16's hidden layers are replaced, and so is the head where the
-    model has one task with as many classes as the state dict's last layer. Other heads, and
-    the light VGG16's, keep their values.
+    This replaces the trunk and the hidden layers of the full VGG16. It replaces the head if the
+    model has a single task with as many classes as the last layer of the state dict. Other heads
+    keep their values, and so does the head of the light VGG16.
 
     Args:
         name: "resnet18", "vgg16" or "vgg16-full", as in `jaxens.models.MODELS`.
-        state_dict: torchvision's tensors by name, as NumPy arrays. ResNet-18's
-            `num_batches_tracked` may be there or not; so may the classifier that is not used.
+        state_dict: torchvision's tensors by name, as NumPy arrays. `num_batches_tracked` and an
+            unused classifier are optional.
         variables: one member's `params` and, for ResNet-18, `batch_stats`.
 
-    Raises `ValueError`, naming the tensor, for one that is missing, has another shape, or
-    belongs to another architecture.
+    Raises:
+        ValueError: Names a tensor that is missing, has another shape, or belongs to another
+            architecture.
     """
     if name not in CLASSIFIER:
         raise ValueError(f"torchvision's weights fit {', '.join(CLASSIFIER)}, not {name!r}")
@@ -58,7 +59,7 @@ def from_torchvision(
 
 
 def _source(name: str, path: Path) -> str:
-    """The tensor that belongs at a path such as (params, trunk, layer1_0, conv1, kernel)."""
+    """Returns the tensor for a path such as (params, trunk, layer1_0, conv1, kernel)."""
     _, part, *modules, leaf = path
     if name == "resnet18":
         module = ".".join(modules).replace("_", ".")
@@ -73,7 +74,7 @@ def _source(name: str, path: Path) -> str:
 
 
 def _head_fits(name: str, state_dict: Mapping[str, np.ndarray], leaves: Mapping[Path, Any]) -> bool:
-    """Whether the model's one task has as many classes as the state dict's last layer."""
+    """Returns whether the model has one task, with the classes of the state dict's last layer."""
     biases = [leaf for path, leaf in leaves.items() if path[1] == "heads" and path[-1] == "bias"]
     last = state_dict.get(f"{LAST_LAYER.get(name)}.bias")
     return last is not None and len(biases) == 1 and biases[0].shape == last.shape
@@ -82,7 +83,7 @@ def _head_fits(name: str, state_dict: Mapping[str, np.ndarray], leaves: Mapping[
 def _convert(
     tensor: str, state_dict: Mapping[str, np.ndarray], leaf: Float[Array, "..."]
 ) -> Float[Array, "..."]:
-    """OIHW becomes HWIO, a linear layer's [out, in] becomes [in, out]."""
+    """Transposes a tensor: OIHW becomes HWIO, and [out, in] of a linear layer becomes [in, out]."""
     if tensor not in state_dict:
         raise ValueError(f"the state dict lacks the tensor {tensor!r}")
     value = np.asarray(state_dict[tensor], np.float32)

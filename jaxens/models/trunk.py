@@ -1,4 +1,4 @@
-"""A model's variables below its heads: one member's starting weights, or a trunk that all share."""
+"""A model's variables below its heads: initial weights, or a frozen trunk of all members."""
 
 from typing import Any
 
@@ -11,33 +11,48 @@ from jaxens.models.build import build
 from jaxens.models.classifier import Classifier
 
 
-def with_trunk(own: Any, trunk: Any) -> dict[str, Any]:
-    """A member's own variables and the frozen trunk's, if any, as the model takes them."""
-    names = own if trunk is None else {**own, **trunk}
-    return {name: {**(trunk or {}).get(name, {}), **own.get(name, {})} for name in names}
+def with_trunk(member: Any, trunk: Any) -> dict[str, Any]:
+    """Returns all variables of a member, as the model takes them.
+
+    Args:
+        member: the variables that the member trains.
+        trunk: the variables of a frozen trunk, or None.
+    """
+    names = member if trunk is None else {**member, **trunk}
+    return {name: {**(trunk or {}).get(name, {}), **member.get(name, {})} for name in names}
 
 
 def embed(
     model: Classifier, trunk: Any, images: Float[Array, "*lead height width 3"]
 ) -> Float[Array, "*lead channel"]:
-    """What a frozen trunk makes of images: each once, whatever the number of members."""
+    """Returns the pooled features of images by a frozen trunk, the same for all members.
+
+    Args:
+        model: of one member.
+        trunk: variables of the trunk.
+        images: normalized.
+    """
     *lead, height, width, channels = images.shape
     folded = images.reshape(-1, height, width, channels)
     return model.apply(trunk, folded, method="pooled_features").reshape(*lead, -1)
 
 
 def below_heads(name: str) -> dict[str, Any]:
-    """Shapes and types of what weights hold: one member's variables, without its heads."""
-    # No part of a trunk depends on the size of the pictures.
+    """Returns the shapes and types of one member's variables, without its heads.
+
+    Args:
+        name: of the model, a key of `jaxens.models.MODELS`.
+    """
+    # The shapes of a trunk don't depend on the size of the images.
     images = jax.ShapeDtypeStruct((1, 224, 224, 3), jnp.float32)
     variables = jax.eval_shape(build(name, [("any", 1)]).init, jax.random.key(0), images)
     return without_heads(variables)
 
 
 def without_heads(variables: Any) -> dict[str, Any]:
-    """Variables without the parts that depend on the tasks."""
+    """Returns variables without the heads, which depend on the tasks."""
     return {
-        name: {part: own for part, own in parts.items() if part != "heads"}
+        name: {part: values for part, values in parts.items() if part != "heads"}
         for name, parts in variables.items()
         if parts
     }

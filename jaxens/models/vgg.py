@@ -1,4 +1,4 @@
-"""VGG (Simonyan and Zisserman 2015): VGG16 layer for layer as in torchvision, and a small one."""
+"""VGG (Simonyan and Zisserman 2015): VGG16, layer for layer as in torchvision, and a small one."""
 
 from collections.abc import Callable
 
@@ -13,14 +13,14 @@ from jaxtyping import Array, Float
 from jaxens.models.classifier import Classifier
 from jaxens.ops import max_pool
 
-# Channels and convolutions of each stage.
+# The number of channels and of convolutions of each stage.
 STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 SMALL_STAGES = ((8, 1), (16, 1), (32, 1), (64, 2))
 HIDDEN_INIT = normal(0.01)
 
 
 class VGGTrunk(nn.Module):
-    """The convolutions, up to the last one's activation; each stage but the first halves."""
+    """The convolutions, up to the last activation; each stage but the first halves the image."""
 
     stages: tuple[tuple[int, int], ...]
     conv: Callable[..., nn.Module]
@@ -50,7 +50,7 @@ class VGGTrunk(nn.Module):
 
 
 class VGGNeck(nn.Module):
-    """The two hidden layers of the full classifier, with dropout behind each."""
+    """The two hidden layers of the full classifier, with dropout after each."""
 
     hidden: int
     act: Callable[[Array], Array]
@@ -67,40 +67,42 @@ class VGGNeck(nn.Module):
 
 
 class VGG(Classifier):
-    """VGG16, or one of other stages.
+    """VGG16, or a VGG with other stages.
 
-    VGG16's features are relu5_3, before the last max pool: 14x14 for an image of 224 px. The
-    small one has them at 8x8 for a picture of 64 px, after 7 million multiply-adds.
+    Features of VGG16 are relu5_3, before the last max pool: 14x14 for an image of 224 px. The
+    small VGG has 8x8 features for an image of 64 px, after 7 million multiply-adds.
 
-    The light head is a global average pool and the dense layer of each task: eleven members
-    of it fit where eleven full classifiers, with their optimiser's state, need 18 GB. The
-    full one is torchvision's (138,357,544 parameters with 1000 logits).
+    The light head is a global average pool and a dense layer per task. The full classifier is
+    that of torchvision (138,357,544 parameters with 1000 logits); eleven members of it need
+    18 GB with their optimizer state.
 
     Attributes:
-        stages: channels and convolutions of each stage; a max pool lies between two.
-        batch_norm: whether each convolution is followed by a batch normalisation (then it has
-            no bias), as small ones need that start from random weights.
-        full: the full classifier instead of the light head.
-        hidden: the width of the full classifier's two hidden layers.
+        stages: the number of channels and of convolutions of each stage; there is a max pool
+            between stages.
+        batch_norm: whether batch normalization follows each convolution, which has no bias then.
+            The small VGG needs it to train from random weights.
+        full_classifier: whether the model has the full classifier instead of the light head.
+        hidden: the width of the two hidden layers of the full classifier.
 
-    An image that cannot be halved once per stage (VGG16: below 32 pixels) raises `ValueError`.
+    Raises:
+        ValueError: If an image can't be halved once per stage (VGG16: below 32 pixels).
     """
 
     stages: tuple[tuple[int, int], ...] = STAGES
     batch_norm: bool = False
-    full: bool = False
+    full_classifier: bool = False
     hidden: int = 4096
 
     def setup(self) -> None:
         super().setup()
         norm = self.norm() if self.batch_norm else None
         self.trunk = VGGTrunk(self.stages, self.conv(use_bias=norm is None), norm, self.act)
-        if self.full:
+        if self.full_classifier:
             self.neck = VGGNeck(self.hidden, self.act, self.dtype)
 
     def pool(self, features: Float[Array, "batch h w channel"]) -> Float[Array, "batch channel"]:
-        """Global average pooling; for the full classifier 7x7 cells, as one vector."""
-        if not self.full:
+        """Averages features over height and width; the full classifier takes 7x7 averages."""
+        if not self.full_classifier:
             return super().pool(features)
         cells = adaptive_average_pool(max_pool(features, 2, 2), 7)
         # Channel-major, as PyTorch's images are, so that its weights fit.
@@ -109,13 +111,19 @@ class VGG(Classifier):
     def classify(
         self, embedding: Float[Array, "batch channel"], train: bool = False
     ) -> dict[str, Float[Array, "batch _"]]:
-        return super().classify(self.neck(embedding, train) if self.full else embedding)
+        """Returns the logits of each task, from the output of `pool`."""
+        return super().classify(self.neck(embedding, train) if self.full_classifier else embedding)
 
 
 def adaptive_average_pool(
     x: Float[Array, "batch height width channel"], size: int
 ) -> Float[Array, "batch {size} {size} channel"]:
-    """`torch.nn.AdaptiveAvgPool2d(size)`, for images of any size, also smaller than `size`."""
+    """Averages images to a grid of cells, as `torch.nn.AdaptiveAvgPool2d(size)` does.
+
+    Args:
+        x: images of any size, also smaller than `size`.
+        size: the number of rows and columns of cells.
+    """
     rows, columns = (_pooling_matrix(n, size) for n in x.shape[1:3])
     pooled = jnp.einsum(
         "ih,jw,bhwc->bijc",
@@ -128,8 +136,8 @@ def adaptive_average_pool(
 
 
 def _pooling_matrix(n: int, size: int) -> Float[np.ndarray, "{size} {n}"]:
-    """Row i averages the cells from floor(i n / size) up to ceil((i + 1) n / size)."""
+    """Returns weights; row i averages pixels from floor(i n / size) to ceil((i + 1) n / size)."""
     i = np.arange(size)[:, None]
-    cells = np.arange(n)
-    inside = (cells >= i * n // size) & (cells < -(-(i + 1) * n // size))
+    pixels = np.arange(n)
+    inside = (pixels >= i * n // size) & (pixels < -(-(i + 1) * n // size))
     return (inside / inside.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -2,7 +2,7 @@
 
 import lazy_loader
 
-# Importing a config must not load JAX: `--help` reads it.
+# `--help` imports the config, and must not load JAX.
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={

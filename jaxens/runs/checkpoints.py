@@ -1,4 +1,4 @@
-"""A run's checkpoints: written while training goes on, checked when read."""
+"""The checkpoints of a run: written in the background, and checked when read."""
 
 import contextlib
 import errno
@@ -24,16 +24,19 @@ log = logging.getLogger(__name__)
 
 
 class Checkpoints:
-    """The last two checkpoints and the best one, numbered by their epoch.
+    """The last two checkpoints and the best one, numbered by epoch.
 
-    Orbax writes them in the background, beside, and renames them. Each carries a checksum
-    of every array, since a flipped bit reads back as a number like any other.
+    Orbax writes each in the background, into a temporary folder that it renames at the end. A
+    checkpoint has a checksum of every array, because a flipped bit is a valid number.
+
+    Args:
+        folder: of the checkpoints; it is created if it doesn't exist.
     """
 
     def __init__(self, folder: Path):
         keep = checkpoint_managers.AnyPreservationPolicy(
             [
-                checkpoint_managers.LatestN(2),  # one to fall back on
+                checkpoint_managers.LatestN(2),  # the older one replaces a damaged one
                 checkpoint_managers.BestN(get_metric_fn=_score, n=1),
             ]
         )
@@ -46,54 +49,73 @@ class Checkpoints:
         )
 
     def save(self, epoch: int, state: Any, score: float) -> None:
-        """Starts to write `state`; `score` (higher is better) chooses the best.
+        """Starts to write a checkpoint.
 
-        A checkpoint of this epoch that is there already was passed over as damaged.
+        Args:
+            epoch: its number.
+            state: a named tuple or a dict of arrays.
+            score: chooses the best checkpoint; higher is better.
 
-        Raises `OSError` (`errno.ENOSPC`) if the disk has no room for it.
+        Raises:
+            OSError: If the disk is full (`errno.ENOSPC`).
         """
         self._check_room(state)
+        # A checkpoint of this epoch is damaged: otherwise training had continued after it.
         if epoch in self._manager.all_steps():
             self._manager.delete(epoch)
         items = ocp.args.Composite(
             state=ocp.args.StandardSave(_fields(state)), sums=ocp.args.JsonSave(_sums(state))
         )
-        with self._told_when_full(), _interrupted_after():
+        with self._full_disk_as_oserror(), _deferred_interrupts():
             self._manager.save(epoch, args=items, metrics={"score": score}, force=True)
 
     def latest(self, like: Any) -> tuple[int, Any] | None:
-        """The newest readable checkpoint: its epoch and state; None if there never was one.
+        """Reads the newest checkpoint; damaged ones are left out with a warning.
 
-        `like` gives shapes, types and shardings. Each damaged one is told of and passed over.
+        Args:
+            like: a state with the shapes, types and shardings to restore.
+
+        Returns:
+            Its epoch and state; None if there is no checkpoint.
+
+        Raises:
+            UserError: If all checkpoints are damaged.
         """
         return self._first_readable(sorted(self._manager.all_steps(), reverse=True), like)
 
     def best(self, like: Any) -> tuple[int, Any] | None:
-        """The checkpoint of the highest score, or else the newest readable one."""
+        """Reads the checkpoint with the highest score; if it is damaged, the newest other one.
+
+        Arguments, result and errors are those of `latest`.
+        """
         steps = sorted(self._manager.all_steps(), reverse=True)
         best = self._manager.best_step()
         return self._first_readable(sorted(steps, key=lambda step: step != best), like)
 
     def wait(self) -> None:
-        """Returns when all that was saved is on disk. Raises `OSError` if it was full."""
-        with self._told_when_full():
+        """Waits until all checkpoints are on disk.
+
+        Raises:
+            OSError: If the disk is full (`errno.ENOSPC`).
+        """
+        with self._full_disk_as_oserror():
             self._manager.wait_until_finished()
 
     def close(self) -> None:
-        """Waits for what is being written, then lets go of the folder."""
-        with self._told_when_full(), _interrupted_after():
+        """Waits until all checkpoints are on disk, and closes the folder."""
+        with self._full_disk_as_oserror(), _deferred_interrupts():
             self._manager.wait_until_finished()
             self._manager.close()
 
     def _check_room(self, state: Any) -> None:
-        """Asks before Orbax begins: its writers meet a full disk one by one, and loudly."""
+        """Raises `OSError` early, because on a full disk each of Orbax's writers logs an error."""
         needed = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
         if shutil.disk_usage(self.folder).free < needed + 2**20:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder))
 
     @contextlib.contextmanager
-    def _told_when_full(self) -> Iterator[None]:
-        """TensorStore tells of a full disk as a ValueError; Python's own word is OSError."""
+    def _full_disk_as_oserror(self) -> Iterator[None]:
+        """Raises `OSError` for a full disk, for which TensorStore raises `ValueError`."""
         try:
             yield
         except ValueError as error:
@@ -105,11 +127,11 @@ class Checkpoints:
         for epoch in epochs:
             try:
                 return epoch, self._read(epoch, like)
-            # Orbax and TensorStore raise all kinds of exceptions for files that are not whole.
+            # Orbax and TensorStore raise many kinds of exceptions for damaged files.
             except Exception as error:
                 log.warning(
                     f"checkpoint {self.folder / str(epoch)} is damaged "
-                    f"({type(error).__name__} when read): passed over for another"
+                    f"({type(error).__name__} when read): another one is used"
                 )
         if epochs:
             raise UserError(
@@ -130,25 +152,25 @@ class Checkpoints:
 
 
 @contextlib.contextmanager
-def _interrupted_after() -> Iterator[None]:
-    """Puts Ctrl-C off: Orbax, stopped between its steps, leaves a writer that nobody awaits."""
+def _deferred_interrupts() -> Iterator[None]:
+    """Handles Ctrl-C at the end of the block, because it would leave a running writer of Orbax."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    came: list[tuple[int, FrameType | None]] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: came.append((number, frame)))
+    received: list[tuple[int, FrameType | None]] = []
+    handler = signal.signal(signal.SIGINT, lambda number, frame: received.append((number, frame)))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-    if came and callable(before):
-        before(*came[0])
+        signal.signal(signal.SIGINT, handler)
+    if received and callable(handler):
+        handler(*received[0])
 
 
 def _fields(state: Any) -> dict[str, Any]:
-    """A state (a named tuple or a dict) by field, without fields that hold nothing.
+    """Returns the fields of a named tuple or a dict that are not None.
 
-    So a run without a frozen trunk has no word of one in its checkpoints.
+    So checkpoints of runs without a frozen trunk have no field for it.
     """
     fields = state if isinstance(state, dict) else state._asdict()
     return {name: value for name, value in fields.items() if value is not None}
@@ -159,6 +181,6 @@ def _score(metrics: dict[str, float]) -> float:
 
 
 def _sums(state: Any) -> list[int]:
-    """A checksum of each array; of none that is spread over other hosts."""
-    here = [leaf for leaf in jax.tree.leaves(state) if leaf.is_fully_addressable]
-    return [zlib.crc32(np.asarray(leaf).tobytes()) for leaf in here]
+    """Returns a checksum of each array, except those that are sharded over other hosts."""
+    local = [leaf for leaf in jax.tree.leaves(state) if leaf.is_fully_addressable]
+    return [zlib.crc32(np.asarray(leaf).tobytes()) for leaf in local]

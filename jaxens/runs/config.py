@@ -1,4 +1,4 @@
-"""A config as a TOML file, and a TOML file as a config."""
+"""Reads and writes configs as TOML files."""
 
 import dataclasses
 import difflib
@@ -16,10 +16,10 @@ from jaxens.training.settings import Config
 
 
 def load(path: Path) -> Config:
-    """Reads a TOML file over the default config.
+    """Returns the config of a TOML file; keys that it lacks keep their defaults.
 
     Raises:
-        UserError: names the file, the section and key, and the remedy.
+        UserError: Names the file, the section and key, and what to do.
     """
 
     def read(*, config: Annotated[Config, Parameter(name="*")] = Config()) -> Config:
@@ -36,7 +36,7 @@ def load(path: Path) -> Config:
 
 
 def to_toml(config: Config) -> str:
-    """Writes a config as TOML; empty lists are left out."""
+    """Returns a config as TOML, without empty lists."""
     sections = {
         section: {name: value for name, value in keys.items() if value != ()}
         for section, keys in dataclasses.asdict(config).items()
@@ -45,7 +45,11 @@ def to_toml(config: Config) -> str:
 
 
 def file_values(path: Path) -> Dict:
-    """The keys of a TOML file as values of the flags of `Config`, for cyclopts."""
+    """Returns the keys of a TOML file as values of the flags of `Config`, for cyclopts.
+
+    Raises:
+        UserError: If the file can't be read, or has unknown sections or keys.
+    """
     sections = _read(path)
     values: dict[str, Any] = {}
     known = {field.name: field.type for field in dataclasses.fields(Config)}
@@ -61,7 +65,7 @@ def file_values(path: Path) -> Dict:
 
 
 def _flag(name: str, hint: Any) -> str:
-    """The flag of a field, without its dashes."""
+    """Returns the flag of a field, without its dashes."""
     for parameter in getattr(hint, "__metadata__", ()):
         if parameter.name:
             return parameter.name[0].removeprefix("--")

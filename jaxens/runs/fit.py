@@ -1,4 +1,4 @@
-"""Trains an ensemble from a config: data, members, epochs, checkpoints, held-out scores."""
+"""Trains an ensemble from a config, writes its run directory, and scores it."""
 
 import logging
 from collections.abc import Sequence
@@ -28,15 +28,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained ensemble, and how well it does.
+    """A trained ensemble and its scores.
 
     Attributes:
-        ensemble: from the checkpoint that was best on validation.
-        scores: of the held-out images, one per task.
-        history: one dict per epoch (losses of the members, speed, validation scores), and a
+        ensemble: from the checkpoint with the best validation score.
+        scores: on the held-out images, one per task.
+        history: one dict per epoch (the members' losses, the speed, validation scores), and a
             last one with the held-out scores.
-        held_out: the images that `scores` are of.
-        folder: the run directory; None if there is none.
+        held_out: the images on which `scores` were computed.
+        folder: the run directory; None if nothing was written.
     """
 
     ensemble: Ensemble
@@ -53,12 +53,12 @@ def train(
 
     Args:
         config: of the run.
-        out: run directory to write; None keeps the result in memory.
-        resume: continue the run in `out`, bitwise as if it had never stopped.
+        out: run directory to write; None writes nothing.
+        resume: continue the run in `out`, with the same numbers as if it had never stopped.
         watch: receives the progress.
 
     Raises:
-        UserError: for data, weights or a folder that can't be used, or a member that diverges.
+        UserError: If data, weights or the folder can't be used, or a member diverges.
     """
     if out is not None:
         (check_present if resume else check_absent)(out)
@@ -76,7 +76,7 @@ def train(
         run.log(test={q.task: q.as_dict() for q in scores})
         return Trained(ensemble, scores, run.read_log(), held_out, out)
     finally:
-        run.close()  # waits for a checkpoint that is being written, also when interrupted
+        run.close()  # also after an error: waits for a checkpoint that is being written
 
 
 def _open_run(
@@ -93,11 +93,11 @@ def _open_run(
 def _fit(
     run: Run | UnsavedRun, trainer: Trainer, val: Split, weights: Weights | None, watch: Watch
 ) -> None:
-    """Trains the epochs that are missing; validates, logs and saves after each."""
+    """Trains the remaining epochs; validates, logs and saves after each."""
     config, epochs = run.config, run.config.optim.epochs
     tasks = run.info.choose_tasks(config.data.tasks)
-    if found := run.checkpoints.latest(abstract_state(config, run.info)):
-        done, state = found
+    if checkpoint := run.checkpoints.latest(abstract_state(config, run.info)):
+        done, state = checkpoint
         log.warning(f"{run.folder}: continuing after epoch {done} of {epochs}")
     else:
         if weights is None and isinstance(run, Run):  # interrupted before its first checkpoint
@@ -122,7 +122,7 @@ def _fit(
                 member_images_per_second=speed,
                 val={q.task: q.as_dict() for q in scores},
             )
-            # A copy: on a CPU the writer would read buffers that the next step reuses.
+            # A copy, because the next step reuses the buffers while they are written.
             run.checkpoints.save(epoch, jax.tree.map(jnp.copy, state), _overall(scores))
     finally:
         watch.end()
@@ -130,5 +130,5 @@ def _fit(
 
 
 def _overall(scores: Sequence[Quality]) -> float:
-    """The score that chooses the best checkpoint: the ensemble's, averaged over tasks."""
+    """Returns the ensemble's mean score over tasks, which chooses the best checkpoint."""
     return float(np.nanmean([q.ensemble for q in scores]))

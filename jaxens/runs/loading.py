@@ -1,4 +1,4 @@
-"""From a run directory back to an ensemble and its data."""
+"""Loads the ensemble and the data set of a run directory."""
 
 import os
 from dataclasses import replace
@@ -22,7 +22,7 @@ from jaxens.training.state import State, build_model, build_optimizer, init
 
 
 def load_ensemble(folder: str | os.PathLike[str]) -> Ensemble:
-    """See `jaxens.load`."""
+    """Loads the ensemble of a run directory; see `jaxens.load`."""
     run = Run.open(Path(folder))
     try:
         return best_ensemble(run)
@@ -31,18 +31,18 @@ def load_ensemble(folder: str | os.PathLike[str]) -> Ensemble:
 
 
 def best_ensemble(run: Run | UnsavedRun) -> Ensemble:
-    """Restores the ensemble of an open run from its best checkpoint.
+    """Returns the ensemble of an open run, from the checkpoint with the best validation score.
 
     Raises:
-        UserError: if the run has no checkpoint, or none that can be read.
+        UserError: If the run has no checkpoint, or none that can be read.
     """
-    found = run.checkpoints.best(abstract_state(run.config, run.info))
-    if found is None:
+    best = run.checkpoints.best(abstract_state(run.config, run.info))
+    if best is None:
         raise UserError(
             f"{run.folder} has no checkpoint yet: continue its training with "
             f"python -m jaxens.train --out {run.folder} --resume"
         )
-    return as_ensemble(run.config, run.info.choose_tasks(run.config.data.tasks), found[1])
+    return as_ensemble(run.config, run.info.choose_tasks(run.config.data.tasks), best[1])
 
 
 def data_of(
@@ -55,12 +55,12 @@ def data_of(
 
     Args:
         run: an open run.
-        data_dir: where the data set lies now, if it was moved.
-        cache_dir: where prepared data lie now, if they were moved.
+        data_dir: the folder of the data set, if it was moved.
+        cache_dir: the folder of prepared data, if they were moved.
         progress: called after each image, if data are prepared again.
 
     Raises:
-        UserError: if the data set is not the one that the run was trained on.
+        UserError: If the data set is not the one that the run was trained on.
     """
     settings = run.config.data
     data = open_data(
@@ -76,11 +76,17 @@ def data_of(
 
 
 def as_ensemble(config: Config, tasks: tuple[Task, ...], state: State) -> Ensemble:
-    """A training state as an ensemble; the last member of the stack may be the baseline."""
+    """Returns the ensemble of a training state.
+
+    Args:
+        config: of the run.
+        tasks: the tasks that it was trained on.
+        state: of all members; the last one is the baseline, if the run has one.
+    """
     members = config.ensemble.members
 
-    def rows(part: slice) -> Any:
-        return jax.tree.map(lambda leaf: leaf[part], state.variables)
+    def rows(members: slice) -> Any:
+        return jax.tree.map(lambda leaf: leaf[members], state.variables)
 
     return Ensemble(
         build_model(config, tasks),
@@ -92,7 +98,11 @@ def as_ensemble(config: Config, tasks: tuple[Task, ...], state: State) -> Ensemb
 
 
 def check_model(config: Config, info: Info) -> None:
-    """Raises `UserError` if the model can't be built for this image size and these tasks."""
+    """Checks that the model can be built for the image size and the tasks.
+
+    Raises:
+        UserError: If it can't.
+    """
     try:
         abstract_state(config, info)
     except ValueError as error:
@@ -102,7 +112,7 @@ def check_model(config: Config, info: Info) -> None:
 
 
 def abstract_state(config: Config, info: Info) -> State:
-    """The shapes and types of a run's state; nothing is computed."""
+    """Returns the shapes and types of a run's state; nothing is computed."""
     model = build_model(config, info.choose_tasks(config.data.tasks))
     # The shape of the state does not depend on the length of the schedule.
     optimizer = build_optimizer(config.optim, steps=2)

@@ -1,4 +1,4 @@
-"""With what a run was made: versions, device, seed, revision, data and starting weights."""
+"""Records where a run comes from: versions, device, seed, git revision, data and weights."""
 
 import importlib.metadata
 import os
@@ -17,12 +17,12 @@ _PACKAGES = ("jaxens", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "gr
 
 
 def provenance(config: Config, data: str, weights: str | None) -> dict[str, Any]:
-    """Describes the software, the machine and the inputs of a run.
+    """Returns the software, the machine and the inputs of a run, as JSON values.
 
     Args:
         config: of the run.
         data: fingerprint of the data set.
-        weights: fingerprint of the starting weights, if there are any.
+        weights: fingerprint of the initial weights, if there are any.
     """
     devices = jax.devices()
     return {
@@ -45,7 +45,7 @@ def provenance(config: Config, data: str, weights: str | None) -> dict[str, Any]
 
 
 def _git_revision() -> str | None:
-    """The revision of the checkout that this code runs from, with "+" if it was changed."""
+    """Returns the revision of the checkout that this code is in, with "+" if files differ."""
     root = Path(__file__).parents[2]
 
     def git(*words: str) -> str:
@@ -54,7 +54,7 @@ def _git_revision() -> str | None:
 
     try:
         if Path(git("rev-parse", "--show-toplevel")) != root:
-            return None  # an installed package inside somebody else's repository
+            return None  # the package is installed inside another repository
         return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
     except (OSError, subprocess.CalledProcessError):
         return None

@@ -1,9 +1,9 @@
-"""A run directory: the config, the inputs, and what training produced.
+"""A run directory: the config, the inputs and the results of a training.
 
 config.toml       the whole config
 info.json         the tasks and parts of the data set
 provenance.json   versions, device, seed, git revision, fingerprints of data and weights
-metrics.jsonl     a line per epoch, and a last one for the held-out images
+metrics.jsonl     one line per epoch, and a last one with the held-out scores
 checkpoints/      the last two and the best
 """
 
@@ -27,7 +27,14 @@ log = logging.getLogger(__name__)
 
 
 class Run:
-    """One run directory, open for writing (`create`, `resume`) or for reading (`open`)."""
+    """An open run directory: see `create`, `resume` and `open`.
+
+    Attributes:
+        folder: the run directory.
+        config: of the run.
+        info: tasks and parts of the data set.
+        checkpoints: of the run.
+    """
 
     def __init__(self, folder: Path, config: Config, info: Info):
         self.folder = folder
@@ -39,17 +46,17 @@ class Run:
     def create(
         cls, folder: Path, config: Config, info: Info, data: str, weights: str | None = None
     ) -> Self:
-        """Creates the directory. Call `check_absent` before long work.
+        """Creates a run directory. To find errors before long work, call `check_absent` first.
 
         Args:
-            folder: of the run; absent or empty.
+            folder: of the run; it is empty or does not exist.
             config: of the run.
             info: of the data set.
             data: fingerprint of the data set.
-            weights: fingerprint of the starting weights, if there are any.
+            weights: fingerprint of the initial weights, if there are any.
 
         Raises:
-            UserError: if the folder can't be used.
+            UserError: If the folder can't be used.
         """
         check_absent(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +67,7 @@ class Run:
             record = json.dumps(provenance(config, data, weights), indent=2)
             write_text(temporary / "provenance.json", record)
             write_text(temporary / "config.toml", configs.to_toml(config))
-            temporary.replace(folder)  # whole or not at all; an empty folder may exist
+            temporary.replace(folder)  # all files appear at once; an empty folder may exist
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
@@ -68,10 +75,10 @@ class Run:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Opens a run for reading.
+        """Opens a run to read it.
 
         Raises:
-            UserError: if the folder is not a run, or its files can't be read.
+            UserError: If the folder is not a run, or its files can't be read.
         """
         check_present(folder)
         try:
@@ -87,7 +94,7 @@ class Run:
         """Opens a run to continue it.
 
         Raises:
-            UserError: if config or data are not those that the run began with.
+            UserError: If the config or the data set differs from that of the run.
         """
         run = cls.open(folder)
         check_same(run.config, config, folder)
@@ -95,7 +102,11 @@ class Run:
         return run
 
     def check_data(self, fingerprint: str) -> None:
-        """Raises `UserError` if the run was trained on a data set with another fingerprint."""
+        """Checks that the run was trained on the data set with this fingerprint.
+
+        Raises:
+            UserError: If it was not, or its record can't be read.
+        """
         path = self.folder / "provenance.json"
         try:
             expected = json.loads(path.read_text())["data"]
@@ -111,12 +122,16 @@ class Run:
             )
 
     def check_weights(self, fingerprint: str) -> None:
-        """Raises `UserError` if the run began with weights of another fingerprint."""
+        """Checks that the run started from the weights with this fingerprint.
+
+        Raises:
+            UserError: If it did not.
+        """
         record = json.loads((self.folder / "provenance.json").read_text())
         expected = (record.get("weights") or {}).get("fingerprint")
         if expected != fingerprint:
             raise UserError(
-                f"{self.config.model.weights} holds other weights than {self.folder} began with "
+                f"{self.config.model.weights} holds other weights than {self.folder} started from "
                 f"(fingerprint {expected}, now {fingerprint}): restore those, or train again with "
                 "another --out"
             )
@@ -127,7 +142,7 @@ class Run:
             file.write(json.dumps(numbers) + "\n")
 
     def read_log(self) -> list[dict[str, Any]]:
-        """Reads the lines of the metrics log; a half-written line is left out with a warning."""
+        """Returns the lines of the metrics log; a half-written line is left out with a warning."""
         path = self.folder / "metrics.jsonl"
         lines = path.read_text().splitlines() if path.exists() else []
         read = []
@@ -139,18 +154,22 @@ class Run:
         return read
 
     def forget_after(self, epoch: int) -> None:
-        """Removes the log's lines of later epochs, which will be trained again."""
+        """Removes the log's lines of epochs after `epoch`, which will be trained again."""
         kept = [line for line in self.read_log() if line.get("epoch", epoch + 1) <= epoch]
         text = "".join(json.dumps(line) + "\n" for line in kept)
         write_text(self.folder / "metrics.jsonl", text)
 
     def close(self) -> None:
-        """Waits for a checkpoint that is being written."""
+        """Waits until all checkpoints are on disk, and closes them."""
         self.checkpoints.close()
 
 
 def check_absent(folder: Path) -> None:
-    """Raises `UserError` if a new run can't be created in this folder."""
+    """Checks that a new run can be created in a folder.
+
+    Raises:
+        UserError: If it can't.
+    """
     for parent in folder.parents:
         if parent.exists() and not parent.is_dir():
             raise UserError(f"--out {folder}: {parent} is a file: choose another folder")
@@ -163,7 +182,11 @@ def check_absent(folder: Path) -> None:
 
 
 def check_present(folder: Path) -> None:
-    """Raises `UserError` if the folder is not a run."""
+    """Checks that a folder is a run directory.
+
+    Raises:
+        UserError: If it is not.
+    """
     if not (folder / "config.toml").is_file():
         raise UserError(
             f"{folder} is not a run directory (it has no config.toml): name one that "
@@ -172,17 +195,25 @@ def check_present(folder: Path) -> None:
 
 
 def check_same(expected: Config, config: Config, folder: Path) -> None:
-    """Raises `UserError` that names the first field in which the configs differ.
+    """Checks that two configs are the same, but for the folders of the data and how they are read.
 
-    Where data lie and how they are read may differ: the data's fingerprint is checked instead.
+    The data themselves are checked by their fingerprint.
+
+    Args:
+        expected: the config of the run.
+        config: the config to continue it with.
+        folder: of the run, for the message.
+
+    Raises:
+        UserError: Names the first field in which the configs differ.
     """
     free = {("data", name) for name in ("cache_dir", "workers", "resident", "data_dir")}
     for section in ("data", "model", "ensemble", "optim", "augment"):
-        before = vars(getattr(expected, section))
+        fields = vars(getattr(expected, section))
         for name, value in vars(getattr(config, section)).items():
-            if (section, name) not in free and before[name] != value:
+            if (section, name) not in free and fields[name] != value:
                 raise UserError(
-                    f"{folder} has another config: its {section}.{name} is {before[name]!r}, not "
+                    f"{folder} has another config: its {section}.{name} is {fields[name]!r}, not "
                     f"{value!r}: use the same value, or choose another --out"
                 )
 

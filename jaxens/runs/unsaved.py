@@ -1,4 +1,4 @@
-"""A training without a run directory: the log and the best state stay in memory."""
+"""A run without a directory: its log and its best state are kept in memory."""
 
 from typing import Any, Self
 
@@ -7,7 +7,7 @@ from jaxens.training.settings import Config
 
 
 class UnsavedRun:
-    """Takes the place of a `Run`, and of its checkpoints."""
+    """Has the methods of a `Run` and of its `Checkpoints`, and writes nothing."""
 
     folder = None
 
@@ -20,33 +20,34 @@ class UnsavedRun:
 
     @property
     def checkpoints(self) -> Self:
+        """The run itself, which keeps its best state."""
         return self
 
     def latest(self, like: Any) -> None:
-        """There is never an earlier state to continue from."""
+        """Returns None: there is no earlier state to continue from."""
 
     def best(self, like: Any) -> tuple[int, Any] | None:
-        """The epoch and state of the highest score."""
+        """Returns the epoch and the state with the highest score; None before the first epoch."""
         return self._best
 
     def save(self, epoch: int, state: Any, score: float) -> None:
-        """Keeps the state if its score is the highest so far."""
+        """Keeps the state, if its score is the highest so far."""
         if self._best is None or score >= self._score:
             self._score, self._best = score, (epoch, state)
 
     def wait(self) -> None:
-        """Nothing is being written."""
+        """Does nothing: nothing is being written."""
 
     def log(self, **numbers: Any) -> None:
         """Appends a line to the log."""
         self._lines.append(numbers)
 
     def read_log(self) -> list[dict[str, Any]]:
-        """The lines of the log."""
+        """Returns the lines of the log."""
         return self._lines
 
     def forget_after(self, epoch: int) -> None:
-        """There are no lines of an earlier process."""
+        """Does nothing: there are no lines of an earlier process."""
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Does nothing: there is nothing to close."""

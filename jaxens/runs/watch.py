@@ -1,4 +1,4 @@
-"""What a training reports while it runs."""
+"""Receives the progress of a training."""
 
 from collections.abc import Sequence
 
@@ -9,16 +9,28 @@ from jaxens.ensemble.quality import Quality
 
 
 class Watch:
-    """Receives the progress of a training. This one ignores it: override what you need."""
+    """Receives the progress of a training, and ignores it. Override the methods that you need."""
 
     def progress(self, description: str, done: int, total: int) -> None:
-        """Data are prepared or read: `done` of `total` images."""
+        """Called while data are prepared or read: `done` of `total` images."""
 
     def begin(self, steps: int, done: int, epochs: int) -> None:
-        """Training begins: `done` of `steps` steps were taken by an earlier process."""
+        """Called before the first step.
+
+        Args:
+            steps: of the whole training.
+            done: steps that an earlier process took.
+            epochs: of the whole training.
+        """
 
     def step(self, epoch: int, losses: Float[np.ndarray, "member"], speed: float) -> None:
-        """A step is done; `speed` is in member-images per second."""
+        """Called after each step.
+
+        Args:
+            epoch: the first is 1.
+            losses: of each member.
+            speed: in member-images per second.
+        """
 
     def epoch(
         self,
@@ -27,7 +39,14 @@ class Watch:
         speed: float,
         validation: Sequence[Quality],
     ) -> None:
-        """An epoch is done; `losses` are means over its steps."""
+        """Called after each epoch.
+
+        Args:
+            epoch: the first is 1.
+            losses: of each member, averaged over the steps of the epoch.
+            speed: in member-images per second.
+            validation: scores of the validation images, one per task.
+        """
 
     def end(self) -> None:
-        """Training ended, or failed."""
+        """Called after the last epoch, or after an error."""

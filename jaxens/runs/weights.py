@@ -1,4 +1,4 @@
-"""Starting weights: torchvision's tensors from a file, or the first member of another run."""
+"""Reads initial weights: torchvision's tensors in a file, or the first member of another run."""
 
 import hashlib
 from dataclasses import dataclass
@@ -19,17 +19,22 @@ from jaxens.training.settings import Model
 
 @dataclass(frozen=True)
 class Weights:
-    """One member's variables below the heads, and their fingerprint (16 hexadecimal digits)."""
+    """Initial weights of all members.
+
+    Attributes:
+        variables: below the heads, without a member axis.
+        fingerprint: of the numbers, 16 hexadecimal digits.
+    """
 
     variables: Any
     fingerprint: str
 
 
 def read_weights(model: Model) -> Weights | None:
-    """Reads the starting weights of a config; None if it names none.
+    """Returns the initial weights that a config names; None if it names none.
 
     Raises:
-        UserError: if they can't be read, don't fit the model, or are not finite.
+        UserError: If they can't be read, don't fit the model, or are not finite.
     """
     if not model.weights:
         return None
@@ -43,7 +48,7 @@ def read_weights(model: Model) -> Weights | None:
 
 
 def _from_run(folder: Path, name: str) -> Any:
-    """The first member's variables, from the checkpoint that was best on validation."""
+    """Returns the first member's variables, from the checkpoint with the best validation score."""
     run = Run.open(folder)
     run.close()
     if run.config.model.name != name:

@@ -1,4 +1,4 @@
-"""Brings pictures to the training step: from the device itself, or streamed."""
+"""Feeds images to the training step: from the memory of the device, or streamed."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -23,28 +23,43 @@ from jaxens.training.step import Batch
 
 Step = Callable[[State, Batch, Array], tuple[State, Array]]
 
-_ON_DEVICE = 2  # streamed batches that lie there and wait
+_WAITING = 2  # streamed batches on the device ahead of the step
 
 
 class Feed(Protocol):
-    """The step with its pictures. The state's buffers are reused."""
+    """Runs training steps on the images of a source."""
 
     at_once: int  # the most steps of one dispatch
 
     def compile(self, state: State, counts: Iterable[int]) -> None:
-        """Makes the programs for `counts` steps at once; those that are there are kept."""
+        """Compiles a program for each number of steps in `counts`, unless it is compiled already.
+
+        Args:
+            state: a state with the shapes that training has.
+            counts: numbers of steps in one dispatch, at most `at_once`.
+        """
 
     def __call__(
         self, state: State, number: int, count: int
     ) -> tuple[State, Float[Array, "step member"]]:
-        """Steps `number` to `number + count - 1`: the state after them, and the losses of each."""
+        """Runs the steps `number` to `number + count - 1` in one dispatch.
+
+        Args:
+            state: before the steps; its buffers are reused, so it can't be read afterwards.
+            number: of the first step, counted from the start of the training.
+            count: the number of steps, one of those that were compiled.
+
+        Returns:
+            The state after the steps, and every member's loss in each of them.
+        """
 
 
 def steps_at_once() -> int:
-    """Steps of one dispatch on this backend.
+    """Returns the number of steps of one dispatch on this backend.
 
-    Ten hide the host's part of a small step behind the device's; on a CPU that part is small
-    beside the step, and a loop around it is compiled to slower convolutions.
+    On an accelerator, ten: the host prepares a dispatch while the device works on the last one.
+    On a CPU, one: the host's part is small there, and XLA compiles convolutions in a loop to
+    slower ones.
     """
     return 1 if jax.default_backend() == "cpu" else 10
 
@@ -61,11 +76,23 @@ def feed(
     stop: int,
     progress: Progress = no_progress,
 ) -> Feed:
-    """A feed to be called for the steps `start` to `stop - 1`, in order.
+    """Returns a feed for the steps `start` to `stop - 1`, which are to be called in order.
 
-    What fits lies on the device and is gathered there: a frozen `trunk`'s embeddings where
-    they are the same at every step, or the pictures as uint8. Other sets are streamed,
-    decoded ahead of time. All give the same numbers.
+    If the training set fits on the device, it is kept there and batches are gathered from it: as
+    the embeddings of a frozen trunk if every step has the same, else as uint8 images. Otherwise
+    images are decoded ahead of time and streamed. The numbers are the same.
+
+    Args:
+        config: of the run.
+        model: of one member.
+        trunk: variables of a frozen trunk; None if members train their own.
+        source: the training images.
+        tasks: the tasks whose labels the step needs.
+        plan: the rows of each step.
+        step: the step of all members.
+        start: number of the first step.
+        stop: number of the last step, plus one.
+        progress: called while images are read.
     """
     pool = embeddings(config, model, trunk, source, tasks, progress)
     if pool is None and fits_on_device(config.data.resident, len(source) * source.size**2 * 3):
@@ -80,18 +107,18 @@ def feed(
 
 
 class Resident:
-    """Batches gathered from a `pool` on the device, several steps in one dispatch."""
+    """Gathers batches from a `pool` of images on the device; runs several steps in one dispatch."""
 
     def __init__(self, pool: Batch, plan: Plan, step: Step, at_once: int):
         self.at_once = at_once
         self._pool, self._plan = pool, plan
         self._programs: dict[int, Callable[..., tuple[State, Array]]] = {}
 
-        def several(
+        def run(
             state: State, pool: Batch, rows: Array, numbers: Array
         ) -> tuple[State, Float[Array, "step member"]]:
-            def one(state: State, due: tuple[Array, Array]) -> tuple[State, Array]:
-                rows, number = due
+            def one(state: State, rows_and_number: tuple[Array, Array]) -> tuple[State, Array]:
+                rows, number = rows_and_number
                 return step(state, jax.tree.map(lambda leaf: leaf[rows], pool), number)
 
             if len(numbers) > 1:
@@ -99,24 +126,24 @@ class Resident:
             state, losses = one(state, (rows[0], numbers[0]))
             return state, losses[None]
 
-        self._several = jax.jit(several, donate_argnums=0)
+        self._run = jax.jit(run, donate_argnums=0)
 
     def compile(self, state: State, counts: Iterable[int]) -> None:
         for count in counts:
             if count not in self._programs:
-                lowered = self._several.lower(state, self._pool, *self._due(0, count))
+                lowered = self._run.lower(state, self._pool, *self._rows_and_numbers(0, count))
                 self._programs[count] = lowered.compile()
 
     def __call__(self, state: State, number: int, count: int) -> tuple[State, Array]:
-        return self._programs[count](state, self._pool, *self._due(number, count))
+        return self._programs[count](state, self._pool, *self._rows_and_numbers(number, count))
 
-    def _due(self, number: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    def _rows_and_numbers(self, number: int, count: int) -> tuple[np.ndarray, np.ndarray]:
         numbers = np.arange(number, number + count, dtype=np.int32)
         return np.stack([self._plan(n) for n in numbers.tolist()]), numbers
 
 
 class Streamed:
-    """Batches that come one by one; the next are put on the device while a step runs."""
+    """Takes batches from a stream; puts the next ones on the device while a step runs."""
 
     at_once = 1
 
@@ -143,7 +170,7 @@ class Streamed:
         return after
 
     def _fill(self) -> None:
-        while len(self._waiting) < _ON_DEVICE:
+        while len(self._waiting) < _WAITING:
             batch = next(self._stream, None)
             if batch is None:
                 return

@@ -1,4 +1,4 @@
-"""What a frozen trunk makes of the training pictures, computed once for a whole run."""
+"""The embeddings of the training images by a frozen trunk, computed once for a whole run."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from jaxens.training.residency import fits_on_device
 from jaxens.training.settings import Config
 from jaxens.training.step import Batch
 
-_DECODED_AT_ONCE = 256  # pictures: a thread decodes a batch, so that fewer keep more threads busy
+_DECODED_AT_ONCE = 256  # images; one thread decodes a batch, so small batches use more threads
 
 
 def embeddings(
@@ -30,10 +30,20 @@ def embeddings(
     tasks: tuple[Task, ...],
     progress: Progress = no_progress,
 ) -> Batch | None:
-    """Embeddings [picture, channel] and labels of all training pictures, on the device.
+    """Computes the embeddings of all training images, if they can be kept on the device.
 
-    None where they are not the same at every step (the trunk is trained, or pictures are
-    changed at random) or do not fit: then a step makes its own.
+    Args:
+        config: of the run.
+        model: of one member.
+        trunk: variables of the frozen trunk; None if members train their own.
+        source: the training images.
+        tasks: the tasks whose labels are returned too.
+        progress: called after each chunk of images.
+
+    Returns:
+        `embeddings` [image, channel] and `labels` by task, on the device. None if images differ
+        from step to step (the trunk is trained, or images are augmented) or if embeddings don't
+        fit: each step computes its own then.
     """
     if trunk is None or not config.augment.is_off:
         return None
@@ -41,8 +51,8 @@ def embeddings(
     chunk = min(images_at_once(model, size, members=1), _DECODED_AT_ONCE, count)
 
     @jax.jit
-    def embedded(trunk: Any, pictures: Array) -> Array:
-        return embed(model, trunk, normalized(pictures / 255))
+    def embedded(trunk: Any, images: Array) -> Array:
+        return embed(model, trunk, normalized(images / 255))
 
     one = jax.eval_shape(embedded, trunk, np.empty((1, size, size, 3), np.uint8))
     if not fits_on_device(config.data.resident, one.size * one.dtype.itemsize * count):

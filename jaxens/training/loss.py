@@ -1,4 +1,4 @@
-"""The loss of several tasks, for one member, with missing labels left out."""
+"""The loss of one member on several tasks. Missing labels are left out."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,11 +16,15 @@ Labels = Mapping[str, Int[Array, "image"] | Int[Array, "image label"]]
 def multitask_loss(
     tasks: Sequence[Task], weights: Sequence[float], logits: Logits, labels: Labels
 ) -> Float[Array, ""]:
-    """The weighted sum of the tasks' losses (Pazzani et al. 2022, section 7; Caruana 1997).
+    """Returns the weighted sum of the losses of all tasks.
 
-    A multiclass task's loss is softmax cross-entropy, a multilabel one's is sigmoid
-    cross-entropy averaged over its labels; both are means over the labels that are there,
-    and 0 where a batch has none.
+    Pazzani et al. 2022, section 7; Caruana 1997, "Multitask learning".
+
+    Args:
+        tasks: the tasks.
+        weights: one per task.
+        logits: by task, [image, class].
+        labels: by task: classes [image], or 0 or 1 [image, class]; `MISSING` if unknown.
     """
     losses = [task_loss(task, logits[task.name], labels[task.name]) for task in tasks]
     return sum((w * x for w, x in zip(weights, losses, strict=True)), start=jnp.float32(0))
@@ -29,7 +33,13 @@ def multitask_loss(
 def task_loss(
     task: Task, logits: Float[Array, "image _"], labels: Int[Array, "image *label"]
 ) -> Float[Array, ""]:
-    """One task's mean loss over the labels that are there."""
+    """Returns the mean loss of one task over its known labels; 0 if there are none.
+
+    Args:
+        task: multiclass (softmax cross-entropy) or multilabel (sigmoid cross-entropy).
+        logits: of the classes.
+        labels: classes [image], or 0 or 1 [image, class]; `MISSING` if unknown.
+    """
     labeled = labels != MISSING
     known = jnp.where(labeled, labels, 0)
     if task.kind == "multiclass":

@@ -1,7 +1,7 @@
-"""Which training pictures each member sees at each step: the three ways to diversity.
+"""Which training images each member sees at each step: the three ways to diversity.
 
-A plan is a pure function of the step, so that a run can go on from any step, and a stream
-can fetch any step in any order.
+A plan is a pure function of the step. So a run can continue from any step, and a stream can
+fetch steps in any order.
 """
 
 from dataclasses import dataclass
@@ -15,59 +15,70 @@ Diversity = Literal["random-weights", "leave-one-out", "bagging"]
 
 
 class Plan:
-    """`plan(step)` gives the pictures of a step, int32: [batch] when all members share them,
-    [member, batch] when each has its own.
+    """The rows of the training set that make up each step.
 
-    Each member walks through random orders of its own pictures, one order after another,
-    so that it sees each of them once (in bagging: as often as it was drawn) before any again.
+    `plan(step)` returns int32 row numbers: [batch] if all members share their batches, else
+    [member, batch].
+
+    Each member passes through its rows in random orders. It sees each row once per pass (in
+    bagging: as often as the row was drawn).
+
+    Attributes:
+        rows: the rows of each member; a single entry if all members share their batches.
+        batch: images per member and step.
+        seed: of the random orders.
+        shared: whether all members share their batches.
     """
 
-    def __init__(self, own: list[Int32[np.ndarray, "_"]], batch: int, seed: int, shared: bool):
-        self.own = own  # one member's pictures each; a single row when all share them
+    def __init__(self, rows: list[Int32[np.ndarray, "_"]], batch: int, seed: int, shared: bool):
+        self.rows = rows
         self.batch = batch
         self.seed = seed
         self.shared = shared
-        self._order = lru_cache(maxsize=2 * len(own))(self._make_order)
+        self._order = lru_cache(maxsize=2 * len(rows))(self._make_order)
 
     @classmethod
-    def make(cls, diversity: Diversity, members: int, pictures: int, batch: int, seed: int) -> Self:
-        """A plan for `members` and, unless they share their pictures, one more, the last:
-        the baseline trained on all of them (Pazzani et al. 2022, section 5).
+    def make(cls, diversity: Diversity, members: int, images: int, batch: int, seed: int) -> Self:
+        """Returns the plan of an ensemble (Pazzani et al. 2022, section 5).
 
-        - random-weights: all see the same batches.
-        - leave-one-out: the pictures are dealt into `members` buckets; member k never sees
-          bucket k.
-        - bagging: each member draws as many pictures as there are, with replacement.
+        Args:
+            diversity: "random-weights": all members see the same batches. "leave-one-out": the
+                images are dealt into `members` buckets, and member k never sees bucket k.
+                "bagging": each member draws as many images as there are, with replacement. The
+                last two add one more member at the end, the baseline trained on all images.
+            members: the number of members, without the baseline.
+            images: the number of training images.
+            batch: images per member and step.
+            seed: of all random draws.
         """
-        everything = np.arange(pictures, dtype=np.int32)
+        everything = np.arange(images, dtype=np.int32)
         if diversity == "random-weights":
             return cls([everything], batch, seed, shared=True)
         if diversity == "leave-one-out":
-            buckets = bucket_of(pictures, members, seed)
-            own = [everything[buckets != k] for k in range(members)]
+            buckets = bucket_of(images, members, seed)
+            rows = [everything[buckets != k] for k in range(members)]
         else:
-            own = [
-                _rng(seed, 1, k).integers(0, pictures, pictures, dtype=np.int32)
-                for k in range(members)
+            rows = [
+                _rng(seed, 1, k).integers(0, images, images, dtype=np.int32) for k in range(members)
             ]
-        return cls([*own, everything], batch, seed, shared=False)
+        return cls([*rows, everything], batch, seed, shared=False)
 
     def __call__(self, step: int) -> Int32[np.ndarray, "batch"] | Int32[np.ndarray, "member batch"]:
-        rows = [self._row(k, step) for k in range(len(self.own))]
-        return rows[0] if self.shared else np.stack(rows)
+        batches = [self._batch(k, step) for k in range(len(self.rows))]
+        return batches[0] if self.shared else np.stack(batches)
 
-    def _row(self, member: int, step: int) -> Int32[np.ndarray, "batch"]:
+    def _batch(self, member: int, step: int) -> Int32[np.ndarray, "batch"]:
         position = np.arange(step * self.batch, (step + 1) * self.batch)
-        passes, offset = np.divmod(position, len(self.own[member]))
+        passes, offset = np.divmod(position, len(self.rows[member]))
         return np.stack(
             [self._order(member, int(p))[o] for p, o in zip(passes, offset, strict=True)]
         )
 
     def _make_order(self, member: int, passes: int) -> Int32[np.ndarray, "_"]:
-        return _rng(self.seed, 2, member, passes).permutation(self.own[member])
+        return _rng(self.seed, 2, member, passes).permutation(self.rows[member])
 
     def __getstate__(self) -> tuple:  # a stream's workers get a copy, without the orders
-        return self.own, self.batch, self.seed, self.shared
+        return self.rows, self.batch, self.seed, self.shared
 
     def __setstate__(self, state: tuple) -> None:
         self.__init__(*state)  # type: ignore[misc]
@@ -75,22 +86,27 @@ class Plan:
 
 @dataclass(frozen=True)
 class InOrder:
-    """A plan that goes through all pictures once, `batch` at a step, int32 [batch].
+    """A plan that passes once through all images, in their order.
 
-    The last batch is filled up from the first pictures.
+    `plan(step)` returns int32 row numbers [batch]. The last batch is filled up with the first
+    images.
+
+    Attributes:
+        images: the number of images.
+        batch: images per step.
     """
 
-    pictures: int
+    images: int
     batch: int
 
     def __call__(self, step: int) -> Int32[np.ndarray, "batch"]:
         rows = np.arange(step * self.batch, (step + 1) * self.batch, dtype=np.int32)
-        return rows % self.pictures
+        return rows % self.images
 
 
-def bucket_of(pictures: int, buckets: int, seed: int) -> Int32[np.ndarray, "pictures"]:
-    """The bucket that each picture is dealt into; sizes differ by one at most."""
-    deal = np.arange(pictures, dtype=np.int32) % buckets
+def bucket_of(images: int, buckets: int, seed: int) -> Int32[np.ndarray, "images"]:
+    """Returns the bucket that each image is dealt into; their sizes differ by at most one."""
+    deal = np.arange(images, dtype=np.int32) % buckets
     return _rng(seed, 0).permutation(deal)
 
 

@@ -1,4 +1,4 @@
-"""Decides what stays on the device for a whole training."""
+"""Decides whether a training set is kept on the device."""
 
 from typing import Literal
 
@@ -6,9 +6,11 @@ import jax
 
 
 def fits_on_device(resident: Literal["auto", "yes", "no"], nbytes: int) -> bool:
-    """Whether the training set, of `nbytes` bytes, should be kept on the device.
+    """Returns whether the training set should be kept on the device.
 
-    With `"auto"`, if it takes at most a quarter of the device's memory.
+    Args:
+        resident: "yes", "no", or "auto": if it takes at most a quarter of the device's memory.
+        nbytes: size of the training set, bytes.
     """
     if resident != "auto":
         return resident == "yes"

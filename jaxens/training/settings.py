@@ -1,4 +1,4 @@
-"""Everything that a training run depends on, as frozen dataclasses.
+"""The settings that a training run depends on, as frozen dataclasses.
 
 Every field is a flag of `jaxens.train` and a key of its section in a TOML file:
 `[optim] batch_size = 32` and `--batch-size 32` are the same.
@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from jaxens.data.settings import UNSHOWN, Data
 from jaxens.errors import UserError, check_number
 
-# The keys of `jaxens.models.MODELS`, which would load Flax.
+# The keys of `jaxens.models.MODELS`; importing those would load Flax.
 ModelName = Literal["small", "small-vgg", "resnet18", "vgg16", "vgg16-full"]
 Diversity = Literal["random-weights", "leave-one-out", "bagging"]
 
@@ -99,13 +99,13 @@ class Augment:
 
     @property
     def is_off(self) -> bool:
-        """Whether training images stay as they are."""
+        """Whether training images are left unchanged."""
         return not (self.flip or self.zoom or self.color)
 
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that a training run depends on."""
+    """All settings that a training run depends on."""
 
     data: Annotated[Data, Parameter(name="*", group="data")] = Data()
     model: Annotated[Model, Parameter(name="*", group="model")] = Model()

@@ -15,10 +15,14 @@ from jaxens.training.settings import Config, Optim
 
 
 class State(NamedTuple):
-    """Parameters, batch statistics and optimiser state of all members.
+    """Parameters, batch statistics and optimizer state of all members.
 
-    `trunk` holds the variables of a frozen trunk: once for all members, no optimiser's
-    business, None where each member trains its own.
+    Attributes:
+        params: each leaf [member, ...].
+        batch_stats: each leaf [member, ...].
+        opt_state: each leaf [member, ...].
+        trunk: variables of a frozen trunk, the same for all members and never trained, without
+            a member axis; None if each member trains its own trunk.
     """
 
     params: Any
@@ -28,44 +32,42 @@ class State(NamedTuple):
 
     @property
     def variables(self) -> dict[str, Any]:
-        """The members' own, stacked."""
+        """The members' parameters and batch statistics, each leaf [member, ...]."""
         return {"params": self.params, "batch_stats": self.batch_stats}
 
     @property
     def members(self) -> int:
+        """The number of members in the stack, a baseline included."""
         return jax.tree.leaves(self.params)[0].shape[0]
 
 
-MEMBER_AXES = State(0, 0, 0, None)  # of a state, for `vmap`
+MEMBER_AXES = State(0, 0, 0, None)  # `in_axes` and `out_axes` of a state, for `vmap`
 
 
 def trained_members(config: Config) -> int:
-    """Members in the stack: the ensemble's, and the all-data baseline where there is one."""
+    """Returns the number of members that are trained, the baseline on all data included."""
     return config.ensemble.members + (config.ensemble.diversity != "random-weights")
 
 
-def outputs(task: Task) -> tuple[str, int]:
-    return task.name, len(task.classes)
-
-
 def build_model(config: Config, tasks: tuple[Task, ...]) -> Classifier:
-    """One member's model, with the convolution that stays fast under `vmap`."""
+    """Returns the model of one member, with a convolution that is fast for many members."""
     return build(
         config.model.name,
-        [outputs(task) for task in tasks],
+        [(task.name, len(task.classes)) for task in tasks],
         dtype=compute_dtype(config.model.dtype),
         conv_general_dilated=conv_general_dilated,
     )
 
 
 def compute_dtype(name: str) -> Any:
+    """Returns the type of the computation; "auto" is float32 on a CPU, bfloat16 elsewhere."""
     if name == "auto":
         return jnp.float32 if jax.default_backend() == "cpu" else jnp.bfloat16
     return jnp.dtype(name)
 
 
 def build_optimizer(optim: Optim, steps: int) -> optax.GradientTransformation:
-    """The optimiser and its learning rate over `steps` steps."""
+    """Returns the optimizer, with its learning rate scheduled over `steps` steps."""
     warmup = min(int(optim.warmup * steps), steps - 1)
     peak = optim.learning_rate
     if optim.schedule == "cosine":
@@ -100,29 +102,38 @@ def init(
     key: Key[Array, ""],
     weights: Any = None,
 ) -> State:
-    """Fresh members, each from `fold_in(key, member)`.
+    """Returns the state before training; member k draws its weights from `fold_in(key, k)`.
 
-    Where there are `weights`, one member's variables below the heads, all members start from
-    them. With `base = "shared"` all start from the trunk of the first, and differ in their
-    heads (the paper's "one base, N heads"). With `base = "frozen"` the trunk of `weights`
-    (which that needs) is no part of a member at all: members are what lies above it.
+    With `base = "shared"`, all members start from the trunk of the first one and differ in
+    their heads (the paper's "one base, N heads"). With `base = "frozen"`, the trunk of `weights`
+    is kept once, and members have only the layers above it.
+
+    Args:
+        config: of the run.
+        model: of one member.
+        optimizer: of one member.
+        key: of the random weights.
+        weights: variables below the heads, without a member axis, that all members start from.
+
+    Raises:
+        ValueError: If `base` is "frozen" and there are no weights.
     """
     frozen = config.ensemble.base == "frozen"
     if frozen and weights is None:
         raise ValueError('base = "frozen" needs the weights of a trunk: give weights')
     size = config.data.image_size
     images = jnp.zeros((1, size, size, 3))
-    trunk = {name: {"trunk": p["trunk"]} for name, p in weights.items()} if frozen else None
+    trunk = {name: {"trunk": parts["trunk"]} for name, parts in weights.items()} if frozen else None
 
     def all_members(members: Array, trunk: Any, weights: Any) -> State:
         def one(member: Array) -> State:
-            own = jax.random.fold_in(key, member)
+            member_key = jax.random.fold_in(key, member)
             if frozen:
                 embedding = model.apply(trunk, images, method="pooled_features")
-                variables = model.init(own, embedding, method="classify")
+                variables = model.init(member_key, embedding, method="classify")
             else:
-                variables = model.init(own, images)
-            variables = _starting_from(weights or {}, variables)
+                variables = model.init(member_key, images)
+            variables = _replaced(variables, weights or {})
             return State(variables["params"], variables.get("batch_stats", {}), ())
 
         state = jax.vmap(one)(members)
@@ -136,9 +147,9 @@ def init(
     return jax.jit(all_members)(jnp.arange(trained_members(config)), trunk, weights)
 
 
-def _starting_from(weights: Any, variables: Any) -> Any:
-    """One member's variables with those of `weights` in place of the parts that both have."""
+def _replaced(variables: Any, weights: Any) -> Any:
+    """Replaces the parts of a member's variables that `weights` has too."""
     return {
-        name: {part: weights.get(name, {}).get(part, own) for part, own in parts.items()}
+        name: {part: weights.get(name, {}).get(part, drawn) for part, drawn in parts.items()}
         for name, parts in variables.items()
     }

@@ -1,4 +1,4 @@
-"""One training step of all members: a pure function of one, for all of them under `jit`."""
+"""A training step: a pure function of one member, and the step of all members."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,26 +19,29 @@ from jaxens.training.loss import Labels, multitask_loss
 from jaxens.training.settings import Augment
 from jaxens.training.state import MEMBER_AXES, State
 
-# Images uint8 [(member) image height width 3], labels by task; or, in place of the images,
-# what a frozen trunk makes of them.
+# `images`, uint8 [image, height, width, 3], or `embeddings` [image, channel] of a frozen trunk;
+# and `labels` by task. All with a leading member axis if members don't share their batches.
 Batch = Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One member's training step, in two parts: `(state, inputs, labels, key) -> (state, loss)`.
+    """The training step of one member, in two parts that `of_all` maps over members differently.
 
-    A gradient takes the work, and an update the memory: see `of_all`.
+    Attributes:
+        gradient: `(params, batch_stats, inputs, labels, key) -> (loss, batch_stats, gradient)`.
+        update: `(state, batch_stats, gradient) -> state`.
     """
 
-    gradient: Callable[..., tuple[Array, Any, Any]]  # params, batch_stats, inputs, labels, key
-    update: Callable[[State, Any, Any], State]  # state, batch_stats, gradient
+    gradient: Callable[..., tuple[Array, Any, Any]]
+    update: Callable[[State, Any, Any], State]
 
     def __call__(
         self, state: State, inputs: Float[Array, "image ..."], labels: Labels, key: Key[Array, ""]
     ) -> tuple[State, Float[Array, ""]]:
-        loss, *moved = self.gradient(state.params, state.batch_stats, inputs, labels, key)
-        return self.update(state, *moved), loss
+        """Returns one member's state after the step, and its loss before."""
+        loss, *changes = self.gradient(state.params, state.batch_stats, inputs, labels, key)
+        return self.update(state, *changes), loss
 
     def of_all(
         self,
@@ -48,16 +51,25 @@ class Step:
         keys: Key[Array, "member"],
         shared: bool,
     ) -> tuple[State, Float[Array, "member"]]:
-        """The step of all members, on `shared` inputs or on each one's own.
+        """Returns the state of all members after the step, and their losses before.
 
-        Updates are `vmap`ped also where gradients are taken member by member: the stacked
-        state is then changed in place, instead of being copied into and out of a loop.
+        `ops.over_members` chooses how to map the gradient over members. The update is always
+        `vmap`ped: the stacked state is then changed in place, and not copied into and out of a
+        loop over members.
+
+        Args:
+            state: of all members.
+            inputs: normalized images, or embeddings of a frozen trunk.
+            labels: by task.
+            keys: of dropout.
+            shared: whether inputs and labels are the same for all members; otherwise they have
+                a leading member axis.
         """
         axis = None if shared else 0
         gradients = over_members(self.gradient, (0, 0, axis, axis, 0))
-        losses, *moved = gradients(state.params, state.batch_stats, inputs, labels, keys)
+        losses, *changes = gradients(state.params, state.batch_stats, inputs, labels, keys)
         axes = (MEMBER_AXES, 0, 0)
-        return jax.vmap(self.update, axes, out_axes=MEMBER_AXES)(state, *moved), losses
+        return jax.vmap(self.update, axes, out_axes=MEMBER_AXES)(state, *changes), losses
 
 
 def train_one(
@@ -67,9 +79,14 @@ def train_one(
     weights: Sequence[float],
     frozen: bool = False,
 ) -> Step:
-    """The step of one member.
+    """Returns the training step of one member.
 
-    With a `frozen` trunk it takes what `embed` makes of the images in their place.
+    Args:
+        model: of one member.
+        optimizer: of one member.
+        tasks: the tasks.
+        weights: of the tasks' losses.
+        frozen: whether the trunk is frozen; the step's inputs are embeddings then.
     """
 
     def loss_of(
@@ -86,11 +103,11 @@ def train_one(
         return multitask_loss(tasks, weights, logits, labels), updated.get("batch_stats", {})
 
     def gradient(*arguments: Any) -> tuple[Array, Any, Any]:
-        (loss, batch_stats), slope = jax.value_and_grad(loss_of, has_aux=True)(*arguments)
-        return loss, batch_stats, slope
+        (loss, batch_stats), slopes = jax.value_and_grad(loss_of, has_aux=True)(*arguments)
+        return loss, batch_stats, slopes
 
-    def update(state: State, batch_stats: Any, slope: Any) -> State:
-        updates, opt_state = optimizer.update(slope, state.opt_state, state.params)
+    def update(state: State, batch_stats: Any, slopes: Any) -> State:
+        updates, opt_state = optimizer.update(slopes, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         return State(params, batch_stats, opt_state, state.trunk)
 
@@ -104,34 +121,42 @@ def train_all(
     shared: bool,
     frozen: Classifier | None = None,
 ) -> Callable[[State, Batch, Int[Array, ""]], tuple[State, Float[Array, "member"]]]:
-    """The step of all members: `(state, batch, number of the step) -> (state, losses)`.
+    """Returns the training step of all members: `(state, batch, number) -> (state, losses)`.
 
-    What members share is done once: with `shared` batches, augmentation and the first
-    convolution's view of the images; with a trunk of the model `frozen`, all of the trunk.
-    Randomness depends on the key, the step and the member.
+    Work that members share is done once: the augmentation of shared batches, and a frozen trunk.
+    Random numbers depend on the key, the number of the step and, unless they are shared, the
+    member.
+
+    Args:
+        one: the step of one member.
+        changes: random changes of the images.
+        key: of augmentation and dropout.
+        shared: whether all members have the same batch.
+        frozen: the model, if its trunk is frozen.
     """
 
-    def augmented(key: Key[Array, ""], pictures: UInt8[Array, "image height width 3"]) -> Array:
+    def augmented(key: Key[Array, ""], images: UInt8[Array, "image height width 3"]) -> Array:
         if changes.is_off:
-            return normalized(pictures / 255)
+            return normalized(images / 255)
         change = augment.draw(
-            key, len(pictures), flip=changes.flip, zoom=changes.zoom, color=changes.color
+            key, len(images), flip=changes.flip, zoom=changes.zoom, color=changes.color
         )
-        return normalized(augment.images(change, pictures))
+        return normalized(augment.images(change, images))
 
     def step(state: State, batch: Batch, number: Int[Array, ""]) -> tuple[State, Array]:
         members = jnp.arange(state.members)
-        look, drop = jax.random.split(jax.random.fold_in(key, number))
-        own = jax.vmap(jax.random.fold_in, (None, 0))
+        augment_key, dropout_key = jax.random.split(jax.random.fold_in(key, number))
+        by_member = jax.vmap(jax.random.fold_in, (None, 0))
         if "embeddings" in batch:
             inputs = batch["embeddings"]
         else:
             if shared:
-                inputs = augmented(look, batch["images"])
+                inputs = augmented(augment_key, batch["images"])
             else:
-                inputs = jax.vmap(augmented)(own(look, members), batch["images"])
+                inputs = jax.vmap(augmented)(by_member(augment_key, members), batch["images"])
             if frozen is not None:
                 inputs = embed(frozen, state.trunk, inputs)
-        return one.of_all(state, inputs, batch["labels"], own(drop, members), shared)
+        keys = by_member(dropout_key, members)
+        return one.of_all(state, inputs, batch["labels"], keys, shared)
 
     return step

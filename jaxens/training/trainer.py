@@ -24,18 +24,26 @@ OnStep = Callable[[Losses, float], None]  # a finished step's losses and member-
 
 
 class Trainer:
-    """What stays the same over a run: the plan, the step, the schedule.
+    """Trains an ensemble on one training set.
 
-    A run that begins at epoch `done` takes the same steps as one that came there by itself:
-    pictures, changes and dropout depend on the seed and the step's number alone.
+    Images, augmentation and dropout of a step depend only on the seed and the number of the
+    step. So a run that is resumed takes the same steps as one that was never stopped.
+
+    Args:
+        config: of the run.
+        source: the training images.
+        tasks: the tasks to train on.
+
+    Raises:
+        UserError: If there are fewer images than a batch has.
     """
 
     def __init__(self, config: Config, source: Source, tasks: tuple[Task, ...]):
-        optim, pictures = config.optim, len(source)
-        self.steps_per_epoch = pictures // optim.batch_size
+        optim, images = config.optim, len(source)
+        self.steps_per_epoch = images // optim.batch_size
         if self.steps_per_epoch == 0:
             raise UserError(
-                f"--batch-size {optim.batch_size} is more than the {pictures} training pictures: "
+                f"--batch-size {optim.batch_size} is more than the {images} training images: "
                 "choose a smaller one"
             )
         self.steps = self.steps_per_epoch * optim.epochs
@@ -43,7 +51,7 @@ class Trainer:
         self._plan = Plan.make(
             config.ensemble.diversity,
             config.ensemble.members,
-            pictures,
+            images,
             optim.batch_size,
             optim.seed,
         )
@@ -53,11 +61,17 @@ class Trainer:
         self._images_per_step = trained_members(config) * optim.batch_size
 
     def init(self, weights: Any = None) -> State:
-        """The members before training; `weights` as in `jaxens.training.state.init`."""
+        """Returns the state before training; `weights` as in `jaxens.training.state.init`."""
         return init(self._config, self._model, self._optimizer, self._weight_key, weights)
 
     def feed(self, state: State, done: int, progress: Progress = no_progress) -> Feed:
-        """The step with its pictures, for what follows epoch `done`."""
+        """Returns a feed for the steps that follow epoch `done`.
+
+        Args:
+            state: before those steps.
+            done: the number of epochs that are trained already.
+            progress: called while images are read.
+        """
         weights = self._config.optim.task_weights or (1.0,) * len(self._tasks)
         frozen = state.trunk is not None
         one = train_one(self._model, self._optimizer, self._tasks, weights, frozen)
@@ -84,35 +98,45 @@ class Trainer:
     def epoch(
         self, state: State, feed: Feed, epoch: int, on_step: OnStep
     ) -> tuple[State, Losses, float]:
-        """Trains epoch `epoch` (the first is 1): state, mean losses, member-images per second.
+        """Trains one epoch.
 
-        Losses are read a dispatch late, so that the device never waits for the host. Time to
-        compile is left out of the speed.
+        Losses are read one dispatch late, so that the device never waits for the host.
 
-        Raises `UserError` naming the members whose loss is no longer finite.
+        Args:
+            state: before the epoch; its buffers are reused.
+            feed: of `Trainer.feed`.
+            epoch: number of the epoch; the first is 1.
+            on_step: called with the losses of each step and the speed in member-images per second.
+
+        Returns:
+            The state after the epoch, each member's mean loss, and the speed in member-images per
+            second, without the time to compile.
+
+        Raises:
+            UserError: Names the members whose loss is no longer finite.
         """
         counts = dispatches(self.steps_per_epoch, feed.at_once)
         feed.compile(state, counts)
         number = (epoch - 1) * self.steps_per_epoch
         meter = _Meter(number, state.members, self._images_per_step, on_step)
-        state, late = feed(state, number, counts[0])
+        state, previous = feed(state, number, counts[0])
         for count in counts[1:]:
-            number += len(late)
+            number += len(previous)
             state, losses = feed(state, number, count)
-            meter.read(late)
-            late = losses
-        meter.read(late)
+            meter.read(previous)
+            previous = losses
+        meter.read(previous)
         return state, meter.total / self.steps_per_epoch, meter.speed
 
 
 def dispatches(steps: int, at_once: int) -> list[int]:
-    """How many steps each dispatch of an epoch takes: `at_once`, and at its end what is left."""
+    """Returns the number of steps of each dispatch of an epoch: `at_once`, then what is left."""
     whole, rest = divmod(steps, at_once)
     return [at_once] * whole + [rest] * (rest > 0)
 
 
 class _Meter:
-    """Reads an epoch's losses, step by step, and its speed."""
+    """Adds up the losses of an epoch, and measures its speed."""
 
     def __init__(self, number: int, members: int, images_per_step: int, on_step: OnStep):
         self.total = np.zeros(members)
@@ -122,7 +146,7 @@ class _Meter:
         self._since = time.monotonic()
 
     def read(self, losses: Float[Array, "step member"]) -> None:
-        """Waits for the losses of a dispatch and tells of each of its steps."""
+        """Waits for the losses of a dispatch, and reports each of its steps."""
         rows = np.asarray(losses, np.float64)
         seconds = max(time.monotonic() - self._since, 1e-9)
         self.speed = (self._next + len(rows) - self._first) * self._images_per_step / seconds

@@ -1,4 +1,4 @@
-"""Models by name."""
+"""Models are built by name."""
 
 import jax
 import jax.numpy as jnp
@@ -22,11 +22,11 @@ def test_vgg16_is_the_light_one() -> None:
     light, full = build("vgg16", [("bill", 3)]), build("vgg16-full", [("bill", 3)])
     assert isinstance(light, VGG)
     assert isinstance(full, VGG)
-    assert (light.full, full.full) == (False, True)
+    assert (light.full_classifier, full.full_classifier) == (False, True)
 
 
 def test_equal_models_are_one_key_of_a_cache() -> None:
-    """jit compiles once for models that are built alike."""
+    """So `jit` compiles once for models that are built with the same settings."""
     one, other = (build("small", [("bill", 3)]) for _ in range(2))
     assert one == other
     assert hash(one) == hash(other)

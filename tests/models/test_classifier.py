@@ -1,4 +1,4 @@
-"""What holds for every model."""
+"""Every model has these properties."""
 
 from collections.abc import Callable
 
@@ -18,10 +18,10 @@ MODELS = {
     "small": SmallResNet(TASKS),
     "resnet18": ResNet18(TASKS, width=8),
     "vgg16": VGG(TASKS),
-    "vgg16-full": VGG(TASKS, full=True, hidden=16),
+    "vgg16-full": VGG(TASKS, full_classifier=True, hidden=16),
 }
-# From the papers: a ReLU behind every convolution but a block's way around and, in the full
-# VGG, behind both hidden layers.
+# From the papers: a ReLU follows every convolution but those of shortcuts and, in the full VGG,
+# both hidden layers.
 CONVOLUTIONS = {"small": 5, "resnet18": 20, "vgg16": 13, "vgg16-full": 13}
 ACTIVATIONS = {"small": 5, "resnet18": 17, "vgg16": 13, "vgg16-full": 15}
 
@@ -46,7 +46,7 @@ def images(dtype: DTypeLike = jnp.float32) -> jax.Array:
 
 
 def primitives(function: Callable, *args: object) -> set[str]:
-    """The names of all primitives that a function is made of."""
+    """The names of all primitives that a function calls."""
 
     def walk(jaxpr: jax.extend.core.Jaxpr) -> set[str]:
         inner = (
@@ -68,7 +68,9 @@ def test_features_and_head_compose_to_the_model(model: Classifier, variables: di
         assert np.ptp(whole[task], axis=0).min() > 0  # the images matter
 
 
-def test_the_trunk_alone_embeds_and_all_else_answers(model: Classifier, variables: dict) -> None:
+def test_pooled_features_need_the_trunk_and_classify_needs_all_else(
+    model: Classifier, variables: dict
+) -> None:
     trunk = {name: {"trunk": parts["trunk"]} for name, parts in variables.items()}
     above = {k: part for k, part in variables["params"].items() if k != "trunk"}
     embedding = model.apply(trunk, images(), method="pooled_features")
@@ -95,26 +97,26 @@ def test_every_activation_is_the_models_parameter(name: str, model: Classifier) 
         return x
 
     linear = model.clone(act=identity)
-    found = primitives(linear.apply, shapes_of(model), images())
+    names = primitives(linear.apply, shapes_of(model), images())
     assert len(calls) == ACTIVATIONS[name]
-    assert not found & {"max", "custom_jvp_call"}
+    assert not names & {"max", "custom_jvp_call"}
     assert "custom_jvp_call" in primitives(model.apply, shapes_of(model), images())
 
 
 def test_every_convolution_is_the_models_parameter(name: str, model: Classifier) -> None:
     calls = []
 
-    def nothing(lhs: jax.Array, rhs: jax.Array, *args: object, **kwargs: object) -> jax.Array:
+    def zeros(lhs: jax.Array, rhs: jax.Array, *args: object, **kwargs: object) -> jax.Array:
         calls.append(rhs.shape)
         out = jax.eval_shape(
             lambda a, b: jax.lax.conv_general_dilated(a, b, *args, **kwargs), lhs, rhs
         )
         return jnp.zeros(out.shape, out.dtype)
 
-    hollow = model.clone(conv_general_dilated=nothing)
-    found = primitives(hollow.apply, shapes_of(model), images())
+    without = model.clone(conv_general_dilated=zeros)
+    names = primitives(without.apply, shapes_of(model), images())
     assert len(calls) == CONVOLUTIONS[name]
-    assert "conv_general_dilated" not in found
+    assert "conv_general_dilated" not in names
     assert "conv_general_dilated" in primitives(model.apply, shapes_of(model), images())
 
 
@@ -145,17 +147,17 @@ def test_vmap_over_members_equals_a_loop_over_them(train: bool) -> None:
         return model.apply(variables, images(), train, mutable=["batch_stats"])
 
     members = [variables_of(model, seed) for seed in range(3)]
-    together = jax.vmap(apply)(jax.tree.map(lambda *leaves: jnp.stack(leaves), *members))
-    alone = jax.tree.map(lambda *leaves: np.stack(leaves), *map(apply, members))
+    vmapped = jax.vmap(apply)(jax.tree.map(lambda *leaves: jnp.stack(leaves), *members))
+    looped = jax.tree.map(lambda *leaves: np.stack(leaves), *map(apply, members))
     jax.tree.map(
         lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5),
-        together,
-        alone,
+        vmapped,
+        looped,
     )
 
 
 @pytest.mark.parametrize("tasks", [(), (("bill", 0),), (("bill", 2), ("bill", 3))])
-def test_impossible_tasks_are_told(tasks: tuple) -> None:
+def test_impossible_tasks_raise(tasks: tuple) -> None:
     with pytest.raises(ValueError, match="tasks must be one or more pairs"):
         shapes_of(SmallResNet(tasks))
 
@@ -165,10 +167,10 @@ def test_impossible_tasks_are_told(tasks: tuple) -> None:
     [
         (jnp.zeros((2, 33, 40, 1)), r"must be \[batch, height, width, 3\]"),
         (jnp.zeros((33, 40, 3)), r"must be \[batch, height, width, 3\]"),
-        (jnp.zeros((2, 33, 40, 3), jnp.uint8), "normalised floats, got uint8"),
+        (jnp.zeros((2, 33, 40, 3), jnp.uint8), "normalized floats, got uint8"),
     ],
 )
-def test_impossible_images_are_told(bad: jax.Array, message: str) -> None:
+def test_impossible_images_raise(bad: jax.Array, message: str) -> None:
     model = MODELS["small"]
     with pytest.raises(ValueError, match=message):
         jax.eval_shape(model.apply, shapes_of(model), bad)

@@ -1,4 +1,4 @@
-"""How many pictures go through a model at once follows from the model and the device."""
+"""How many images go through a model at once depends on the model and the device."""
 
 from types import SimpleNamespace
 
@@ -19,17 +19,17 @@ def accelerator(monkeypatch, nbytes):
     monkeypatch.setattr(jax, "local_devices", lambda: [device])
 
 
-def test_on_a_cpu_the_caches_hold_the_activations_of_one_member():
+def test_on_a_cpu_the_activations_of_one_member_fit_the_caches():
     activations, weights = gradient_bytes(SMALL, 64)
-    assert weights < memory.CACHED
+    assert weights < memory.CACHE_BYTES
     for members in (1, 11):
         each = images_at_once(SMALL, 64, members) / members
-        assert each * activations == pytest.approx(memory.CACHED, rel=0.03)
+        assert each * activations == pytest.approx(memory.CACHE_BYTES, rel=0.03)
 
 
-def test_large_networks_get_pictures_enough_to_make_up_for_reading_the_weights():
+def test_on_a_cpu_the_activations_of_a_large_network_are_as_large_as_its_weights():
     activations, weights = gradient_bytes(RESNET, 64)
-    assert weights > memory.CACHED
+    assert weights > memory.CACHE_BYTES
     assert images_at_once(RESNET, 64, 11) * activations == pytest.approx(11 * weights, rel=0.01)
 
 
@@ -38,13 +38,14 @@ def test_large_networks_get_pictures_enough_to_make_up_for_reading_the_weights()
 def test_activations_fit_an_accelerator(monkeypatch, model, nbytes):
     accelerator(monkeypatch, nbytes)
     network = build(model, [("species", 18)])
-    found = images_at_once(network, 224, 11)
-    held = found * gradient_bytes(network, 224)[0]
-    assert nbytes / 5 < held <= nbytes / 4
+    activations = images_at_once(network, 224, 11) * gradient_bytes(network, 224)[0]
+    assert nbytes / 5 < activations <= nbytes / 4
 
 
 @pytest.mark.parametrize("nbytes", [None, 8 * GIB])
-def test_larger_pictures_and_networks_go_fewer_at_once_but_never_none(monkeypatch, nbytes):
+def test_fewer_images_go_at_once_if_they_or_the_network_are_larger_but_at_least_one(
+    monkeypatch, nbytes
+):
     if nbytes:
         accelerator(monkeypatch, nbytes)
     sizes = [images_at_once(RESNET, size, 2) for size in (64, 128, 224, 4096)]
@@ -55,7 +56,7 @@ def test_larger_pictures_and_networks_go_fewer_at_once_but_never_none(monkeypatc
     assert images_at_once(RESNET, 64, 2) == 1
 
 
-def test_what_a_gradient_keeps_is_about_what_xla_finds():
+def test_the_activations_of_a_gradient_are_about_those_of_xlas_memory_analysis():
     variables = jax.eval_shape(SMALL.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
 
     @jax.jit
@@ -67,11 +68,11 @@ def test_what_a_gradient_keeps_is_about_what_xla_finds():
         program = gradient.lower(variables, images).compile()
         return program.memory_analysis().temp_size_in_bytes
 
-    found = (temporary(12) - temporary(4)) / 8
-    assert found < gradient_bytes(SMALL, 32)[0] < 1.6 * found
+    by_xla = (temporary(12) - temporary(4)) / 8
+    assert by_xla < gradient_bytes(SMALL, 32)[0] < 1.6 * by_xla
 
 
-def test_half_the_precision_is_half_the_activations():
+def test_bfloat16_halves_the_activations():
     activations, weights = gradient_bytes(SMALL, 64)
     half, same = gradient_bytes(build("small", [("species", 18)], dtype=jnp.bfloat16), 64)
     assert same == weights

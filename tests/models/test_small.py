@@ -1,4 +1,4 @@
-"""The small ResNet keeps to its budget."""
+"""The small ResNet has the cost, the receptive field and the layers that it should have."""
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ TASKS = (("species", 5),)
 
 
 def test_it_costs_at_most_eight_million_multiply_adds_at_64_pixels() -> None:
-    """Counted where the convolutions are called, from the shapes that they see."""
+    """Counted in each convolution, from the shapes of its inputs."""
     costs = []
 
     def counting(lhs: jax.Array, rhs: jax.Array, *args: object, **kwargs: object) -> jax.Array:
@@ -30,8 +30,8 @@ def test_it_costs_at_most_eight_million_multiply_adds_at_64_pixels() -> None:
     assert 7.5e6 < sum(costs) <= 8e6
 
 
-def test_a_feature_sees_48_pixels_of_the_picture() -> None:
-    """Positive weights make every pixel in sight count: none can cancel another."""
+def test_the_receptive_field_of_a_feature_is_48_pixels() -> None:
+    """With positive weights and no activation, no pixel's gradient can cancel another's."""
     model = SmallResNet(TASKS, widths=(2, 2, 2), act=lambda x: x)
     x = jnp.zeros((1, 96, 96, 3))
     variables = variables_of(model)
@@ -60,7 +60,7 @@ def test_widths_and_blocks_set_the_stages() -> None:
     assert blocks == {"stage0_0", "stage1_0", "stage1_1"}
 
 
-def test_stages_of_different_number_are_told() -> None:
+def test_widths_and_blocks_of_different_lengths_raise() -> None:
     model = SmallResNet(TASKS, widths=(4, 8), blocks=(1, 1, 1))
     with pytest.raises(ValueError, match="the same number of stages"):
         shapes_of(model)

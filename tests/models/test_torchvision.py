@@ -1,4 +1,4 @@
-"""torchvision's state dicts go where they belong, and what does not fit is named."""
+"""Every tensor of torchvision's state dicts has its place; one that does not fit is named."""
 
 import jax
 import numpy as np
@@ -88,7 +88,7 @@ def test_vgg16s_light_head_keeps_its_values_and_the_trunk_is_replaced(vgg: dict)
 
 
 def test_vgg16s_hidden_layers_are_replaced_where_the_last_one_differs(vgg: dict) -> None:
-    model = VGG((("species", 6),), full=True, hidden=8)
+    model = VGG((("species", 6),), full_classifier=True, hidden=8)
     before = variables_of(model)
     loaded = from_torchvision("vgg16-full", vgg, before)
     np.testing.assert_array_equal(
@@ -116,7 +116,7 @@ def test_a_tensor_of_another_architecture_is_named(resnet: dict, variables: dict
         from_torchvision("resnet18", deeper, variables)
 
 
-def test_a_model_that_torchvision_has_not_is_told() -> None:
+def test_a_model_that_torchvision_lacks_raises() -> None:
     variables = variables_of(SmallResNet(ONE))
     with pytest.raises(ValueError, match="fit resnet18, vgg16, vgg16-full, not 'small'"):
         from_torchvision("small", {}, variables)

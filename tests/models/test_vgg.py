@@ -19,12 +19,12 @@ def test_the_light_head_is_a_dense_layer_on_the_mean_feature() -> None:
     variables = model.init(jax.random.key(0), features, method="head")
     layer = jax.tree.map(np.asarray, variables["params"]["heads"]["species"])
     expected = features.mean(axis=(1, 2)) @ layer["kernel"] + layer["bias"]
-    got = model.apply(variables, features, method="head")["species"]
-    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+    logits = model.apply(variables, features, method="head")["species"]
+    np.testing.assert_allclose(logits, expected, rtol=1e-5, atol=1e-6)
 
 
 def dropout() -> Callable[[bool, int], jax.Array]:
-    model = VGG(TASKS, full=True, hidden=64)
+    model = VGG(TASKS, full_classifier=True, hidden=64)
     variables, features = variables_of(model), jnp.ones((1, 2, 2, 512))
     return lambda train, seed: model.apply(
         variables, features, train, method="head", rngs={"dropout": jax.random.key(seed)}
@@ -40,9 +40,9 @@ def test_dropout_acts_in_training_only() -> None:
 
 
 def test_dropout_drops_half_of_both_hidden_layers_and_doubles_the_rest() -> None:
-    """Every unit of fc6 is 1; fc7 and the head pass each unit on, so the logits show both."""
+    """Every unit of fc6 is 1; fc7 and the head are identities, so the logits show both dropouts."""
     units = 400
-    model = VGG((("unit", units),), full=True, hidden=units)
+    model = VGG((("unit", units),), full_classifier=True, hidden=units)
     params = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), shapes_of(model))["params"]
     params["neck"]["fc6"]["bias"] += 1
     params["neck"]["fc7"]["kernel"] += jnp.eye(units)
@@ -55,7 +55,7 @@ def test_dropout_drops_half_of_both_hidden_layers_and_doubles_the_rest() -> None
 
 
 def test_it_has_torchvisions_number_of_parameters() -> None:
-    model = VGG((("imagenet", 1000),), full=True)
+    model = VGG((("imagenet", 1000),), full_classifier=True)
     assert sum(leaf.size for leaf in jax.tree.leaves(shapes_of(model)["params"])) == 138_357_544
 
 
@@ -70,6 +70,8 @@ def test_features_of_224_pixels_are_14_by_14() -> None:
 
 
 @pytest.mark.parametrize("full", [False, True])
-def test_images_below_32_pixels_are_told(full: bool) -> None:
+def test_images_below_32_pixels_raise(full: bool) -> None:
     with pytest.raises(ValueError, match="at least 32x32 pixels, got 64x31"):
-        jax.eval_shape(VGG(TASKS, full=full).init, jax.random.key(0), jnp.zeros((1, 64, 31, 3)))
+        jax.eval_shape(
+            VGG(TASKS, full_classifier=full).init, jax.random.key(0), jnp.zeros((1, 64, 31, 3))
+        )

@@ -35,10 +35,10 @@ def test_features_and_logits_equal_pytorchs(height: int, width: int) -> None:
     with torch.no_grad():
         features = theirs.features(to_torch(images)).permute(0, 2, 3, 1).numpy()
         logits = theirs(to_torch(images)).numpy()
-    got = jax.jit(lambda v, x: ours.apply(v, x, method="features"))(variables, images)
-    assert got.shape == features.shape
-    assert relative_error(got, features) < 1e-4
-    head = ours.apply(variables, got, method="head")
+    ours_features = jax.jit(lambda v, x: ours.apply(v, x, method="features"))(variables, images)
+    assert ours_features.shape == features.shape
+    assert relative_error(ours_features, features) < 1e-4
+    head = ours.apply(variables, ours_features, method="head")
     assert relative_error(head["species"], logits) < 1e-4
 
 

@@ -26,7 +26,7 @@ def theirs() -> TorchVGG16:
 
 @pytest.fixture(scope="module")
 def full(theirs: TorchVGG16) -> tuple[VGG, dict]:
-    model = VGG(TASKS, full=True, hidden=HIDDEN)
+    model = VGG(TASKS, full_classifier=True, hidden=HIDDEN)
     state = {name: tensor.numpy() for name, tensor in theirs.state_dict().items()}
     return model, from_torchvision("vgg16-full", state, shapes_of(model))
 

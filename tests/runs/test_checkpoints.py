@@ -1,4 +1,4 @@
-"""Checkpoints come back bitwise, and a damaged one is passed over for the one before."""
+"""Checkpoints are restored bitwise; for a damaged one, the one before is used."""
 
 import errno
 import shutil
@@ -62,9 +62,9 @@ def test_the_last_two_and_the_best_are_kept(tmp_path):
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path, damage, caplog):
     checkpoints = saved(tmp_path, [0.1, 0.2, 0.3])
     damage(largest_file(tmp_path / "3"))
-    epoch, found = checkpoints.latest(LIKE)
+    epoch, latest = checkpoints.latest(LIKE)
     assert epoch == 2
-    np.testing.assert_array_equal(found["weights"], state(2)["weights"])
+    np.testing.assert_array_equal(latest["weights"], state(2)["weights"])
     assert f"{tmp_path / '3'} is damaged" in caplog.text
     assert checkpoints.best(LIKE)[0] == 2
 
@@ -76,7 +76,7 @@ def test_without_a_readable_checkpoint_the_error_names_the_folder(tmp_path):
         checkpoints.latest(LIKE)
 
 
-def test_an_interrupt_while_saving_comes_after_a_whole_checkpoint(tmp_path, monkeypatch):
+def test_an_interrupt_while_saving_is_raised_after_the_checkpoint_is_written(tmp_path, monkeypatch):
     checkpoints = Checkpoints(tmp_path)
     save = checkpoints._manager.save
 
@@ -85,7 +85,7 @@ def test_an_interrupt_while_saving_comes_after_a_whole_checkpoint(tmp_path, monk
         return save(*args, **kwargs)
 
     monkeypatch.setattr(checkpoints._manager, "save", interrupted)
-    # A shell starts what runs in its background deaf to Ctrl-C.
+    # A process that a shell starts in the background ignores Ctrl-C.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
@@ -96,7 +96,7 @@ def test_an_interrupt_while_saving_comes_after_a_whole_checkpoint(tmp_path, monk
     assert Checkpoints(tmp_path).latest(LIKE)[0] == 1
 
 
-def test_a_disk_without_room_is_told_before_anything_is_written(tmp_path, monkeypatch):
+def test_a_full_disk_raises_before_anything_is_written(tmp_path, monkeypatch):
     checkpoints = Checkpoints(tmp_path)
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
@@ -111,18 +111,18 @@ class Two(NamedTuple):
     trunk: jax.Array | None = None
 
 
-def test_a_field_that_holds_nothing_is_not_asked_for(tmp_path):
-    """So a checkpoint from before there was such a field can still be read."""
+def test_a_field_that_is_none_is_neither_written_nor_read(tmp_path):
+    """So a checkpoint that was written before the field existed can still be read."""
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(1, {"weights": jnp.arange(3.0)}, 0.5)
     checkpoints.save(2, Two(jnp.arange(4.0)), 0.4)
     checkpoints.wait()
     assert checkpoints.latest(Two(jnp.zeros(4)))[1].trunk is None
-    epoch, found = checkpoints.best(Two(jnp.zeros(3)))
+    epoch, best = checkpoints.best(Two(jnp.zeros(3)))
     assert epoch == 1
-    np.testing.assert_array_equal(found.weights, np.arange(3))
+    np.testing.assert_array_equal(best.weights, np.arange(3))
     checkpoints.close()
 
 
-def test_a_new_folder_has_none(tmp_path):
+def test_a_new_folder_has_no_checkpoint(tmp_path):
     assert Checkpoints(tmp_path / "new").latest(LIKE) is None

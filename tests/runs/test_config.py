@@ -1,4 +1,4 @@
-"""A config comes from TOML and flags, and a mistake names its key and the remedy."""
+"""A config is read from TOML and flags; a mistake is named with its key and what to do."""
 
 from pathlib import Path
 from typing import Annotated
@@ -111,12 +111,12 @@ def test_a_mistake_in_a_file_is_named_with_its_place(tmp_path, text, message):
 
 
 @pytest.mark.parametrize("file", sorted(CONFIGS.glob("*.toml")), ids=lambda file: file.stem)
-def test_every_config_that_we_ship_is_valid(file):
-    where = ["--data-dir", "somewhere"] if file.stem.startswith("cub") else []
-    assert parsed(*where, file=file).ensemble.members == 11
+def test_every_config_of_the_repository_is_valid(file):
+    data_dir = ["--data-dir", "somewhere"] if file.stem.startswith("cub") else []
+    assert parsed(*data_dir, file=file).ensemble.members == 11
 
 
-def test_the_embedded_config_is_the_default_spelled_out():
+def test_the_fieldmarks_config_spells_out_the_defaults():
     assert load(CONFIGS / "fieldmarks.toml") == Config()
 
 

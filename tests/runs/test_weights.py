@@ -1,4 +1,4 @@
-"""Starting weights come from torchvision's files or a run, and what does not fit is named."""
+"""Initial weights are read from torchvision's files or a run; one that does not fit is named."""
 
 import jax
 import numpy as np
@@ -26,7 +26,7 @@ def narrow():
 
 @pytest.fixture(scope="module")
 def tensors():
-    """A ResNet-18's tensors under torchvision's names, its last layer's among them."""
+    """The tensors of a ResNet-18 under torchvision's names, with the last layer."""
     return {
         name: tensor
         for name, tensor in state_dicts.resnet18(7, width=4).items()
@@ -48,42 +48,45 @@ def refused(path, name="resnet18"):
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
-def test_a_file_of_torchvisions_tensors_is_all_below_the_heads(tmp_path, tensors, suffix):
+def test_a_file_of_torchvisions_tensors_gives_all_variables_below_the_heads(
+    tmp_path, tensors, suffix
+):
     path = written(tmp_path, tensors, suffix)
-    found = read_weights(Model("resnet18", weights=str(path))).variables
-    want = from_torchvision("resnet18", tensors, below_heads("resnet18"))
-    assert "heads" not in found["params"]
-    jax.tree.map(np.testing.assert_array_equal, found, want)
+    variables = read_weights(Model("resnet18", weights=str(path))).variables
+    expected = from_torchvision("resnet18", tensors, below_heads("resnet18"))
+    assert "heads" not in variables["params"]
+    jax.tree.map(np.testing.assert_array_equal, variables, expected)
     np.testing.assert_array_equal(
-        found["params"]["trunk"]["conv1"]["kernel"], tensors["conv1.weight"].transpose(2, 3, 1, 0)
+        variables["params"]["trunk"]["conv1"]["kernel"],
+        tensors["conv1.weight"].transpose(2, 3, 1, 0),
     )
 
 
 def test_the_fingerprint_is_that_of_the_numbers_below_the_heads(tmp_path, tensors):
-    def of(changed, suffix=".npz"):
+    def fingerprint(changed, suffix=".npz"):
         path = written(tmp_path, tensors | changed, suffix)
         return read_weights(Model("resnet18", weights=str(path))).fingerprint
 
-    same = of({})
+    same = fingerprint({})
     assert len(same) == 16
-    assert of({}, ".safetensors") == same
-    assert of({"fc.bias": tensors["fc.bias"] + 1}) == same
-    assert of({"bn1.bias": tensors["bn1.bias"] + 1}) != same
+    assert fingerprint({}, ".safetensors") == same
+    assert fingerprint({"fc.bias": tensors["fc.bias"] + 1}) == same
+    assert fingerprint({"bn1.bias": tensors["bn1.bias"] + 1}) != same
 
 
-def test_a_run_gives_its_first_members_at_the_best_checkpoint(run):
-    found = read_weights(Model("small", weights=str(run.folder))).variables
+def test_a_run_gives_the_trunk_of_its_first_member(run):
+    variables = read_weights(Model("small", weights=str(run.folder))).variables
     first = jaxens.load(run.folder).member(0)
     for name in ("params", "batch_stats"):
-        jax.tree.map(np.testing.assert_array_equal, found[name]["trunk"], first[name]["trunk"])
-        assert set(found[name]) == {"trunk"}
+        jax.tree.map(np.testing.assert_array_equal, variables[name]["trunk"], first[name]["trunk"])
+        assert set(variables[name]) == {"trunk"}
 
 
-def test_without_a_name_there_are_none():
+def test_a_config_without_weights_has_none():
     assert read_weights(Model()) is None
 
 
-def test_what_does_not_fit_the_model_is_named(tmp_path, tensors, run):
+def test_weights_that_do_not_fit_the_model_are_named(tmp_path, tensors, run):
     path = written(tmp_path, tensors)
     assert "these are no weights of vgg16: it has no tensor" in refused(path, "vgg16")
     assert "fit resnet18, vgg16, vgg16-full, not 'small'" in refused(path, "small")
@@ -95,7 +98,7 @@ def test_what_does_not_fit_the_model_is_named(tmp_path, tensors, run):
     assert "is a run of small, not of resnet18: add --model small" in refused(run.folder)
 
 
-def test_what_can_not_be_read_is_named(tmp_path, tensors):
+def test_a_file_that_can_not_be_read_is_named(tmp_path, tensors):
     assert "there is no such file" in refused(tmp_path / "absent.npz")
     assert "is not a run directory" in refused(tmp_path)
     for suffix in (".npz", ".safetensors"):

@@ -1,4 +1,4 @@
-"""Batches come in order, several steps of one dispatch are the same steps, and losses are told."""
+"""Batches come in order; dispatches of any size are the same steps; every loss is reported."""
 
 import jax
 import jax.numpy as jnp
@@ -16,12 +16,12 @@ from jaxens.training.state import MEMBER_AXES, State, build_optimizer
 from jaxens.training.step import train_all, train_one
 from jaxens.training.trainer import _Meter, dispatches
 
-MEMBERS, PICTURES, SIZE, BATCH, STEPS = 2, 12, 8, 3, 7
+MEMBERS, IMAGES, SIZE, BATCH, STEPS = 2, 12, 8, 3, 7
 TASK = Task.multiclass("species", ("a", "b", "c"))
 RNG = np.random.default_rng(0)
 POOL = {
-    "images": RNG.integers(0, 256, (PICTURES, SIZE, SIZE, 3), dtype=np.uint8),
-    "labels": {"species": RNG.integers(0, 3, PICTURES).astype(np.int32)},
+    "images": RNG.integers(0, 256, (IMAGES, SIZE, SIZE, 3), dtype=np.uint8),
+    "labels": {"species": RNG.integers(0, 3, IMAGES).astype(np.int32)},
 }
 MODEL = VGG(
     (("species", 3),),
@@ -32,7 +32,7 @@ MODEL = VGG(
 OPTIMIZER = build_optimizer(Optim(), STEPS)
 
 
-def fresh(plan):
+def initial_state(plan):
     def one(key):
         variables = MODEL.init(key, jnp.zeros((1, SIZE, SIZE, 3)))
         params = variables["params"]
@@ -47,51 +47,51 @@ def step_of(plan):
     return train_all(one, Augment(), jax.random.key(1), plan.shared)
 
 
-def after(feed, state):
-    """All steps, as an epoch takes them: the state, and the losses [step, member]."""
+def all_steps(feed, state):
+    """The state and the losses [step, member] after all steps, dispatched as in an epoch."""
     counts = dispatches(STEPS, feed.at_once)
     feed.compile(state, counts)
     losses, number = [], 0
     for count in counts:
-        state, some = feed(state, number, count)
-        losses.append(np.asarray(some))
+        state, dispatched = feed(state, number, count)
+        losses.append(np.asarray(dispatched))
         number += count
     return state, np.concatenate(losses)
 
 
 @pytest.mark.parametrize("diversity", ["random-weights", "bagging"])
 def test_several_steps_of_one_dispatch_are_the_same_steps(diversity):
-    """To a bit or two: in a loop, XLA adds up a convolution in another order."""
-    plan = Plan.make(diversity, MEMBERS, PICTURES, BATCH, seed=0)
+    """But for rounding: in a loop, XLA adds up a convolution in another order."""
+    plan = Plan.make(diversity, MEMBERS, IMAGES, BATCH, seed=0)
     step = step_of(plan)
-    state, losses = after(Resident(POOL, plan, step, at_once=1), fresh(plan))
+    state, losses = all_steps(Resident(POOL, plan, step, at_once=1), initial_state(plan))
     assert losses.shape == (STEPS, MEMBERS + (diversity == "bagging"))
     assert len(np.unique(losses)) == losses.size  # no step is taken twice
-    together, same = after(Resident(POOL, plan, step, at_once=3), fresh(plan))
+    in_threes, same = all_steps(Resident(POOL, plan, step, at_once=3), initial_state(plan))
     np.testing.assert_allclose(same, losses, rtol=1e-6)
     jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), together, state
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), in_threes, state
     )
 
 
-def test_without_convolutions_they_are_bitwise_the_same():
-    plan = Plan.make("bagging", MEMBERS, PICTURES, BATCH, seed=0)
-    pool = {**POOL, "embeddings": RNG.normal(size=(PICTURES, 6)).astype(np.float32)}
+def test_without_convolutions_several_steps_are_bitwise_the_same():
+    plan = Plan.make("bagging", MEMBERS, IMAGES, BATCH, seed=0)
+    pool = {**POOL, "embeddings": RNG.normal(size=(IMAGES, 6)).astype(np.float32)}
     del pool["images"]
     one = train_one(MODEL, OPTIMIZER, (TASK,), (1.0,), frozen=True)
     step = train_all(one, Augment(), jax.random.key(1), plan.shared, MODEL)
 
     def heads():
-        params = {"heads": fresh(plan).params["heads"]}
+        params = {"heads": initial_state(plan).params["heads"]}
         return State(params, {}, jax.vmap(OPTIMIZER.init)(params))
 
-    state, losses = after(Resident(pool, plan, step, at_once=1), heads())
-    together, same = after(Resident(pool, plan, step, at_once=3), heads())
+    state, losses = all_steps(Resident(pool, plan, step, at_once=1), heads())
+    in_threes, same = all_steps(Resident(pool, plan, step, at_once=3), heads())
     np.testing.assert_array_equal(same, losses)
-    jax.tree.map(np.testing.assert_array_equal, together, state)
+    jax.tree.map(np.testing.assert_array_equal, in_threes, state)
 
 
-def test_streamed_batches_come_in_order_and_are_on_the_device_before_they_are_asked_for():
+def test_streamed_batches_come_in_order_and_are_on_the_device_ahead_of_their_step():
     taken = []
 
     def stream():
@@ -112,20 +112,20 @@ def test_streamed_batches_come_in_order_and_are_on_the_device_before_they_are_as
         assert taken == list(range(min(number + 3, STEPS)))
 
 
-def test_an_epoch_is_whole_dispatches_and_a_last_one_of_what_is_left():
+def test_the_last_dispatch_of_an_epoch_takes_the_steps_that_are_left():
     assert dispatches(23, 10) == [10, 10, 3]
     assert dispatches(20, 10) == [10, 10]
     assert dispatches(3, 10) == [3]
     assert dispatches(3, 1) == [1, 1, 1]
 
 
-def test_every_step_of_a_dispatch_is_told_and_a_diverged_member_is_named_with_its_step():
-    told = []
-    meter = _Meter(40, MEMBERS, 6, lambda losses, speed: told.append((losses.tolist(), speed)))
+def test_every_step_of_a_dispatch_is_reported_and_a_diverged_member_is_named_with_its_step():
+    reported = []
+    meter = _Meter(40, MEMBERS, 6, lambda losses, speed: reported.append((losses.tolist(), speed)))
     meter.read(np.array([[1.0, 2.0], [3.0, 4.0]], np.float32))
-    assert [losses for losses, _ in told] == [[1, 2], [3, 4]]
+    assert [losses for losses, _ in reported] == [[1, 2], [3, 4]]
     assert meter.total.tolist() == [4, 6]
-    assert meter.speed == told[-1][1] > 0
+    assert meter.speed == reported[-1][1] > 0
     with pytest.raises(UserError, match="member 1 diverged at step 43"):
         meter.read(np.array([[1.0, 2.0], [3.0, np.nan], [np.nan, 1.0]], np.float32))
-    assert len(told) == 3
+    assert len(reported) == 3

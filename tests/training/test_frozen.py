@@ -1,4 +1,4 @@
-"""A frozen trunk is one for all members: never trained, never stacked, computed once."""
+"""A frozen trunk is shared by all members: it is not trained, not stacked, and computed once."""
 
 import jax
 import jax.numpy as jnp
@@ -20,17 +20,17 @@ from jaxens.training.step import train_all, train_one
 
 pytestmark = pytest.mark.slow
 
-MEMBERS, PICTURES, SIZE, BATCH, STEPS = 3, 12, 16, 4, 3
+MEMBERS, IMAGE_COUNT, SIZE, BATCH, STEPS = 3, 12, 16, 4, 3
 TASKS = (
     Task.multiclass("species", ("a", "b", "c")),
     Task.multilabel("marks", {"ring": ("eye",), "crest": ("crown",)}),
 )
 UNCHANGED = Augment(flip=False, zoom=0.0, color=0.0)
 RNG = np.random.default_rng(0)
-IMAGES = RNG.integers(0, 256, (PICTURES, SIZE, SIZE, 3), dtype=np.uint8)
+IMAGES = RNG.integers(0, 256, (IMAGE_COUNT, SIZE, SIZE, 3), dtype=np.uint8)
 LABELS = {
-    "species": RNG.integers(-1, 3, PICTURES).astype(np.int32),
-    "marks": RNG.integers(-1, 2, (PICTURES, 2)).astype(np.int8),
+    "species": RNG.integers(-1, 3, IMAGE_COUNT).astype(np.int32),
+    "marks": RNG.integers(-1, 2, (IMAGE_COUNT, 2)).astype(np.int8),
 }
 STEP_KEY = jax.random.key(7)
 
@@ -40,18 +40,18 @@ def vgg(full, convolution=conv_general_dilated):
         (("species", 3), ("marks", 2)),
         stages=((4, 1), (6, 1)),
         batch_norm=True,
-        full=full,
+        full_classifier=full,
         hidden=5,
         conv_general_dilated=convolution,
     )
 
 
 class Frozen:
-    """A trunk with statistics of its own, and members on it."""
+    """An ensemble on a frozen trunk with random batch statistics."""
 
     def __init__(self, full, diversity="random-weights", model=None):
         self.model = model or vgg(full)
-        self.plan = Plan.make(diversity, MEMBERS, PICTURES, BATCH, seed=0)
+        self.plan = Plan.make(diversity, MEMBERS, IMAGE_COUNT, BATCH, seed=0)
         self.config = Config(
             data=Data(image_size=SIZE),
             model=Model(weights="a trunk"),
@@ -87,8 +87,8 @@ class Frozen:
         return jax.jit(lambda: embed(self.model, trunk, normalized(IMAGES / 255)))()
 
 
-def held(frozen, k, numbers):
-    """Member k alone, as a full model whose trunk is held fixed: parameters and losses."""
+def train_alone(frozen, k, numbers):
+    """Trains member k as a whole model whose trunk is held fixed: its parameters and losses."""
     model, state = frozen.model, frozen.init()
     stats = {"batch_stats": state.trunk["batch_stats"]}
     params = {
@@ -119,8 +119,8 @@ def held(frozen, k, numbers):
         rows = np.atleast_2d(frozen.plan(number))
         rows = rows[k if len(rows) > 1 else 0]
         labels = {name: values[rows] for name, values in LABELS.items()}
-        drop = jax.random.split(jax.random.fold_in(STEP_KEY, number))[1]
-        key = jax.random.fold_in(drop, k)
+        dropout_key = jax.random.split(jax.random.fold_in(STEP_KEY, number))[1]
+        key = jax.random.fold_in(dropout_key, k)
         loss, gradient = loss_of(params, normalized(IMAGES[rows] / 255), labels, key)
         updates, opt_state = optimizer.update(above(gradient), opt_state, above(params))
         params = {**params, **optax.apply_updates(above(params), updates)}
@@ -128,17 +128,17 @@ def held(frozen, k, numbers):
     return above(params), losses
 
 
-@pytest.mark.parametrize("full", [False, True])  # the full VGG's neck is each member's own
+@pytest.mark.parametrize("full", [False, True])  # with the full VGG, members have a neck each
 @pytest.mark.parametrize("diversity", ["random-weights", "leave-one-out"])
-def test_members_train_as_full_models_whose_trunk_is_held_fixed(full, diversity):
+def test_members_train_as_models_whose_trunk_is_held_fixed(full, diversity):
     frozen = Frozen(full, diversity)
-    by_step = frozen.trained({"images": IMAGES})
-    by_run = frozen.trained({"embeddings": np.asarray(frozen.embeddings())})
-    assert by_step[1].shape == (STEPS, MEMBERS + (diversity == "leave-one-out"))
-    for k in range(by_step[1].shape[1]):
-        params, losses = held(frozen, k, range(STEPS))
-        for state, found in (by_step, by_run):
-            np.testing.assert_allclose(found[:, k], losses, rtol=2e-5)
+    per_step = frozen.trained({"images": IMAGES})
+    per_run = frozen.trained({"embeddings": np.asarray(frozen.embeddings())})
+    assert per_step[1].shape == (STEPS, MEMBERS + (diversity == "leave-one-out"))
+    for k in range(per_step[1].shape[1]):
+        params, losses = train_alone(frozen, k, range(STEPS))
+        for state, ours in (per_step, per_run):
+            np.testing.assert_allclose(ours[:, k], losses, rtol=2e-5)
             jax.tree.map(
                 lambda ours, theirs, k=k: np.testing.assert_allclose(
                     ours[k], theirs, rtol=1e-4, atol=1e-5
@@ -161,7 +161,7 @@ def test_the_trunk_is_kept_once_and_no_step_changes_it(full):
     assert not any("trunk" in jax.tree_util.keystr(path) for path, _ in kept)
 
 
-def test_members_begin_with_heads_of_their_own_and_the_weights_neck():
+def test_members_start_with_different_heads_and_the_neck_of_the_weights():
     frozen = Frozen(full=True)
     params = frozen.init().params
     neck, heads = params["neck"]["fc6"]["kernel"], params["heads"]["species"]["kernel"]
@@ -171,8 +171,8 @@ def test_members_begin_with_heads_of_their_own_and_the_weights_neck():
 
 
 @pytest.mark.parametrize("diversity", ["random-weights", "leave-one-out"])
-def test_a_step_runs_the_trunk_forward_once_for_all_members_and_never_back(diversity):
-    """VGG's two convolutions and no third; none at all where embeddings are gathered."""
+def test_a_step_runs_the_trunk_once_for_all_members_without_a_backward_pass(diversity):
+    """The VGG has two convolutions, and a step on embeddings has none."""
     frozen = Frozen(False, diversity, vgg(False, jax.lax.conv_general_dilated))
 
     def convolutions(inputs):
@@ -206,7 +206,7 @@ def ensembles():
     return shared, Ensemble(frozen.model, stacked, TASKS)
 
 
-def test_logits_are_those_of_members_with_a_trunk_each(ensembles):
+def test_logits_equal_those_of_members_with_a_trunk_each(ensembles):
     shared, stacked = ensembles
     assert shared.members == MEMBERS
     ours, theirs = shared.all_logits(IMAGES), stacked.all_logits(IMAGES)
@@ -229,7 +229,7 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("method", SETTINGS)
-def test_explanations_are_those_of_members_with_a_trunk_each(ensembles, method):
+def test_explanations_equal_those_of_members_with_a_trunk_each(ensembles, method):
     maps = [
         e.attribute(IMAGES[:2], np.array([1, 0]), method, "marks", **SETTINGS[method])
         for e in ensembles
@@ -237,7 +237,7 @@ def test_explanations_are_those_of_members_with_a_trunk_each(ensembles, method):
     largest = np.abs(maps[1]).max()
     assert largest > 0
     np.testing.assert_allclose(maps[0], maps[1], rtol=1e-4, atol=1e-5 * largest)
-    some = ensembles[0].attribute(
+    in_chunks = ensembles[0].attribute(
         IMAGES[:2], np.array([1, 0]), method, "marks", members_at_once=2, **SETTINGS[method]
     )
-    np.testing.assert_allclose(some, maps[0], rtol=1e-4, atol=1e-5 * largest)
+    np.testing.assert_allclose(in_chunks, maps[0], rtol=1e-4, atol=1e-5 * largest)

@@ -1,4 +1,4 @@
-"""Each way to diversity gives each member the pictures that it should see, and no others."""
+"""Each way to diversity shows each member the images that it should see, and no others."""
 
 import pickle
 
@@ -7,7 +7,7 @@ import pytest
 
 from jaxens.training.plan import InOrder, Plan, bucket_of
 
-PICTURES, MEMBERS, BATCH = 57, 5, 8
+IMAGES, MEMBERS, BATCH = 57, 5, 8
 
 
 def seen(plan, member, steps):
@@ -15,35 +15,35 @@ def seen(plan, member, steps):
 
 
 def plan(diversity, seed=0):
-    return Plan.make(diversity, MEMBERS, PICTURES, BATCH, seed)
+    return Plan.make(diversity, MEMBERS, IMAGES, BATCH, seed)
 
 
-def test_random_weights_share_every_batch_and_see_all_pictures_once_per_pass():
+def test_random_weights_share_every_batch_and_see_all_images_once_per_pass():
     shared = plan("random-weights")
     assert shared.shared
-    order = seen(shared, 0, PICTURES)  # BATCH whole passes
-    for passes in order.reshape(BATCH, PICTURES):
-        assert sorted(passes) == list(range(PICTURES))
-    assert not np.array_equal(order[:PICTURES], order[PICTURES : 2 * PICTURES])
+    order = seen(shared, 0, IMAGES)  # BATCH whole passes
+    for one_pass in order.reshape(BATCH, IMAGES):
+        assert sorted(one_pass) == list(range(IMAGES))
+    assert not np.array_equal(order[:IMAGES], order[IMAGES : 2 * IMAGES])
 
 
 def test_leave_one_out_never_shows_a_member_its_bucket_and_shows_it_all_others():
-    own = plan("leave-one-out")
-    buckets = bucket_of(PICTURES, MEMBERS, seed=0)
+    separate = plan("leave-one-out")
+    buckets = bucket_of(IMAGES, MEMBERS, seed=0)
     assert np.ptp(np.bincount(buckets)) <= 1
     for member in range(MEMBERS):
-        pictures = set(seen(own, member, 20))
-        assert pictures == set(np.flatnonzero(buckets != member))
+        images = set(seen(separate, member, 20))
+        assert images == set(np.flatnonzero(buckets != member))
 
 
-def test_bagging_draws_as_many_pictures_with_replacement_and_keeps_to_them():
-    own = plan("bagging")
+def test_bagging_draws_as_many_images_with_replacement_and_keeps_to_them():
+    separate = plan("bagging")
     bags = []
     for member in range(MEMBERS):
-        counts = np.bincount(seen(own, member, PICTURES), minlength=PICTURES)
+        counts = np.bincount(seen(separate, member, IMAGES), minlength=IMAGES)
         assert np.all(counts % BATCH == 0)  # BATCH passes over the same bag
         bag = counts // BATCH
-        assert bag.sum() == PICTURES
+        assert bag.sum() == IMAGES
         assert bag.max() > 1
         assert (bag == 0).any()
         bags.append(bag)
@@ -54,9 +54,9 @@ def test_bagging_draws_as_many_pictures_with_replacement_and_keeps_to_them():
 
 @pytest.mark.parametrize("diversity", ["leave-one-out", "bagging"])
 def test_the_last_row_is_the_baseline_on_all_data(diversity):
-    own = plan(diversity)
-    assert own(0).shape == (MEMBERS + 1, BATCH)
-    assert sorted(seen(own, MEMBERS, PICTURES)[:PICTURES]) == list(range(PICTURES))
+    separate = plan(diversity)
+    assert separate(0).shape == (MEMBERS + 1, BATCH)
+    assert sorted(seen(separate, MEMBERS, IMAGES)[:IMAGES]) == list(range(IMAGES))
 
 
 @pytest.mark.parametrize("diversity", ["random-weights", "leave-one-out", "bagging"])
@@ -69,7 +69,7 @@ def test_a_step_depends_on_seed_and_number_alone(diversity):
     assert not np.array_equal(one(3), plan(diversity, seed=1)(3))
 
 
-def test_in_order_every_picture_is_seen_once_and_the_last_batch_is_filled_up_from_the_first():
-    through = InOrder(pictures=7, batch=3)
-    assert [through(step).tolist() for step in range(3)] == [[0, 1, 2], [3, 4, 5], [6, 0, 1]]
-    assert through(0).dtype == np.int32
+def test_in_order_every_image_is_seen_once_and_the_first_ones_fill_up_the_last_batch():
+    in_order = InOrder(images=7, batch=3)
+    assert [in_order(step).tolist() for step in range(3)] == [[0, 1, 2], [3, 4, 5], [6, 0, 1]]
+    assert in_order(0).dtype == np.int32

@@ -1,4 +1,4 @@
-"""One vmapped step of M members is M single steps; a seed decides all; members differ."""
+"""A step of M members equals M single steps; it depends on the seed alone; members differ."""
 
 import jax
 import jax.extend
@@ -12,7 +12,7 @@ from jaxens.training.plan import Plan, bucket_of
 from jaxens.training.settings import Augment, Config, Data, Members, Model, Optim
 from jaxens.training.state import build_model, build_optimizer, init
 
-MEMBERS, PICTURES, SIZE = 3, 24, 16
+MEMBERS, IMAGES, SIZE = 3, 24, 16
 TASKS = (
     Task.multiclass("species", ("a", "b", "c"), ("bird",)),
     Task.multilabel("marks", {"ring": ("eye",), "crest": ("crown",)}),
@@ -29,19 +29,19 @@ def config(diversity="random-weights", base="own", seed=0, dtype="auto"):
     )
 
 
-def pictures():
+def random_images():
     rng = np.random.default_rng(0)
     return {
-        "images": rng.integers(0, 256, (PICTURES, SIZE, SIZE, 3), dtype=np.uint8),
+        "images": rng.integers(0, 256, (IMAGES, SIZE, SIZE, 3), dtype=np.uint8),
         "labels": {
-            "species": rng.integers(-1, 3, PICTURES).astype(np.int32),
-            "marks": rng.integers(-1, 2, (PICTURES, 2)).astype(np.int8),
+            "species": rng.integers(-1, 3, IMAGES).astype(np.int32),
+            "marks": rng.integers(-1, 2, (IMAGES, 2)).astype(np.int8),
         },
     }
 
 
 class Training:
-    """The pieces of a run on random pictures."""
+    """A short training on random images."""
 
     def __init__(self, config, one=None):
         self.model = build_model(config, TASKS)
@@ -49,7 +49,7 @@ class Training:
         self.weight_key, step_key = jax.random.split(jax.random.key(config.optim.seed))
         self.config = config
         self.plan = Plan.make(
-            config.ensemble.diversity, MEMBERS, PICTURES, config.optim.batch_size, config.optim.seed
+            config.ensemble.diversity, MEMBERS, IMAGES, config.optim.batch_size, config.optim.seed
         )
         self.one = one or steps.train_one(self.model, self.optimizer, TASKS, (1.0, 1.0))
         self.step = jax.jit(steps.train_all(self.one, config.augment, step_key, self.plan.shared))
@@ -79,8 +79,8 @@ def differs(one, other):
 @pytest.mark.parametrize("diversity", ["random-weights", "bagging"])
 def test_a_step_of_all_members_equals_single_steps(diversity):
     training = Training(config(diversity))
-    # Two steps on, so that momenta and batch statistics are no longer at their start.
-    state, _ = training.after(2, pictures())
+    # After two steps, momenta and batch statistics differ from their initial values.
+    state, _ = training.after(2, random_images())
     count = MEMBERS + (diversity != "random-weights")
     axis = None if training.plan.shared else 0
     rng = np.random.default_rng(1)
@@ -91,57 +91,57 @@ def test_a_step_of_all_members_equals_single_steps(diversity):
         "marks": jnp.asarray(rng.integers(0, 2, (*shape, 6, 2))),
     }
     keys = jax.random.split(jax.random.key(1), count)
-    together, losses = jax.jit(training.one.of_all, static_argnames="shared")(
+    stacked, losses = jax.jit(training.one.of_all, static_argnames="shared")(
         state, images, labels, keys, shared=training.plan.shared
     )
     single = jax.jit(training.one)
     for k in range(count):
         batch = (images, labels) if axis is None else (images[k], member(labels, k))
-        alone, loss = single(member(state, k), *batch, keys[k])
+        expected, loss = single(member(state, k), *batch, keys[k])
         np.testing.assert_allclose(losses[k], loss, rtol=1e-5)
         jax.tree.map(
             lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5),
-            member(together, k),
-            alone,
+            member(stacked, k),
+            expected,
         )
 
 
 @pytest.mark.parametrize("diversity", ["random-weights", "bagging"])
-def test_the_shipped_step_is_single_steps_on_what_each_member_is_due(diversity):
-    """Augmentation and randomness by member and step, as `train_all` wires them."""
+def test_each_member_and_step_draws_its_own_augmentation_and_dropout(diversity):
+    """Augmentation is drawn once for all members that share their batches."""
     training = Training(config(diversity), one=PROBE)
     count = MEMBERS + (diversity != "random-weights")
     seen = []
     for number in (0, 1):
-        # The same pictures for all, so that only the changes drawn can tell members apart.
+        # The same images for all, so that members differ by their augmentation only.
         same = np.arange(6) if training.plan.shared else np.tile(np.arange(6), (count, 1))
-        batch = jax.tree.map(lambda leaf, rows=same: leaf[rows], pictures())
+        batch = jax.tree.map(lambda leaf, rows=same: leaf[rows], random_images())
         seen.append(training.step(training.init(), batch, jnp.int32(number))[1])
-    looks = np.array([[float(s["look"][k]) for k in range(count)] for s in seen])
-    drops = np.array([[float(s["drop"][k]) for k in range(count)] for s in seen])
-    assert len(np.unique(drops)) == drops.size  # every member and step draws its own dropout
+    images = np.array([[float(s["images"][k]) for k in range(count)] for s in seen])
+    dropout = np.array([[float(s["dropout"][k]) for k in range(count)] for s in seen])
+    assert len(np.unique(dropout)) == dropout.size
     shared = diversity == "random-weights"
-    assert len(np.unique(looks)) == (2 if shared else looks.size)
+    assert len(np.unique(images)) == (2 if shared else images.size)
 
 
-def given(params, batch_stats, images, labels, key):
-    """In place of a loss: what a member was given."""
-    return {"look": jnp.sum(images), "drop": jax.random.uniform(key)}, batch_stats, params
+def inputs_of_step(params, batch_stats, images, labels, key):
+    """In place of a loss: a number for the images, and one for the key."""
+    return {"images": jnp.sum(images), "dropout": jax.random.uniform(key)}, batch_stats, params
 
 
-PROBE = steps.Step(given, update=lambda state, batch_stats, gradient: state)
+PROBE = steps.Step(inputs_of_step, update=lambda state, batch_stats, gradient: state)
 
 
 def test_the_same_seed_gives_bitwise_the_same_run_and_another_seed_another():
-    first, _ = Training(config()).after(3, pictures())
-    again, _ = Training(config()).after(3, pictures())
-    other, _ = Training(config(seed=1)).after(3, pictures())
+    first, _ = Training(config()).after(3, random_images())
+    again, _ = Training(config()).after(3, random_images())
+    other, _ = Training(config(seed=1)).after(3, random_images())
     assert not differs(first, again)
     assert differs(first.params, other.params)
 
 
 def test_members_differ_from_the_start_and_stay_different():
-    for state in (Training(config()).init(), Training(config()).after(2, pictures())[0]):
+    for state in (Training(config()).init(), Training(config()).after(2, random_images())[0]):
         kernels = np.asarray(state.params["trunk"]["down0"]["kernel"])
         for k in range(1, MEMBERS):
             assert np.abs(kernels[k] - kernels[0]).max() > 1e-3
@@ -154,10 +154,10 @@ def test_a_shared_base_starts_with_one_trunk_and_many_heads():
 
 
 def test_a_left_out_bucket_leaves_no_trace_in_its_member():
-    """Not in weights, momenta or batch statistics: other pictures there, same member."""
+    """With other images in its bucket, a member has the same weights, momenta and statistics."""
     training = Training(config("leave-one-out"))
-    pool, swapped = pictures(), pictures()
-    bucket = bucket_of(PICTURES, MEMBERS, seed=0) == 1
+    pool, swapped = random_images(), random_images()
+    bucket = bucket_of(IMAGES, MEMBERS, seed=0) == 1
     swapped["images"][bucket] = 255 - swapped["images"][bucket]
     state, _ = training.after(4, pool)
     changed, _ = training.after(4, swapped)
@@ -166,12 +166,14 @@ def test_a_left_out_bucket_leaves_no_trace_in_its_member():
         assert differs(member(state.batch_stats, k), member(changed.batch_stats, k))
 
 
-def test_bfloat16_is_for_computing_and_all_that_is_kept_is_float32():
+def test_bfloat16_computes_and_float32_keeps_the_state():
     rough, exact = (Training(config(dtype=dtype)) for dtype in ("bfloat16", "float32"))
-    (state, losses), (_, wanted) = (training.after(2, pictures()) for training in (rough, exact))
+    (state, losses), (_, expected) = (
+        training.after(2, random_images()) for training in (rough, exact)
+    )
     kept = [leaf.dtype for leaf in jax.tree.leaves((state, losses))]
     assert {dtype for dtype in kept if jnp.issubdtype(dtype, jnp.floating)} == {np.dtype("float32")}
-    assert 0 < np.abs(losses - wanted).max() < 0.03 * np.abs(wanted).max()
+    assert 0 < np.abs(losses - expected).max() < 0.03 * np.abs(expected).max()
 
 
 def test_batch_statistics_of_bfloat16_are_summed_in_float32():
@@ -182,21 +184,21 @@ def test_batch_statistics_of_bfloat16_are_summed_in_float32():
     def forward(variables, images):
         return model.apply(variables, images, True, mutable=["batch_stats"])
 
-    def added_up(jaxpr):
+    def summed_dtypes(jaxpr):
         for eqn in jaxpr.eqns:
             if eqn.primitive.name == "reduce_sum":
                 yield eqn.invars[0].aval.dtype
             for inner in jax.extend.core.jaxprs_in_params(eqn.params):
-                yield from added_up(inner)
+                yield from summed_dtypes(inner)
 
-    dtypes = list(added_up(jax.make_jaxpr(forward)(variables, images).jaxpr))
+    dtypes = list(summed_dtypes(jax.make_jaxpr(forward)(variables, images).jaxpr))
     assert len(dtypes) > len(jax.tree.leaves(variables["batch_stats"]))  # these, and the pooling
     assert set(dtypes) == {jnp.dtype(jnp.float32)}
 
 
 def test_training_learns():
     training = Training(config())
-    pool = pictures()
+    pool = random_images()
     _, first = training.after(1, pool)
     _, last = training.after(10, pool)
     assert (last < first).all()
