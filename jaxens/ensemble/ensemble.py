@@ -1,4 +1,4 @@
-"""A trained ensemble: its logits, and its explanations, member by member."""
+"""A trained ensemble: the logits and the attribution maps of each member."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ from jaxens.ensemble.inputs import (
     Images,
     arrange,
     as_key,
-    checked,
-    floats,
-    outputs,
-    with_room,
+    checked_images,
+    normalized_images,
+    padded_segments,
+    targets_of_all_tasks,
 )
 from jaxens.models import Classifier
 from jaxens.models.trunk import with_trunk
@@ -31,14 +31,19 @@ from jaxens.models.trunk import with_trunk
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Members of one architecture with stacked variables.
+    """Members of one architecture, with stacked variables.
 
-    `baseline` is the one member trained on all data, of leave-one-out and bagging ensembles,
-    as a stack of one; it is no member of the ensemble. `trunk` holds the variables that all of
-    them share, where the trunk is frozen: not stacked, so that its features are computed once.
+    Methods take images as uint8 RGB, or as floats that `jaxens.models.normalized` has normalized:
+    a float of zero is then the mean color, not black.
 
-    Images are uint8 pictures, or floats already normalised by `jaxens.models.normalized`;
-    a float of zero is the mean colour, not black.
+    Attributes:
+        model: The model of one member.
+        variables: The members' Flax variables, each leaf with a leading member axis.
+        tasks: What the model predicts, one head each.
+        baseline: Variables of the one member trained on all data, with a member axis of length 1.
+            It is not a member of the ensemble. None for ensembles of random weights.
+        trunk: Variables of a frozen trunk, without a member axis, or None. Members share it, so
+            its features are computed once.
     """
 
     model: Classifier
@@ -49,30 +54,51 @@ class Ensemble:
 
     @property
     def params(self) -> Any:
-        """The stacked parameters, `[member, ...]`."""
+        """The members' parameters, each leaf with a leading member axis."""
         return self.variables["params"]
 
     @property
     def members(self) -> int:
+        """The number of members."""
         return jax.tree.leaves(self.params)[0].shape[0]
 
     def baseline_ensemble(self) -> "Ensemble":
-        """The baseline as an ensemble of one."""
+        """Returns the baseline as an ensemble of one member.
+
+        Raises:
+            ValueError: If the ensemble has no baseline.
+        """
         if self.baseline is None:
             raise ValueError("an ensemble of random weights has no baseline")
         return Ensemble(self.model, self.baseline, self.tasks, trunk=self.trunk)
 
     def member(self, k: int) -> dict[str, Any]:
-        """All variables of a member, as `model.apply` takes them."""
+        """Returns all variables of one member, as `model.apply` takes them.
+
+        Args:
+            k: Index of the member, from 0.
+        """
         return with_trunk(jax.tree.map(lambda leaf: leaf[k], self.variables), self.trunk)
 
     def logits(self, images: Images, task: str | None = None) -> Float[Array, "member image class"]:
-        """Every member's logits for a task, which may be left unnamed where there is one."""
+        """Returns every member's logits for one task.
+
+        Args:
+            images: RGB.
+            task: Name of the task (None: the only one).
+
+        Raises:
+            ValueError: If there is no such task, or `task` is None and there are several.
+        """
         return self.all_logits(images)[self._task(task).name]
 
     def all_logits(self, images: Images) -> dict[str, Float[Array, "member image _"]]:
-        """Every member's logits for each task."""
-        return _logits(self.model, self.variables, self.trunk, floats(images))
+        """Returns every member's logits for each task, by name.
+
+        Args:
+            images: RGB.
+        """
+        return _logits(self.model, self.variables, self.trunk, normalized_images(images))
 
     def attribute(
         self,
@@ -85,7 +111,23 @@ class Ensemble:
         members_at_once: int | None = None,
         **settings: Any,
     ) -> Float[Array, "member image height width"]:
-        """One map per member and image by a method of `METHODS`: `explain` for one."""
+        """Returns one map per member and image by one method.
+
+        Args:
+            images: RGB.
+            targets: As for `explain`.
+            method: Name in `jaxens.attribution.METHODS`.
+            task: As for `explain`.
+            images_at_once: As for `explain`.
+            members_at_once: As for `explain`.
+            **settings: Settings of the method, and `reduce`, as for `explain`.
+
+        Returns:
+            Maps with channels reduced.
+
+        Raises:
+            ValueError: As `explain`.
+        """
         maps = self.explain(
             images,
             targets,
@@ -106,53 +148,63 @@ class Ensemble:
         images_at_once: int | None = None,
         members_at_once: int | None = None,
     ) -> dict[str, Float[Array, "member image height width"]]:
-        """One map per member and image, channels reduced, by each of some methods of `METHODS`.
+        """Returns one map per member and image by each of several methods.
 
-        The methods are one compiled program, in which what they have in common is computed once
-        (see `jaxens.attribution.explain`); on a CPU not where `targets` are a function, whose
-        gradients XLA does not see to be alike in its loop over members.
+        The methods are one compiled program, which computes once what they have in common (see
+        `jaxens.attribution.explain`). The exception is a function as the target on a CPU: XLA
+        does not merge its gradients in the loop over members.
 
-        `targets` are classes of `task`: one, one per image, or a contrast; or a function of the
-        task's logits [image, class]. `methods` has each one's settings by its name, its own (see
-        `METHODS[method].settings`) and `reduce`: `{"saliency": {}, "integrated_gradients":
-        {"steps": 50}}`; pictures among them are taken as `images` are. Members
-        share all of these, so that they differ by their weights alone; a `key` of shape
-        [member, image] gives each its own draws. Another number or name is compiled anew, other
-        arrays are not.
+        Members share the settings, so their maps differ by their weights alone. The program is
+        compiled anew for another number or name in the settings, but not for other arrays.
 
-        At most `members_at_once` times `images_at_once` are in one call of the model (times
-        the steps or samples, see `chunk`), which bounds memory: no map depends on it.
+        Args:
+            images: RGB.
+            targets: Classes of `task`: one, one per image, or a contrast; or a function from the
+                task's logits [image, class] to one number per image.
+            methods: Settings by name, for each method: `{"saliency": {}, "integrated_gradients":
+                {"steps": 50}}`. A method takes its own (see `METHODS[method].settings`) and
+                `reduce`. Images among them are given as `images` are. A `key` of shape
+                [member, image] gives each member random draws of its own.
+            task: Name of the task (None: the only one).
+            images_at_once: Images in one call of the model (None: all). It bounds memory, and
+                changes no map. A call has this many times `members_at_once`, times the steps or
+                samples of a method (see its `chunk`).
+            members_at_once: Members in one call of the model (None: all).
 
-        Raises `ValueError` for an unknown task or a class that it lacks, for what is not finite,
-        and as `jaxens.attribution.attribute` does.
+        Returns:
+            Maps by method, in the order of `methods`, with channels reduced.
+
+        Raises:
+            ValueError: If the task is unknown or lacks a class, if images or settings contain NaN
+                or infinity, or as `jaxens.attribution.attribute` does.
         """
-        images = checked(images)
-        given = arrange(methods, images, self.members)
-        asked = outputs(targets, self._task(task), self.tasks)
+        images = checked_images(images)
+        settings = arrange(methods, images, self.members)
+        all_targets = targets_of_all_tasks(targets, self._task(task), self.tasks)
+        function, classes = (all_targets, None) if callable(all_targets) else (None, all_targets)
         explain = partial(
             explaining.maps,
             model=self.model,
             tasks=self.tasks,
-            methods=given.static,
-            function=asked if callable(asked) else None,
+            methods=settings.static,
+            function=function,
         )
 
         def some_members(variables: Any, keys: dict[str, Array]) -> dict[str, Array]:
             def some_images(images: Array, classes: Any, by_image: Any, keys: Any) -> Any:
-                arrays = {method: given.shared[method] | by_image[method] for method in methods}
+                arrays = {method: settings.shared[method] | by_image[method] for method in methods}
                 return explain(variables, self.trunk, images, classes, arrays, keys)
 
-            classes = None if callable(asked) else asked
             return in_chunks(
                 some_images,
                 images_at_once,
-                *(images, classes, given.by_image, keys),
+                *(images, classes, settings.by_image, keys),
                 axis=(0, 0, 0, 1),
                 out_axis=1,
             )
 
-        maps = in_chunks(some_members, members_at_once, self.variables, given.keys)
-        return {method: maps[method] for method in methods}  # in their order
+        maps = in_chunks(some_members, members_at_once, self.variables, settings.keys)
+        return {method: maps[method] for method in methods}  # a jitted function sorts its results
 
     def lime_weights(
         self,
@@ -164,13 +216,29 @@ class Ensemble:
         samples: int | None = None,
         chunk: int | None = None,
     ) -> dict[str, Float[Array, "member image segment class"]]:
-        """LIME's weights for every class of each task, from one pass over the perturbed images.
+        """Returns LIME's weights for every class of each task, by the task's name.
 
-        `jaxens.attribution.segments_to_map` makes maps of a class's weights: those of `attribute`
-        for the same settings. Segments that no image has weigh nothing.
+        One pass over the perturbed images serves all classes. From the weights of one class,
+        `jaxens.attribution.segments_to_map` makes the maps of `attribute` for the same settings.
+
+        Args:
+            images: RGB.
+            segments: Labels of the pixels of each image: 0, 1, 2, ...
+            key: One random key, or one for each image.
+            variant: Name in `jaxens.attribution.VARIANTS`.
+            samples: Perturbed images per image (None: the variant's number).
+            chunk: Perturbed images in one call of the model (None: all). It bounds memory, and
+                changes no weight.
+
+        Returns:
+            Weights. Segments that an image does not have get 0.
+
+        Raises:
+            ValueError: If the variant is unknown, images contain NaN or infinity, or a setting
+                does not fit them.
         """
-        images = checked(images)
-        labels, room = with_room(segments, images)
+        images = checked_images(images)
+        labels, segment_count = padded_segments(segments, images)
         if variant not in attribution.VARIANTS:
             raise ValueError(
                 f"unknown variant {variant!r}: choose from {', '.join(attribution.VARIANTS)}"
@@ -183,7 +251,7 @@ class Ensemble:
             as_key(key),
             model=self.model,
             tasks=self.tasks,
-            segment_count=room,
+            segment_count=segment_count,
             variant=variant,
             samples=attribution.VARIANTS[variant].samples if samples is None else samples,
             chunk=chunk,
@@ -201,13 +269,18 @@ class Ensemble:
 def mean_probabilities(
     task: Task, logits: Float[Array, "member image class"]
 ) -> Float[Array, "image class"]:
-    """The ensemble's prediction: the members' probabilities, averaged."""
+    """Returns the ensemble's prediction: the mean of the members' probabilities.
+
+    Args:
+        task: The task.
+        logits: Every member's logits for the task.
+    """
     return jnp.mean(explaining.probabilities(task, logits), axis=0)
 
 
 @partial(jax.jit, static_argnums=0)
 def _logits(model: Classifier, variables: Any, trunk: Any, images: Array) -> dict[str, Array]:
-    def of_one(own: Any) -> dict[str, Array]:
-        return model.apply(with_trunk(own, trunk), images)
+    def logits_of_member(variables: Any) -> dict[str, Array]:
+        return model.apply(with_trunk(variables, trunk), images)
 
-    return explaining.for_members(of_one, together=trunk is not None)(variables)
+    return explaining.for_members(logits_of_member, vmapped=trunk is not None)(variables)

@@ -1,4 +1,4 @@
-"""The compiled programs of an ensemble's explanations: methods, for all members."""
+"""The compiled programs that explain an ensemble, all members in one call."""
 
 from collections.abc import Callable
 from functools import partial
@@ -32,31 +32,47 @@ def maps(
     methods: tuple[tuple[str, Static], ...],
     function: Any,
 ) -> dict[str, Float[Array, "member image height width"]]:
-    """Maps of all members by each method; `function` is the target where it is no class."""
+    """Returns the maps of all members, by method.
 
-    def explained(
+    Args:
+        variables: The members' variables, with a leading member axis.
+        trunk: Variables that all members share, or None.
+        images: As the model takes them [image, height, width, 3].
+        classes: Targets, counted over the classes of all tasks; None if there is a `function`.
+        arrays: Settings that are arrays, by method and name.
+        keys: Random keys [member, image] by method, for methods whose members draw separately.
+        model: The model of one member.
+        tasks: The model's tasks, in order.
+        methods: Names in `attribution.METHODS`, with the settings that are compiled in.
+        function: The target from the logits of all tasks, in place of `classes`, or None.
+    """
+
+    def explain(
         variables: Any, keys: Any, images: Array, classes: Any, arrays: Any
     ) -> dict[str, Array]:
-        def settings(method: str, static: Static) -> dict[str, Any]:
-            own: dict[str, Any] = {"key": keys[method]} if method in keys else {}
+        def settings_of(method: str, static: Static) -> dict[str, Any]:
+            settings = dict(static) | arrays[method]
+            if method in keys:
+                settings["key"] = keys[method]
             if _takes_probabilities(method, dict(static)):
-                own["probabilities"] = partial(_probabilities, tasks)
-            return dict(static) | arrays[method] | own
+                settings["probabilities"] = partial(_probabilities, tasks)
+            return settings
 
         return attribution.explain(
-            {method: settings(method, static) for method, static in methods},
+            {method: settings_of(method, static) for method, static in methods},
             _network(model, with_trunk(variables, trunk)),
             images,
             classes if function is None else function,
         )
 
-    def of_one(*own: Any) -> dict[str, Array]:
-        # In a loop over members, XLA moves what is the same for all out of it, a copy for each
-        # method, and then no longer sees that methods compute alike.
-        return explained(*jax.lax.optimization_barrier((*own, images, classes, arrays)))
+    def maps_of_member(variables: Any, keys: Any) -> dict[str, Array]:
+        # Without the barrier, XLA moves shared work out of the loop over members, a copy for each
+        # method. It then no longer merges what the methods have in common.
+        barrier = jax.lax.optimization_barrier
+        return explain(*barrier((variables, keys, images, classes, arrays)))
 
-    together = trunk is not None or "lime" in dict(methods)
-    return for_members(of_one, together=together)(variables, keys)
+    vmapped = trunk is not None or "lime" in dict(methods)
+    return for_members(maps_of_member, vmapped=vmapped)(variables, keys)
 
 
 @partial(
@@ -76,90 +92,122 @@ def lime_weights(
     samples: int,
     chunk: int | None,
 ) -> dict[str, Float[Array, "member image segment class"]]:
-    """LIME's weights of all members, for the classes of each task.
+    """Returns LIME's weights of all members, for every class of each task.
 
-    To LIME they are one model with the classes of all members: perturbed images are made, and
-    the regression's matrix is factored, once for all of them.
+    LIME sees one model that has the classes of all members. The perturbed images, and the
+    factors of the regression's matrix, are then computed once for all members.
+
+    Args:
+        variables: The members' variables, with a leading member axis.
+        trunk: Variables that all members share, or None.
+        images: As the model takes them [image, height, width, 3].
+        segments: Labels of the pixels [image, height, width].
+        key: One random key, or one for each image.
+        model: The model of one member.
+        tasks: The model's tasks, in order.
+        segment_count: Number of segments, at least the largest label plus one.
+        variant: Name in `attribution.VARIANTS`.
+        samples: Perturbed images per image.
+        chunk: Perturbed images per call of the model (None: all).
     """
     masks = attribution.lime_draws(key, segments, samples, variant, segment_count=segment_count)
     members = jax.tree.leaves(variables)[0].shape[0]
 
     def logits(images: Array) -> Float[Array, "image member_label"]:
-        def of_one(variables: Any) -> Float[Array, "image label"]:
-            return _joined(model, model.apply(with_trunk(variables, trunk), images))
+        def logits_of_member(variables: Any) -> Float[Array, "image label"]:
+            return _joined_logits(model, model.apply(with_trunk(variables, trunk), images))
 
-        each = for_members(of_one, together=trunk is not None)(variables)
-        return jnp.moveaxis(each, 0, 1).reshape(len(images), -1)
+        by_member = for_members(logits_of_member, vmapped=trunk is not None)(variables)
+        return jnp.moveaxis(by_member, 0, 1).reshape(len(images), -1)
 
-    def apart(joined: Float[Array, "*_ member_label"]) -> Float[Array, "*_ member label"]:
+    def split_members(joined: Float[Array, "*_ member_label"]) -> Float[Array, "*_ member label"]:
         return joined.reshape(*joined.shape[:-1], members, -1)
 
-    own: dict[str, Any] = {}
-    if _takes_probabilities("lime", {"variant": variant}):
-        own["probabilities"] = lambda logits: _probabilities(tasks, apart(logits)).reshape(
-            logits.shape
-        )
+    def all_probabilities(
+        logits: Float[Array, "*_ member_label"],
+    ) -> Float[Array, "*_ member_label"]:
+        return _probabilities(tasks, split_members(logits)).reshape(logits.shape)
+
+    takes_probabilities = _takes_probabilities("lime", {"variant": variant})
     weights = attribution.lime_weights(
-        logits, images, segments, masks, variant=variant, chunk=chunk, **own
+        logits,
+        images,
+        segments,
+        masks,
+        variant=variant,
+        probabilities=all_probabilities if takes_probabilities else None,
+        chunk=chunk,
     )
-    parts = split(tasks, jnp.moveaxis(apart(weights), -2, 0))
-    return {task.name: part for task, part in zip(tasks, parts, strict=True)}
+    by_task = split(tasks, jnp.moveaxis(split_members(weights), -2, 0))
+    return {task.name: part for task, part in zip(tasks, by_task, strict=True)}
 
 
-def for_members(one: Callable[..., Any], *, together: bool) -> Callable[..., Any]:
-    """A function of one member's variables (and other arrays), for all members.
+def for_members(function: Callable[..., Any], *, vmapped: bool) -> Callable[..., Any]:
+    """Returns a function of stacked arguments that applies `function` to every member.
 
-    `together` where it computes what is the same for all of them, to do so once: the features of
-    a shared trunk, LIME's perturbed images. Else in the order that suits the device.
+    Args:
+        function: Of one member's variables (and other arrays).
+        vmapped: Whether to use `jax.vmap`, which computes once what is the same for all members,
+            such as the features of a shared trunk. If not, `over_members` uses a loop on a CPU.
     """
 
-    def of_all(*arguments: Any) -> Any:
-        over = jax.vmap if together else over_members
-        return over(one, (0,) * len(arguments))(*arguments)
+    def of_all(*args: Any) -> Any:
+        map_members = jax.vmap if vmapped else over_members
+        return map_members(function, (0,) * len(args))(*args)
 
     return of_all
 
 
 def _takes_probabilities(method: str, settings: dict[str, Any]) -> bool:
-    """Whether the method explains a probability, which is each task's own."""
-    known = attribution.method_named(method).settings
-    if "probabilities" not in known or "probabilities" in settings:
+    """Returns whether the method explains a probability, and none is in the settings."""
+    accepted = attribution.method_named(method).settings
+    if "probabilities" not in accepted or "probabilities" in settings:
         return False
-    variant = settings.get("variant", known["variant"])
+    variant = settings.get("variant", accepted["variant"])
     return (
         variant in attribution.VARIANTS and attribution.VARIANTS[variant].explains == "probability"
     )
 
 
 def _network(model: Classifier, variables: Any) -> attribution.Network:
-    """The model with the logits of all tasks as one vector."""
+    """Returns the functions of a model whose logits are those of all tasks, concatenated."""
     guided = model.clone(act=attribution.guided_relu)
     return attribution.Network(
-        logits_fn=lambda images: _joined(model, model.apply(variables, images)),
+        logits_fn=lambda images: _joined_logits(model, model.apply(variables, images)),
         features_fn=lambda images: model.apply(variables, images, method="features"),
-        head_fn=lambda f: _joined(model, model.apply(variables, f, method="head")),
-        guided_logits_fn=lambda images: _joined(model, guided.apply(variables, images)),
+        head_fn=lambda f: _joined_logits(model, model.apply(variables, f, method="head")),
+        guided_logits_fn=lambda images: _joined_logits(model, guided.apply(variables, images)),
     )
 
 
-def _joined(model: Classifier, logits: dict[str, Array]) -> Float[Array, "image label"]:
+def _joined_logits(model: Classifier, logits: dict[str, Array]) -> Float[Array, "image label"]:
     return jnp.concatenate([logits[name] for name, _ in model.tasks], axis=-1)
 
 
 def probabilities(task: Task, logits: Float[Array, "*_ class"]) -> Float[Array, "*_ class"]:
-    """Of one answer, or of each label by itself."""
+    """Returns the softmax of a multiclass task's logits, or the sigmoid of a multilabel task's.
+
+    Args:
+        task: The task.
+        logits: Its logits.
+    """
     return jax.nn.softmax(logits) if task.kind == "multiclass" else jax.nn.sigmoid(logits)
 
 
 def _probabilities(
     tasks: tuple[Task, ...], logits: Float[Array, "*_ label"]
 ) -> Float[Array, "*_ label"]:
-    """Of the tasks' logits as one vector."""
-    each = [probabilities(t, part) for t, part in zip(tasks, split(tasks, logits), strict=True)]
-    return jnp.concatenate(each, axis=-1)
+    """Returns the probabilities of all tasks, concatenated as the logits are."""
+    by_task = zip(tasks, split(tasks, logits), strict=True)
+    return jnp.concatenate([probabilities(task, part) for task, part in by_task], axis=-1)
 
 
 def split(tasks: tuple[Task, ...], joined: Float[Array, "*_ label"]) -> list[Array]:
-    """One vector of all tasks' classes, in the tasks' parts."""
+    """Returns the part of each task in arrays of all tasks' classes.
+
+    Args:
+        tasks: All tasks, in the order of the last axis.
+        joined: Numbers for the classes of all tasks.
+    """
     ends = np.cumsum([len(task.classes) for task in tasks])
     return jnp.split(joined, ends[:-1], axis=-1)

@@ -1,4 +1,4 @@
-"""What an ensemble's explanations are asked for, checked on the host and made ready for `jit`."""
+"""Checks what `Ensemble` explains, on the host, and sorts it for the compiled program."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from jax import Array
 from jaxtyping import Float, Int, Key, Num
 
 from jaxens import attribution
-from jaxens.arrays import as_images
+from jaxens.arrays import as_images, check_finite
 from jaxens.attribution import keys_of_images
 from jaxens.attribution.integrated import as_baselines
 from jaxens.attribution.segments import as_segments
 from jaxens.data.schema import Task
 from jaxens.models import normalized
 
-SEGMENTS = 32  # labels are counted in these, so that pictures share a compiled program
+SEGMENTS = 32  # the number of segments is rounded up to these, so that images share a program
 
 Images = Num[Array | np.ndarray, "image height width 3"]
 Classes = int | Int[np.ndarray, "image"] | attribution.Contrast | Callable[[Array], Array]
@@ -28,18 +28,34 @@ Static = tuple[tuple[str, Any], ...]  # settings that are compiled in
 
 
 class Settings(NamedTuple):
-    """The settings of some methods, by what becomes of them, then by method and name."""
+    """The settings of some methods, sorted by how the compiled program takes them.
+
+    Attributes:
+        static: Names and values that are compiled in, by method.
+        shared: Arrays that all images and members share, by method and name.
+        by_image: Arrays with a leading image axis, by method and name.
+        keys: Random keys for each member and image, by method, where members draw separately.
+    """
 
     static: tuple[tuple[str, Static], ...]
-    shared: dict[str, dict[str, Array]]  # by all images and members
-    by_image: dict[str, dict[str, Array]]  # with an image axis first
-    keys: dict[str, Key[Array, "member image"]]  # where each member draws for itself
+    shared: dict[str, dict[str, Array]]
+    by_image: dict[str, dict[str, Array]]
+    keys: dict[str, Key[Array, "member image"]]
 
 
 def arrange(
     methods: Mapping[str, Mapping[str, Any]], images: Float[Array, "image ..."], members: int
 ) -> Settings:
-    """Sorts settings; ValueError, by name, for one that does not fit the images."""
+    """Returns the settings of some methods, checked and sorted.
+
+    Args:
+        methods: Settings by name, for each name in `attribution.METHODS`.
+        images: The images to explain, as the model takes them.
+        members: Number of members.
+
+    Raises:
+        ValueError: If a method is unknown, or a setting does not fit the images or the members.
+    """
     static: list[tuple[str, Static]] = []
     shared: dict[str, dict[str, Array]] = {}
     by_image: dict[str, dict[str, Array]] = {}
@@ -57,7 +73,7 @@ def arrange(
 def _arranged(
     method: str, settings: Mapping[str, Any], images: Float[Array, "image ..."], members: int
 ) -> tuple[dict[str, Any], dict[str, Array], dict[str, Array], Array | None]:
-    """One method's, in the order of `Settings`."""
+    """Returns one method's settings, in the order of the fields of `Settings`."""
     by_image_names = attribution.method_named(method).per_image
     static: dict[str, Any] = {}
     shared, by_image = {}, {}
@@ -70,8 +86,8 @@ def _arranged(
             else:
                 by_image[name] = keys_of_images(key, len(images))
         elif name == "segments":
-            by_image[name], room = with_room(value, images)
-            static.setdefault("segment_count", room)
+            by_image[name], count = padded_segments(value, images)
+            static.setdefault("segment_count", count)
         elif not isinstance(value, Array | np.ndarray | list | tuple):
             static[name] = value
         elif np.ndim(value) == 0:
@@ -84,7 +100,11 @@ def _arranged(
 
 
 def as_key(key: Any) -> Key[Array, "..."]:
-    """A typed key, of a typed or a raw one (`jax.random.PRNGKey`)."""
+    """Returns a typed key from a typed or a raw one (`jax.random.PRNGKey`).
+
+    Raises:
+        ValueError: If `key` is no array.
+    """
     if not isinstance(key, Array | np.ndarray):
         raise ValueError(f"key is {key!r}: give jax.random.key(...), or one for each image")
     key = jnp.asarray(key)
@@ -95,81 +115,108 @@ def as_key(key: Any) -> Key[Array, "..."]:
 def _keys_of_members(key: Key[Array, "..."], members: int, images: int) -> Key[Array, "..."]:
     if key.shape != (members, images):
         raise ValueError(
-            f"key has shape {key.shape}: give one key, one for each of {images} images, or one "
-            f"for each of {members} members too"
+            f"key has shape {key.shape}: give one key, one for each of {images} images, or "
+            f"{(members, images)} keys, one for each member and image"
         )
     return key
 
 
-def with_room(
+def padded_segments(
     segments: Any, images: Float[Array, "image height width _"]
 ) -> tuple[Int[Array, "image height width"], int]:
-    """Checked labels, and how many there is room for: some more than there are."""
+    """Returns the labels of segments, and their number rounded up to a multiple of `SEGMENTS`.
+
+    Args:
+        segments: Labels of the pixels [image, height, width]: 0, 1, 2, ...
+        images: The images that the segments belong to.
+
+    Raises:
+        ValueError: If the labels are negative, no integers or of another shape.
+    """
     labels, count = as_segments(np.asarray(segments), images.shape[:3], None)
     return labels, -(-count // SEGMENTS) * SEGMENTS
 
 
-def _finite(name: str, pictures: Any) -> Array:
-    """Pictures as the model takes them; ValueError, by name, for NaN or infinity."""
-    taken = floats(pictures)
-    if not _of_bytes(pictures) and not np.isfinite(taken).all():
-        raise ValueError(f"{name} holds NaN or infinity: give finite numbers")
-    return taken
+def _finite(name: str, values: Any) -> Array:
+    """Returns a setting as the model takes images; ValueError for NaN or infinity."""
+    if not _is_uint8(values):
+        check_finite(values, name)
+    return normalized_images(values)
 
 
-def floats(images: Any) -> Array:
-    """Pictures as the model takes them; floats are normalised already."""
+def normalized_images(images: Any) -> Array:
+    """Returns images as the model takes them: uint8 normalized, floats as they are."""
     images = jnp.asarray(images)
-    return normalized(images / 255) if _of_bytes(images) else images
+    return normalized(images / 255) if _is_uint8(images) else images
 
 
-def checked(images: Images) -> Float[Array, "image height width 3"]:
-    """The images as the model takes them; ValueError for a wrong shape, NaN or infinity."""
-    taken = floats(images)
-    if not _of_bytes(images):
-        return as_images(taken)
-    jax.eval_shape(as_images, taken)  # a look at the values would wait for the device
-    return taken
+def checked_images(images: Images) -> Float[Array, "image height width 3"]:
+    """Returns images as the model takes them.
+
+    Args:
+        images: RGB: uint8, or floats that are already normalized.
+
+    Raises:
+        ValueError: If the shape does not fit, or there are NaN or infinities.
+    """
+    array = normalized_images(images)
+    if not _is_uint8(images):
+        return as_images(array)
+    jax.eval_shape(as_images, array)  # checking the values would wait for the device
+    return array
 
 
-def _of_bytes(images: Any) -> bool:
-    """Whether they are uint8 pictures, which are finite."""
+def _is_uint8(images: Any) -> bool:
     return getattr(images, "dtype", None) == np.uint8
 
 
 @dataclass(frozen=True)
-class OfTask:
-    """A function of one task's logits, as a function of all tasks' as one vector."""
+class TaskFunction:
+    """A function of one task's logits as a function of the concatenated logits of all tasks.
+
+    Attributes:
+        function: From the task's logits [image, class] to one number per image.
+        first: Position of the task's first logit among those of all tasks.
+        count: Number of the task's logits.
+    """
 
     function: Callable[[Array], Array]
     first: int
     count: int
 
     def __call__(self, logits: Float[Array, "image label"]) -> Float[Array, "image"]:
+        """Returns the function's value for each image."""
         return self.function(logits[:, self.first : self.first + self.count])
 
 
-def outputs(targets: Classes, task: Task, tasks: tuple[Task, ...]) -> Any:
-    """Classes of a task, counted among the classes of all tasks one after another.
+def targets_of_all_tasks(targets: Classes, task: Task, tasks: tuple[Task, ...]) -> Any:
+    """Returns targets that refer to the concatenated logits of all tasks.
 
-    Explanations see the tasks' logits as one vector, so that one compiled program serves
-    every task.
+    One compiled program then serves every task.
+
+    Args:
+        targets: Classes of `task`: one, one per image, a contrast, or a function of its logits.
+        task: One of `tasks`.
+        tasks: All tasks, in the order of the logits.
+
+    Raises:
+        ValueError: If a target is no integer, or no class of the task.
     """
-    before = sum(len(t.classes) for t in tasks[: tasks.index(task)])
+    offset = sum(len(t.classes) for t in tasks[: tasks.index(task)])
     if isinstance(targets, attribution.Contrast):
-        return attribution.Contrast(*(_output(t, task, before) for t in targets))
+        return attribution.Contrast(*(_offset_classes(t, task, offset) for t in targets))
     if callable(targets):
-        return OfTask(targets, before, len(task.classes))
-    return _output(targets, task, before)
+        return TaskFunction(targets, offset, len(task.classes))
+    return _offset_classes(targets, task, offset)
 
 
-def _output(target: Any, task: Task, before: int) -> Int[np.ndarray, "..."]:
-    target = np.asarray(target)
-    if not np.issubdtype(target.dtype, np.integer):
-        raise ValueError(f"targets have type {target.dtype}: give the numbers of classes, integers")
-    if target.size and not (target.min() >= 0 and target.max() < len(task.classes)):
+def _offset_classes(classes: Any, task: Task, offset: int) -> Int[np.ndarray, "..."]:
+    classes = np.asarray(classes)
+    if not np.issubdtype(classes.dtype, np.integer):
+        raise ValueError(f"targets have type {classes.dtype}: give class numbers, integers")
+    if classes.size and not (classes.min() >= 0 and classes.max() < len(task.classes)):
         raise ValueError(
-            f"task {task.name} has classes 0 to {len(task.classes) - 1}, targets name "
-            f"{target.min()} to {target.max()}: leave out images without a label"
+            f"task {task.name} has classes 0 to {len(task.classes) - 1}, but targets range from "
+            f"{classes.min()} to {classes.max()}: leave out images without a label"
         )
-    return np.asarray(target + before, np.int32)
+    return np.asarray(classes + offset, np.int32)

@@ -1,10 +1,10 @@
-"""How well members and ensemble answer: accuracy or AUC per task."""
+"""Scores the predictions of members and ensemble: accuracy or AUC for each task."""
 
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from jax import Array
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from jaxens import metrics
 from jaxens.arrays import in_chunks
@@ -16,9 +16,15 @@ from jaxens.models.memory import images_at_once
 
 @dataclass(frozen=True)
 class Quality:
-    """A task's score: accuracy (multiclass) or AUC, the mean over labels (multilabel).
+    """The scores of one task's predictions, from 0 to 1.
 
-    `chance` is the accuracy of always naming the most frequent class, or an AUC of one half.
+    Attributes:
+        task: Name of the task.
+        measure: "accuracy" (multiclass), or "AUC", the mean over labels (multilabel).
+        members: Score of each member.
+        ensemble: Score of the members' mean probabilities.
+        chance: Accuracy of always predicting the most frequent class, or an AUC of one half.
+        baseline: Score of the member trained on all data, or None if there is none.
     """
 
     task: str
@@ -26,38 +32,60 @@ class Quality:
     members: tuple[float, ...]
     ensemble: float
     chance: float
-    baseline: float | None = None  # of the member trained on all data, where there is one
+    baseline: float | None = None
 
     @property
     def mean(self) -> float:
-        """The average member's score."""
+        """The mean of the members' scores."""
         return float(np.mean(self.members))
 
     def as_dict(self) -> dict:
+        """Returns the attributes and the mean by name."""
         return asdict(self) | {"mean": self.mean}
 
 
 def quality(ensemble: Ensemble, split: Split) -> list[Quality]:
-    """Scores every task of an ensemble on the pictures of a split."""
+    """Returns the scores of every task on the images of a split.
+
+    Args:
+        ensemble: The members, and the baseline if there is one.
+        split: Images with labels for each of the ensemble's tasks.
+    """
     logits = all_logits(ensemble, split)
     scores = [task_quality(t, logits[t.name], split.labels[t.name]) for t in ensemble.tasks]
     if ensemble.baseline is None:
         return scores
-    alone = quality(ensemble.baseline_ensemble(), split)
-    return [replace(q, baseline=b.ensemble) for q, b in zip(scores, alone, strict=True)]
+    of_baseline = quality(ensemble.baseline_ensemble(), split)
+    return [replace(q, baseline=b.ensemble) for q, b in zip(scores, of_baseline, strict=True)]
 
 
 def all_logits(ensemble: Ensemble, split: Split) -> dict[str, Float[Array, "member image _"]]:
-    """Every member's logits for all images of a split."""
+    """Returns every member's logits for all images of a split, by task.
+
+    The images are computed in chunks that fit the device's memory.
+
+    Args:
+        ensemble: The members.
+        split: Images; labels are not needed.
+    """
     at_once = images_at_once(ensemble.model, split.images.shape[1], ensemble.members)
     chunk = max(1, at_once // ensemble.members)
     return in_chunks(ensemble.all_logits, chunk, split.images, out_axis=1)
 
 
 def task_quality(
-    task: Task, logits: Float[Array, "member image class"], labels: np.ndarray
+    task: Task,
+    logits: Float[Array, "member image class"],
+    labels: Int[np.ndarray, "image"] | Int[np.ndarray, "image class"],
 ) -> Quality:
-    """One task's score for each member and for their averaged probabilities."""
+    """Returns one task's score for each member and for their mean probabilities.
+
+    Args:
+        task: The task.
+        logits: Every member's logits.
+        labels: The class of each image (multiclass), or 0 or 1 for each label (multilabel). -1
+            where it is unknown: such labels are left out.
+    """
     averaged = mean_probabilities(task, logits)
     if task.kind == "multiclass":
         known = labels[labels >= 0]
