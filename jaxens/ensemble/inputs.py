@@ -139,9 +139,10 @@ def padded_segments(
 
 def _finite(name: str, values: Any) -> Array:
     """Returns a setting as the model takes images; ValueError for NaN or infinity."""
+    array = normalized_images(values)
     if not _is_uint8(values):
-        check_finite(values, name)
-    return normalized_images(values)
+        check_finite(array, name)
+    return array
 
 
 def normalized_images(images: Any) -> Array:
