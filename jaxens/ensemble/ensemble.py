@@ -162,9 +162,9 @@ class Ensemble:
             targets: Classes of `task`: one, one per image, or a contrast; or a function from the
                 task's logits [image, class] to one number per image.
             methods: Settings by name, for each method: `{"saliency": {}, "integrated_gradients":
-                {"steps": 50}}`. `METHODS[method].settings` has a method's names; all methods take
-                `reduce`. Images among the settings are of the same kind as `images`. A `key` of
-                shape [member, image] gives each member separate random draws.
+                {"steps": 50}}`. Names are those of `METHODS[method].settings` and, for methods
+                with channels, `reduce`. Images among them are of the same kind as `images`. A
+                `key` of shape [member, image] gives each member separate random draws.
             task: Name of the task (None: the only one).
             images_at_once: Images in one call of the model (None: all). It bounds memory, and
                 changes no map. A call has this many times `members_at_once`, times the steps or
