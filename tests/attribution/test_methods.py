@@ -44,7 +44,7 @@ def unchanged(logits: jax.Array) -> jax.Array:
 
 
 @every_method
-def test_no_map_is_normalised(method: str) -> None:
+def test_no_map_is_normalized(method: str) -> None:
     """Logits twice as large give maps twice as large; a square or a product, four times."""
     doubled = MEMBERS[0] | {name: 2 * MEMBERS[0][name] for name in ("kernel3", "bias3")}
     given = {"probabilities": unchanged} if method == "lime" else {}  # its ridge is linear

@@ -12,7 +12,7 @@ from jaxens.data.source import Source, load
 from jaxens.errors import UserError
 from tests.data import tiny_cub
 
-PICTURES = 24
+IMAGES = 24
 
 
 @pytest.fixture

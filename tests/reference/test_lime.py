@@ -111,7 +111,7 @@ def marcotcr(pair: Pair, image: int, masks: np.ndarray, fill: float | None) -> n
 @pytest.mark.parametrize("fill", [None, 0.2])
 def test_marcotcr(pair: Pair, fill: float | None) -> None:
     if fill is None and pair.images.shape[-1] != 3:
-        fill = 0.0  # marcotcr/lime takes mean colours of three channels alone
+        fill = 0.0  # marcotcr/lime takes mean colors of three channels alone
     masks = random_masks(60)
     masks[:, 0] = True
     theirs = [marcotcr(pair, image, masks[image], fill) for image in range(IMAGES)]
