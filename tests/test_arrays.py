@@ -1,4 +1,4 @@
-"""Work in chunks: every row once, whatever the chunk."""
+"""Work in chunks: each row is computed once, and results do not depend on the chunk size."""
 
 import jax
 import jax.numpy as jnp

@@ -21,7 +21,12 @@ FORMULA = (
 
 
 class Work(NamedTuple):
-    """FLOP of one image in one member: of a forward pass, and of the first layer in it."""
+    """Number of floating-point operations for one image in one member.
+
+    Attributes:
+        forward: Of a forward pass.
+        first: Of the first layer in that pass.
+    """
 
     forward: float
     first: float

@@ -1,8 +1,8 @@
 """Bytes that a compiled step reads and writes, counted from its program.
 
 XLA's own count (`cost_analysis`) adds up the operands and results of instructions and fusions. It
-counts the body of a loop once, whatever the trip count, and library calls (cuBLAS, cuDNN) not at
-all: those are added here.
+counts the body of a loop once, and library calls (cuBLAS, cuDNN) not at all. This module counts
+every pass of a loop, and adds the calls.
 """
 
 import re

@@ -36,7 +36,7 @@ class Quality:
 
     @property
     def mean(self) -> float:
-        """The mean of the members' scores."""
+        """Mean score of the members, a fraction."""
         return float(np.mean(self.members))
 
     def as_dict(self) -> dict:

@@ -47,7 +47,7 @@ def _axes(scores: Mapping[tuple[str, str], Any]) -> tuple[list[str], list[str]]:
 
 
 def _grid(scores: Mapping[tuple[str, str], np.ndarray]) -> np.ndarray:
-    """Scores by (method, metric) as an array [metric, method, ...]."""
+    """Stacks scores, which are by (method, metric), into an array [metric, method, ...]."""
     methods, metrics = _axes(scores)
     return np.stack([np.stack([scores[m, metric] for m in methods]) for metric in metrics])
 

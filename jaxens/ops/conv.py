@@ -15,7 +15,7 @@ own. On a CPU, plain convolutions also have kernels of their own (`jaxens.ops.cp
 | both operands, or the other one              | a loop over members | one per member     |
 
 Only plain convolutions join channels: grouped, dilated and transposed ones run one per member.
-A loop compiles one member's part, whatever the number of members. The rules of GPU and TPU have
+A loop compiles the part of one member only. The rules of GPU and TPU have
 not been timed yet.
 
 Reverse mode of any order works. Forward mode raises JAX's error for `custom_vjp`: build a model

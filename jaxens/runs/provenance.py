@@ -1,4 +1,4 @@
-"""Records where a run comes from: versions, device, seed, git revision, data and weights."""
+"""Records what a run depends on: versions, device, seed, git revision, data and weights."""
 
 import importlib.metadata
 import os

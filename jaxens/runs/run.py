@@ -46,7 +46,7 @@ class Run:
     def create(
         cls, folder: Path, config: Config, info: Info, data: str, weights: str | None = None
     ) -> Self:
-        """Creates a run directory. To find errors before long work, call `check_absent` first.
+        """Creates a run directory. Call `check_absent` first, so that errors come before long work.
 
         Args:
             folder: of the run; it is empty or does not exist.

@@ -23,7 +23,7 @@ def annotated_images(
     captions: Sequence[str] = (),
     title: str = "",
 ) -> Figure:
-    """Draw each image twice: plain, and with its annotations.
+    """Draws each image twice: plain, and with its annotations.
 
     Args:
         images: Images [image, height, width, channel], gray or RGB; uint8, or floats in [0, 1].

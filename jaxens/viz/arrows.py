@@ -7,7 +7,7 @@ from jaxtyping import Float
 def arrow_starts(
     tips: Float[np.ndarray, "arrow 2"], length: float = 0.2
 ) -> Float[np.ndarray, "arrow 2"]:
-    """Return a start for the arrow to each tip.
+    """Returns a start for the arrow to each tip.
 
     The arrows come from evenly spaced directions, in the order of the tips' angles about their
     mean: they point inwards and do not cross. An arrow that would start outside the image is

@@ -1,4 +1,4 @@
-"""Turn a relevance map into the pixels of a panel. For looking at, never for scoring."""
+"""Turns a relevance map into the pixels of a panel. For looking at, never for scoring."""
 
 from typing import Literal
 
@@ -17,7 +17,7 @@ OPACITY = 0.85
 
 
 def full_color_at(maps: Float[np.ndarray, "*lead height width"], percentile: float = 99.0) -> float:
-    """Return the magnitude from which on the color is full: a percentile of all magnitudes.
+    """Returns the magnitude from which on the color is full: a percentile of all magnitudes.
 
     A percentile rather than the maximum, so that one outlier does not hide the rest. Where the
     percentile is zero (a map of few pixels), the maximum. Maps that are not finite are left out;
@@ -38,7 +38,7 @@ def segments_to_map(
     colors: Colors,
     kind: Kind = "overlay",
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """Return the panel of a map over its image; see `show` for the kinds.
+    """Returns the panel of a map over its image; see `show` for the kinds.
 
     A map that is zero or not finite is painted like a map of zeros.
     """
@@ -67,7 +67,7 @@ def tint(
 
 
 def remark(map: Float[np.ndarray, "height width"], colors: Colors, kind: Kind = "overlay") -> str:
-    """Return why a panel shows no structure, or "" if it shows some."""
+    """Returns why a panel shows no structure, or "" if it shows some."""
     if not np.isfinite(map).all():
         return "not finite"
     if not map.any():

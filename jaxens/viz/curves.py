@@ -25,7 +25,7 @@ def size_curves(
     methods: Sequence[str],
     title: str = "",
 ) -> Figure:
-    """Draw scores of the mean map against the number of members: a panel per metric and method.
+    """Draws scores of the mean map against the number of members: a panel per metric and method.
 
     Pazzani et al. 2022, Figure 5.
 
@@ -61,7 +61,7 @@ def threshold_curves(
     methods: Sequence[str],
     title: str = "",
 ) -> Figure:
-    """Draw scores of a map's region against its threshold: a panel per metric and method.
+    """Draws scores of a map's region against its threshold: a panel per metric and method.
 
     Args:
         thresholds: Thresholds, as fractions of a map's normalized range.
@@ -85,7 +85,7 @@ def threshold_curves(
 def _panels(
     title: str, metrics: Sequence[str], methods: Sequence[str], x_label: str
 ) -> tuple[Figure, Any]:
-    """Return a figure with empty labeled panels [metric, method]."""
+    """Returns a figure with empty labeled panels [metric, method]."""
     # Fixed positions: Matplotlib's automatic layout takes seconds.
     below, left, cell = 0.75, 0.85, (1.6, 1.45)  # inches
     width = left + cell[0] * len(methods)

@@ -1,4 +1,4 @@
-"""Save a figure."""
+"""Saves a figure."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ _NO_DATE = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
-    """Write a figure to a file, whole or not at all, and return the path.
+    """Writes a figure to a file, whole or not at all, and return the path.
 
     The figure is written next to the target and then renamed, so a reader never sees half a file.
 

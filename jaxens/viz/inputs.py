@@ -1,4 +1,4 @@
-"""Bring a caller's arrays to the types that the figures draw, and check their shapes."""
+"""Brings a caller's arrays to the types that the figures draw, and check their shapes."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ Images = UInt8[Array, "image height width channel"] | Float[Array, "image height
 
 
 def to_rgb(images: Images) -> UInt8[np.ndarray, "image height width 3"]:
-    """Return images as uint8 RGB.
+    """Returns images as uint8 RGB.
 
     Raises:
         ValueError: There is no image, the axes are not [image, height, width, channel] with 1 or 3
@@ -40,7 +40,7 @@ def to_maps(
     images: UInt8[np.ndarray, "image height width 3"],
     name: str = "maps",
 ) -> Float[np.ndarray, "*lead image height width"]:
-    """Return maps as float64.
+    """Returns maps as float64.
 
     Raises:
         ValueError: The maps do not have one value for each pixel of each image.
@@ -55,7 +55,7 @@ def to_maps(
 
 
 def to_texts(texts: Any, count: int, name: str) -> list[str]:
-    """Return `count` texts: the texts, or empty ones if there is none.
+    """Returns `count` texts: the texts, or empty ones if there is none.
 
     Raises:
         ValueError: There is another number of texts.

@@ -24,7 +24,7 @@ def show(
     title: str = "",
     colorbar: bool = True,
 ) -> Figure:
-    """Draw one relevance map over its image.
+    """Draws one relevance map over its image.
 
     A map that is zero, constant, not finite, or without a positive value where only those are
     shown, is drawn and labeled as such.
@@ -79,7 +79,7 @@ def show_maps(
     points: Float[Array, "image 2"] | None = None,
     mark_maps: bool = False,
 ) -> Figure:
-    """Draw a row for each image: the image, and a panel for each of its maps.
+    """Draws a row for each image: the image, and a panel for each of its maps.
 
     Args:
         images: Images [image, height, width, channel], as in `show`.
@@ -141,7 +141,7 @@ def full_colors_at(
     scale: Scale,
     percentile: float,
 ) -> list[float]:
-    """Return for each panel the magnitude of full color; a shared scale is that of `reference`."""
+    """Returns for each panel the magnitude of full color; a shared scale is that of `reference`."""
     if scale == "own":
         return [full_color_at(map, percentile) for map in maps]
     if scale == "shared":
@@ -156,7 +156,7 @@ def add_legend(
     percentile: float,
     kind: Kind = "overlay",
 ) -> None:
-    """Draw a color bar for each of `colors`, and say where the color is full."""
+    """Draws a color bar for each of `colors`, and say where the color is full."""
     ends = {
         "signed": ("against the target", "for it"),
         "heat": ("none", "most"),

@@ -28,7 +28,7 @@ def show_members(
     title: str = "",
     captions: Sequence[str] = (),
 ) -> Figure:
-    """Draw a row for each image: the image, each member's map, their mean and their spread.
+    """Draws a row for each image: the image, each member's map, their mean and their spread.
 
     The spread is the standard deviation over members. A map that is not finite is left out of
     both, and the row says of how many members the mean is.
@@ -84,7 +84,7 @@ def show_centers(
     title: str = "",
     captions: Sequence[str] = (),
 ) -> Figure:
-    """Draw each image with arrows at centers of mass: black for members, red for the mean map.
+    """Draws each image with arrows at centers of mass: black for members, red for the mean map.
 
     Args:
         images: Images [image, height, width, channel], gray or RGB; uint8, or floats in [0, 1].
@@ -139,7 +139,7 @@ def show_comparison(
     title: str = "",
     captions: Sequence[str] = (),
 ) -> Figure:
-    """Draw each image twice: with the first member's map, and with the mean of all members'.
+    """Draws each image twice: with the first member's map, and with the mean of all members'.
 
     Args:
         images: Images [image, height, width, channel], gray or RGB; uint8, or floats in [0, 1].
@@ -184,7 +184,7 @@ def show_comparison(
 def mean_and_spread(
     maps: Float[np.ndarray, "member image height width"],
 ) -> tuple[Float[np.ndarray, "image height width"], Float[np.ndarray, "image height width"]]:
-    """Return mean and standard deviation over the members whose map is finite; NaN without any.
+    """Returns mean and standard deviation over the members whose map is finite; NaN without any.
 
     The mean is Eq. 1 of Pazzani et al. 2022.
     """

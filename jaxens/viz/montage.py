@@ -98,19 +98,19 @@ class Montage:
             )
 
     def extent(self, row: int, column: int) -> tuple[float, float, float, float]:
-        """Return left, right, bottom and top of an image, in the units of the axes."""
+        """Returns left, right, bottom and top of an image, in the units of the axes."""
         bottom = (row + 1) * self._row_height - GAP / 2
         return column + GAP / 2, column + 1 - GAP / 2, bottom, bottom - self._image_height
 
     def position(
         self, row: int, column: int, point: Sequence[float] | np.ndarray
     ) -> tuple[float, float]:
-        """Return a point of an image in the units of the axes."""
+        """Returns a point of an image in the units of the axes."""
         left, right, bottom, top = self.extent(row, column)
         return left + (right - left) * float(point[0]), top + (bottom - top) * float(point[1])
 
     def image(self, row: int, column: int, image: UInt8[np.ndarray, "height width 3"]) -> None:
-        """Draw an image. Pixels are not smoothed."""
+        """Draws an image. Pixels are not smoothed."""
         extent = self.extent(row, column)
         self.axes.imshow(image, extent=extent, interpolation="nearest", aspect="auto")
 
@@ -124,7 +124,7 @@ class Montage:
         colors: Colors,
         kind: Kind = "overlay",
     ) -> None:
-        """Draw a map over its image; if it shows no structure, say why."""
+        """Draws a map over its image; if it shows no structure, say why."""
         self.image(row, column, segments_to_map(image, map, full, colors, kind))
         self.axes.text(
             *self.position(row, column, (0.5, 0.5)),
@@ -137,14 +137,14 @@ class Montage:
         )
 
     def caption(self, row: int, column: int, text: str, size: float = 7) -> None:
-        """Write text above an image."""
+        """Writes text above an image."""
         left, _, _, top = self.extent(row, column)
         self.axes.text(left, top - 0.03, text, fontsize=size, va="bottom", parse_math=False)
 
     def outline(
         self, row: int, column: int, mask: Bool[np.ndarray, "height width"], color: Any
     ) -> None:
-        """Draw the border of a mask; nothing if the mask is empty."""
+        """Draws the border of a mask; nothing if the mask is empty."""
         if not mask.any():
             return
         height, width = mask.shape
@@ -163,13 +163,13 @@ class Montage:
         )
 
     def cross(self, row: int, column: int, point: Sequence[float] | np.ndarray, color: Any) -> None:
-        """Mark a point; nothing if it is NaN."""
+        """Marks a point; nothing if it is NaN."""
         if not np.isnan(point).any():
             x, y = self.position(row, column, point)
             self.axes.plot(x, y, "+", color=color, markersize=6)
 
     def box(self, row: int, column: int, corners: Sequence[float] | np.ndarray) -> None:
-        """Draw a box (left, top, right, bottom) in white; nothing if it is NaN."""
+        """Draws a box (left, top, right, bottom) in white; nothing if it is NaN."""
         if not np.isnan(corners).any():
             left, top = self.position(row, column, corners[:2])
             right, bottom = self.position(row, column, corners[2:])
@@ -186,7 +186,7 @@ class Montage:
         tip: Sequence[float] | np.ndarray,
         color: str,
     ) -> None:
-        """Draw an arrow. Its white edge makes it visible on dark images."""
+        """Draws an arrow. Its white edge makes it visible on dark images."""
         self.axes.annotate(
             "",
             self.position(row, column, tip),
@@ -204,7 +204,7 @@ class Montage:
         )
 
     def legend(self, bars: Sequence[Bar], note: str) -> None:
-        """Draw color bars side by side below the images, and a line of text below them."""
+        """Draws color bars side by side below the images, and a line of text below them."""
         width, height = self.figure.get_size_inches()
         pitch, length = 3.4, 1.1  # of a bar with and without its texts, inches
         start = width / 2 - pitch * len(bars) / 2

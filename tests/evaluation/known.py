@@ -5,14 +5,21 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 
-from jaxens.attribution import Contrast
+from jaxens.attribution import METHODS, Contrast
 from jaxens.data import masks
 from jaxens.data.schema import Info, Task
 from jaxens.data.source import Split
+from jaxens.evaluation import MethodSettings
+from jaxens.metrics import Protocol
 from jaxens.models import build
 
 SIZE = 8
 WING = Task.multiclass("wing", ("plain", "barred", "spotted"), ("wing",))
+IMAGES, MEMBERS, THRESHOLD = 20, 3, 0.3  # more images than are scored at once
+PAIR = ("saliency", "input_x_gradient")  # unsigned, signed
+SCORED = ("iou", "correlation", "distance")
+PROTOCOL = Protocol(threshold=THRESHOLD, correlation_size=4, metrics=SCORED)
+SETTINGS = MethodSettings(images_at_once=6)  # the last chunk is filled up
 
 
 @dataclass(frozen=True)
@@ -109,3 +116,19 @@ def distance(map, point):
     at = (np.arange(SIZE) + 0.5) / SIZE
     center = weights.sum(axis=0) @ at, weights.sum(axis=1) @ at
     return np.linalg.norm(np.array(center) / weights.sum() - np.asarray(point, np.float64))
+
+
+def draw(members, seed):
+    """Random maps by method [member, image, class, height, width]."""
+    rng = np.random.default_rng(seed)
+    normal = rng.normal(size=(len(PAIR), members, IMAGES, 3, SIZE, SIZE))
+    return {
+        m: (each if METHODS[m].signed else np.abs(each))
+        for m, each in zip(PAIR, normal, strict=True)
+    }
+
+
+def draw_logits(members, seed=5):
+    return {
+        "wing": np.random.default_rng(seed).normal(size=(members, IMAGES, 3)).astype(np.float32)
+    }

@@ -130,7 +130,7 @@ SHAPES = {
     "1x1 maps": (4, 1, 1, (3, 3), (1, 1), ((1, 1), (1, 1))),
     "stride wider than window": (3, 9, 9, (2, 2), (3, 3), ((0, 0), (0, 0))),
 }
-# Constants that select each form of `jaxens.ops.cpu`, whatever the size of the operands.
+# Constants that select each form of `jaxens.ops.cpu` for operands of any size.
 VARIANTS = {
     "product": {(windows, "ROOM"): 2**40},
     "products of some images": {(windows, "ROOM"): 7000},

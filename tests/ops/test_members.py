@@ -20,7 +20,7 @@ def test_it_equals_vmap():
     jax.tree.map(np.testing.assert_array_equal, ours, expected)
 
 
-def test_a_cpu_compiles_one_member_whatever_their_number():
+def test_a_cpu_compiles_the_program_of_one_member_only():
     products = [
         jax.jit(over_members(lambda x: jnp.sin(x @ x), (0,)))
         .lower(jnp.ones((members, 5, 5)))

@@ -156,7 +156,7 @@ def yellow(panel):
 
 
 def ink(panel, row_scale, column_scale):
-    """Where yellow is, in pixels of the image (top left corner 0, 0)."""
+    """Returns the position of the yellow pixels, in pixels from the top left corner."""
     rows, columns = np.nonzero(yellow(panel))
     return (rows + 0.5) / row_scale, (columns + 0.5) / column_scale
 
