@@ -10,7 +10,13 @@ import pytest
 import jaxens
 
 ROOT = Path(jaxens.__file__).parent
-GROUND = {"arrays", "errors", "files", "tables"}  # files at the top that every room may import
+GROUND = {
+    "arrays",
+    "chunks",
+    "errors",
+    "files",
+    "tables",
+}  # files at the top that every room may import
 MAY_IMPORT = {
     "attribution": set(),
     "metrics": set(),

@@ -19,7 +19,6 @@ The size of a `grad_cam` map is that of the features: `resize` brings it to the 
 `sum_channels`, `max_abs` and `sum_abs` remove the channel axis. `attribute` does both.
 """
 
-from jaxens.arrays import in_chunks
 from jaxens.attribution.check import check_model
 from jaxens.attribution.gradcam import grad_cam
 from jaxens.attribution.gradient import input_x_gradient, saliency
@@ -42,6 +41,7 @@ from jaxens.attribution.smooth import (
     var_grad_from_draws,
 )
 from jaxens.attribution.targets import Contrast, Targets, select
+from jaxens.chunks import in_chunks
 
 __all__ = [
     "METHODS",

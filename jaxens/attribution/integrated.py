@@ -6,10 +6,11 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 from jaxtyping import Float, Real
 
-from jaxens.arrays import as_images, broadcast_to_images, in_chunks, to_float32
+from jaxens.arrays import as_images, broadcast_to_images, to_float32
 from jaxens.attribution.gradient import Model, cast_inputs, scores, sum_of_gradients
 from jaxens.attribution.quadrature import nodes_and_weights
 from jaxens.attribution.targets import Targets
+from jaxens.chunks import in_chunks
 
 
 def integrated_gradients(

@@ -17,7 +17,7 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Float, Integer
 
-from jaxens.arrays import as_images, in_chunks, to_float32
+from jaxens.arrays import as_images, to_float32
 from jaxens.attribution.gradient import Model, as_logits, cast_inputs
 from jaxens.attribution.keys import Keys, keys_of_samples
 from jaxens.attribution.lime_variants import (
@@ -30,6 +30,7 @@ from jaxens.attribution.lime_variants import (
 )
 from jaxens.attribution.segments import as_segments, segments_to_map
 from jaxens.attribution.targets import Targets, select
+from jaxens.chunks import in_chunks
 
 
 def lime(

@@ -13,10 +13,11 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jaxens.arrays import as_images, check_finite, in_chunks, to_float32
+from jaxens.arrays import as_images, check_finite, to_float32
 from jaxens.attribution.gradient import Model, cast_inputs, gradients
 from jaxens.attribution.keys import Keys, check_noise, keys_of_samples
 from jaxens.attribution.targets import Targets
+from jaxens.chunks import in_chunks
 
 
 class Draws(NamedTuple):

@@ -14,10 +14,11 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jaxens.arrays import as_images, in_chunks, to_float32
+from jaxens.arrays import as_images, to_float32
 from jaxens.attribution.gradient import Model
 from jaxens.attribution.keys import Keys, check_noise, keys_of_samples
 from jaxens.attribution.targets import Targets
+from jaxens.chunks import in_chunks
 
 # From (model, images, targets) to attributions. `partial(grad_cam, features_fn)` is one, too: its
 # model is the head.

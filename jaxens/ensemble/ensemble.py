@@ -12,7 +12,7 @@ from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray, UInt32
 
 from jaxens import attribution
-from jaxens.arrays import in_chunks
+from jaxens.chunks import in_chunks
 from jaxens.data.schema import Task
 from jaxens.ensemble import explaining
 from jaxens.ensemble.inputs import (

@@ -7,7 +7,7 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from jaxens import metrics
-from jaxens.arrays import in_chunks
+from jaxens.chunks import in_chunks
 from jaxens.data.schema import Task
 from jaxens.data.source import Split
 from jaxens.ensemble.ensemble import Ensemble, mean_probabilities

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int
 
-from jaxens.arrays import in_chunks_to_host
+from jaxens.chunks import in_chunks_to_host
 from jaxens.data import augment
 from jaxens.data.source import Split
 

@@ -8,8 +8,8 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Int, UInt8
 
-from jaxens.arrays import in_chunks_to_host
 from jaxens.attribution import METHODS
+from jaxens.chunks import in_chunks_to_host
 from jaxens.data.photos import Photos
 from jaxens.data.progress import Progress, no_progress
 from jaxens.ensemble.ensemble import Ensemble

@@ -11,8 +11,8 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from jaxens import metrics
-from jaxens.arrays import in_chunks_to_host
 from jaxens.attribution import METHODS
+from jaxens.chunks import in_chunks_to_host
 from jaxens.data.source import Split
 from jaxens.evaluation.explainer import Explainer
 from jaxens.evaluation.questions import Question

@@ -12,7 +12,8 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Integer, Num
 
-from jaxens.arrays import as_images, broadcast_to_images, in_chunks, to_float32
+from jaxens.arrays import as_images, broadcast_to_images, to_float32
+from jaxens.chunks import in_chunks
 from jaxens.metrics import targets as targeting
 from jaxens.metrics.blur import blur
 from jaxens.metrics.inputs import ArrayLike, Images

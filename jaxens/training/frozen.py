@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from jax import Array
 
-from jaxens.arrays import in_chunks_to_host
+from jaxens.chunks import in_chunks_to_host
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.schema import Task
 from jaxens.data.source import Source

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxens.arrays import in_chunks, in_chunks_to_host
+from jaxens.chunks import in_chunks, in_chunks_to_host
 
 ROWS = np.arange(14.0, dtype=np.float32).reshape(7, 2)
 CHUNKS = [None, 1, 3, 7, 100]
