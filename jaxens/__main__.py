@@ -7,7 +7,7 @@ from functools import partial
 
 from jaxens import __version__
 from jaxens.cli.parser import run
-from jaxens.errors import UserError
+from jaxens.errors import UserError, remedy
 
 COMMANDS = {
     "train": "train an ensemble, and draw a few explanations",
@@ -32,11 +32,7 @@ def _dispatch(words: list[str]) -> None:
     elif words[0] == "--version":
         print(f"jaxens {__version__}")
     elif words[0] not in COMMANDS:
-        import difflib
-
-        near = difflib.get_close_matches(words[0], COMMANDS, n=1)
-        remedy = f"did you mean {near[0]}?" if near else f"choose from {', '.join(COMMANDS)}"
-        raise UserError(f"there is no command {words[0]}: {remedy}")
+        raise UserError(f"there is no command {words[0]}: {remedy(words[0], COMMANDS)}")
     else:
         module = MODULES.get(words[0], f"jaxens.{words[0]}")
         importlib.import_module(module).main(words[1:])

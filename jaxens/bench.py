@@ -7,7 +7,6 @@ of the matmul rate that the same run measured.
 """
 
 import dataclasses
-import difflib
 import importlib
 import json
 import os
@@ -18,7 +17,7 @@ from typing import Annotated, Any
 
 from jaxens.benchmarks.options import BENCHMARKS, Options
 from jaxens.cli import parser
-from jaxens.errors import UserError
+from jaxens.errors import UserError, remedy
 
 WIDTH = 240  # of a table; a narrower terminal breaks its lines
 
@@ -68,9 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     what, *rest = words
     if what not in BENCHMARKS:
-        near = difflib.get_close_matches(what, BENCHMARKS, n=1)
-        remedy = f"did you mean {near[0]}?" if near else f"choose from {', '.join(BENCHMARKS)}"
-        raise UserError(f"there is no benchmark {what!r}: {remedy}")
+        raise UserError(f"there is no benchmark {what!r}: {remedy(what, BENCHMARKS)}")
     kind = BENCHMARKS[what][0]
 
     def command(*, options: Any, out: Path | None = None) -> None:

@@ -1,6 +1,8 @@
 """An error that the user can correct: one line that says what is wrong, where, and what to do."""
 
+import difflib
 import math
+from collections.abc import Iterable
 
 
 class UserError(Exception):
@@ -30,3 +32,10 @@ def check_names(flag: str, names: tuple[str, ...]) -> None:
     """Raises `UserError` if a list of names has one twice."""
     if len(set(names)) < len(names):
         raise UserError(f"{flag} names one twice ({', '.join(names)}): name each once")
+
+
+def remedy(name: str, known: Iterable[str]) -> str:
+    """Returns the advice for an unknown name: the nearest known one, or else all of them."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"choose from {', '.join(known)}"

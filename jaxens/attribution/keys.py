@@ -19,7 +19,7 @@ def keys_of_images(key: Keys, images: int) -> Key[Array, "image"]:
     Raises:
         ValueError: if `key` is no random key, or their number is another.
     """
-    key = _as_typed(key)
+    key = as_typed_key(key)
     if key.shape == ():
         return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(images))
     if key.shape != (images,):
@@ -43,7 +43,12 @@ def check_noise(samples: int, stdev: float | int) -> None:
         raise ValueError(f"stdev is {stdev}: give 0 or more")
 
 
-def _as_typed(key: Keys) -> Key[Array, "..."]:
+def as_typed_key(key: Keys) -> Key[Array, "..."]:
+    """Returns a typed key from a typed or a raw one (`jax.random.PRNGKey`).
+
+    Raises:
+        ValueError: if `key` is no random key.
+    """
     dtype = getattr(key, "dtype", None)
     if dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key):
         return key

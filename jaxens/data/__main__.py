@@ -32,11 +32,11 @@ def browse(
     check_number("--images", images, least=1)
 
     from jaxens import viz
-    from jaxens.cli.browsing import split_figure
     from jaxens.cli.console import say
     from jaxens.cli.progress import bar
     from jaxens.data.registry import open_data
     from jaxens.data.source import evenly_spaced, load
+    from jaxens.evaluation.browsing import split_figure
 
     with bar() as progress:
         data = open_data(settings, progress)

@@ -1,6 +1,5 @@
 """The settings of a data set: which one, where it is, and how its images are made."""
 
-import difflib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from jaxens.data.registry import SOURCES
-from jaxens.errors import UserError, check_names, check_number
+from jaxens.errors import UserError, check_names, check_number, remedy
 
 # The default is none, which the help text explains.
 UNSHOWN = Parameter(show_default=False)
@@ -54,9 +53,9 @@ class Data:
         check_number("--workers", self.workers, least=0)
         check_names("--tasks", self.tasks)
         if self.source not in SOURCES:
-            near = difflib.get_close_matches(self.source, SOURCES, n=1)
-            remedy = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(SOURCES)}"
-            raise UserError(f"--data {self.source} is not a data set: {remedy}")
+            raise UserError(
+                f"--data {self.source} is not a data set: {remedy(self.source, SOURCES)}"
+            )
         needs_folder = SOURCES[self.source].needs_folder
         if needs_folder and not self.data_dir:
             raise UserError(

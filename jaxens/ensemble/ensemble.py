@@ -12,6 +12,7 @@ from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray, UInt32
 
 from jaxens import attribution
+from jaxens.attribution.keys import as_typed_key
 from jaxens.chunks import in_chunks
 from jaxens.data.schema import Task
 from jaxens.ensemble import explaining
@@ -19,7 +20,6 @@ from jaxens.ensemble.inputs import (
     Classes,
     Images,
     arrange,
-    as_key,
     checked_images,
     normalized_images,
     padded_segments,
@@ -248,7 +248,7 @@ class Ensemble:
             self.trunk,
             images,
             labels,
-            as_key(key),
+            as_typed_key(key),
             model=self.model,
             tasks=self.tasks,
             segment_count=segment_count,

@@ -12,8 +12,8 @@ from jaxtyping import Float, Int, Key, Num
 
 from jaxens import attribution
 from jaxens.arrays import as_images, check_finite
-from jaxens.attribution import keys_of_images
 from jaxens.attribution.integrated import as_baselines
+from jaxens.attribution.keys import as_typed_key, keys_of_images
 from jaxens.attribution.segments import as_segments
 from jaxens.data.schema import Task
 from jaxens.models import normalized
@@ -80,7 +80,7 @@ def _arranged(
     keys = None
     for name, value in settings.items():
         if name == "key":
-            key = as_key(value)
+            key = as_typed_key(value)
             if key.ndim == 2:
                 keys = _keys_of_members(key, members, len(images))
             else:
@@ -97,19 +97,6 @@ def _arranged(
         else:
             shared[name] = _finite(name, value)
     return static, shared, by_image, keys
-
-
-def as_key(key: Any) -> Key[Array, "..."]:
-    """Returns a typed key from a typed or a raw one (`jax.random.PRNGKey`).
-
-    Raises:
-        ValueError: If `key` is no array.
-    """
-    if not isinstance(key, Array | np.ndarray):
-        raise ValueError(f"key is {key!r}: give jax.random.key(...), or one for each image")
-    key = jnp.asarray(key)
-    typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
-    return key if typed else jax.random.wrap_key_data(key)
 
 
 def _keys_of_members(key: Key[Array, "..."], members: int, images: int) -> Key[Array, "..."]:

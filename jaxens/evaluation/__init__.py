@@ -6,10 +6,12 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "augmented": ["augmented"],
+        "browsing": ["split_figure"],
         "evaluating": ["evaluate", "plan_evaluation"],
         "evaluation": ["Evaluation"],
         "explaining": ["Explanation", "explain"],
         "explainer": ["background_images"],
-        "settings": ["PAPER_METHODS", "MethodSettings"],
+        "settings": ["PAPER_METHODS", "Display", "MethodSettings"],
     },
 )

@@ -35,7 +35,7 @@ def evaluate(
     ensemble: Ensemble,
     split: Split,
     *,
-    methods: Sequence[str] = PAPER_METHODS,
+    methods: Sequence[str] | None = None,
     protocol: Protocol | None = None,
     tasks: Sequence[str] | None = None,
     explained: Explained = "label",
@@ -55,7 +55,8 @@ def evaluate(
     Args:
         ensemble: The members that are explained.
         split: Images with labels, masks and key points.
-        methods: Names in `attribution.METHODS`.
+        methods: Names in `attribution.METHODS` (default: those of the paper; GradientSHAP only
+            with a `background`).
         protocol: How maps are scored (default: as in the paper).
         tasks: Names of the tasks to explain (default: all that have masks or key points).
         explained: "label" or "prediction": the class of each image that is explained.
@@ -173,7 +174,7 @@ def plan_evaluation(
     ensemble: Ensemble,
     split: Split,
     *,
-    methods: Sequence[str] = PAPER_METHODS,
+    methods: Sequence[str] | None = None,
     protocol: Protocol | None = None,
     tasks: Sequence[str] | None = None,
     explained: Explained = "label",
@@ -187,6 +188,9 @@ def plan_evaluation(
         UserError: As `evaluate` does.
     """
     protocol = protocol or Protocol()
+    if methods is None:
+        without = {"gradient_shap"} if background is None else set()
+        methods = [method for method in PAPER_METHODS if method not in without]
     check_methods(methods, background)
     if protocol.correlation_size > split.images.shape[1]:
         raise UserError(

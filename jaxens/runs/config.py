@@ -1,7 +1,6 @@
 """Reads and writes configs as TOML files."""
 
 import dataclasses
-import difflib
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +10,7 @@ import tomli_w
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Dict
 
-from jaxens.errors import UserError
+from jaxens.errors import UserError, remedy
 from jaxens.training.settings import Config
 
 
@@ -86,6 +85,4 @@ def _read(path: Path) -> dict[str, Any]:
 def _check_known(names: Iterable[str], known: Iterable[str], where: str) -> None:
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            remedy = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"
-            raise UserError(f"{where} {name!r} is unknown: {remedy}")
+            raise UserError(f"{where} {name!r} is unknown: {remedy(name, known)}")

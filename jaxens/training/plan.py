@@ -6,12 +6,12 @@ fetch steps in any order.
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 from jaxtyping import Int32
 
-Diversity = Literal["random-weights", "leave-one-out", "bagging"]
+from jaxens.training.settings import Diversity
 
 
 class Plan:

@@ -78,8 +78,10 @@ class Optim:
         check_number("--warmup", self.warmup, least=0, below=1)
         check_number("--weight-decay", self.weight_decay, least=0)
         check_number("--seed", self.seed, least=0, below=2**32)
-        if self.task_weights and not (min(self.task_weights) >= 0 and max(self.task_weights) > 0):
-            raise UserError("--task-weights must be 0 or more, and not all 0")
+        for weight in self.task_weights:
+            check_number("--task-weights", weight, least=0)
+        if self.task_weights and not any(self.task_weights):
+            raise UserError("--task-weights are all 0: give one above 0")
 
 
 @dataclass(frozen=True)

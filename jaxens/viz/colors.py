@@ -31,7 +31,7 @@ def full_color_at(maps: Float[np.ndarray, "*lead height width"], percentile: flo
     return float(np.percentile(magnitudes, percentile) or magnitudes.max())
 
 
-def segments_to_map(
+def color_map(
     image: UInt8[np.ndarray, "height width 3"],
     map: Float[np.ndarray, "height width"],
     full: float,

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from jaxens.viz.colors import Colors, Kind, remark, segments_to_map
+from jaxens.viz.colors import Colors, Kind, color_map, remark
 
 GAP = 0.06  # between images, in image widths
 MARGIN = 0.06  # around the grid, inches
@@ -125,7 +125,7 @@ class Montage:
         kind: Kind = "overlay",
     ) -> None:
         """Draws a map over its image; if it shows no structure, say why."""
-        self.image(row, column, segments_to_map(image, map, full, colors, kind))
+        self.image(row, column, color_map(image, map, full, colors, kind))
         self.axes.text(
             *self.position(row, column, (0.5, 0.5)),
             remark(map, colors, kind),
@@ -214,7 +214,7 @@ class Montage:
             values = 2 * ramp - 1 if bar.colors == "signed" else ramp
             left = start + pitch * i + (pitch - length) / 2
             axes = self.figure.add_axes((left / width, 0.3 / height, length / width, 0.11 / height))
-            axes.imshow(segments_to_map(gray, values, 1.0, bar.colors, bar.kind), aspect="auto")
+            axes.imshow(color_map(gray, values, 1.0, bar.colors, bar.kind), aspect="auto")
             axes.set_axis_off()
             style: dict[str, Any] = {"va": "center", "fontsize": 7, "transform": axes.transAxes}
             axes.text(-0.05, 0.5, bar.low, ha="right", **style)

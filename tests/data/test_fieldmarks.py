@@ -16,7 +16,7 @@ from PIL import Image, ImageFilter
 
 from jaxens.data import masks, records
 from jaxens.data.fieldmarks import builder as fieldmarks
-from jaxens.data.fieldmarks.draw import Drawing, encoded, render, segments_to_map
+from jaxens.data.fieldmarks.draw import Drawing, draw_species, encoded, render
 from jaxens.data.fieldmarks.species import BILL_LENGTHS, FAMILIES, MARKS, PARTS, SPECIES
 from jaxens.data.source import Source
 from jaxens.errors import UserError
@@ -147,7 +147,7 @@ def test_short_medium_and_long_bills_differ_in_length(drawings: list[Drawing]) -
     for i, drawing in enumerate(drawings[:40]):
         here = SPECIES[drawing.labels["species"]]
         for name, seen in lengths.items():
-            other = segments_to_map(replace(here, bill_length=name), seed=5, index=i, size=64)
+            other = draw_species(replace(here, bill_length=name), seed=5, index=i, size=64)
             rows, cols = np.nonzero(part(other, "bill"))
             seen.append(np.hypot(np.ptp(rows) + 1, np.ptp(cols) + 1))
     short, medium, long = (np.array(lengths[name]) for name in BILL_LENGTHS)
@@ -160,8 +160,8 @@ def test_short_medium_and_long_bills_differ_in_length(drawings: list[Drawing]) -
 def test_a_mark_changes_the_image_inside_its_mask_only(mark: str) -> None:
     for index in range(6):
         species = SPECIES[render(5, index).labels["species"]]
-        with_it = segments_to_map(replace(species, marks=species.marks | {mark}), 5, index, 64)
-        without = segments_to_map(replace(species, marks=species.marks - {mark}), 5, index, 64)
+        with_it = draw_species(replace(species, marks=species.marks | {mark}), 5, index, 64)
+        without = draw_species(replace(species, marks=species.marks - {mark}), 5, index, 64)
         change = np.abs(with_it.image.astype(int) - without.image).max(-1)
         mask = part(with_it, mark)
         assert mask.sum() >= 6

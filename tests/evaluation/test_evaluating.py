@@ -9,7 +9,7 @@ from scipy import stats
 from jaxens.attribution import METHODS
 from jaxens.data.schema import MISSING
 from jaxens.errors import UserError
-from jaxens.evaluation import MethodSettings, evaluate
+from jaxens.evaluation import PAPER_METHODS, MethodSettings, evaluate
 from jaxens.evaluation.evaluating import plan_evaluation
 from jaxens.metrics import Protocol, centered_gaussian, holm
 from tests.evaluation.known import (
@@ -284,3 +284,10 @@ def test_a_split_without_masks_and_points_is_refused(ensemble, split):
     unmarked = known_split(None, np.full((IMAGES, 2), np.nan), split.labels)
     with pytest.raises(UserError, match="no image of birds has a mask or key point for wing"):
         evaluate(ensemble, unmarked, methods=["saliency"], protocol=PROTOCOL)
+
+
+def test_by_default_the_methods_are_those_of_the_paper(ensemble, split):
+    without = [method for method in PAPER_METHODS if method != "gradient_shap"]
+    assert plan_evaluation(ensemble, split, protocol=PROTOCOL).methods == tuple(without)
+    plan = plan_evaluation(ensemble, split, protocol=PROTOCOL, background=split.images)
+    assert plan.methods == PAPER_METHODS

@@ -99,7 +99,7 @@ class Canvas:
         rows, cols = slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
         return Shape(rows, cols, np.asarray(image, np.float32))
 
-    def segments_to_map(self, shape: Shape, color: np.ndarray) -> None:
+    def paint(self, shape: Shape, color: np.ndarray) -> None:
         """Paints a shape with a color, or with an array of colors `[3 rows cols]`."""
         under = self.pixels[:, shape.rows, shape.cols]
         over = np.asarray(color, np.float32)

@@ -65,7 +65,7 @@ def render(seed: int, index: int, size: int = 64) -> Drawing:
         size: the side of the image, in pixels. The scene is the same at any size.
     """
     species = SPECIES[np.random.default_rng((seed, index, 0)).integers(len(SPECIES))]
-    return segments_to_map(species, seed, index, size)
+    return draw_species(species, seed, index, size)
 
 
 def encoded(seed: int, index: int, size: int) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def encoded(seed: int, index: int, size: int) -> dict[str, Any]:
     return vars(drawing) | {"image": file.getvalue(), "mask": masks.encode(drawing.mask)}
 
 
-def segments_to_map(species: Species, seed: int, index: int, size: int) -> Drawing:
+def draw_species(species: Species, seed: int, index: int, size: int) -> Drawing:
     """Draws a bird of `species` with the pose, plumage and background of image `index`.
 
     Bird, background, light and noise have separate random numbers, so that images of species
@@ -145,11 +145,11 @@ def _paint_bird(canvas: Canvas, bird: Bird, species: Species, light: _Light) -> 
     )
     limbs = [canvas.shape(on_canvas(points)) for points in anatomy.outline_legs(bird)]
     for limb, shade in zip(limbs, (0.7, 0.7, 1.0, 1.0), strict=True):
-        canvas.segments_to_map(limb, bird.plumage.legs * shade)
+        canvas.paint(limb, bird.plumage.legs * shade)
     rump = canvas.shape(tail(anatomy.outline_tail(bird.build)))
-    canvas.segments_to_map(rump, feathers.tail_feathers(rump, tail, bird.plumage.upper))
+    canvas.paint(rump, feathers.tail_feathers(rump, tail, bird.plumage.upper))
     trunk = canvas.shape(on_canvas(anatomy.outline_bird(bird)))
-    canvas.segments_to_map(trunk, feathers.body_feathers(trunk, body, head, bird))
+    canvas.paint(trunk, feathers.body_feathers(trunk, body, head, bird))
     folded = canvas.shape(wing(anatomy.WING))
 
     parts = _paint_marks(canvas, bird, species, body, head, canvas.whole(trunk), folded)
@@ -176,15 +176,15 @@ def _paint_marks(
     parts, plumage = {}, bird.plumage
     if "crest" in species.marks:
         crest = parts["crest"] = canvas.shape(head(anatomy.CREST))
-        canvas.segments_to_map(crest, feathers.crest_feathers(crest, head, plumage.cap))
+        canvas.paint(crest, feathers.crest_feathers(crest, head, plumage.cap))
     if "cheek_patch" in species.marks:
         cheek = parts["cheek_patch"] = canvas.shape(head(anatomy.CHEEK)).within(silhouette)
-        canvas.segments_to_map(cheek, plumage.cheek_patch)
+        canvas.paint(cheek, plumage.cheek_patch)
     if "breast_band" in species.marks:
         breast = silhouette * (1 - canvas.whole(folded))
         band = canvas.shape(body(anatomy.outline_band(bird))).within(breast)
         parts["breast_band"] = band
-        canvas.segments_to_map(band, plumage.breast_band)
+        canvas.paint(band, plumage.breast_band)
     return parts
 
 
@@ -192,24 +192,24 @@ def _paint_wing(
     canvas: Canvas, bird: Bird, species: Species, wing: Affine, folded: Shape
 ) -> dict[str, Shape]:
     parts = {"wing": folded}
-    canvas.segments_to_map(folded, feathers.wing_feathers(folded, wing, bird, species.wing_pattern))
+    canvas.paint(folded, feathers.wing_feathers(folded, wing, bird, species.wing_pattern))
     if "wing_bar" in species.marks:
         u, v = folded.local(wing)
         low, high = anatomy.WING_BAR
         across = (u + 0.2 * v > low) & (u + 0.2 * v < high)
         bar = parts["wing_bar"] = Shape(folded.rows, folded.cols, folded.cover * across)
-        canvas.segments_to_map(bar, bird.plumage.wing_bar)
+        canvas.paint(bar, bird.plumage.wing_bar)
     return parts
 
 
 def _paint_face(canvas: Canvas, bird: Bird, species: Species, head: Affine) -> dict[str, Shape]:
     bill = canvas.shape(head(anatomy.outline_bill(species.bill_length, bird.bill_stretch)))
-    canvas.segments_to_map(bill, feathers.horn(bill, head, bird.plumage.bill))
+    canvas.paint(bill, feathers.horn(bill, head, bird.plumage.bill))
     parts = {"bill": bill}
     if "eye_ring" in species.marks:
         disc = anatomy.ellipse(anatomy.EYE, (anatomy.RING_RADIUS, anatomy.RING_RADIUS))
         ring = parts["eye_ring"] = canvas.shape(head(disc))
-        canvas.segments_to_map(ring, bird.plumage.eye_ring)
+        canvas.paint(ring, bird.plumage.eye_ring)
     return parts
 
 
@@ -220,7 +220,7 @@ def _paint_eye(canvas: Canvas, head: Affine) -> None:
         ((x + 0.3 * r, y - 0.35 * r), 0.38 * r, np.full(3, 0.97)),
     ):
         disc = canvas.shape(head(anatomy.ellipse(center, (radius, radius))))
-        canvas.segments_to_map(disc, color)
+        canvas.paint(disc, color)
 
 
 def _cast_shadow(
