@@ -27,6 +27,7 @@ def test_input_x_gradient_of_a_linear_model_is_each_inputs_part_of_the_logit() -
     np.testing.assert_allclose(maps.sum((1, 2, 3)) + 7, linear(IMAGES)[:, 1], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_an_image_is_explained_alike_alone_and_among_others(network: Model) -> None:
     images = cnn.sample_images(3)
     together = attr.saliency(network, images, np.array([0, 1, 2]))

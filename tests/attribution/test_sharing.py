@@ -9,6 +9,8 @@ from tests.attribution import cases
 from tests.attribution.cases import IMAGES, KEYS, MEMBERS, TARGETS
 from tests.reference import networks
 
+pytestmark = pytest.mark.slow
+
 VGG = networks.vgg(3)
 NETWORK = attr.Network(
     VGG.logits_fn(), VGG.features_fn(), VGG.head_fn(), VGG.logits_fn(attr.guided_relu)

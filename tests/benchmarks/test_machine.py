@@ -30,6 +30,7 @@ def test_a_programs_memory_counts_donated_arguments_once() -> None:
     assert machine.program_memory(donating) == 4000
 
 
+@pytest.mark.slow
 def test_the_peak_of_the_process_grows_by_what_it_allocates() -> None:
     before, owner = machine.peak_memory()
     assert owner == "the process"

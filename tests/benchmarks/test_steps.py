@@ -8,6 +8,8 @@ import pytest
 from jaxens.benchmarks import steps
 from jaxens.benchmarks.subject import Subject
 
+pytestmark = pytest.mark.slow
+
 
 def subject(**settings: Any) -> Subject:
     default = {"members": 2, "image_size": 32, "batch_size": 4, "dtype": "float32"}

@@ -11,6 +11,8 @@ from jaxens.benchmarks import steps
 from jaxens.benchmarks.subject import Subject
 from jaxens.benchmarks.traffic import step_traffic
 
+pytestmark = pytest.mark.slow
+
 ARRAY = 4 * 1000  # bytes
 
 

@@ -22,6 +22,7 @@ print(median(after - before for before, after in zip(pages, pages[1:])))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's malloc only")
 def test_freed_memory_is_not_returned_to_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)

@@ -8,6 +8,8 @@ import pytest
 from jaxens.data import augment
 from jaxens.data.augment import Change
 
+pytestmark = pytest.mark.slow
+
 
 def change(n=1, flip=False, left=0.0, top=0.0, side=1.0, gain=1.0, lift=0.0):
     full = [np.full(n, v, np.float32) for v in (left, top, side, gain, lift)]

@@ -48,6 +48,7 @@ def same(a: Drawing, b: Drawing) -> bool:
 # Drawings
 
 
+@pytest.mark.slow
 def test_a_drawing_depends_on_its_seed_and_index_alone(drawings: list[Drawing]) -> None:
     assert all(same(render(5, i), drawings[i]) for i in (17, 3, 250))
 

@@ -10,6 +10,8 @@ from jaxens.data.source import Source, Split, load
 from jaxens.data.stream import batches
 from tests.data import tiny_cub
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Source:

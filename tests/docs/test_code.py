@@ -63,6 +63,7 @@ def test_the_code_of_the_guide_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Path("methods.png").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("trained")
 def test_the_python_of_the_readme_runs() -> None:
     """The README's Python assumes a model and images."""

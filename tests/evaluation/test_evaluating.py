@@ -50,6 +50,7 @@ def expected_scores(individuals, ensemble, split, metric, method, targets):
     return individual, np.array(scores_of(ensemble.maps[method].mean(axis=0)))
 
 
+@pytest.mark.slow
 def test_scores_of_two_overlapping_halves_are_those_by_hand():
     left, top = np.zeros((2, SIZE, SIZE), bool)
     left[:, : SIZE // 2] = True

@@ -4,9 +4,12 @@ import csv
 import io
 
 import numpy as np
+import pytest
 
 from jaxens.attribution import METHODS
 from tests.evaluation.known import IMAGES, PAIR, SCORED
+
+pytestmark = pytest.mark.slow
 
 
 def test_to_csv_keeps_all_digits_of_the_table(evaluation):

@@ -12,6 +12,8 @@ from jaxens.evaluation.explainer import Explainer
 from jaxens.evaluation.settings import MethodSettings
 from jaxens.models import build
 
+pytestmark = pytest.mark.slow
+
 TASKS = (Task.multiclass("species", ("a", "b", "c")), Task.multilabel("marks", {"ring": ("eye",)}))
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), dtype=np.uint8)
 IDS = np.array([7, 100_000, 3])

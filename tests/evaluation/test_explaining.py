@@ -119,6 +119,7 @@ def test_figures_are_pages_of_members_centers_and_comparison(ensemble, monkeypat
     assert any(text.startswith("d\n") for text in texts(pages["members-2"]))
 
 
+@pytest.mark.slow
 def test_the_display_changes_colors_and_no_map(ensemble):
     explanation = explain(ensemble, IMAGES, methods=["input_x_gradient"])
     before = explanation.maps["input_x_gradient"].copy()

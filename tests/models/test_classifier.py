@@ -12,6 +12,8 @@ from jax.typing import DTypeLike
 from jaxens.models import VGG, Classifier, ResNet18, SmallResNet
 from tests.models.material import shapes_of, variables_of
 
+pytestmark = pytest.mark.slow
+
 TASKS = (("species", 5), ("bill", 3))
 SHAPE = (2, 33, 40, 3)
 MODELS = {

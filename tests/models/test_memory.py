@@ -9,6 +9,8 @@ import pytest
 from jaxens.models import build, memory
 from jaxens.models.memory import gradient_bytes, images_at_once
 
+pytestmark = pytest.mark.slow
+
 SMALL = build("small", [("species", 18)])
 RESNET = build("resnet18", [("species", 18)])
 GIB = 2**30

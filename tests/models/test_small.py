@@ -30,6 +30,7 @@ def test_it_costs_at_most_eight_million_multiply_adds_at_64_pixels() -> None:
     assert 7.5e6 < sum(costs) <= 8e6
 
 
+@pytest.mark.slow
 def test_the_receptive_field_of_a_feature_is_48_pixels() -> None:
     """With positive weights and no activation, no pixel's gradient can cancel another's."""
     model = SmallResNet(TASKS, widths=(2, 2, 2), act=lambda x: x)

@@ -8,6 +8,8 @@ from jaxens.models import VGG, ResNet18, SmallResNet, from_torchvision
 from tests.models import state_dicts
 from tests.models.material import variables_of
 
+pytestmark = pytest.mark.slow
+
 ONE = (("species", 7),)
 
 

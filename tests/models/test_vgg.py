@@ -10,6 +10,8 @@ import pytest
 from jaxens.models import VGG
 from tests.models.material import shapes_of, variables_of
 
+pytestmark = pytest.mark.slow
+
 TASKS = (("species", 5),)
 
 

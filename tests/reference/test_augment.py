@@ -2,10 +2,13 @@
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 import torch
 
 from jaxens.data import augment
 from tests.reference.twins import to_torch
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_crop_is_enlarged_as_by_bilinear_interpolation() -> None:

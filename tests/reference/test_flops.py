@@ -7,6 +7,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from jaxens.benchmarks.flops import work_of
 from jaxens.benchmarks.torch_models import TWINS
 
+pytestmark = pytest.mark.slow
+
 CLASSES, SIZE = 7, 32
 
 

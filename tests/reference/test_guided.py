@@ -4,6 +4,7 @@ from functools import partial
 
 import jax
 import numpy as np
+import pytest
 import torch
 
 from jaxens import attribution as attr
@@ -13,6 +14,8 @@ from tests.attribution.cnn import sample_images
 from tests.models.material import shapes_of
 from tests.reference import twins
 from tests.reference.randomize import randomize
+
+pytestmark = pytest.mark.slow
 
 
 class GuidedReLU(torch.nn.Module):

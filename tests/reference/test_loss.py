@@ -2,10 +2,13 @@
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 import torch
 
 from jaxens.data.schema import Task
 from jaxens.training.loss import multitask_loss
+
+pytestmark = pytest.mark.slow
 
 SPECIES = Task.multiclass("species", ("a", "b", "c"))
 MARKS = Task.multilabel("marks", {"ring": ("eye",), "crest": ("crown",)})

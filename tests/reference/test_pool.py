@@ -8,6 +8,8 @@ import torch
 
 from jaxens.ops import max_pool
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(("window", "stride", "padding"), [(2, 2, 0), (3, 2, 1), (3, 1, 1)])
 @pytest.mark.parametrize("size", [(8, 8), (7, 10), (9, 3)])

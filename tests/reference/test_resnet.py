@@ -17,6 +17,8 @@ from tests.models.material import relative_error, shapes_of
 from tests.reference.randomize import randomize
 from tests.reference.twins import to_torch
 
+pytestmark = pytest.mark.slow
+
 CLASSES = 7
 
 

@@ -14,6 +14,8 @@ from jaxens.runs.weights import read_weights
 from jaxens.training.settings import Model
 from tests.models import state_dicts
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", autouse=True)
 def narrow():

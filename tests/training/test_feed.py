@@ -16,6 +16,8 @@ from jaxens.training.state import MEMBER_AXES, State, build_optimizer
 from jaxens.training.step import train_all, train_one
 from jaxens.training.trainer import _Meter, dispatches
 
+pytestmark = pytest.mark.slow
+
 MEMBERS, IMAGES, SIZE, BATCH, STEPS = 2, 12, 8, 3, 7
 TASK = Task.multiclass("species", ("a", "b", "c"))
 RNG = np.random.default_rng(0)

@@ -8,6 +8,8 @@ import pytest
 from jaxens.data.schema import Task
 from jaxens.training.loss import multitask_loss, task_loss
 
+pytestmark = pytest.mark.slow
+
 SPECIES = Task.multiclass("species", ("a", "b", "c"))
 MARKS = Task.multilabel("marks", {"ring": ("eye",), "crest": ("crown",)})
 

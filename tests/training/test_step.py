@@ -12,6 +12,8 @@ from jaxens.training.plan import Plan, bucket_of
 from jaxens.training.settings import Augment, Config, Data, Members, Model, Optim
 from jaxens.training.state import build_model, build_optimizer, init
 
+pytestmark = pytest.mark.slow
+
 MEMBERS, IMAGES, SIZE = 3, 24, 16
 TASKS = (
     Task.multiclass("species", ("a", "b", "c"), ("bird",)),
