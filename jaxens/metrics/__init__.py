@@ -20,14 +20,17 @@ NaN. A score that is not defined is NaN: the map is constant or not finite, the 
 the key point is NaN (not visible). Only that map's score is NaN. Count such scores and leave them
 out, as `compare` and `individual_average` do.
 
-Scores run on the device and work under `jit` and `vmap`. Statistics (`compare`, `curve`, `holm`,
-`individual_average`) run on the host in float64.
+Scores run on the device and work under `jit` and `vmap`. Statistics (`compare`,
+`compare_crossed`, `delong`, `bootstrap_auc`, `curve`, `holm`, `individual_average`) run on the
+host in float64.
 """
 
+from jaxens.metrics.auc_difference import AucComparison, bootstrap_auc, delong
 from jaxens.metrics.blur import blur
 from jaxens.metrics.chance import centered_gaussian, random_maps
 from jaxens.metrics.classification import accuracy, auc, mean_auc
 from jaxens.metrics.correlation import area_average, correlation
+from jaxens.metrics.crossed import CrossedComparison, compare_crossed
 from jaxens.metrics.mass import center_of_mass, center_of_mass_distance
 from jaxens.metrics.members import agreement, mean_map, mean_of_normalized, spread
 from jaxens.metrics.normalize import SIGNS, apply_sign, has_contrast, normalize
@@ -50,7 +53,9 @@ __all__ = [
     "PAPER",
     "SIGNS",
     "THRESHOLDS",
+    "AucComparison",
     "Comparison",
+    "CrossedComparison",
     "Curve",
     "Metric",
     "Perturbation",
@@ -64,13 +69,16 @@ __all__ = [
     "auc",
     "average_precision",
     "blur",
+    "bootstrap_auc",
     "center_of_mass",
     "center_of_mass_distance",
     "centered_gaussian",
     "compare",
+    "compare_crossed",
     "correlation",
     "curve",
     "deletion",
+    "delong",
     "has_contrast",
     "holm",
     "individual_average",

@@ -121,9 +121,20 @@ def _bootstrap_interval(differences: np.ndarray, seed: int) -> tuple[float, floa
     means = [
         differences[rng.integers(n, size=(100, n))].mean(axis=1) for _ in range(RESAMPLES // 100)
     ]
+    return percentile_interval(np.concatenate(means))
+
+
+def percentile_interval(resampled: Float[np.ndarray, " resample"]) -> tuple[float, float]:
+    """Returns the bounds between which 95 % of the resampled values lie; NaN are left out."""
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(np.concatenate(means), [tail, 1 - tail])
+    low, high = np.nanquantile(resampled, [tail, 1 - tail])
     return float(low), float(high)
+
+
+def percentile_p(resampled: Float[np.ndarray, " resample"]) -> float:
+    """Returns the two-sided p-value of zero: the level at which the interval excludes it."""
+    beyond = min(np.sum(resampled <= 0), np.sum(resampled >= 0))
+    return float(min(1.0, 2 * (beyond + 1) / (len(resampled) + 1)))
 
 
 def holm(p_values: Float[np.ndarray, " test"]) -> Float[np.ndarray, " test"]:

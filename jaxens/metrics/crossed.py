@@ -1,0 +1,90 @@
+"""The ensemble's gain over images *and* members, which are both samples."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxens.metrics.statistics import NAN, RESAMPLES, percentile_interval, percentile_p
+
+AT_ONCE = 500  # resamples, which bounds memory
+
+
+@dataclass(frozen=True)
+class CrossedComparison:
+    """The ensemble's scores minus the members', where images share members.
+
+    A value that the data do not determine is NaN.
+
+    Attributes:
+        members: Number of members.
+        images: Number of images with a score of the ensemble and of at least one member.
+        difference: Mean of ensemble minus member, over all pairs of image and member.
+        low: The lower bound of its 95 % confidence interval.
+        high: The upper bound.
+        p: The two-sided p-value of a difference of zero.
+    """
+
+    members: int
+    images: int
+    difference: float
+    low: float
+    high: float
+    p: float
+
+
+def compare_crossed(
+    individual: Float[np.ndarray, "member image"],
+    ensemble: Float[np.ndarray, " _image"],
+    seed: int = 0,
+) -> CrossedComparison:
+    """Compares members with their ensemble by a bootstrap over images and members at once.
+
+    `compare` takes the members as given: it asks how sure the result is for other images. Here
+    it is asked for other images and other members, so that the interval is wider. Each resample
+    draws members and images independently, with replacement (the pigeonhole bootstrap of Owen
+    2007, which is conservative). The mean map is that of all members in each resample.
+
+    Args:
+        individual: The members' scores, NaN where there is none.
+        ensemble: The scores of the mean map, for the same images.
+        seed: The seed of the resamples.
+
+    Returns:
+        The comparison. Interval and p-value are NaN for fewer than two members or images.
+
+    Raises:
+        ValueError: If the numbers of images differ.
+    """
+    individual, ensemble = np.asarray(individual, np.float64), np.asarray(ensemble, np.float64)
+    if individual.ndim != 2 or individual.shape[1:] != ensemble.shape:
+        raise ValueError(
+            f"scores of shapes {individual.shape} and {ensemble.shape} cannot be compared: give "
+            "[member, image] and [image], of the same images in the same order"
+        )
+    differences = ensemble - individual
+    differences = differences[:, ~np.isnan(differences).all(axis=0)]
+    members, images = differences.shape
+    known = ~np.isnan(differences)
+    difference = float(differences[known].mean()) if known.any() else NAN
+    low = high = p = NAN
+    if members > 1 and images > 1:
+        means = _resampled_means(np.where(known, differences, 0), known, seed)
+        (low, high), p = percentile_interval(means), percentile_p(means)
+    return CrossedComparison(members, images, difference, low, high, p)
+
+
+def _resampled_means(
+    differences: Float[np.ndarray, "member image"], known: np.ndarray, seed: int
+) -> Float[np.ndarray, " resample"]:
+    rng = np.random.default_rng(seed)
+    members, images = differences.shape
+    means = []
+    for _ in range(RESAMPLES // AT_ONCE):
+        # How often a resample has each member and image.
+        of_members = rng.multinomial(members, np.full(members, 1 / members), AT_ONCE)
+        of_images = rng.multinomial(images, np.full(images, 1 / images), AT_ONCE)
+        total = np.sum((of_members @ differences) * of_images, axis=1)
+        count = np.sum((of_members @ known) * of_images, axis=1)
+        means.append(np.divide(total, count, out=np.full(AT_ONCE, NAN), where=count > 0))
+    return np.concatenate(means)
