@@ -133,7 +133,9 @@ def _areas(
         )
     wins = [_wins(scores[labels == 1], scores[labels == 0]) for scores in (first, second)]
     one, two = (float(win.mean()) if win.size else NAN for win in wins)
-    return AucComparison(*wins[0].shape, one, two, two - one, NAN, NAN, NAN), wins[1] - wins[0]
+    positives, negatives = wins[0].shape
+    areas = AucComparison(positives, negatives, one, two, two - one, NAN, NAN, NAN)
+    return areas, wins[1] - wins[0]
 
 
 def _wins(positive: np.ndarray, negative: np.ndarray) -> Float[np.ndarray, "positive negative"]:
