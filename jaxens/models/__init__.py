@@ -2,19 +2,21 @@
 
 from jaxens.models.build import MODELS, build
 from jaxens.models.classifier import Classifier
+from jaxens.models.efficientnet import EfficientNetLite0
 from jaxens.models.normalize import normalized
 from jaxens.models.resnet import ResNet18
 from jaxens.models.small import SmallResNet
-from jaxens.models.torchvision import from_torchvision
+from jaxens.models.state_dict import from_state_dict
 from jaxens.models.vgg import VGG
 
 __all__ = [
     "MODELS",
     "VGG",
     "Classifier",
+    "EfficientNetLite0",
     "ResNet18",
     "SmallResNet",
     "build",
-    "from_torchvision",
+    "from_state_dict",
     "normalized",
 ]

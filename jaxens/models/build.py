@@ -9,6 +9,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array
 
 from jaxens.models.classifier import Classifier
+from jaxens.models.efficientnet import EfficientNetLite0
 from jaxens.models.resnet import ResNet18
 from jaxens.models.small import SmallResNet
 from jaxens.models.vgg import SMALL_STAGES, VGG
@@ -19,6 +20,7 @@ MODELS: dict[str, Callable[..., Classifier]] = {
     "resnet18": ResNet18,
     "vgg16": VGG,
     "vgg16-full": partial(VGG, full_classifier=True),
+    "efficientnet-lite0": EfficientNetLite0,
 }
 
 

@@ -1,5 +1,7 @@
-"""Reads weight files: named arrays in `.npz` and `.safetensors`."""
+"""Reads weight files: named arrays in `.npz`, `.safetensors` and PyTorch's `.pth`."""
 
+import pickle
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +16,9 @@ from jaxens.errors import UserError
 def read_tensors(path: Path) -> Mapping[str, np.ndarray]:
     """Returns the arrays of a weight file, by name.
 
+    PyTorch, which has to be installed, reads `.pth` and `.pt`, as data only: it runs no code of
+    the file.
+
     Raises:
         UserError: If the file is damaged, or has another format.
     """
@@ -23,17 +28,36 @@ def read_tensors(path: Path) -> Mapping[str, np.ndarray]:
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as file:
                 return dict(file)
+        if path.suffix in (".pth", ".pt"):
+            return _read_pytorch(path)
     except (
         OSError,
         EOFError,
+        RuntimeError,  # PyTorch's, of a damaged archive
+        pickle.UnpicklingError,
         KeyError,  # a type that NumPy lacks, such as bfloat16
         ValueError,
         zipfile.BadZipFile,
         safetensors.SafetensorError,
     ) as error:
-        reason = f"{type(error).__name__}: {error}"
+        reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
         raise UserError(f"{path} can't be read ({reason}): write it again") from None
     raise UserError(
-        f"{path} is not .npz, .safetensors or a run directory: write a PyTorch model's "
+        f"{path} is not .npz, .safetensors, .pth or a run directory: write a PyTorch model's "
         "state_dict() by safetensors.torch.save_file"
     )
+
+
+def _read_pytorch(path: Path) -> Mapping[str, np.ndarray]:
+    try:
+        import torch
+    except ImportError:
+        raise UserError(
+            f"{path} needs PyTorch: install it, or write the tensors as .safetensors elsewhere"
+        ) from None
+
+    with warnings.catch_warnings(action="ignore"):  # of old formats, which it reads
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(tensors, dict) or not all(map(torch.is_tensor, tensors.values())):
+        raise ValueError("it holds no state_dict()")
+    return {name: tensor.numpy() for name, tensor in tensors.items()}

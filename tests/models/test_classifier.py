@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from jax.typing import DTypeLike
 
-from jaxens.models import VGG, Classifier, ResNet18, SmallResNet
+from jaxens.models import VGG, Classifier, EfficientNetLite0, ResNet18, SmallResNet
 from tests.models.material import shapes_of, variables_of
 
 pytestmark = pytest.mark.slow
@@ -21,11 +21,24 @@ MODELS = {
     "resnet18": ResNet18(TASKS, width=8),
     "vgg16": VGG(TASKS),
     "vgg16-full": VGG(TASKS, full_classifier=True, hidden=16),
+    "efficientnet-lite0": EfficientNetLite0(TASKS),
 }
-# From the papers: a ReLU follows every convolution but those of shortcuts and, in the full VGG,
-# both hidden layers.
-CONVOLUTIONS = {"small": 5, "resnet18": 20, "vgg16": 13, "vgg16-full": 13}
-ACTIVATIONS = {"small": 5, "resnet18": 17, "vgg16": 13, "vgg16-full": 15}
+# From the papers: a ReLU follows every convolution but those of shortcuts and those that narrow an
+# inverted bottleneck and, in the full VGG, both hidden layers.
+CONVOLUTIONS = {
+    "small": 5,
+    "resnet18": 20,
+    "vgg16": 13,
+    "vgg16-full": 13,
+    "efficientnet-lite0": 1 + 2 + 15 * 3 + 1,
+}
+ACTIVATIONS = {
+    "small": 5,
+    "resnet18": 17,
+    "vgg16": 13,
+    "vgg16-full": 15,
+    "efficientnet-lite0": 1 + 1 + 15 * 2 + 1,
+}
 
 
 @pytest.fixture(scope="module", params=MODELS)

