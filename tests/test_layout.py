@@ -106,7 +106,7 @@ def test_a_command_stays_short(command):
     assert len((ROOT / f"{command}.py").read_text().splitlines()) < 150
 
 
-HEAVY = ["flax", "grain", "orbax", "tensorflow_datasets"]
+HEAVY = ["flax", "orbax", "tensorflow_datasets"]
 
 
 def loaded(code, modules):

@@ -13,7 +13,7 @@ import jax
 
 from jaxens.training.settings import Config
 
-_PACKAGES = ("jaxens", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
+_PACKAGES = ("jaxens", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
 def provenance(config: Config, data: str, weights: str | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 
 import numpy as np
 import pytest
@@ -62,16 +63,17 @@ def test_files_that_cannot_be_read_are_left_out_with_a_warning(tmp_path, caplog)
     good = saved(tmp_path / "good.png", SEEN)
     (tmp_path / "words.jpg").write_text("no photo")
     (tmp_path / "cut.png").write_bytes(good.read_bytes()[:80])
-    Image.fromarray(SEEN[..., 0].astype(np.uint16) * 257).save(tmp_path / "deep.png")
-    names = ["good.png", "words.jpg", "cut.png", "deep.png", "absent.png"]
+    Image.fromarray(SEEN[..., 0].astype(np.float32)).save(tmp_path / "deep.tif")
+    os.mkfifo(tmp_path / "pipe.png")
+    names = ["good.png", "words.jpg", "cut.png", "deep.tif", "absent.png", "pipe.png"]
     read = from_files([tmp_path / name for name in names], 6)
     assert read.names == [str(good)]
     message = caplog.text
     for name in names[1:]:
         assert str(tmp_path / name) in message
-    assert "more than 8 bits" in message
+    assert "no known range" in message
     assert "No such file" in message
-    assert "4 of 5 files left out" in message
+    assert "5 of 6 files left out" in message
 
 
 def test_no_readable_photo_is_an_error(tmp_path):

@@ -22,6 +22,7 @@ class Squares(ExampleBuilder):
     """Four gray squares; it counts how often they are generated."""
 
     VERSION = tfds.core.Version("1.0.0")
+    images = 4
     generated = 0
     failure: Exception | None = None
 
@@ -55,6 +56,10 @@ class Squares(ExampleBuilder):
         self.info.metadata["notices"] = ["one square was round"]
 
 
+def prepared(cache: Path) -> tfds.core.DatasetBuilder:
+    return prepare_builder(Squares, cache, lambda: Squares(data_dir=cache), "squares")
+
+
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Squares, "generated", 0)
@@ -65,7 +70,7 @@ def test_records_are_written_once_and_nothing_is_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for _ in range(2):
-        builder = prepare_builder(Squares(data_dir=tmp_path), "squares", 4)
+        builder = prepared(tmp_path)
     assert Squares.generated == 1
     assert capsys.readouterr() == ("", "")
     assert notices(builder) == ["one square was round"]
@@ -79,7 +84,7 @@ def test_only_the_temporary_folder_of_a_killed_run_is_removed(tmp_path: Path) ->
     for folder in (leftover, other):
         folder.mkdir(parents=True)
         (folder / "half").write_text("half")
-    prepare_builder(Squares(data_dir=tmp_path), "squares", 4)
+    prepared(tmp_path)
     assert not leftover.exists()
     assert other.exists()
 
@@ -89,10 +94,10 @@ def test_a_failure_writes_nothing_and_the_next_run_succeeds(
 ) -> None:
     monkeypatch.setattr(Squares, "failure", ZeroDivisionError("in the middle"))
     with pytest.raises(ZeroDivisionError, match="in the middle"):
-        prepare_builder(Squares(data_dir=tmp_path), "squares", 4)
+        prepared(tmp_path)
     assert not list(tmp_path.rglob("*1.0.0*"))
     monkeypatch.setattr(Squares, "failure", None)
-    assert len(Source(prepare_builder(Squares(data_dir=tmp_path), "squares", 4), "train", 2)) == 4
+    assert len(Source(prepared(tmp_path), "train", 2)) == 4
 
 
 def test_a_full_disk_is_an_oserror_that_names_the_folder(
@@ -101,18 +106,17 @@ def test_a_full_disk_is_an_oserror_that_names_the_folder(
     words = "write() failed: No space left on device; Failed to close chunk_writer"
     monkeypatch.setattr(Squares, "failure", RuntimeError(words))
     with pytest.raises(OSError, match=re.escape(str(tmp_path / "squares"))) as caught:
-        prepare_builder(Squares(data_dir=tmp_path), "squares", 4)
+        prepared(tmp_path)
     assert caught.value.errno == errno.ENOSPC
 
 
 def test_threads_that_prepare_the_same_records_wait_for_each_other(tmp_path: Path) -> None:
-    builders = [Squares(data_dir=tmp_path) for _ in range(3)]
     lengths: list[int] = []
 
-    def prepare(builder: Squares) -> None:
-        lengths.append(len(Source(prepare_builder(builder, "squares", 4), "train", 2)))
+    def prepare() -> None:
+        lengths.append(len(Source(prepared(tmp_path), "train", 2)))
 
-    threads = [threading.Thread(target=prepare, args=(builder,)) for builder in builders]
+    threads = [threading.Thread(target=prepare) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -16,7 +16,7 @@ from jaxens.errors import UserError
 from tests.data import tiny_cub
 
 COUNTS = {"train_images": 4, "val_images": 2, "test_images": 3}
-HEAVY = ("tensorflow_datasets", "grain", "matplotlib", "jax", "flax", "orbax")
+HEAVY = ("tensorflow_datasets", "matplotlib", "jax", "flax", "orbax")
 
 
 @pytest.mark.parametrize("module", ["schema", "masks", "registry", "settings", "progress"])

@@ -37,7 +37,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
 
 
 def test_importing_viz_loads_neither_jax_nor_pyplot():
-    heavy = "jax", "flax", "orbax", "grain", "tensorflow_datasets", "matplotlib.pyplot"
+    heavy = "jax", "flax", "orbax", "tensorflow_datasets", "matplotlib.pyplot"
     code = f"import sys, jaxens.viz; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
