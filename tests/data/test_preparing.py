@@ -1,5 +1,6 @@
 import errno
 import io
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -11,9 +12,10 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from jaxens.data import records, schema
-from jaxens.data.preparing import ExampleBuilder, notices, prepare_builder
-from jaxens.data.source import Source
+from jaxens.data import preparing, records, schema
+from jaxens.data.preparing import ExampleBuilder, fingerprint, notices, prepare_builder
+from jaxens.data.source import Source, load
+from jaxens.errors import UserError
 
 INFO = schema.Info("squares", (schema.Task.multiclass("shade", ("dark", "light")),))
 
@@ -123,3 +125,62 @@ def test_threads_that_prepare_the_same_records_wait_for_each_other(tmp_path: Pat
         thread.join()
     assert lengths == [4, 4, 4]
     assert Squares.generated == 1
+
+
+def test_an_existing_cache_is_opened_without_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+
+    def refuse(*arguments: Any) -> None:
+        raise PermissionError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    monkeypatch.setattr(preparing, "_lock", refuse)
+    assert len(Source(prepared(tmp_path), "train", 2)) == 4
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_a_cache_that_cannot_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "squares").write_text("a file where the folder should be")
+    with pytest.raises(UserError, match=r"squares can't be written .*choose another --cache-dir"):
+        prepared(tmp_path)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("1.0.0/*") if path.is_file())
+
+
+@pytest.mark.parametrize("damage", ["emptied", "cut", "changed", "removed", "made a folder"])
+@pytest.mark.parametrize("name", ["dataset_info", "features", "metadata", "seal", "array_record"])
+def test_damaged_data_is_prepared_anew_or_named_when_it_is_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str, name: str
+) -> None:
+    whole = fingerprint(prepared(tmp_path))
+    file = next(path for path in _files(tmp_path) if name in path.name)
+    content = file.read_bytes()
+    file.unlink()
+    if damage == "emptied":
+        file.touch()
+    elif damage == "cut":
+        file.write_bytes(content[: len(content) // 2])
+    elif damage == "changed":
+        at = content.find(b"PNG") if name == "array_record" else len(content) // 2
+        file.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+    elif damage == "made a folder":
+        file.mkdir()
+    again = prepared(tmp_path)
+    folder = str(tmp_path / "squares" / "1.0.0")
+    if damage == "changed" and name == "array_record":  # found when the record is read
+        with pytest.raises(UserError, match=r"train images are damaged \(.*delete this") as caught:
+            load(Source(again, "train", 2))
+        assert folder in str(caught.value)
+        assert "\n" not in str(caught.value)
+        return
+    assert f"{folder} is incomplete or damaged (" in caplog.text
+    assert name in caplog.text or name == "seal"
+    assert fingerprint(again) == whole
+    assert len(load(Source(again, "train", 2))) == 4
