@@ -38,7 +38,7 @@ class Photos(ExampleBuilder):
     VERSION = tfds.core.Version("2.0.0")
 
     def __init__(self, *, count: int, data_dir: Path):
-        self.count = count
+        self.images = count
         super().__init__(data_dir=data_dir, file_format="array_record")
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -48,7 +48,7 @@ class Photos(ExampleBuilder):
         return {"train": self._generate_examples()}
 
     def _generate_examples(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        for i in range(self.count):
+        for i in range(self.images):
             self.advance()
             yield i, self.record("train", example(i))
 
@@ -65,4 +65,6 @@ def example(number: int) -> Example:
 
 def prepare(folder: Path, count: int) -> tfds.core.DatasetBuilder:
     """The photographs as records in a folder."""
-    return prepare_builder(Photos(count=count, data_dir=folder), "drawing photographs", count)
+    return prepare_builder(
+        Photos, folder, lambda: Photos(count=count, data_dir=folder), "drawing photographs"
+    )

@@ -1,16 +1,15 @@
 """Decodes an image once and crops a square from it; mask, points and box are cropped alike."""
 
-import io
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Int8, Int32, UInt8
+from jaxtyping import Float32, UInt8
 from PIL import Image
 
 from jaxens.data import masks
-from jaxens.data.schema import Example
+from jaxens.data.decoding import decode, open_photo, orientation_of
+from jaxens.data.orientation import upright
+from jaxens.data.schema import DecodedExample, Example
 
 Crop = Literal["center", "box"]
 
@@ -22,27 +21,6 @@ _LANCZOS, _AREA = Image.Resampling.LANCZOS, Image.Resampling.BOX
 _DETAIL = 2
 
 
-@dataclass(frozen=True)
-class DecodedExample:
-    """An `Example`, decoded, cropped to a square and resized.
-
-    Attributes:
-        id: of the image.
-        image: RGB.
-        mask: packed as in `jaxens.data.masks`, or None.
-        points: x, y in fractions of the square; NaN if outside or not visible.
-        box: left, top, right, bottom in fractions of the square.
-        labels: per task, as in `Example`.
-    """
-
-    id: str
-    image: UInt8[np.ndarray, "size size 3"]
-    mask: UInt8[np.ndarray, "size size byte"] | None
-    points: Float32[np.ndarray, "point 2"]
-    box: Float32[np.ndarray, "4"]
-    labels: Mapping[str, Int32[np.ndarray, ""] | Int8[np.ndarray, "class"]]
-
-
 class _Window(NamedTuple):
     """A square in pixels; it may extend beyond the image."""
 
@@ -52,7 +30,9 @@ class _Window(NamedTuple):
 
 
 def square(example: Example, size: int, crop: Crop = "center", parts: int = 0) -> DecodedExample:
-    """Crops a square from an image and resizes it once.
+    """Crops a square from an image, resizes it once, and turns it upright.
+
+    Mask, points and box are those of the image as it is stored; they are turned with it.
 
     Args:
         example: an encoded image of any shape and color mode.
@@ -64,9 +44,9 @@ def square(example: Example, size: int, crop: Crop = "center", parts: int = 0) -
         parts: the number of parts in the example's mask; with 0, masks are not decoded.
 
     Raises:
-        OSError: if the image can't be decoded.
+        PhotoError: if the image can't be decoded.
     """
-    photo = Image.open(io.BytesIO(example.image))
+    photo = open_photo(example.image)
     width, height = photo.size
     window = _window(crop, width, height, example.box)
     mask = None
@@ -79,14 +59,16 @@ def square(example: Example, size: int, crop: Crop = "center", parts: int = 0) -
     points = example.points * scale - shift
     inside = ((points >= 0) & (points <= 1)).all(axis=-1, keepdims=True)
     box = example.box * np.tile(scale, 2) - np.tile(shift, 2)
-    return DecodedExample(
+    image = _crop_photo(photo, window, size)
+    cropped = DecodedExample(
         id=example.id,
-        image=_crop_photo(photo, window, size),
+        image=image,
         mask=mask,
         points=np.where(inside, points, np.nan).astype(np.float32),
         box=box.clip(0, 1).astype(np.float32),
         labels=example.labels,
     )
+    return upright(cropped, orientation_of(photo))
 
 
 def _window(crop: Crop, width: int, height: int, box: Float32[np.ndarray, "4"]) -> _Window:
@@ -114,14 +96,12 @@ def _scaled(window: _Window, scale: float) -> _Window:
 def _crop_photo(photo: Image.Image, window: _Window, size: int) -> UInt8[np.ndarray, "size size 3"]:
     width, height = photo.size
     least = _DETAIL * size / window.side
-    drafted = photo.draft("RGB", (max(1, round(width * least)), max(1, round(height * least))))
-    if drafted is not None:
-        window = _scaled(window, drafted[1][2] / width)
-    photo = photo.convert("RGB")
-    if not _is_inside(window, photo):
-        mean = np.asarray(photo).mean(axis=(0, 1)).round().astype(int)
-        photo, window = _padded(photo, window, tuple(mean.tolist()))
-    return np.asarray(photo.resize((size, size), _LANCZOS, box=_corners(window, photo)))
+    image, scale = decode(photo, (max(1, round(width * least)), max(1, round(height * least))))
+    window = _scaled(window, scale)
+    if not _is_inside(window, image):
+        mean = np.asarray(image).mean(axis=(0, 1)).round().astype(int)
+        image, window = _padded(image, window, tuple(mean.tolist()))
+    return np.asarray(image.resize((size, size), _LANCZOS, box=_corners(window, image)))
 
 
 def _crop_mask(bits: Image.Image, window: _Window, size: int) -> UInt8[np.ndarray, "size size"]:

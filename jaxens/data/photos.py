@@ -1,7 +1,6 @@
 """Images to explain: a user's photos, or images of a data set, cropped as for training."""
 
 import hashlib
-import io
 import logging
 import zlib
 from collections.abc import Sequence
@@ -10,20 +9,15 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int, UInt8
-from PIL import Image, ImageOps
+from PIL import Image
 
 from jaxens.data.geometry import square
+from jaxens.data.reading import PhotoError, printable, read_photo
 from jaxens.data.schema import Example
 from jaxens.data.source import Source
 from jaxens.errors import UserError
 
 log = logging.getLogger(__name__)
-
-ORIENTATION = 0x0112  # the EXIF tag
-
-# What Pillow raises for a damaged file, by format and by damage.
-_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
-_DEEP = ("I", "F")  # modes of more than 8 bits, which Pillow clips to white
 
 
 @dataclass(frozen=True)
@@ -49,8 +43,9 @@ class Photos:
 def from_files(paths: Sequence[Path], size: int) -> Photos:
     """Reads photos, and the photos in folders in the order of their names.
 
-    The largest central square of each is resized once, as for training. A file that can't be
-    read is left out with a warning. The place of a photo is a hash of its content.
+    Each is decoded as for training: the largest central square, resized once. A file that can't
+    be used is left out with a warning, and so is a link in a folder that leads out of it. The
+    place of a photo is a hash of its content.
 
     Args:
         paths: files and folders.
@@ -59,13 +54,16 @@ def from_files(paths: Sequence[Path], size: int) -> Photos:
     Raises:
         UserError: if no photo can be read.
     """
-    files = list(dict.fromkeys(file for path in paths for file in _files(path)))
+    files: dict[Path, Path | None] = {}
+    for file, folder in (pair for path in paths for pair in _files(path)):
+        files[file] = folder and files.get(file, folder)  # a file that is named may be anywhere
     read = []
-    for file in files:
+    for file, folder in files.items():
         try:
-            read.append((str(file), *_read(file, size)))
-        except UserError as error:
-            log.warning(f"{error}: left out")
+            content = read_photo(file, folder)
+            read.append((printable(file), content, square(_example(content), size).image))
+        except PhotoError as error:
+            log.warning(f"{printable(file)} {error}: left out")
     if not read:
         raise UserError(
             f"none of {len(files)} files is a photo that can be read: name JPEG, PNG, WebP or "
@@ -81,7 +79,7 @@ def from_files(paths: Sequence[Path], size: int) -> Photos:
 def from_split(source: Source, rows: Int[np.ndarray, "image"]) -> Photos:
     """Reads images of a data set; the place of an image is its row, as in an evaluation."""
     examples = [source.example(int(row)) for row in rows]
-    images = [square(example, source.size, source.crop).image for example in examples]
+    images = [source.decoded(int(row), masks=False).image for row in rows]
     contents = [example.image for example in examples]
     return _with_hashes([example.id for example in examples], contents, images, rows)
 
@@ -113,32 +111,15 @@ def _with_hashes(
     return Photos(list(names), np.stack(images), places, hashes)
 
 
-def _files(path: Path) -> list[Path]:
+def _files(path: Path) -> list[tuple[Path, Path | None]]:
+    """A file, or the photos in a folder; and the folder that each must be in."""
     if not path.is_dir():
-        return [path]
+        return [(path, None)]
     known = {end for end, kind in Image.registered_extensions().items() if kind in Image.OPEN}
     files = sorted(file for file in path.iterdir() if file.suffix.lower() in known)
     if not files:
         raise UserError(f"{path} is a folder without photos: name another folder, or files")
-    return files
-
-
-def _read(file: Path, size: int) -> tuple[bytes, UInt8[np.ndarray, "size size 3"]]:
-    """The content of a file, and its central square, rotated as its EXIF tag says."""
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise UserError(f"{file}: {error.strerror}") from None
-    try:
-        with Image.open(io.BytesIO(content)) as photo:
-            mode, orientation = photo.mode, photo.getexif().get(ORIENTATION, 1)
-        cropped = Image.fromarray(square(_example(content), size).image)
-    except _DAMAGED:
-        raise UserError(f"{file} is not a photo, or is damaged") from None
-    if mode.startswith(_DEEP):
-        raise UserError(f"{file} has more than 8 bits a channel: convert it to 8 bits")
-    cropped.getexif()[ORIENTATION] = orientation  # rotated when small: the square is central
-    return content, np.asarray(ImageOps.exif_transpose(cropped))
+    return [(file, path) for file in files]
 
 
 def _example(content: bytes) -> Example:

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import io
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,9 +13,13 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
+from jaxens.data.integrity import damage_of, seal
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.records import info_of, new_fingerprint, to_record, update_fingerprint
 from jaxens.data.schema import Example
+from jaxens.errors import UserError
+
+log = logging.getLogger(__name__)
 
 try:
     import fcntl
@@ -28,7 +33,12 @@ class ExampleBuilder(tfds.core.GeneratorBasedBuilder):
     `_generate_examples` calls `self.advance()` for each image that it has read, and yields
     `self.record(example)`. Warnings about images (some left out, for example) go, one sentence
     each, into `self.info.metadata["notices"]`.
+
+    Attributes:
+        images: the number of images of all splits, for the progress bar.
     """
+
+    images: int
 
     def advance(self) -> None:
         """Counts an image for the progress bar. `prepare_builder` replaces it."""
@@ -51,39 +61,59 @@ class ExampleBuilder(tfds.core.GeneratorBasedBuilder):
 
 
 def prepare_builder(
-    builder: ExampleBuilder, description: str, total: int, progress: Progress = no_progress
+    kind: type[ExampleBuilder],
+    data_dir: Path,
+    make: Callable[[], ExampleBuilder],
+    description: str,
+    progress: Progress = no_progress,
 ) -> tfds.core.DatasetBuilder:
-    """Writes `builder`'s ArrayRecord files unless they exist, and opens them.
+    """Writes a builder's ArrayRecord files unless they exist, and opens them.
 
-    TFDS writes into a temporary folder and renames it, so an existing folder is complete.
+    Existing files are opened without writing anything, so that a cache may be read-only. Damaged
+    ones are written anew, with a warning. TFDS writes into a temporary folder and renames it.
     Temporary folders of killed runs are removed. Processes that prepare the same records wait
     for each other.
 
     Args:
-        builder: the source; its `data_dir` is the folder `<name>/<config>/<version>`.
+        kind: the class of the source.
+        data_dir: the cache of these records; they are in `<name>/<version>` below it.
+        make: returns the source, whose `data_dir` is the same. It is not called if the records
+            exist.
         description: for the progress bar.
-        total: number of images of all splits.
         progress: called after each image.
 
     Returns:
         A builder that reads this folder alone; the source is no longer needed.
 
     Raises:
+        UserError: if the cache can't be written.
         OSError: with `errno.ENOSPC`, when the disk is full.
     """
-    folder = Path(builder.data_dir)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(folder.parent):
-        if not folder.exists():
-            for leftover in folder.parent.glob(f"incomplete.*_{folder.name}"):
-                shutil.rmtree(leftover)
-            with _no_tfds_output(), _disk_full_as_oserror(folder):
-                builder.advance = _counter(progress, description, total)  # type: ignore[method-assign]
-                builder.download_and_prepare(
-                    file_format="array_record",
-                    download_config=tfds.download.DownloadConfig(try_download_gcs=False),
-                )
+    folder = data_dir / kind.name / str(kind.VERSION)
+    if damage_of(folder):
+        with _lock(folder.parent):
+            if damage := damage_of(folder):  # nobody else has written it meanwhile
+                _remove_remains(folder, damage)
+                _write(make(), folder, description, progress)
     return tfds.builder_from_directory(folder)
+
+
+def _remove_remains(folder: Path, damage: str) -> None:
+    if folder.exists():
+        log.warning(f"{folder} is incomplete or damaged ({damage}): it is written anew")
+        shutil.rmtree(folder)
+    for leftover in folder.parent.glob(f"incomplete.*_{folder.name}"):
+        shutil.rmtree(leftover)
+
+
+def _write(builder: ExampleBuilder, folder: Path, description: str, progress: Progress) -> None:
+    with _no_tfds_output(), _disk_full_as_oserror(folder):
+        builder.advance = _counter(progress, description, builder.images)  # type: ignore[method-assign]
+        builder.download_and_prepare(
+            file_format="array_record",
+            download_config=tfds.download.DownloadConfig(try_download_gcs=False),
+        )
+    seal(folder)
 
 
 def notices(builder: tfds.core.DatasetBuilder) -> list[str]:
@@ -137,10 +167,18 @@ def _disk_full_as_oserror(folder: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _lock(folder: Path) -> Iterator[None]:
     """Locks the folder, so that no process removes what another still writes."""
-    if fcntl is None:
-        yield
-        return
-    with (folder / ".lock").open("w") as lock:
-        with contextlib.suppress(OSError):  # some cluster file systems have no locks
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    with contextlib.ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if fcntl is not None:
+                lock = stack.enter_context((folder / ".lock").open("w"))
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise UserError(
+                f"{folder} can't be written ({error.strerror}): choose another --cache-dir"
+            ) from None
+        if fcntl is not None:
+            with contextlib.suppress(OSError):  # some cluster file systems have no locks
+                fcntl.flock(lock, fcntl.LOCK_EX)
         yield

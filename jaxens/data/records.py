@@ -1,14 +1,13 @@
 """Examples as TFDS records. Every source writes the same features."""
 
 import hashlib
-import io
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
 import tensorflow_datasets as tfds
-from PIL import Image
 
+from jaxens.data.decoding import open_photo
 from jaxens.data.schema import Example, Info
 
 
@@ -102,8 +101,14 @@ def new_fingerprint(info: Info) -> Any:
 
 
 def _content(encoded: bytes) -> bytes:
-    """The pixels of a PNG; other formats as they are."""
+    """The pixels of a PNG such as FieldMarks writes; other images as they are.
+
+    What a PNG shows may depend on more than its pixels: a palette, a transparent color, an
+    orientation.
+    """
     if not encoded.startswith(b"\x89PNG"):
         return encoded
-    with Image.open(io.BytesIO(encoded)) as image:
-        return np.asarray(image).tobytes()
+    image = open_photo(encoded)
+    if image.mode not in ("L", "RGB") or image.info:
+        return encoded
+    return np.asarray(image).tobytes()

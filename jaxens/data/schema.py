@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal, Self
 
 import numpy as np
-from jaxtyping import Float32, Int8, Int32
+from jaxtyping import Float32, Int8, Int32, UInt8
 
 from jaxens.errors import UserError
 
@@ -114,3 +114,24 @@ class Example:
         default_factory=dict
     )
     mask: bytes | None = None
+
+
+@dataclass(frozen=True)
+class DecodedExample:
+    """An `Example`, decoded, cropped to a square and resized.
+
+    Attributes:
+        id: of the image.
+        image: RGB.
+        mask: packed as in `jaxens.data.masks`, or None.
+        points: x, y in fractions of the square; NaN if outside or not visible.
+        box: left, top, right, bottom in fractions of the square.
+        labels: per task, as in `Example`.
+    """
+
+    id: str
+    image: UInt8[np.ndarray, "size size 3"]
+    mask: UInt8[np.ndarray, "size size byte"] | None
+    points: Float32[np.ndarray, "point 2"]
+    box: Float32[np.ndarray, "4"]
+    labels: Mapping[str, Int32[np.ndarray, ""] | Int8[np.ndarray, "class"]]

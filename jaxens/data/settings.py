@@ -50,7 +50,7 @@ class Data:
         for name in ("train", "val", "test"):
             check_number(f"--{name}-images", getattr(self, f"{name}_images"), least=1)
         check_number("--data-seed", self.data_seed, least=0, below=2**32)
-        check_number("--workers", self.workers, least=0)
+        check_number("--workers", self.workers, least=0, below=1025)
         check_names("--tasks", self.tasks)
         if self.source not in SOURCES:
             raise UserError(

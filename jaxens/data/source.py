@@ -1,7 +1,7 @@
 """The splits of a prepared data set, as decoded images: one by one, or all in memory."""
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,11 +12,12 @@ import tensorflow_datasets as tfds
 from jaxtyping import Bool, Float32, Int, Int8, Int32, UInt8
 
 from jaxens.data import masks as part_masks
-from jaxens.data.geometry import Crop, DecodedExample, square
+from jaxens.data.ahead import in_order
+from jaxens.data.geometry import Crop, square
 from jaxens.data.preparing import cores
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.records import from_record, info_of
-from jaxens.data.schema import Example, Info
+from jaxens.data.schema import DecodedExample, Example, Info
 from jaxens.errors import UserError
 
 Rows = Int[np.ndarray, "image"] | slice
@@ -131,18 +132,49 @@ class Source:
         return len(self._records)
 
     def __getitem__(self, index: int) -> DecodedExample:
-        return square(self.example(index), self.size, self.crop, len(self.info.masks))
+        return self.decoded(index)
+
+    def decoded(self, index: int, masks: bool = True) -> DecodedExample:
+        """The example at `index`, decoded; its mask only if `masks`.
+
+        Raises:
+            UserError: if the prepared data is damaged.
+        """
+        example = self.example(index)
+        with self._damage_as_user_error():
+            return square(example, self.size, self.crop, len(self.info.masks) if masks else 0)
 
     def example(self, index: int) -> Example:
-        """The example at `index`; its image stays encoded."""
-        return from_record(self._records[index])
+        """The example at `index`; its image stays encoded.
+
+        Raises:
+            UserError: if the prepared data is damaged.
+        """
+        index = range(len(self))[index]
+        with self._damage_as_user_error():
+            return from_record(self._records[index])
 
     @cached_property
     def _records(self) -> Sequence[dict[str, Any]]:
-        builder = tfds.builder_from_directory(self.folder)
         names = ("image", "mask") if self.info.masks else ("image",)
         decoders = {name: tfds.decode.SkipDecoding() for name in names}
-        return builder.as_data_source(self.split, decoders=decoders)
+        with self._damage_as_user_error():
+            builder = tfds.builder_from_directory(self.folder)
+            return builder.as_data_source(self.split, decoders=decoders)
+
+    @contextlib.contextmanager
+    def _damage_as_user_error(self) -> Iterator[None]:
+        """What was prepared could be read then, so any error of a parser is damage."""
+        try:
+            yield
+        except (UserError, MemoryError):
+            raise
+        except Exception as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(
+                f"{self.folder}: the {self.split} images are damaged ({reason}): delete this "
+                "folder, and they are prepared again"
+            ) from None
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_records"}
@@ -186,15 +218,16 @@ def load(source: Source, progress: Progress = no_progress, limit: int | None = N
         else np.empty((count, len(task.classes)), np.int8)
         for task in info.tasks
     }
-    with ThreadPoolExecutor(cores()) as pool:
-        for i, example in enumerate(pool.map(source.__getitem__, range(count))):
-            ids.append(example.id)
-            images[i] = example.image
-            if masks is not None and example.mask is not None:
-                masks[i] = example.mask
-            points[i] = example.points
-            boxes[i] = example.box
-            for name, values in labels.items():
-                values[i] = example.labels[name]
-            progress(f"reading the {source.split} images", i + 1, count)
+    threads = cores()
+    examples = in_order(source.__getitem__, range(count), threads, waiting=4 * threads)
+    for i, example in enumerate(examples):
+        ids.append(example.id)
+        images[i] = example.image
+        if masks is not None and example.mask is not None:
+            masks[i] = example.mask
+        points[i] = example.points
+        boxes[i] = example.box
+        for name, values in labels.items():
+            values[i] = example.labels[name]
+        progress(f"reading the {source.split} images", i + 1, count)
     return Split(info, ids, images, masks, points, boxes, labels)

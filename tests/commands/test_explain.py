@@ -282,7 +282,7 @@ def test_a_broken_file_is_left_out_and_the_others_explained(run, photo, tmp_path
     explained(run.folder, tmp_path / "broken.jpg", photo, "--methods", "grad_cam",
               "--save-maps", "--out", tmp_path / "out")  # fmt: skip
     assert read(tmp_path / "out")[0]["images"].tolist() == [str(photo)]
-    assert "broken.jpg is not a photo" in caplog.text
+    assert "broken.jpg is not an image of a known format" in caplog.text
 
 
 def test_a_multilabel_task_counts_the_members_that_find_the_label(run, source, tmp_path):

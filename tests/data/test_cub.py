@@ -214,9 +214,7 @@ def test_damaged_and_missing_photos_are_left_out_counted_and_named(
     cut.write_bytes(cut.read_bytes()[:-150])
     gone.unlink()
     messages = notices(cub.prepare(root, tmp_path / "cache"))
-    assert any(
-        "2 of 24 photos are missing or damaged and left out" in notice for notice in messages
-    )
+    assert any("2 of 24 photos can't be used and are left out" in notice for notice in messages)
 
     later = cub.prepare(root, tmp_path / "cache")
     assert any("Bird_0003.jpg" in notice for notice in notices(later))
@@ -228,7 +226,9 @@ def test_damaged_and_missing_photos_are_left_out_counted_and_named(
 def test_too_many_damaged_photos_are_an_error(root: Path, tmp_path: Path) -> None:
     for photo in sorted((root / "images").rglob("*.jpg"))[::5]:
         photo.write_bytes(b"no image")
-    with pytest.raises(UserError, match=r"more than 5% of the 24 photos .*Bird_.*unpack"):
+    with pytest.raises(
+        UserError, match=r"more than 5% of the 24 photos can't be used .*Bird_.*unpack"
+    ):
         cub.prepare(root, tmp_path / "cache")
     assert not list((tmp_path / "cache").rglob("*record*"))
 

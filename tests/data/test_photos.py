@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 
 import numpy as np
 import pytest
@@ -62,16 +63,17 @@ def test_files_that_cannot_be_read_are_left_out_with_a_warning(tmp_path, caplog)
     good = saved(tmp_path / "good.png", SEEN)
     (tmp_path / "words.jpg").write_text("no photo")
     (tmp_path / "cut.png").write_bytes(good.read_bytes()[:80])
-    Image.fromarray(SEEN[..., 0].astype(np.uint16) * 257).save(tmp_path / "deep.png")
-    names = ["good.png", "words.jpg", "cut.png", "deep.png", "absent.png"]
+    Image.fromarray(SEEN[..., 0].astype(np.float32)).save(tmp_path / "deep.tif")
+    os.mkfifo(tmp_path / "pipe.png")
+    names = ["good.png", "words.jpg", "cut.png", "deep.tif", "absent.png", "pipe.png"]
     read = from_files([tmp_path / name for name in names], 6)
     assert read.names == [str(good)]
     message = caplog.text
     for name in names[1:]:
         assert str(tmp_path / name) in message
-    assert "more than 8 bits" in message
+    assert "no known range" in message
     assert "No such file" in message
-    assert "4 of 5 files left out" in message
+    assert "5 of 6 files left out" in message
 
 
 def test_no_readable_photo_is_an_error(tmp_path):
@@ -131,3 +133,21 @@ def test_rows_of_ids_keep_the_order_of_the_ids(source):
     assert rows_of(source, [*ids, ids[0]]).tolist() == [5, 0]
     with pytest.raises(UserError, match=f"has no image 'x': its ids are like {source[0].id}"):
         rows_of(source, ["x"])
+
+
+def test_a_link_in_a_folder_that_leads_out_is_left_out_unless_it_is_named(tmp_path, caplog):
+    elsewhere = saved(tmp_path / "secret.png", SEEN)
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    saved(folder / "a.png", SEEN)
+    (folder / "b.png").symlink_to(elsewhere)
+    (folder / "c.png").symlink_to(folder / "a.png")
+    names = [str(folder / name) for name in ("a.png", "b.png", "c.png")]
+    assert from_files([folder], 6).names == [names[0], names[2]]
+    assert f"{names[1]} leads out of {folder}" in caplog.text
+    assert from_files([folder, folder / "b.png"], 6).names == names
+
+
+def test_names_of_photos_are_text_also_if_they_are_not_utf_8(tmp_path):
+    file = saved(tmp_path / os.fsdecode(b"caf\xe9.png"), SEEN)
+    assert from_files([file], 6).names == [rf"{tmp_path}/caf\xe9.png"]

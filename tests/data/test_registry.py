@@ -16,7 +16,7 @@ from jaxens.errors import UserError
 from tests.data import tiny_cub
 
 COUNTS = {"train_images": 4, "val_images": 2, "test_images": 3}
-HEAVY = ("tensorflow_datasets", "grain", "matplotlib", "jax", "flax", "orbax")
+HEAVY = ("tensorflow_datasets", "matplotlib", "jax", "flax", "orbax")
 
 
 @pytest.mark.parametrize("module", ["schema", "masks", "registry", "settings", "progress"])
@@ -82,6 +82,7 @@ def test_a_new_row_of_the_registry_is_a_new_data_set(
         ({"data_dir": "birds"}, "--data-dir is for --data cub"),
         ({"image_size": 8}, "--image-size must be at least 16, not 8"),
         ({"train_images": 0}, "--train-images must be at least 1, not 0"),
+        ({"workers": 100_000}, "--workers must be below 1025, not 100000"),
         ({"tasks": ("a", "a")}, "--tasks names one twice"),
     ],
 )

@@ -74,13 +74,6 @@ def test_a_stream_continues_an_earlier_one(source: Source) -> None:
     whole = list(batches(source, plan, 0, 6))
     _assert_same(batches(source, plan, 4, 6), whole[4:])
 
-    interrupted = batches(source, plan, 0, 6)
-    for _ in range(3):
-        next(interrupted)
-    restored = batches(source, plan, 0, 6)
-    restored.set_state(interrupted.get_state())
-    _assert_same(restored, whole[3:])
-
 
 @pytest.mark.parametrize("shape", [(6,), (2, 6)])
 def test_the_processes_slices_tile_the_batch(source: Source, shape: tuple[int, ...]) -> None:

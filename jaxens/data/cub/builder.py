@@ -4,29 +4,29 @@ See `jaxens.data.cub.tables` for the tasks and labels.
 """
 
 import hashlib
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
-from jaxtyping import Int
-from PIL import Image
+from jaxtyping import Bool, Int
 
 from jaxens.data import masks
+from jaxens.data.cub.findings import Findings
 from jaxens.data.cub.tables import (
-    IMAGES,
     SPLIT,
     Tables,
     find_root,
     find_segmentations,
-    names,
+    photo_names,
     read,
     table_files,
 )
+from jaxens.data.decoding import decode, decode_gray, open_photo, orientation_of
 from jaxens.data.preparing import ExampleBuilder, prepare_builder
 from jaxens.data.progress import Progress, no_progress
+from jaxens.data.reading import OutsideError, PhotoError, printable, read_photo
 from jaxens.data.records import dataset_info
 from jaxens.data.schema import Example
 from jaxens.errors import UserError
@@ -34,10 +34,8 @@ from jaxens.errors import UserError
 __all__ = ["Cub", "prepare", "read"]
 
 VAL_EVERY = 10  # every tenth training photo of a species is for val
-MAX_UNREADABLE = 0.05  # of all photos; three are always allowed
-
-# What Pillow raises for a damaged file, by format and by damage.
-_DAMAGED = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+BIRD = 128  # the least gray value of a mask's bird: half of the annotators
+_MOST_CLASSES = 25  # a gray level of CUB is 51 or more
 
 
 def prepare(
@@ -47,28 +45,30 @@ def prepare(
 
     Args:
         folder: `CUB_200_2011` as its archive unpacks it, or its parent.
-        cache_dir: the cache; the name of the folder below is a hash of the tables and of the
-            sizes of the photos.
+        cache_dir: the cache; the name of the folder below is a hash of the tables, and of the
+            size and the modification time of each photo and segmentation.
         progress: called after each photo.
 
     Raises:
-        UserError: if a table is missing or malformed (it names file, row and field), or if more
-            than 5 % of the photos can't be read.
+        UserError: if a table is missing or malformed (it names file, row and field), a photo
+            is outside of the folder, or more than 5 % of the photos can't be used.
     """
     root = find_root(folder)
-    cache = cache_dir / f"cub-{_key(root)}"
-    prepared = cache / Cub.name / str(Cub.VERSION)
-    if prepared.exists():
-        return tfds.builder_from_directory(prepared)
-    builder = Cub(folder=root, data_dir=cache)
-    return prepare_builder(builder, "preparing CUB-200-2011", len(builder.tables.names), progress)
+    data_dir = cache_dir / f"cub-{_key(root)}"
+    return prepare_builder(
+        Cub,
+        data_dir,
+        lambda: Cub(folder=root, data_dir=data_dir),
+        "preparing CUB-200-2011",
+        progress,
+    )
 
 
 class Cub(ExampleBuilder):
     """CUB-200-2011 from the user's folder.
 
     `test` is the official split; every tenth training photo of a species is `val`. Photos are
-    stored unchanged. Those that can't be read are left out: the metadata counts them in
+    stored unchanged. Those that can't be used are left out: the metadata counts them in
     `notices` and names them in `excluded`.
     """
 
@@ -76,8 +76,8 @@ class Cub(ExampleBuilder):
 
     def __init__(self, *, folder: Path, **arguments: Any) -> None:
         self.tables = read(folder)
-        self._unreadable: list[str] = []
-        self._unsegmented: list[str] = []
+        self.images = len(self.tables.names)
+        self._seen = Findings(self.tables.root, self.images)
         super().__init__(**arguments)
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -101,25 +101,33 @@ class Cub(ExampleBuilder):
                 yield int(i), self.record(split, example)
         if not written:
             raise UserError(f"{self.tables.root / SPLIT}: no photo for the split {split!r}")
-        self.info.metadata["excluded"] = self._unreadable
-        self.info.metadata["notices"] = self._notices()
+        self.info.metadata["excluded"] = list(self._seen.unusable)
+        self.info.metadata["notices"] = [*self.tables.notices, *self._seen.notices()]
 
     def _example(self, i: int) -> Example | None:
-        tables = self.tables
-        name = tables.names[i]
+        tables, seen = self.tables, self._seen
+        name, id = tables.names[i], printable(tables.names[i])
         try:
-            image = (tables.root / "images" / name).read_bytes()
-            size = _size(image)
-        except _DAMAGED:
-            self._unreadable.append(name)
-            self._stop_if_too_many()
+            image = read_photo(tables.root / "images" / name, tables.root)
+            photo = open_photo(image)
+            size = photo.size
+            decode(photo, least=(1, 1))
+        except OutsideError as error:
+            raise UserError(f"{tables.root / 'images'}: {id} {error}") from None
+        except PhotoError as error:
+            seen.add_unusable(id, str(error))
             return None
+        if orientation_of(photo) != 1:
+            seen.turned.append(id)
         left, top, width, height = tables.boxes[i]
         box = np.asarray([left, top, left + width, top + height]) / (*size, *size)
+        points = tables.points[i] / size
+        if ((points < 0) | (points > 1)).any() or max(*box[:2], *(1 - box[2:])) >= 1:
+            seen.outside.append(id)
         return Example(
-            id=name,
+            id=id,
             image=image,
-            points=(tables.points[i] / size).astype(np.float32),
+            points=points.astype(np.float32),
             box=box.astype(np.float32),
             labels={task: values[i] for task, values in tables.labels.items()},
             mask=None if tables.segmentations is None else self._mask(name, size),
@@ -127,40 +135,43 @@ class Cub(ExampleBuilder):
 
     def _mask(self, name: str, size: tuple[int, int]) -> bytes:
         """The pixels that at least half of the annotators assigned to the bird."""
-        mask = np.zeros((size[1], size[0], 1), bool)
+        folder = self.tables.segmentations or Path()
+        path = (folder / name).with_suffix(".png")
+        id = printable(path.relative_to(folder))
+        mask = np.zeros((size[1], size[0]), bool)
         try:
-            path = (self.tables.segmentations or Path()) / name
-            gray = Image.open(path.with_suffix(".png")).convert("L")
-            if gray.size != size:
-                raise ValueError(f"{path} has another size than its photo")
-            mask = np.asarray(gray)[..., None] >= 128
-        except _DAMAGED:
-            self._unsegmented.append(name)
-        return masks.encode(masks.pack(mask))
+            content = read_photo(path, folder.parent)
+        except OutsideError as error:
+            raise UserError(f"{folder}: {id} {error}") from None
+        except PhotoError as error:
+            self._seen.unsegmented[id] = str(error)
+        else:
+            try:
+                mask = _bird(content, size)
+                if not mask.any():
+                    self._seen.unsegmented[id] = f"has no pixel of {BIRD} or more"
+            except PhotoError as error:
+                self._seen.add_foreign_mask(id, str(error))
+        return masks.encode(masks.pack(mask[..., None]))
 
-    def _stop_if_too_many(self) -> None:
-        count, total = len(self._unreadable), len(self.tables.names)
-        if count > max(3, MAX_UNREADABLE * total):
-            raise UserError(
-                f"{self.tables.root / 'images'}: more than {MAX_UNREADABLE:.0%} of the {total} "
-                f"photos are missing or damaged ({_some(self._unreadable)}): unpack the "
-                "archive again"
-            )
 
-    def _notices(self) -> list[str]:
-        notices = list(self.tables.notices)
-        total = len(self.tables.names)
-        if missing := self._unreadable:
-            notices.append(
-                f"CUB-200-2011: {len(missing)} of {total} photos are missing or damaged and left "
-                f"out: {_some(missing)}"
-            )
-        if missing := self._unsegmented:
-            notices.append(
-                f"CUB-200-2011: {len(missing)} of {total} photos have no usable segmentation, so "
-                f"their masks are empty: {_some(missing)}"
-            )
-        return notices
+def _bird(content: bytes, size: tuple[int, int]) -> Bool[np.ndarray, "height width"]:
+    """Decodes a mask.
+
+    Raises:
+        PhotoError: if it is damaged, has another size than its photo, or holds the numbers of
+            classes. Those are small, and often 255 stands for "ignore", while gray levels lie in
+            between, or are 0 and 255 alone.
+    """
+    gray = decode_gray(content)
+    if gray.shape != size[::-1]:
+        raise PhotoError("has another size than its photo")
+    values = np.unique(gray)
+    marks = values[(values > 0) & (values < 255)]
+    if len(marks) and marks.max() <= _MOST_CLASSES:
+        some = ", ".join(map(str, values[:5])) + (", ..." if len(values) > 5 else "")
+        raise PhotoError(f"has the values {some}: it should be 255 on the object and 0 elsewhere")
+    return gray >= BIRD
 
 
 def _splits(tables: Tables) -> dict[str, Int[np.ndarray, "photo"]]:
@@ -177,32 +188,27 @@ def _splits(tables: Tables) -> dict[str, Int[np.ndarray, "photo"]]:
     }
 
 
-def _size(image: bytes) -> tuple[int, int]:
-    """Width and height of a photo; raises if it can't be decoded completely.
-
-    A JPEG is decoded at an eighth of its size, which still reads all of its data.
-    """
-    photo = Image.open(io.BytesIO(image))
-    size = photo.size
-    photo.draft("RGB", (1, 1))
-    photo.load()
-    return size
-
-
 def _key(root: Path) -> str:
-    """A hash of the tables, and of the sizes of photos and segmentations."""
+    """A hash of the tables, and of the size and time of each photo and segmentation.
+
+    The content of all photos would take too long to read each time the data set is opened.
+    """
     digest = hashlib.sha256()
     for path in table_files(root):
         with path.open("rb") as table:
             digest.update(path.name.encode() + hashlib.file_digest(table, "sha256").digest())
-    photos = [Path(name) for name in names(root / IMAGES, "image name").values()]
+    photos = photo_names(root).values()
     files = [root / "images" / photo for photo in photos]
     if segmentations := find_segmentations(root):
-        files += [segmentations / photo.with_suffix(".png") for photo in photos]
+        files += [(segmentations / photo).with_suffix(".png") for photo in photos]
     for file in files:
-        digest.update(f"{file.stat().st_size if file.exists() else None},".encode())
+        digest.update(f"{_size_and_time(file)},".encode())
     return digest.hexdigest()[:16]
 
 
-def _some(photos: list[str]) -> str:
-    return ", ".join(photos[:5]) + (", ..." if len(photos) > 5 else "")
+def _size_and_time(file: Path) -> tuple[int, int] | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns

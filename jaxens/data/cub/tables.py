@@ -15,16 +15,15 @@ exists if there is a folder `segmentations`.
 """
 
 import itertools
-import math
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int, Int32
+from jaxtyping import Bool, Float32, Float64, Int, Int32, Shaped
 
+from jaxens.data.cub.rows import Numbers, places, read_names, read_numbers
+from jaxens.data.reading import PhotoError, check_inside, printable
 from jaxens.data.schema import MISSING, Info, Task
 from jaxens.errors import UserError
 
@@ -44,7 +43,9 @@ class Tables:
     root: Path
     segmentations: Path | None
     info: Info
-    names: list[str]  # "001.Black_footed_Albatross/Black_Footed_Albatross_0046_18.jpg"
+    names: list[
+        str
+    ]  # paths of photos: "001.Black_footed_Albatross/Black_Footed_Albatross_0046_18.jpg"
     train: Bool[np.ndarray, "photos"]
     boxes: Float64[np.ndarray, "photos 4"]  # left, top, width, height
     points: Float64[np.ndarray, "photos points 2"]  # x, y
@@ -62,9 +63,9 @@ def read(folder: Path) -> Tables:
         UserError: names the table, the row and the field that is wrong.
     """
     root = find_root(folder)
-    photos = names(root / IMAGES, "image name")
+    photos = photo_names(root)
     ids = np.asarray(list(photos))
-    classes = names(root / CLASSES, "class name")
+    classes = _names(root / CLASSES, "class name")
     species = _species(root, ids, list(classes))
     masks = find_segmentations(root)
     whole = ("bird",) if masks else ()
@@ -96,11 +97,20 @@ def read(folder: Path) -> Tables:
 
 
 def find_root(folder: Path) -> Path:
-    """The folder that holds `images.txt`: `folder`, or `CUB_200_2011` in it."""
+    """The folder that holds `images.txt`: `folder`, or `CUB_200_2011` in it.
+
+    Raises:
+        UserError: if there is none, or one of its tables is a link that leads elsewhere.
+    """
     for root in (folder, folder / "CUB_200_2011"):
         if (root / IMAGES).is_file():
             if not (root / "images").is_dir():
                 raise UserError(f"{root / 'images'} is missing: unpack the whole archive")
+            for table in table_files(root):
+                try:
+                    check_inside(table, root if table.is_relative_to(root) else root.parent)
+                except PhotoError as error:
+                    raise UserError(f"{table} {error}") from None
             return root
     raise UserError(
         f"{folder} holds no CUB-200-2011 (no {IMAGES}): give the folder CUB_200_2011 that its "
@@ -110,8 +120,8 @@ def find_root(folder: Path) -> Path:
 
 def find_segmentations(root: Path) -> Path | None:
     """The folder of the separate archive: in the folder of the data set, or next to it."""
-    places = (root / "segmentations", root.parent / "segmentations")
-    return next((path for path in places if path.is_dir()), None)
+    folders = (root / "segmentations", root.parent / "segmentations")
+    return next((path for path in folders if path.is_dir()), None)
 
 
 def table_files(root: Path) -> list[Path]:
@@ -122,23 +132,29 @@ def table_files(root: Path) -> list[Path]:
     return paths + [path for path in attributes if path]
 
 
-def names(path: Path, field: str) -> dict[int, str]:
-    """A table of `id name`; names may hold spaces."""
-    result: dict[int, str] = {}
-    for row, line in enumerate(_lines(path), 1):
-        words = line.split(maxsplit=1)
-        if not words:
-            continue
-        if not words[0].isdigit():
-            _wrong(path, row, f"the id should be a whole number, not {words[0]!r}")
-        if len(words) < 2:
-            _wrong(path, row, f"the {field} is missing")
-        if int(words[0]) in result:
-            _wrong(path, row, f"the id {words[0]} occurs twice")
-        result[int(words[0])] = words[1].strip()
-    if not result:
-        _wrong(path, 1, "the table is empty")
-    return result
+def photo_names(root: Path) -> dict[int, str]:
+    """The path of each photo below `images`, by its id."""
+    seen: set[str] = set()
+
+    def problem(name: str) -> str | None:
+        if "\0" in name:
+            return "has a null character"
+        path = Path(name)
+        if path.is_absolute() or ".." in path.parts:
+            return "leads out of the folder of images"
+        if not path.name:
+            return "names no file"
+        if name in seen:
+            return "occurs twice"
+        seen.add(name)
+        return None
+
+    return read_names(root / IMAGES, "image name", problem)
+
+
+def _names(path: Path, field: str) -> dict[int, str]:
+    """The names of classes, parts or attributes; bytes that are not UTF-8 become `\\xff`."""
+    return {id: printable(name) for id, name in read_names(path, field).items()}
 
 
 def _readable(name: str) -> str:
@@ -149,43 +165,42 @@ def _readable(name: str) -> str:
 def _species(
     root: Path, ids: Int[np.ndarray, "photos"], classes: Sequence[int]
 ) -> Int32[np.ndarray, "photos"]:
-    path = root / SPECIES
-    table = _numbers(path, ("image", "class"))
-    places = _places(table[:, 1], classes)
-    for row in np.flatnonzero(places < 0)[:1]:
-        _wrong(path, row + 1, f"there is no class {table[row, 1]:g} in {CLASSES}")
-    return _per_photo(path, table[:, 0], places, ids).astype(np.int32)
+    table = read_numbers(root / SPECIES, ("image", "class"), ())
+    labels = places(table.ids[:, 1], classes)
+    for row in np.flatnonzero(labels < 0)[:1]:
+        table.wrong(row, f"there is no class {table.ids[row, 1]} in {CLASSES}")
+    return _per_photo(table, labels, ids).astype(np.int32)
 
 
 def _train(root: Path, ids: Int[np.ndarray, "photos"]) -> Bool[np.ndarray, "photos"]:
-    path = root / SPLIT
-    table = _numbers(path, ("image", "train"))
-    for row in np.flatnonzero(~np.isin(table[:, 1], (0, 1)))[:1]:
-        _wrong(path, row + 1, f"train should be 0 or 1, not {table[row, 1]:g}")
-    return _per_photo(path, table[:, 0], table[:, 1] == 1, ids)
+    table = read_numbers(root / SPLIT, ("image",), ("train",))
+    table.check_flag(0, "train")
+    return _per_photo(table, table.values[:, 0] == 1, ids)
 
 
 def _boxes(root: Path, ids: Int[np.ndarray, "photos"]) -> Float64[np.ndarray, "photos 4"]:
-    path = root / BOXES
-    table = _numbers(path, ("image", "x", "y", "width", "height"))
-    for row in np.flatnonzero((table[:, 3:] <= 0).any(axis=1))[:1]:
-        _wrong(path, row + 1, "width and height should be above 0")
-    return _per_photo(path, table[:, 0], table[:, 1:], ids)
+    table = read_numbers(root / BOXES, ("image",), ("x", "y", "width", "height"))
+    for row in np.flatnonzero((table.values[:, 2:] <= 0).any(axis=1))[:1]:
+        table.wrong(row, "width and height should be above 0")
+    return _per_photo(table, table.values, ids)
 
 
 def _points(
     root: Path, ids: Int[np.ndarray, "photos"]
 ) -> tuple[tuple[str, ...], Float64[np.ndarray, "photos points 2"]]:
     """Names and positions of the key points."""
-    parts = names(root / PARTS, "part name")
-    path = root / PART_LOCS
-    table = _numbers(path, ("image", "part", "x", "y", "visible"))
-    part, photo = _places(table[:, 1], list(parts)), _places(table[:, 0], ids)
+    parts = _names(root / PARTS, "part name")
+    table = read_numbers(root / PART_LOCS, ("image", "part"), ("x", "y", "visible"))
+    photo, part = places(table.ids[:, 0], ids), places(table.ids[:, 1], list(parts))
     for row in np.flatnonzero(part < 0)[:1]:
-        _wrong(path, row + 1, f"there is no part {table[row, 1]:g} in {PARTS}")
-    points = np.full((len(ids), len(parts), 2), np.nan)
-    seen = (table[:, 4] == 1) & (photo >= 0)
-    points[photo[seen], part[seen]] = table[seen, 2:4]
+        table.wrong(row, f"there is no part {table.ids[row, 1]} in {PARTS}")
+    table.check_flag(2, "visible")
+    seen = table.values * table.values[:, 2:]  # 0, 0, 0 if not visible
+    keys = np.where(photo < 0, -1, photo * len(parts) + part)
+    rows = table.last_rows(keys, len(ids) * len(parts), seen)
+    x_y_visible = np.where((rows >= 0)[:, None], seen[rows], 0.0)
+    points = np.where(x_y_visible[:, 2:] == 1, x_y_visible[:, :2], np.nan)
+    points = points.reshape(len(ids), len(parts), 2)
 
     part_names = list(parts.values())
     wings = points[:, [i for i, name in enumerate(part_names) if name.endswith(" wing")]]
@@ -208,15 +223,15 @@ def _answers(
     path = _attribute_file(root, ATTRIBUTES)
     if path is None:
         return {}, [f"CUB-200-2011: no {ATTRIBUTES}, so there are no attribute tasks"]
-    attributes = names(path, "attribute")
+    attributes = _names(path, "attribute")
     notices = []
     if by_photo := _attribute_file(root, BY_PHOTO):
         strength = _certainties(by_photo, ids, list(attributes))
     elif by_class := _attribute_file(root, BY_CLASS):
-        table = _numbers(by_class, tuple(attributes.values()))
-        if len(table) != classes:
-            _wrong(by_class, len(table), f"there should be {classes} rows, as in {CLASSES}")
-        strength = table[species]
+        table = read_numbers(by_class, (), tuple(attributes.values()))
+        if len(table.values) != classes:
+            table.wrong(len(table.values) - 1, f"there should be {classes} rows, as in {CLASSES}")
+        strength = table.values[species]
         notices.append(
             f"CUB-200-2011: no {BY_PHOTO}, so every photo has the attributes of its species"
         )
@@ -244,19 +259,21 @@ def _answers(
 
 def _certainties(
     path: Path, ids: Int[np.ndarray, "photos"], attributes: Sequence[int]
-) -> Int[np.ndarray, "photos attributes"]:
+) -> Float32[np.ndarray, "photos attributes"]:
     """The certainty of each attribute of a photo; 0 if the attribute is not given.
 
     A few hundred rows have an extra field before the time, so only the first four are read.
     """
-    table = _numbers(path, ("image", "attribute", "present", "certainty"))
-    photo, attribute = _places(table[:, 0], ids), _places(table[:, 1], attributes)
+    table = read_numbers(path, ("image", "attribute"), ("present", "certainty"))
+    photo, attribute = places(table.ids[:, 0], ids), places(table.ids[:, 1], attributes)
     for row in np.flatnonzero(attribute < 0)[:1]:
-        _wrong(path, row + 1, f"there is no attribute {table[row, 1]:g} in {ATTRIBUTES}")
-    given = (table[:, 2] == 1) & (table[:, 3] > NOT_VISIBLE) & (photo >= 0)
-    strength = np.zeros((len(ids), len(attributes)), np.int8)
-    strength[photo[given], attribute[given]] = table[given, 3]
-    return strength
+        table.wrong(row, f"there is no attribute {table.ids[row, 1]} in {ATTRIBUTES}")
+    table.check_flag(0, "present")
+    present, certainty = table.values.T
+    strength = np.where(certainty > NOT_VISIBLE, present * certainty, 0).astype(np.float32)
+    keys = np.where(photo < 0, -1, photo * len(attributes) + attribute)
+    rows = table.last_rows(keys, len(ids) * len(attributes), strength)
+    return np.where(rows < 0, 0, strength[rows]).reshape(len(ids), len(attributes))
 
 
 def _parts(group: str, point_names: Sequence[str], whole: tuple[str, ...]) -> tuple[str, ...]:
@@ -270,81 +287,15 @@ def _parts(group: str, point_names: Sequence[str], whole: tuple[str, ...]) -> tu
 
 def _attribute_file(root: Path, name: str) -> Path | None:
     """The archive has some of the attribute tables next to `CUB_200_2011`."""
-    places = (root / "attributes", root.parent / "attributes", root.parent)
-    return next((place / name for place in places if (place / name).is_file()), None)
-
-
-def _places(
-    values: Float64[np.ndarray, "rows"], ids: Sequence[int] | Int[np.ndarray, "ids"]
-) -> Int[np.ndarray, "rows"]:
-    """The index of each value in `ids`, or -1."""
-    outside = int(max(ids)) + 1
-    lookup = np.full(outside + 1, -1)
-    lookup[np.asarray(ids)] = np.arange(len(ids))
-    whole = np.where(values == np.floor(values), values, outside)
-    return lookup[np.where((whole >= 0) & (whole <= outside), whole, outside).astype(int)]
+    folders = (root / "attributes", root.parent / "attributes", root.parent)
+    return next((path / name for path in folders if (path / name).is_file()), None)
 
 
 def _per_photo(
-    path: Path, photos: np.ndarray, values: np.ndarray, ids: Int[np.ndarray, "photos"]
-) -> np.ndarray:
+    table: Numbers, values: Shaped[np.ndarray, "row ..."], ids: Int[np.ndarray, "photos"]
+) -> Shaped[np.ndarray, "photos ..."]:
     """The values of a table in the order of `images.txt`; rows of other photos are ignored."""
-    places = _places(photos, ids)
-    rows = np.full(len(ids), -1)
-    rows[places[places >= 0]] = np.flatnonzero(places >= 0)
+    rows = table.last_rows(places(table.ids[:, 0], ids), len(ids), values)
     for i in np.flatnonzero(rows < 0)[:1]:
-        raise UserError(f"{path}: there is no row for photo {ids[i]}: restore the file")
+        raise UserError(f"{table.path}: there is no row for photo {ids[i]}: restore the file")
     return values[rows]
-
-
-def _numbers(path: Path, fields: Sequence[str]) -> Float64[np.ndarray, "rows fields"]:
-    """The first columns of a table of numbers; further columns are ignored."""
-    try:
-        with warnings.catch_warnings(action="ignore"):  # about an empty table
-            table = np.loadtxt(
-                path, usecols=range(len(fields)), ndmin=2, comments=None, encoding="utf-8"
-            )
-    except FileNotFoundError:
-        _missing(path)
-    except ValueError:
-        _find_wrong(path, fields)
-    if table.size == 0:
-        _wrong(path, 1, "the table is empty")
-    if not np.isfinite(table).all():
-        _find_wrong(path, fields)
-    return table
-
-
-def _find_wrong(path: Path, fields: Sequence[str]) -> NoReturn:
-    """Reads a table again, slowly, to name the row and field that is wrong."""
-    for row, line in enumerate(_lines(path), 1):
-        words = line.split()
-        for k, field in enumerate(fields if words else ()):
-            if k >= len(words):
-                _wrong(path, row, f"the field {field!r} is missing")
-            if not _is_number(words[k]):
-                _wrong(path, row, f"{field} should be a number, not {words[k]!r}")
-    raise UserError(f"{path} is not a table of numbers: restore the file from the archive")
-
-
-def _is_number(word: str) -> bool:
-    try:
-        return math.isfinite(float(word))
-    except ValueError:
-        return False
-
-
-def _lines(path: Path) -> Iterator[str]:
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            yield from file
-    except FileNotFoundError:
-        _missing(path)
-
-
-def _missing(path: Path) -> NoReturn:
-    raise UserError(f"{path} is missing: unpack the whole archive of CUB-200-2011")
-
-
-def _wrong(path: Path, row: int, what: str) -> NoReturn:
-    raise UserError(f"{path}, row {row}: {what}; restore the file from the archive")

@@ -5,18 +5,17 @@ the bill, the pattern of the wing, and the marks that are present. Each image ha
 species, family and attributes, a mask and a key point per part, and a box.
 """
 
-import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from functools import partial
-from multiprocessing import get_context
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import tensorflow_datasets as tfds
 
-from jaxens.data.fieldmarks.draw import Drawing, encoded, render
+from jaxens.data.ahead import Workers, in_order
+from jaxens.data.fieldmarks.draw import Drawing, encoded, encoded_images, render
 from jaxens.data.fieldmarks.species import (
     BILL_LENGTHS,
     FAMILIES,
@@ -75,9 +74,13 @@ class FieldMarks(ExampleBuilder):
         """
         _check(size, seed, counts)
         self.size, self.seed, self.counts = size, seed, counts
-        self.map: Callable[[Callable[[int], Any], Iterable[int]], Iterable[Any]] = map
-        values = (f"size{size}", f"seed{seed}", *(f"{name}{counts[name]}" for name in _STARTS))
-        super().__init__(data_dir=data_dir / "-".join(values), file_format="array_record")
+        self.images = sum(counts.values())
+        self.draw: Callable[[range], Iterable[dict[str, Any]]] = partial(
+            map, partial(encoded, seed, size=size)
+        )
+        super().__init__(
+            data_dir=_data_dir(data_dir, size, seed, counts), file_format="array_record"
+        )
 
     def _info(self) -> tfds.core.DatasetInfo:
         return dataset_info(self, INFO)
@@ -86,8 +89,8 @@ class FieldMarks(ExampleBuilder):
         return {split: self._generate_examples(split) for split in _STARTS}
 
     def _generate_examples(self, split: str) -> Iterator[tuple[int, dict[str, Any]]]:
-        start, draw = _STARTS[split], partial(encoded, self.seed, size=self.size)
-        for i, fields in enumerate(self.map(draw, range(start, start + self.counts[split]))):
+        start = _STARTS[split]
+        for i, fields in enumerate(self.draw(range(start, start + self.counts[split]))):
             self.advance()
             yield i, self.record(split, Example(id=f"{split}-{i:06d}", **fields))
 
@@ -116,26 +119,32 @@ def prepare(
     Raises:
         UserError: if a value is out of range, or the drawing processes die.
     """
-    builder = FieldMarks(size=size, seed=seed, counts=counts, data_dir=cache_dir)
-    total = sum(counts.values())
-    workers = min(cores(), total // _CHUNK)
-    if workers <= 1:
-        return prepare_builder(builder, "drawing FieldMarks", total, progress)
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _leave_interrupts_to_parent)
-    builder.map = partial(pool.map, chunksize=_CHUNK)
-    try:
-        return prepare_builder(builder, "drawing FieldMarks", total, progress)
-    except BrokenProcessPool:
-        raise UserError(
-            "a process that draws FieldMarks died: free some memory, or, if your script "
-            'does not, call it below `if __name__ == "__main__":`'
-        ) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
+    _check(size, seed, counts)
+    workers = min(cores(), sum(counts.values()) // _CHUNK)
+    with ExitStack() as stack:
+
+        def make() -> FieldMarks:
+            builder = FieldMarks(size=size, seed=seed, counts=counts, data_dir=cache_dir)
+            if workers > 1:
+                draw = partial(encoded_images, seed, size)
+                pool = stack.enter_context(Workers(draw, workers, "draws FieldMarks"))
+                builder.draw = partial(_draw_in_chunks, pool, workers)
+            return builder
+
+        folder = _data_dir(cache_dir, size, seed, counts)
+        return prepare_builder(FieldMarks, folder, make, "drawing FieldMarks", progress)
 
 
-def _leave_interrupts_to_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _draw_in_chunks(
+    pool: Workers[range, list[dict[str, Any]]], workers: int, indices: range
+) -> Iterator[dict[str, Any]]:
+    chunks = [indices[i : i + _CHUNK] for i in range(0, len(indices), _CHUNK)]
+    return chain.from_iterable(in_order(pool, chunks, workers, 4 * workers))
+
+
+def _data_dir(cache: Path, size: int, seed: int, counts: Mapping[str, int]) -> Path:
+    values = (f"size{size}", f"seed{seed}", *(f"{name}{counts[name]}" for name in _STARTS))
+    return cache / "-".join(values)
 
 
 def _check(size: int, seed: int, counts: Mapping[str, int]) -> None:

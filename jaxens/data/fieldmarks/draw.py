@@ -76,6 +76,11 @@ def encoded(seed: int, index: int, size: int) -> dict[str, Any]:
     return vars(drawing) | {"image": file.getvalue(), "mask": masks.encode(drawing.mask)}
 
 
+def encoded_images(seed: int, size: int, indices: range) -> list[dict[str, Any]]:
+    """Draws images, as `encoded` does."""
+    return [encoded(seed, index, size) for index in indices]
+
+
 def draw_species(species: Species, seed: int, index: int, size: int) -> Drawing:
     """Draws a bird of `species` with the pose, plumage and background of image `index`.
 

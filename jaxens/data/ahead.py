@@ -1,0 +1,124 @@
+"""Results in order, worked on ahead of time by threads or by processes."""
+
+import signal
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from typing import Any, Generic, Self, TypeVar
+
+import grain
+
+from jaxens.errors import UserError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def in_order(
+    function: Callable[[Item], Result], items: Sequence[Item], threads: int, waiting: int
+) -> Iterator[Result]:
+    """Yields `function(item)` of each item, in the order of the items.
+
+    Args:
+        function: called in several threads at once.
+        items: what it is called with.
+        threads: how many work at a time.
+        waiting: the most results, finished or not, that are worked on ahead.
+    """
+    options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=waiting)
+    yield from grain.MapDataset.source(items).map(function).to_iter_dataset(options)
+
+
+class Workers(Generic[Item, Result]):
+    """Processes that all compute one function; each call waits for one that is idle.
+
+    They ignore Ctrl-C, which this process handles, and end with this process, however it ends.
+    (grain's own processes print a traceback for Ctrl-C while they start, stay behind if this
+    process is killed, and leave it waiting for ever if one of them is killed.)
+    Scripts that start them need `if __name__ == "__main__":`.
+
+        with Workers(function, 4, "decodes images") as workers:
+            for result in in_order(workers, items, 4, 8): ...
+    """
+
+    def __init__(self, function: Callable[[Item], Result], count: int, purpose: str) -> None:
+        """Prepares the processes; `with` starts and ends them.
+
+        Args:
+            function: a picklable function.
+            count: the number of processes.
+            purpose: for error messages: a process that ...
+        """
+        self._function, self._count, self._purpose = function, count, purpose
+        self._idle: SimpleQueue[Connection] = SimpleQueue()
+        self._processes: list[Any] = []
+
+    def __call__(self, item: Item) -> Result:
+        """Computes the function of an item in a process; several threads may call it.
+
+        Raises:
+            UserError: if the process died.
+            Exception: what the function raised.
+        """
+        pipe = self._idle.get()
+        try:
+            pipe.send(item)
+            result, error = pipe.recv()
+        except (EOFError, OSError):
+            raise UserError(
+                f"a process that {self._purpose} died: free some memory or use fewer processes, "
+                'or, if your script does not, start it below `if __name__ == "__main__":`'
+            ) from None
+        finally:
+            self._idle.put(pipe)
+        if error is not None:
+            raise error
+        return result
+
+    def __enter__(self) -> Self:
+        context = get_context("spawn")
+        with _interrupts_blocked():
+            for _ in range(self._count):
+                here, there = context.Pipe()
+                process = context.Process(target=_serve, args=(there, self._function), daemon=True)
+                process.start()
+                there.close()  # the worker's copy is the last: its death is the end of the file
+                self._processes.append(process)
+                self._idle.put(here)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for process in self._processes:
+            process.kill()
+        for process in self._processes:
+            process.join()
+
+
+def _serve(pipe: Connection, function: Callable[[Any], Any]) -> None:
+    """Answers until the other end of the pipe is closed, at the latest by the parent's end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        while True:
+            item = pipe.recv()
+            try:
+                answer: tuple[Any, Exception | None] = function(item), None
+            except Exception as error:
+                error.add_note(traceback.format_exc())  # where in this process
+                answer = None, error
+            pipe.send(answer)
+    except (EOFError, OSError):
+        pass
+
+
+class _interrupts_blocked:
+    """Blocks Ctrl-C in this thread; a process that it starts never receives one."""
+
+    def __enter__(self) -> None:
+        if hasattr(signal, "pthread_sigmask"):
+            self._before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+    def __exit__(self, *exception: object) -> None:
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_SETMASK, self._before)

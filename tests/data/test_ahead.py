@@ -1,0 +1,72 @@
+"""Work ahead of time: in order, and by processes that neither hang nor outlive this one."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jaxens.data.ahead import Workers, in_order
+from jaxens.errors import UserError
+
+
+def work(item: int | str) -> int | str:
+    """What the workers do; some items are accidents."""
+    if item == "interrupt":
+        os.kill(os.getpid(), signal.SIGINT)
+    if item == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if item == "fail":
+        raise UserError("this item is wrong")
+    return item
+
+
+def test_results_come_in_order_and_only_some_are_worked_on_ahead() -> None:
+    started: list[int] = []
+
+    def note(item: int) -> int:
+        started.append(item)
+        return item
+
+    results = in_order(note, range(100), threads=2, waiting=5)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    results.close()  # type: ignore[attr-defined]
+    assert max(started) <= 2 + 5
+    assert list(in_order(note, range(7), threads=2, waiting=5)) == list(range(7))
+
+
+def test_workers_ignore_an_interrupt_and_pass_errors_on() -> None:
+    with Workers(work, 2, "works") as workers:
+        items = [1, "interrupt", 2, 3]
+        assert list(in_order(workers, items, 2, 4)) == items
+        with pytest.raises(UserError, match="this item is wrong"):
+            workers("fail")
+        assert workers(4) == 4
+
+
+def test_the_death_of_a_worker_is_one_line_and_no_hang() -> None:
+    with (
+        pytest.raises(UserError, match="a process that works died: free some memory") as caught,
+        Workers(work, 1, "works") as workers,
+    ):
+        list(in_order(workers, [1, "die", 2, 3], 2, 4))
+    assert "\n" not in str(caught.value)
+
+
+def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    """They have its standard output, which ends when all of them have ended."""
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "import os, signal\n"
+        "from jaxens.data.ahead import Workers\n"
+        "if __name__ == '__main__':\n"
+        "    with Workers(abs, 2, 'works') as workers:\n"
+        "        print(workers(-1), flush=True)\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (-signal.SIGKILL, "1\n", "")
