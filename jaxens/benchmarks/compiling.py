@@ -15,7 +15,7 @@ from jaxens.benchmarks.options import Compile
 from jaxens.benchmarks.results import Results, Row
 from jaxens.benchmarks.rounds import Timed
 from jaxens.cli.compilation import use_cache
-from jaxens.data.registry import open_data
+from jaxens.data.opening import open_data
 from jaxens.errors import UserError
 from jaxens.runs.config import load, to_toml
 from jaxens.training.feed import steps_at_once

@@ -2,28 +2,35 @@
 
 from typing import TYPE_CHECKING, Any
 
+import lazy_loader
+
+from jaxens.data.opening import open_data
 from jaxens.data.progress import Progress, no_progress
-from jaxens.data.registry import SOURCES, open_data
+from jaxens.data.registry import SOURCES
+from jaxens.data.settings import Data
 
 if TYPE_CHECKING:
     from jaxens.data.source import DataSet
 
-__all__ = ["SOURCES", "open"]
+# `source` loads TensorFlow Datasets.
+__getattr__, _, _ = lazy_loader.attach(
+    __name__, submod_attrs={"source": ["DataSet", "Split", "load"]}
+)
+__all__ = ["SOURCES", "Data", "DataSet", "Split", "load", "open"]
 
 
 def open(source: str, *, progress: Progress = no_progress, **settings: Any) -> "DataSet":
     """Opens a data set; prepares it the first time.
 
         cub = jaxens.data.open("cub", data_dir="CUB_200_2011", image_size=224)
+        held_out = jaxens.data.load(cub.test)
 
     Args:
         source: a key of `SOURCES`.
         progress: called with a description, the number of images prepared so far, and of all.
-        **settings: fields of `jaxens.data.settings.Data`.
+        **settings: fields of `jaxens.data.Data`.
 
     Raises:
         UserError: for a wrong setting, or files that are missing or malformed.
     """
-    from jaxens.data.settings import Data
-
     return open_data(Data(source=source, **settings), progress)

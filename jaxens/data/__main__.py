@@ -34,7 +34,7 @@ def browse(
     from jaxens import viz
     from jaxens.cli.console import say
     from jaxens.cli.progress import bar
-    from jaxens.data.registry import open_data
+    from jaxens.data.opening import open_data
     from jaxens.data.source import evenly_spaced, load
     from jaxens.evaluation.browsing import split_figure
 

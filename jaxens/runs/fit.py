@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxens.data.registry import open_data
+from jaxens.data.opening import open_data
 from jaxens.data.source import DataSet, Split, load
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.ensemble.quality import Quality, quality

@@ -8,8 +8,8 @@ from typing import Any
 
 import jax
 
+from jaxens.data.opening import open_data
 from jaxens.data.progress import Progress, no_progress
-from jaxens.data.registry import open_data
 from jaxens.data.schema import Info, Task
 from jaxens.data.source import DataSet
 from jaxens.ensemble.ensemble import Ensemble

@@ -14,7 +14,7 @@ import jaxens
 from jaxens import metrics
 from jaxens.attribution import METHODS
 from jaxens.cli.console import console
-from jaxens.data.registry import open_data
+from jaxens.data.opening import open_data
 from jaxens.data.source import load
 from jaxens.errors import UserError
 from jaxens.evaluate import main as evaluate

@@ -15,7 +15,7 @@ from PIL import Image
 
 import jaxens
 from jaxens.cli.console import console
-from jaxens.data.registry import open_data
+from jaxens.data.opening import open_data
 from jaxens.errors import UserError
 from jaxens.evaluation.explainer import Explainer
 from jaxens.explain import main as explain

@@ -44,6 +44,7 @@ def trained(run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     """A working directory with a trained run in it, as the readers of the pages have one."""
     shutil.copytree(run.folder, tmp_path / "runs" / "fieldmarks")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("MALLOC_ARENA_MAX", "2")  # commands leave the allocator of pytest alone
 
 

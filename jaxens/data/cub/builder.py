@@ -29,6 +29,7 @@ from jaxens.data.progress import Progress, no_progress
 from jaxens.data.reading import OutsideError, PhotoError, printable, read_photo
 from jaxens.data.records import dataset_info
 from jaxens.data.schema import Example
+from jaxens.data.settings import Data
 from jaxens.errors import UserError
 
 __all__ = ["Cub", "prepare", "read"]
@@ -36,6 +37,11 @@ __all__ = ["Cub", "prepare", "read"]
 VAL_EVERY = 10  # every tenth training photo of a species is for val
 BIRD = 128  # the least gray value of a mask's bird: half of the annotators
 _MOST_CLASSES = 25  # a gray level of CUB is 51 or more
+
+
+def prepare_from(settings: Data, progress: Progress) -> tfds.core.DatasetBuilder:
+    """Reads the folder that the settings name, see `prepare`."""
+    return prepare(Path(settings.data_dir).expanduser(), settings.cache, progress)
 
 
 def prepare(

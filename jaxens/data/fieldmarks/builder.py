@@ -28,6 +28,7 @@ from jaxens.data.preparing import ExampleBuilder, cores, prepare_builder
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.records import dataset_info
 from jaxens.data.schema import Example, Info, Task
+from jaxens.data.settings import Data
 from jaxens.errors import UserError
 
 __all__ = ["COUNTS", "INFO", "Drawing", "FieldMarks", "prepare", "render"]
@@ -93,6 +94,12 @@ class FieldMarks(ExampleBuilder):
         for i, fields in enumerate(self.draw(range(start, start + self.counts[split]))):
             self.advance()
             yield i, self.record(split, Example(id=f"{split}-{i:06d}", **fields))
+
+
+def prepare_from(settings: Data, progress: Progress) -> tfds.core.DatasetBuilder:
+    """Draws the images that the settings describe, see `prepare`."""
+    counts = {split: getattr(settings, f"{split}_images") for split in _STARTS}
+    return prepare(settings.cache, settings.image_size, settings.data_seed, counts, progress)
 
 
 def prepare(

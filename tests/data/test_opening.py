@@ -19,7 +19,9 @@ COUNTS = {"train_images": 4, "val_images": 2, "test_images": 3}
 HEAVY = ("tensorflow_datasets", "matplotlib", "jax", "flax", "orbax")
 
 
-@pytest.mark.parametrize("module", ["schema", "masks", "registry", "settings", "progress"])
+@pytest.mark.parametrize(
+    "module", ["opening", "schema", "masks", "registry", "settings", "progress"]
+)
 def test_importing_it_loads_nothing_heavy(module: str) -> None:
     code = f"import sys, jaxens.data.{module}\nprint(*(m for m in {HEAVY} if m in sys.modules))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -62,7 +64,7 @@ def test_a_new_row_of_the_registry_is_a_new_data_set(
 ) -> None:
     fieldmarks = jaxens.data.SOURCES["fieldmarks"]
     monkeypatch.setitem(
-        jaxens.data.SOURCES, "mine", DataSource("my birds", fieldmarks.prepare, needs_folder=True)
+        jaxens.data.SOURCES, "mine", DataSource("my birds", fieldmarks.module, needs_folder=True)
     )
     with pytest.raises(UserError, match="--data mine needs the folder that holds it"):
         Data(source="mine")

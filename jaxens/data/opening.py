@@ -1,0 +1,40 @@
+"""Opens a data set of the registry."""
+
+import importlib
+import logging
+from typing import TYPE_CHECKING
+
+from jaxens.data.progress import Progress, no_progress
+from jaxens.data.registry import SOURCES
+from jaxens.data.settings import Data
+
+if TYPE_CHECKING:
+    from jaxens.data.source import DataSet
+
+log = logging.getLogger(__name__)
+
+
+def open_data(settings: Data, progress: Progress = no_progress) -> "DataSet":
+    """Opens a data set; prepares it the first time.
+
+    Args:
+        settings: which data set, and how its images are made.
+        progress: called after each image that is prepared.
+
+    Raises:
+        UserError: for files that are missing or malformed, or a task that does not exist.
+    """
+    from jaxens.data.preparing import fingerprint, notices
+    from jaxens.data.source import DataSet, Source
+
+    builder = importlib.import_module(SOURCES[settings.source].module).prepare_from(
+        settings, progress
+    )
+    train, val, test = (
+        Source(builder, split, settings.image_size, settings.crop)
+        for split in ("train", "val", "test")
+    )
+    train.info.choose_tasks(settings.tasks)  # raises for an unknown name
+    for notice in notices(builder):
+        log.warning(notice)
+    return DataSet(train.info, train, val, test, fingerprint(builder))
