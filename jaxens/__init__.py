@@ -1,12 +1,18 @@
 """Ensembles of image classifiers trained as one JAX program, explained, and scored."""
 
 import os
+import sys
 import typing
 
 if typing.TYPE_CHECKING:
     from jaxens.ensemble import Ensemble
 
 __version__ = "0.1.0"
+
+if sys.argv[:1] == ["-m"]:  # `python -m jaxens.COMMAND`: Ctrl-C during its imports is one line
+    from jaxens.cli import signals
+
+    signals.handle()
 
 
 def load(run: str | os.PathLike[str]) -> "Ensemble":

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from jaxens import __version__
-from jaxens.cli.parser import run
-from jaxens.errors import UserError, remedy
+from jaxens.cli import signals
 
 COMMANDS = {
     "train": "train an ensemble, and draw a few explanations",
@@ -21,6 +20,9 @@ MODULES = {"data": "jaxens.data.__main__"}
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command that the first argument names (default: the arguments of this process)."""
+    signals.handle()  # before the imports
+    from jaxens.cli.parser import run
+
     words = list(sys.argv[1:] if arguments is None else arguments)
     run(partial(_dispatch, words))
 
@@ -32,6 +34,8 @@ def _dispatch(words: list[str]) -> None:
     elif words[0] == "--version":
         print(f"jaxens {__version__}")
     elif words[0] not in COMMANDS:
+        from jaxens.errors import UserError, remedy
+
         raise UserError(f"there is no command {words[0]}: {remedy(words[0], COMMANDS)}")
     else:
         module = MODULES.get(words[0], f"jaxens.{words[0]}")

@@ -16,6 +16,7 @@ def check_number(
     least: float | None = None,
     above: float | None = None,
     below: float | None = None,
+    most: float | None = None,
 ) -> None:
     """Raises `UserError` if the value of a flag is not finite or lies outside its range."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
@@ -24,6 +25,8 @@ def check_number(
         raise UserError(f"{flag} must be at least {least}, not {value}")
     if above is not None and value <= above:
         raise UserError(f"{flag} must be above {above}, not {value}")
+    if most is not None and value > most:
+        raise UserError(f"{flag} must be at most {most:,}, not {value:,}")
     if below is not None and value >= below:
         raise UserError(f"{flag} must be below {below}, not {value}")
 

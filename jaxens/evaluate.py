@@ -83,6 +83,7 @@ def evaluate(
     from jaxens.evaluation.evaluation import QuestionResult, check_folder
     from jaxens.evaluation.explainer import background_images
     from jaxens.evaluation.protocol import make_protocol
+    from jaxens.files import lock
     from jaxens.runs.loading import best_ensemble, data_of
     from jaxens.runs.run import Run
 
@@ -108,15 +109,16 @@ def evaluate(
         orders=orders,
     )
     folder = out or run / _folder_name(explain, limit, augment)
-    check_folder(folder, plan.choices())
-    say(plan.describe())
+    with lock(folder):
+        check_folder(folder, plan.choices())
+        say(plan.describe())
 
-    def show(result: QuestionResult) -> None:
-        say(uncut(tables.question(result), WIDTH))
+        def show(result: QuestionResult) -> None:
+            say(uncut(tables.question(result), WIDTH))
 
-    with bar(console) as progress:
-        evaluation = plan.run(progress, show)
-    evaluation.save(folder, f"Explanations of {run.name}")
+        with bar(console) as progress:
+            evaluation = plan.run(progress, show)
+        evaluation.save(folder, f"Explanations of {run.name}")
     opened.close()
     minutes = (time.monotonic() - began) / 60
     say(f"{evaluation.summary()}\ntables, figures and scores: {folder}    ({minutes:.1f} minutes)")

@@ -67,10 +67,10 @@ def explain(
     from jaxens.cli.compilation import use_cache
     from jaxens.cli.console import say, uncut
     from jaxens.cli.progress import bar
-    from jaxens.evaluation import explanation
+    from jaxens.evaluation import explaining, explanation
     from jaxens.evaluation.explainer import background_images
-    from jaxens.evaluation.explaining import explain_subject
     from jaxens.evaluation.predictions import choose_targets
+    from jaxens.files import lock
     from jaxens.runs.loading import best_ensemble, data_of
     from jaxens.runs.run import Run
 
@@ -80,8 +80,7 @@ def explain(
     opened.close()
     shap = "gradient_shap" in methods
     with bar() as progress:
-        needed = shap or not photos
-        data = data_of(opened, data_dir, cache_dir, progress) if needed else None
+        data = data_of(opened, data_dir, cache_dir, progress) if shap or not photos else None
     subject = choose_targets(
         ensemble, _photos(opened, data, photos, split, images, ids), task, target, against
     )
@@ -89,12 +88,13 @@ def explain(
     background = background_images(data.train) if data and shap else None
     what = [split or "test", "ids" if ids else ""] if not photos else _names_of(subject)
     folder = out or run / _folder_name(what, subject.task.name, target, against)
+    origin = run.resolve().name, opened.checkpoints.chosen
     provenance = explanation.provenance(
-        ensemble, subject, list(methods), settings, background, run.resolve().name
+        ensemble, subject, list(methods), settings, background, *origin
     )
-    explanation.check_folders(folder, provenance)
-    with bar() as progress:
-        explained = explain_subject(
+    with lock(folder), bar() as progress:
+        explanation.check_folders(folder, provenance)
+        explained = explaining.explain_subject(
             ensemble,
             subject,
             methods=methods,
@@ -102,7 +102,7 @@ def explain(
             background=background,
             progress=progress,
         )
-    explained.save(folder, provenance, save_maps=save_maps, display=display)
+        explained.save(folder, provenance, save_maps=save_maps, display=display)
     say(f"figures: {folder}")
 
 

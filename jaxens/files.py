@@ -1,7 +1,20 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and folders that one process has for itself."""
 
+import contextlib
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
+
+from jaxens.errors import UserError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+_MOST_TEXT = 2**28  # bytes; the log of a million epochs is smaller
 
 
 def write_text(path: Path, text: str) -> None:
@@ -10,11 +23,122 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Writes next to the file, then renames, so that the file is whole or absent."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    """Writes a file whole or not at all."""
+    with replacing(path) as partial:
+        partial.write_bytes(content)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yields the path of a new file, which takes the place of `path` at the end of the block.
+
+    Its content is on disk before its name is, so the file is whole even after a power cut.
+    """
+    partial = partial_path(path)
     try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        yield partial
+        _sync(partial)
+        partial.replace(path)
+        with contextlib.suppress(OSError):  # some file systems can't sync a folder
+            _sync(path.parent)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
         raise
+
+
+def partial_path(path: Path) -> Path:
+    """Returns a hidden path next to a file or folder, to write to before it is renamed.
+
+    Removes those that killed processes of this machine have left.
+    """
+    prefix = f".{path.name}."
+    for name in os.listdir(path.parent):
+        process = name.removeprefix(prefix)
+        if name.startswith(prefix) and process.isdecimal() and not _is_running(int(process)):
+            leftover = path.parent / name
+            if leftover.is_dir():
+                shutil.rmtree(leftover, ignore_errors=True)
+            else:
+                leftover.unlink(missing_ok=True)
+    return path.with_name(f"{prefix}{os.getpid()}")
+
+
+def read_text(path: Path) -> str:
+    """Returns the text of a file that a stranger may have written, without a byte-order mark.
+
+    Raises:
+        OSError: If it is missing, or no regular file: a pipe or a device may never end.
+        ValueError: If it is not UTF-8, or larger than 256 MB.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(None, "it is no regular file", str(path))
+    with path.open("rb") as file:
+        content = file.read(_MOST_TEXT + 1)
+    if len(content) > _MOST_TEXT:
+        raise ValueError("it is larger than 256 MB")
+    return content.decode("utf-8-sig")
+
+
+def with_home(path: str) -> Path:
+    """Returns a path whose "~" is the user's home folder.
+
+    Raises:
+        UserError: If the system does not know that folder.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # in a container, a user's number often has no name
+        raise UserError(f"{path}: there is no home folder: set HOME, or name a full path") from None
+
+
+def lock(folder: Path) -> IO[bytes]:
+    """Returns an open file that keeps other processes out of a folder until it is closed.
+
+    The folder is created if it does not exist. The lock ends with its process, however that ends.
+    Without locks in the file system (some clusters) or the operating system (Windows), it does
+    nothing.
+
+    Raises:
+        UserError: If another process has the lock.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = (folder / ".lock").open("ab")
+    if fcntl is not None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise in_use(folder) from None
+        except OSError:
+            pass
+    return file
+
+
+def in_use(folder: Path) -> UserError:
+    """Returns the error for a folder into which another process writes."""
+    return UserError(
+        f"another process writes into {folder}: wait until it ends, or name another --out"
+    )
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_running(process: int) -> bool:
+    """Whether another process has this number. Windows can't tell, so it says yes."""
+    if process == os.getpid():
+        return False
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,5 +1,6 @@
 """Settings of the process: a persistent compilation cache, and a malloc that keeps memory."""
 
+import contextlib
 import ctypes
 import os
 import sys
@@ -7,6 +8,7 @@ import sys
 import jax
 
 from jaxens.data.settings import default_cache
+from jaxens.errors import UserError
 
 _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8  # parameters of mallopt in glibc's malloc.h
 
@@ -14,8 +16,9 @@ _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8  # parameters of mallopt in 
 def use_cache() -> None:
     """Keeps compiled programs between runs, in JAX's cache folder or else in ours."""
     if jax.config.values["jax_compilation_cache_dir"] is None:
-        jax.config.update("jax_compilation_cache_dir", str(default_cache() / "xla"))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+        with contextlib.suppress(UserError):  # without a home folder, nothing is kept
+            jax.config.update("jax_compilation_cache_dir", str(default_cache() / "xla"))
+            jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
 def keep_memory() -> None:

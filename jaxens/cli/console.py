@@ -3,7 +3,18 @@
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-console = Console(highlight=False)
+from jaxens.cli.signals import SIGPIPE, Stopped, drop_output
+
+
+class _Terminal(Console):
+    def on_broken_pipe(self) -> None:
+        """Ends the command with a word, in place of Rich's silent exit: `train ... | head`."""
+        self.quiet = True
+        drop_output()
+        raise Stopped("stopped, because its output is no longer read", SIGPIPE)
+
+
+console = _Terminal(highlight=False)
 
 
 def say(text: RenderableType) -> None:

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, get_args
 from cyclopts import App, CycloptsError, Parameter, Token, convert
 from cyclopts.exceptions import UnusedCliTokensError
 
+from jaxens.cli import signals
 from jaxens.errors import UserError
 
 # Receives the app, its commands and the flags of the command line.
@@ -74,18 +75,23 @@ def _convert(kind: Any, tokens: Sequence[Token]) -> Any:
 
 
 def run(command: Callable[[], Any]) -> None:
-    """Runs a command as this process; a `UserError` becomes one line and exit code 2."""
+    """Runs a command as this process.
+
+    A `UserError` becomes one line and exit code 2, and a signal one line and the shell's code.
+    """
+    signals.handle()
     with _log_lines():
         try:
             command()
         except UserError as error:
             _leave(str(error))
-        except KeyboardInterrupt:
-            print(
-                "jaxens: stopped; what was saved is kept, and --resume continues a training run",
-                file=sys.stderr,
-            )
-            raise SystemExit(130) from None
+        except KeyboardInterrupt as stop:
+            what = "; ".join([str(stop) or "stopped", *getattr(stop, "__notes__", ())])
+            print(f"jaxens: {what}", file=sys.stderr)
+            raise SystemExit(getattr(stop, "code", 130)) from None
+        except BrokenPipeError:  # of --help, for example
+            signals.drop_output()
+            raise SystemExit(128 + signals.SIGPIPE) from None
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 where = f" while writing {error.filename}" if error.filename else ""

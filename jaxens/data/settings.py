@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from jaxens.data.registry import SOURCES
 from jaxens.errors import UserError, check_names, check_number, remedy
+from jaxens.files import with_home
 
 # The default is none, which the help text explains.
 UNSHOWN = Parameter(show_default=False)
@@ -46,11 +47,11 @@ class Data:
     """processes that decode a streamed set (0: threads)"""
 
     def __post_init__(self) -> None:
-        check_number("--image-size", self.image_size, least=16)
+        check_number("--image-size", self.image_size, least=16, most=4096)
         for name in ("train", "val", "test"):
-            check_number(f"--{name}-images", getattr(self, f"{name}_images"), least=1)
+            check_number(f"--{name}-images", getattr(self, f"{name}_images"), least=1, most=10**7)
         check_number("--data-seed", self.data_seed, least=0, below=2**32)
-        check_number("--workers", self.workers, least=0, below=1025)
+        check_number("--workers", self.workers, least=0, most=1024)
         check_names("--tasks", self.tasks)
         if self.source not in SOURCES:
             raise UserError(
@@ -68,10 +69,13 @@ class Data:
     @property
     def cache(self) -> Path:
         """The folder for prepared data."""
-        return Path(self.cache_dir).expanduser() if self.cache_dir else default_cache()
+        return with_home(self.cache_dir) if self.cache_dir else default_cache()
 
 
 def default_cache() -> Path:
-    """The default folder for prepared data and compiled programs."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "jaxens"
+    """The default folder for prepared data and compiled programs.
+
+    Raises:
+        UserError: if the user has no home folder.
+    """
+    return with_home(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "jaxens"

@@ -173,6 +173,7 @@ def provenance(
     settings: MethodSettings,
     background: np.ndarray | None,
     run: str,
+    checkpoint: str,
 ) -> dict[str, dict[str, Any]]:
     """Describes how each method's maps are computed.
 
@@ -183,6 +184,7 @@ def provenance(
         settings: How the methods are run.
         background: Images that GradientSHAP starts from.
         run: Name of the run directory.
+        checkpoint: Which of its checkpoints the ensemble is from.
 
     Returns:
         By method, an object for JSON. Its `explained` holds everything that the maps depend on;
@@ -192,7 +194,7 @@ def provenance(
     photos = subject.photos
     shared = {
         "run": run,
-        "checkpoint": "best",
+        "checkpoint": checkpoint,
         "weights_crc32": _crc32((ensemble.variables, ensemble.trunk)),
         "members": ensemble.members,
         "task": subject.task.name,

@@ -1,17 +1,22 @@
 """The checkpoints of a run: written in the background, and checked when read."""
 
 import contextlib
+import dataclasses
 import errno
+import gc
+import json
 import logging
+import math
 import os
 import shutil
 import signal
+import sys
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypedDict
 
 import jax
 import numpy as np
@@ -19,37 +24,49 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
 from jaxens.errors import UserError
+from jaxens.runs.records import check
 
 log = logging.getLogger(__name__)
+
+# Windows has no SIGHUP.
+_STOPS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
 
 
 class Checkpoints:
     """The last two checkpoints and the best one, numbered by epoch.
 
-    Orbax writes each in the background, into a temporary folder that it renames at the end. A
-    checkpoint has a checksum of every array, because a flipped bit is a valid number.
+    Orbax writes each in the background, into a temporary folder that it renames at the end. Next
+    to the arrays lies a list of them with their checksums, because a flipped bit is a valid
+    number. The score, by which the best one is chosen, is in that list, which has a checksum too.
 
     Args:
         folder: of the checkpoints; it is created if it doesn't exist.
+
+    Attributes:
+        folder: of the checkpoints.
+        chosen: the epoch that `best` read last, and whether it is the best.
     """
 
     def __init__(self, folder: Path):
-        keep = checkpoint_managers.AnyPreservationPolicy(
-            [
-                checkpoint_managers.LatestN(2),  # the older one replaces a damaged one
-                checkpoint_managers.BestN(get_metric_fn=_score, n=1),
-            ]
-        )
         self.folder = folder
+        self.chosen = ""
+        self._read_back = False
+        self._contents: dict[int, _Contents] = {}  # of those that were read or written
         self._manager = ocp.CheckpointManager(
             folder.absolute(),
             options=ocp.CheckpointManagerOptions(
-                preservation_policy=keep, best_fn=_score, enable_async_checkpointing=True
+                preservation_policy=_LastTwoAndBest(self._scores), enable_async_checkpointing=True
             ),
         )
 
+    def epochs(self) -> list[int]:
+        """The epochs that have a checkpoint, the newest first."""
+        return sorted(self._manager.all_steps(), reverse=True)
+
     def save(self, epoch: int, state: Any, score: float) -> None:
-        """Starts to write a checkpoint.
+        """Starts to write a checkpoint. The first one is read back.
 
         Args:
             epoch: its number.
@@ -58,16 +75,33 @@ class Checkpoints:
 
         Raises:
             OSError: If the disk is full (`errno.ENOSPC`).
+            UserError: If the first checkpoint can't be read back.
         """
         self._check_room(state)
         # A checkpoint of this epoch is damaged: otherwise training had continued after it.
         if epoch in self._manager.all_steps():
             self._manager.delete(epoch)
+        contents = self._contents[epoch] = _contents(state, score)
         items = ocp.args.Composite(
-            state=ocp.args.StandardSave(_fields(state)), sums=ocp.args.JsonSave(_sums(state))
+            state=ocp.args.StandardSave(_fields(state)), sums=ocp.args.JsonSave(_sealed(contents))
         )
         with self._full_disk_as_oserror(), _deferred_interrupts():
-            self._manager.save(epoch, args=items, metrics={"score": score}, force=True)
+            self._manager.save(epoch, args=items, force=True)
+        if not self._read_back:
+            self._check_first(epoch, state)
+
+    def _check_first(self, epoch: int, state: Any) -> None:
+        """Reads a checkpoint back, into the host's memory; a device has no room for another."""
+        self.wait()
+        del self._contents[epoch]
+        try:
+            self._read(epoch, jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), state))
+        except Exception as error:
+            raise UserError(
+                f"checkpoint {self.folder / str(epoch)} can't be read back "
+                f"({_reason(error)}): train into another folder"
+            ) from None
+        self._read_back = True
 
     def latest(self, like: Any) -> tuple[int, Any] | None:
         """Reads the newest checkpoint; damaged ones are left out with a warning.
@@ -79,18 +113,30 @@ class Checkpoints:
             Its epoch and state; None if there is no checkpoint.
 
         Raises:
-            UserError: If all checkpoints are damaged.
+            UserError: If all checkpoints are damaged, or they don't fit `like`.
         """
-        return self._first_readable(sorted(self._manager.all_steps(), reverse=True), like)
+        return self._first_readable(self.epochs(), like)
 
     def best(self, like: Any) -> tuple[int, Any] | None:
         """Reads the checkpoint with the highest score; if it is damaged, the newest other one.
 
         Arguments, result and errors are those of `latest`.
         """
-        steps = sorted(self._manager.all_steps(), reverse=True)
-        best = self._manager.best_step()
-        return self._first_readable(sorted(steps, key=lambda step: step != best), like)
+        epochs = self.epochs()
+        scores = self._scores(epochs)
+        lost = [epoch for epoch in epochs if epoch not in scores]
+        for epoch in lost:
+            log.warning(
+                f"checkpoint {self.folder / str(epoch)} is damaged (its score can't be read): it "
+                "is left out"
+            )
+        known = sorted(scores, key=lambda epoch: (-scores[epoch], -epoch))
+        newest = sorted(known[1:], reverse=True)
+        read = self._first_readable([*known[:1], *newest] or lost, like)
+        if read is not None:
+            is_best = not lost and read[0] == known[0]
+            self.chosen = f"epoch {read[0]}, {'the' if is_best else 'not the'} best"
+        return read
 
     def wait(self) -> None:
         """Waits until all checkpoints are on disk.
@@ -123,16 +169,29 @@ class Checkpoints:
                 raise
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder)) from error
 
-    def _first_readable(self, epochs: list[int], like: Any) -> tuple[int, Any] | None:
+    def _scores(self, epochs: Iterable[int]) -> dict[int, float]:
+        """Returns the scores of those checkpoints that have a readable one, by epoch."""
+        scores = {}
         for epoch in epochs:
-            try:
-                return epoch, self._read(epoch, like)
-            # Orbax and TensorStore raise many kinds of exceptions for damaged files.
-            except Exception as error:
-                log.warning(
-                    f"checkpoint {self.folder / str(epoch)} is damaged "
-                    f"({type(error).__name__} when read): another one is used"
-                )
+            with contextlib.suppress(Exception):  # as many kinds as in `_first_readable`
+                score = self._read_contents(epoch)["score"]
+                scores[epoch] = -math.inf if math.isnan(score) else score
+        return scores
+
+    def _first_readable(self, epochs: list[int], like: Any) -> tuple[int, Any] | None:
+        with _quiet_asyncio():
+            for epoch in epochs:
+                try:
+                    return epoch, self._read(epoch, like)
+                except UserError:
+                    raise
+                # Orbax and TensorStore raise many kinds of exceptions for damaged files.
+                except Exception as error:
+                    log.warning(
+                        f"checkpoint {self.folder / str(epoch)} is damaged ({_reason(error)}): "
+                        "another one is used"
+                    )
+                gc.collect()  # while asyncio is quiet
         if epochs:
             raise UserError(
                 f"{self.folder}: no checkpoint can be read: train anew into another folder"
@@ -140,31 +199,101 @@ class Checkpoints:
         return None
 
     def _read(self, epoch: int, like: Any) -> Any:
+        contents = self._read_contents(epoch)
+        found, expected = contents["arrays"], _arrays(like)
+        for name in sorted(found.keys() | expected.keys()):
+            if (have := found.get(name)) != (want := expected.get(name)):
+                raise UserError(
+                    f"checkpoint {self.folder / str(epoch)} does not fit config.toml: {name} is "
+                    f"{have or 'absent'}, and the config makes it {want or 'absent'}: restore "
+                    "the config with which it was trained"
+                )
         shapes = jax.tree.map(ocp.utils.to_shape_dtype_struct, _fields(like))
-        items = ocp.args.Composite(
-            state=ocp.args.StandardRestore(shapes), sums=ocp.args.JsonRestore()
-        )
+        items = ocp.args.Composite(state=ocp.args.StandardRestore(shapes))
         read = self._manager.restore(epoch, args=items)
         state = type(like)(**read["state"])
-        if read["sums"] != _sums(state):
+        if contents["sums"] != _sums(state):
             raise ValueError("its checksums differ")
         return state
+
+    def _read_contents(self, epoch: int) -> "_Contents":
+        """Reads the list of a checkpoint's arrays.
+
+        Raises:
+            ValueError: If it is damaged.
+        """
+        if epoch not in self._contents:
+            items = ocp.args.Composite(sums=ocp.args.JsonRestore())
+            sealed = self._manager.restore(epoch, args=items)["sums"]
+            check(sealed, _Sealed)
+            if sealed != _sealed(sealed["contents"]):
+                raise ValueError("its checksums differ")
+            self._contents[epoch] = sealed["contents"]
+        return self._contents[epoch]
+
+
+class _Contents(TypedDict):
+    """What a checkpoint holds: its score, and each array's name, type, shape and checksum."""
+
+    score: float
+    arrays: dict[str, str]
+    sums: list[int]
+
+
+class _Sealed(TypedDict):
+    """The contents of a checkpoint, with their own checksum."""
+
+    contents: _Contents
+    crc32: int
+
+
+@dataclasses.dataclass
+class _LastTwoAndBest(checkpoint_managers.PreservationPolicy):
+    """Keeps the last two checkpoints, because the older one replaces a damaged one, and the best.
+
+    Attributes:
+        scores: returns the known scores by epoch.
+    """
+
+    scores: Callable[[Iterable[int]], dict[int, float]]
+
+    def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> list[bool]:
+        epochs = [checkpoint.step for checkpoint in checkpoints]
+        scores = self.scores(epochs)
+        best = max(scores, key=lambda epoch: (scores[epoch], epoch), default=None)
+        return [epoch == best or epoch in epochs[-2:] for epoch in epochs]
+
+
+@contextlib.contextmanager
+def _quiet_asyncio() -> Iterator[None]:
+    """Hides the hundreds of lines about coroutines that Orbax leaves when a read fails."""
+    logger, hook = logging.getLogger("asyncio"), sys.unraisablehook
+    disabled, logger.disabled = logger.disabled, True
+    sys.unraisablehook = lambda _: None
+    try:
+        yield
+    finally:
+        logger.disabled, sys.unraisablehook = disabled, hook
 
 
 @contextlib.contextmanager
 def _deferred_interrupts() -> Iterator[None]:
-    """Handles Ctrl-C at the end of the block, because it would leave a running writer of Orbax."""
+    """Handles Ctrl-C and its like at the end of the block: Orbax's writers must not be cut off."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     received: list[tuple[int, FrameType | None]] = []
-    handler = signal.signal(signal.SIGINT, lambda number, frame: received.append((number, frame)))
+    known = {number: signal.getsignal(number) for number in _STOPS}
+    handlers = {number: handler for number, handler in known.items() if callable(handler)}
+    for number in handlers:
+        signal.signal(number, lambda *signal_and_frame: received.append(signal_and_frame))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
-    if received and callable(handler):
-        handler(*received[0])
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    if received:
+        handlers[received[0][0]](*received[0])
 
 
 def _fields(state: Any) -> dict[str, Any]:
@@ -176,11 +305,32 @@ def _fields(state: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _score(metrics: dict[str, float]) -> float:
-    return metrics["score"]
+def _contents(state: Any, score: float) -> _Contents:
+    return {"score": score, "arrays": _arrays(state), "sums": _sums(state)}
+
+
+def _sealed(contents: _Contents) -> _Sealed:
+    text = json.dumps(contents, sort_keys=True)
+    return {"contents": contents, "crc32": zlib.crc32(text.encode())}
+
+
+def _arrays(state: Any) -> dict[str, str]:
+    """Returns the type and shape of each array, by its place."""
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="/"): f"{leaf.dtype}{list(leaf.shape)}"
+        for path, leaf in jax.tree.leaves_with_path(_fields(state))
+    }
 
 
 def _sums(state: Any) -> list[int]:
     """Returns a checksum of each array, except those that are sharded over other hosts."""
-    local = [leaf for leaf in jax.tree.leaves(state) if leaf.is_fully_addressable]
+    local = [leaf for leaf in jax.tree.leaves(state) if getattr(leaf, "is_fully_addressable", True)]
     return [zlib.crc32(np.asarray(leaf).tobytes()) for leaf in local]
+
+
+def _reason(error: Exception) -> str:
+    """Names an error in a few words; Orbax's messages have many lines."""
+    message = str(error)
+    return (
+        message if message and len(message) < 80 and "\n" not in message else type(error).__name__
+    )

@@ -11,15 +11,22 @@ from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Dict
 
 from jaxens.errors import UserError, remedy
+from jaxens.files import read_text
 from jaxens.training.settings import Config
 
 
-def load(path: Path) -> Config:
+def load(path: Path, complete: bool = False) -> Config:
     """Returns the config of a TOML file; keys that it lacks keep their defaults.
+
+    Args:
+        path: of the file.
+        complete: whether the file must have all keys, as that of a run.
 
     Raises:
         UserError: Names the file, the section and key, and what to do.
     """
+    if complete:
+        _check_complete(path)
 
     def read(*, config: Annotated[Config, Parameter(name="*")] = Config()) -> Config:
         return config
@@ -28,10 +35,9 @@ def load(path: Path) -> Config:
     app.default(read)
     try:
         return app([], exit_on_error=False, print_error=False)
-    except CycloptsError as error:
-        raise UserError(str(error)) from None
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+    except (CycloptsError, UserError) as error:
+        message = " ".join(str(error).split())
+        raise UserError(message if str(path) in message else f"{path}: {message}") from None
 
 
 def to_toml(config: Config) -> str:
@@ -73,13 +79,28 @@ def _flag(name: str, hint: Any) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(read_text(path))
     except FileNotFoundError:
         raise UserError(f"no config file {path}: see configs/ for examples") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise UserError(f"{path} is not valid TOML: {error}: correct that line") from None
+    except RecursionError:
+        raise UserError(f"{path} is nested too deeply: write sections with keys") from None
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}: name a TOML file") from None
+
+
+def _check_complete(path: Path) -> None:
+    """Checks that no key is missing; empty lists are not written."""
+    sections = _read(path)
+    for section, keys in dataclasses.asdict(Config()).items():
+        present = sections.get(section)
+        for name, value in keys.items():
+            if value != () and not (isinstance(present, dict) and name in present):
+                raise UserError(
+                    f"{path} lacks {name} of [{section}], so it is not the whole config of the "
+                    "run: restore that file, or train again with another --out"
+                )
 
 
 def _check_known(names: Iterable[str], known: Iterable[str], where: str) -> None:

@@ -1,7 +1,8 @@
 """Trains an ensemble from a config, writes its run directory, and scores it."""
 
+import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -65,18 +66,29 @@ def train(
     watch = watch or Watch()
     weights = None if resume else read_weights(config.model)
     data = open_data(config.data, watch.progress)
-    trainer = Trainer(config, data.train, data.info.choose_tasks(config.data.tasks))
     check_model(config, data.info)
-    run = _open_run(config, out, resume, data, weights)
-    try:
+    trainer = Trainer(config, data.train, data.info.choose_tasks(config.data.tasks))
+    with _closing(_open_run(config, out, resume, data, weights)) as run:
         _fit(run, trainer, load(data.val, watch.progress), weights, watch)
         ensemble = best_ensemble(run)
         held_out = load(data.test, watch.progress)
         scores = quality(ensemble, held_out)
         run.log(test={q.task: q.as_dict() for q in scores})
         return Trained(ensemble, scores, run.read_log(), held_out, out)
-    finally:
-        run.close()  # also after an error: waits for a checkpoint that is being written
+
+
+@contextlib.contextmanager
+def _closing(run: Run | UnsavedRun) -> Iterator[Run | UnsavedRun]:
+    """Closes a run, also after an error: this waits for a checkpoint that is being written."""
+    try:
+        yield run
+    except KeyboardInterrupt as stop:
+        stop.add_note(run.close())
+        raise
+    except BaseException:
+        run.close()
+        raise
+    run.close()
 
 
 def _open_run(
@@ -85,7 +97,7 @@ def _open_run(
     if out is None:
         return UnsavedRun(config, data.info)
     if resume:
-        return Run.resume(out, config, data.fingerprint)
+        return Run.resume(out, config, data.info, data.fingerprint)
     fingerprint = weights.fingerprint if weights else None
     return Run.create(out, config, data.info, data.fingerprint, fingerprint)
 
@@ -105,7 +117,7 @@ def _fit(
             if weights:
                 run.check_weights(weights.fingerprint)
         done, state = 0, trainer.init(weights and weights.variables)
-    run.forget_after(done)
+    run.continue_after(done)
     if done == epochs:
         return
     feed = trainer.feed(state, done, watch.progress)

@@ -17,6 +17,7 @@ from jaxens.errors import UserError
 from jaxens.models.trunk import below_heads
 from jaxens.runs.run import Run
 from jaxens.runs.unsaved import UnsavedRun
+from jaxens.training.residency import device_memory
 from jaxens.training.settings import Config
 from jaxens.training.state import State, build_model, build_optimizer, init
 
@@ -60,9 +61,12 @@ def data_of(
         progress: called after each image, if data are prepared again.
 
     Raises:
-        UserError: If the data set is not the one that the run was trained on.
+        UserError: If the data set is not the one that the run was trained on, or its prepared
+            data are gone and no `cache_dir` says where to write them.
     """
     settings = run.config.data
+    if cache_dir is None and settings.cache_dir:
+        _check_cache(run.folder, settings.cache)
     data = open_data(
         replace(
             settings,
@@ -71,8 +75,20 @@ def data_of(
         ),
         progress,
     )
-    run.check_data(data.fingerprint)
+    run.check_data(data.info, data.fingerprint)
     return data
+
+
+def _check_cache(folder: Path, cache: Path) -> None:
+    """Checks that a run's own cache folder is in use, before anything is written there.
+
+    The run may come from someone else, and the folder may be any.
+    """
+    if not any(cache.glob("*/*/*/dataset_info.json")):
+        raise UserError(
+            f"{folder / 'config.toml'} names {cache} for prepared data, and there are none: add "
+            "--cache-dir with the folder where they are, or are to be prepared"
+        )
 
 
 def as_ensemble(config: Config, tasks: tuple[Task, ...], state: State) -> Ensemble:
@@ -98,17 +114,25 @@ def as_ensemble(config: Config, tasks: tuple[Task, ...], state: State) -> Ensemb
 
 
 def check_model(config: Config, info: Info) -> None:
-    """Checks that the model can be built for the image size and the tasks.
+    """Checks that the model can be built for the image size and the tasks, and fits the memory.
 
     Raises:
         UserError: If it can't.
     """
+    name, members = config.model.name, config.ensemble.members
     try:
-        abstract_state(config, info)
+        state = abstract_state(config, info)
     except ValueError as error:
         raise UserError(
-            f"--model {config.model.name} with --image-size {config.data.image_size}: {error}"
+            f"--model {name} with --image-size {config.data.image_size}: {error}"
         ) from None
+    needed = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
+    memory = device_memory()
+    if memory is not None and needed > memory:
+        raise UserError(
+            f"--members {members} of --model {name} take {needed / 2**30:,.1f} GiB, without their "
+            f"gradients, and there are {memory / 2**30:,.1f} GiB of memory: choose fewer"
+        )
 
 
 def abstract_state(config: Config, info: Info) -> State:

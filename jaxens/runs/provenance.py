@@ -1,13 +1,15 @@
-"""Records what a run depends on: versions, device, seed, git revision, data and weights."""
+"""Records what a run depends on: versions, device, seed, git revision, data, weights, config."""
 
+import hashlib
 import importlib.metadata
 import os
 import platform
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import jax
 
@@ -16,14 +18,67 @@ from jaxens.training.settings import Config
 _PACKAGES = ("jaxens", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
 
 
-def provenance(config: Config, data: str, weights: str | None) -> dict[str, Any]:
+class Environment(TypedDict, total=False):
+    """The software and the machine of a process."""
+
+    versions: dict[str, str]
+    device: str
+    devices: int
+    backend: str
+    machine: str
+    cores: int | None
+    git: str | None
+    command: list[str]
+    began: str
+
+
+class Resumed(Environment):
+    """A process that went on with a run, after an epoch."""
+
+    after_epoch: int
+
+
+# A call, because "from" is a keyword.
+InitialWeights = TypedDict("InitialWeights", {"from": str, "fingerprint": str})
+
+
+class Provenance(Environment):
+    """The content of provenance.json.
+
+    `files` has the checksums (SHA-256) of config.toml and info.json, `data` the fingerprint of
+    the data set.
+    """
+
+    data: str
+    seed: NotRequired[int]
+    weights: NotRequired[InitialWeights | None]
+    files: NotRequired[dict[str, str]]
+    resumed: NotRequired[list[Resumed]]
+
+
+def provenance(
+    config: Config, data: str, weights: str | None, files: Mapping[str, str]
+) -> Provenance:
     """Returns the software, the machine and the inputs of a run, as JSON values.
 
     Args:
         config: of the run.
         data: fingerprint of the data set.
         weights: fingerprint of the initial weights, if there are any.
+        files: text of the run's files, by name.
     """
+    return {
+        **environment(),
+        "seed": config.optim.seed,
+        "data": data,
+        "weights": {"from": config.model.weights, "fingerprint": weights} if weights else None,
+        "files": {name: checksum(text) for name, text in files.items()},
+        "resumed": [],
+    }
+
+
+def environment() -> Environment:
+    """Returns the software and the machine of this process, as JSON values."""
     devices = jax.devices()
     return {
         "versions": {
@@ -34,14 +89,41 @@ def provenance(config: Config, data: str, weights: str | None) -> dict[str, Any]
         "devices": len(devices),
         "backend": jax.default_backend(),
         "machine": platform.platform(),
-        "cores": os.cpu_count(),
-        "seed": config.optim.seed,
+        "cores": _cores(),
         "git": _git_revision(),
-        "data": data,
-        "weights": {"from": config.model.weights, "fingerprint": weights} if weights else None,
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "began": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
+
+
+def changes(before: Environment, now: Environment) -> str:
+    """Describes what has changed between two processes, of what their numbers depend on.
+
+    Sums are split over cores and devices, so the last digits depend on how many there are.
+    """
+    names = ("device", "devices", "backend", "cores")
+    changed = [
+        f"{name} {before.get(name)} before, {now.get(name)} now"
+        for name in names
+        if before.get(name) != now.get(name)
+    ]
+    versions, others = before.get("versions", {}), now.get("versions", {})
+    changed += [
+        f"{name} {versions.get(name)} before, {others.get(name)} now"
+        for name in sorted(versions.keys() | others.keys())
+        if versions.get(name) != others.get(name)
+    ]
+    return "; ".join(changed)
+
+
+def checksum(text: str) -> str:
+    """Returns the SHA-256 of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _cores() -> int | None:
+    """Returns the number of cores that XLA uses: those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _git_revision() -> str | None:

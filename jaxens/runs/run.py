@@ -2,28 +2,37 @@
 
 config.toml       the whole config
 info.json         the tasks and parts of the data set
-provenance.json   versions, device, seed, git revision, fingerprints of data and weights
+provenance.json   versions, device, seed, git revision, fingerprints of data and weights, checksums
 metrics.jsonl     one line per epoch, and a last one with the held-out scores
 checkpoints/      the last two and the best
 """
 
 import json
 import logging
-import os
 import shutil
-import tempfile
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from jaxens.data.schema import Info
 from jaxens.errors import UserError
-from jaxens.files import write_text
+from jaxens.files import in_use, lock, partial_path, read_text, write_text
 from jaxens.runs import config as configs
 from jaxens.runs.checkpoints import Checkpoints
-from jaxens.runs.provenance import provenance
+from jaxens.runs.log import read_lines, to_line
+from jaxens.runs.provenance import (
+    Provenance,
+    Resumed,
+    changes,
+    checksum,
+    environment,
+    provenance,
+)
+from jaxens.runs.records import difference, read_json
 from jaxens.training.settings import Config
 
 log = logging.getLogger(__name__)
+
+RESTORE = "restore that file, or train again with another --out"
 
 
 class Run:
@@ -33,14 +42,26 @@ class Run:
         folder: the run directory.
         config: of the run.
         info: tasks and parts of the data set.
+        record: what is known of how the run was made.
         checkpoints: of the run.
     """
 
-    def __init__(self, folder: Path, config: Config, info: Info):
+    def __init__(
+        self,
+        folder: Path,
+        config: Config,
+        info: Info,
+        record: Provenance,
+        locked: IO[bytes] | None = None,
+        *,
+        new: bool = False,
+    ):
         self.folder = folder
         self.config = config
         self.info = info
+        self.record = record
         self.checkpoints = Checkpoints(folder / "checkpoints")
+        self._lock, self._new = locked, new
 
     @classmethod
     def create(
@@ -60,18 +81,20 @@ class Run:
         """
         check_absent(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        temporary = partial_path(folder)
+        temporary.mkdir()
+        files = {"info.json": info.to_json(), "config.toml": configs.to_toml(config)}
+        record = provenance(config, data, weights, files)
         try:
-            temporary.chmod(0o777 & ~_umask())
-            write_text(temporary / "info.json", info.to_json())
-            record = json.dumps(provenance(config, data, weights), indent=2)
-            write_text(temporary / "provenance.json", record)
-            write_text(temporary / "config.toml", configs.to_toml(config))
-            temporary.replace(folder)  # all files appear at once; an empty folder may exist
+            for name, text in files.items():
+                write_text(temporary / name, text)
+            write_text(temporary / "provenance.json", json.dumps(record, indent=2))
+            locked = lock(temporary)
+            _rename(temporary, folder)  # all files appear at once, with their lock
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
-        return cls(folder, config, info)
+        return cls(folder, config, info, record, locked, new=True)
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -81,44 +104,52 @@ class Run:
             UserError: If the folder is not a run, or its files can't be read.
         """
         check_present(folder)
-        try:
-            info = Info.from_json((folder / "info.json").read_text())
-        except (OSError, ValueError, KeyError):
-            raise UserError(
-                f"{folder / 'info.json'} can't be read: copy it from another run on the same data"
-            ) from None
-        return cls(folder, configs.load(folder / "config.toml"), info)
+        config = configs.load(folder / "config.toml", complete=True)
+        info = _read_info(folder / "info.json")
+        record = _read_record(folder)
+        return cls(folder, config, info, record)
 
     @classmethod
-    def resume(cls, folder: Path, config: Config, data: str) -> Self:
-        """Opens a run to continue it.
+    def resume(cls, folder: Path, config: Config, info: Info, data: str) -> Self:
+        """Opens a run to continue it; no other process can do so until it is closed.
 
         Raises:
-            UserError: If the config or the data set differs from that of the run.
+            UserError: If the config or the data set differs from that of the run, or another
+                process trains it.
         """
-        run = cls.open(folder)
-        check_same(run.config, config, folder)
-        run.check_data(data)
+        check_present(folder)
+        check_path(folder)
+        locked = lock(folder)
+        try:
+            run = cls.open(folder)
+            check_same(run.config, config, folder)
+            run.check_data(info, data)
+        except BaseException:
+            locked.close()
+            raise
+        run._lock = locked
         return run
 
-    def check_data(self, fingerprint: str) -> None:
-        """Checks that the run was trained on the data set with this fingerprint.
+    def check_data(self, info: Info, fingerprint: str) -> None:
+        """Checks that the run was trained on this data set.
+
+        Args:
+            info: of the data set.
+            fingerprint: of the data set.
 
         Raises:
-            UserError: If it was not, or its record can't be read.
+            UserError: If it was not, or its info.json has been changed.
         """
-        path = self.folder / "provenance.json"
-        try:
-            expected = json.loads(path.read_text())["data"]
-        except (OSError, ValueError, KeyError):
-            raise UserError(
-                f"{path} can't be read: correct it; the only field needed is data, the "
-                f"fingerprint of the data set, which is now {fingerprint!r}"
-            ) from None
+        expected = self.record["data"]
         if expected != fingerprint:
             raise UserError(
                 f"{self.folder} was trained on other data (fingerprint {expected}, now "
                 f"{fingerprint}): restore those data, or train again with another --out"
+            )
+        own, of_data = (json.loads(each.to_json()) for each in (self.info, info))
+        if changed := difference(own, of_data):
+            raise UserError(
+                f"{self.folder / 'info.json'} differs from the data set: {changed}: {RESTORE}"
             )
 
     def check_weights(self, fingerprint: str) -> None:
@@ -127,8 +158,8 @@ class Run:
         Raises:
             UserError: If it did not.
         """
-        record = json.loads((self.folder / "provenance.json").read_text())
-        expected = (record.get("weights") or {}).get("fingerprint")
+        weights = self.record.get("weights")
+        expected = weights and weights["fingerprint"]
         if expected != fingerprint:
             raise UserError(
                 f"{self.config.model.weights} holds other weights than {self.folder} started from "
@@ -139,29 +170,45 @@ class Run:
     def log(self, **numbers: Any) -> None:
         """Appends a line to the metrics log."""
         with (self.folder / "metrics.jsonl").open("a") as file:
-            file.write(json.dumps(numbers) + "\n")
+            file.write(to_line(numbers))
 
     def read_log(self) -> list[dict[str, Any]]:
-        """Returns the lines of the metrics log; a half-written line is left out with a warning."""
-        path = self.folder / "metrics.jsonl"
-        lines = path.read_text().splitlines() if path.exists() else []
-        read = []
-        for number, line in enumerate(lines, start=1):
-            try:
-                read.append(json.loads(line))
-            except ValueError:
-                log.warning(f"{path}: line {number} is half-written and left out")
-        return read
+        """Returns the lines of the metrics log; damaged ones are left out with a warning."""
+        return read_lines(self.folder / "metrics.jsonl")
 
-    def forget_after(self, epoch: int) -> None:
-        """Removes the log's lines of epochs after `epoch`, which will be trained again."""
+    def continue_after(self, epoch: int) -> None:
+        """Prepares to train the epochs after `epoch`.
+
+        Their lines are removed from the log. A resume goes into the provenance.
+        """
         kept = [line for line in self.read_log() if line.get("epoch", epoch + 1) <= epoch]
-        text = "".join(json.dumps(line) + "\n" for line in kept)
-        write_text(self.folder / "metrics.jsonl", text)
+        write_text(self.folder / "metrics.jsonl", "".join(map(to_line, kept)))
+        if self._new:
+            return
+        now = environment()
+        resumed = [*self.record.get("resumed", []), Resumed(**now, after_epoch=epoch)]
+        if changed := changes(self.record, now):
+            log.warning(
+                f"{self.folder} began elsewhere ({changed}): from here on, numbers may differ in "
+                "their last digits from those of a run that never stopped"
+            )
+        self.record["resumed"] = resumed
+        write_text(self.folder / "provenance.json", json.dumps(self.record, indent=2))
 
-    def close(self) -> None:
-        """Waits until all checkpoints are on disk, and closes them."""
+    def close(self) -> str:
+        """Waits until all checkpoints are on disk, and closes them. Says what is kept.
+
+        A new run without a checkpoint is removed, because it would block the next try.
+        """
         self.checkpoints.close()
+        epochs = self.checkpoints.epochs()
+        if self._new and not epochs:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        if self._lock is not None:
+            self._lock.close()
+        if epochs:
+            return f"{self.folder} is kept up to epoch {max(epochs)}: --resume continues it"
+        return "nothing was saved, because no epoch was finished"
 
 
 def check_absent(folder: Path) -> None:
@@ -170,6 +217,7 @@ def check_absent(folder: Path) -> None:
     Raises:
         UserError: If it can't.
     """
+    check_path(folder)
     for parent in folder.parents:
         if parent.exists() and not parent.is_dir():
             raise UserError(f"--out {folder}: {parent} is a file: choose another folder")
@@ -179,6 +227,23 @@ def check_absent(folder: Path) -> None:
         raise UserError(f"{folder} exists: choose another --out, or add --resume to continue it")
     if folder.exists() and any(folder.iterdir()):
         raise UserError(f"{folder} exists and is not empty: choose another --out")
+
+
+def check_path(folder: Path) -> None:
+    """Checks that checkpoints can be written below a folder.
+
+    Orbax finds the parts of a checkpoint by a pattern that contains the path. With pattern
+    characters in the path it finds none, and no checkpoint could be read again.
+
+    Raises:
+        UserError: If they can't.
+    """
+    for path in (folder.absolute(), folder.resolve()):
+        if found := sorted(set("*?[") & set(str(path))):
+            raise UserError(
+                f"--out {folder}: checkpoints can't be written below {path}, because its name has "
+                f"{' '.join(found)} in it: choose another folder"
+            )
 
 
 def check_present(folder: Path) -> None:
@@ -218,7 +283,42 @@ def check_same(expected: Config, config: Config, folder: Path) -> None:
                 )
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _read_info(path: Path) -> Info:
+    remedy = "copy it from another run on the same data"
+    raw = read_json(path, Info, remedy)
+    tasks = raw["tasks"]
+    names = [task["name"] for task in tasks]
+    wrong = ""
+    if not tasks:
+        wrong = "it has no tasks"
+    elif len(set(names)) < len(names):
+        wrong = "it has two tasks of one name"
+    for task in tasks:
+        if not task["classes"] or len(task["classes"]) != len(task["parts"]):
+            wrong = f"task {task['name']!r} has {len(task['classes'])} classes and the parts of "
+            wrong += f"{len(task['parts'])}"
+    if wrong:
+        raise UserError(f"{path} can't be used: {wrong}: {remedy}")
+    return Info.from_json(json.dumps(raw))
+
+
+def _read_record(folder: Path) -> Provenance:
+    """Reads a run's provenance, and compares the checksums in it with its files."""
+    path = folder / "provenance.json"
+    record = read_json(path, Provenance, RESTORE)
+    for name, expected in record.get("files", {}).items():
+        if name in ("config.toml", "info.json") and checksum(read_text(folder / name)) != expected:
+            raise UserError(
+                f"{folder / name} was changed after the run began (its checksum is not that in "
+                f"{path.name}): {RESTORE}"
+            )
+    return record
+
+
+def _rename(temporary: Path, folder: Path) -> None:
+    try:
+        temporary.replace(folder)
+    except OSError:
+        if folder.exists() and any(folder.iterdir()):
+            raise in_use(folder) from None
+        raise

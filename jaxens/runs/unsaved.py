@@ -46,8 +46,9 @@ class UnsavedRun:
         """Returns the lines of the log."""
         return self._lines
 
-    def forget_after(self, epoch: int) -> None:
-        """Does nothing: there are no lines of an earlier process."""
+    def continue_after(self, epoch: int) -> None:
+        """Does nothing: there was no earlier process."""
 
-    def close(self) -> None:
-        """Does nothing: there is nothing to close."""
+    def close(self) -> str:
+        """Says that nothing is kept."""
+        return "nothing was saved, because no folder was named"

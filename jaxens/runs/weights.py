@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from jaxens.errors import UserError
+from jaxens.files import with_home
 from jaxens.models import from_state_dict
 from jaxens.models.tensors import read_tensors
 from jaxens.models.trunk import below_heads, without_heads
@@ -40,9 +41,7 @@ def read_weights(model: Model) -> Weights | None:
     """
     if not model.weights:
         return None
-    path = (
-        imagenet_file(model.name) if model.weights == IMAGENET else Path(model.weights).expanduser()
-    )
+    path = imagenet_file(model.name) if model.weights == IMAGENET else with_home(model.weights)
     if not path.exists():
         raise UserError(f"--weights {path}: there is no such file or run directory")
     variables = _from_run(path, model.name) if path.is_dir() else _from_file(path, model.name)

@@ -1,5 +1,6 @@
 """Decides whether a training set is kept on the device."""
 
+import os
 from typing import Literal
 
 import jax
@@ -16,3 +17,18 @@ def fits_on_device(resident: Literal["auto", "yes", "no"], nbytes: int) -> bool:
         return resident == "yes"
     stats = jax.local_devices()[0].memory_stats() or {}  # none on CPU
     return nbytes <= stats.get("bytes_limit", 4 << 30) // 4
+
+
+def device_memory() -> int | None:
+    """Returns the bytes of memory of all devices of this process; None if they are not known.
+
+    The devices of a CPU share the memory of the machine.
+    """
+    limits = [(device.memory_stats() or {}).get("bytes_limit") for device in jax.local_devices()]
+    known = [limit for limit in limits if limit]
+    if known:
+        return sum(known)
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # Windows, or a system without these names
+        return None

@@ -41,7 +41,7 @@ class Members:
     """trunk below the heads: one per member, one to start from, or that of --weights, untrained"""
 
     def __post_init__(self) -> None:
-        check_number("--members", self.members, least=1)
+        check_number("--members", self.members, least=1, most=10_000)
         if self.diversity == "leave-one-out" and self.members < 2:
             raise UserError(
                 "--diversity leave-one-out needs --members 2 or more: a single member has no data"
@@ -72,8 +72,8 @@ class Optim:
     """seed of weights, order, augmentation and dropout"""
 
     def __post_init__(self) -> None:
-        check_number("--epochs", self.epochs, least=1)
-        check_number("--batch-size", self.batch_size, least=1)
+        check_number("--epochs", self.epochs, least=1, most=1_000_000)
+        check_number("--batch-size", self.batch_size, least=1, most=1_000_000)
         check_number("--learning-rate", self.learning_rate, above=0)
         check_number("--warmup", self.warmup, least=0, below=1)
         check_number("--weight-decay", self.weight_decay, least=0)

@@ -35,7 +35,7 @@ class Trainer:
         tasks: the tasks to train on.
 
     Raises:
-        UserError: If there are fewer images than a batch has.
+        UserError: If there are fewer images than a batch has, or too many steps.
     """
 
     def __init__(self, config: Config, source: Source, tasks: tuple[Task, ...]):
@@ -47,6 +47,11 @@ class Trainer:
                 "choose a smaller one"
             )
         self.steps = self.steps_per_epoch * optim.epochs
+        if self.steps >= 2**31:  # steps are counted in int32
+            raise UserError(
+                f"--epochs {optim.epochs} of {self.steps_per_epoch} steps are more than 2 billion: "
+                "choose fewer"
+            )
         self._config, self._source, self._tasks = config, source, tasks
         self._plan = Plan.make(
             config.ensemble.diversity,
@@ -155,7 +160,7 @@ class _Meter:
                 names = ", ".join(map(str, np.flatnonzero(~np.isfinite(row))))
                 raise UserError(
                     f"member {names} diverged at step {self._next} (its loss is not finite): "
-                    "choose a lower --learning-rate; earlier checkpoints are kept"
+                    "choose a lower --learning-rate"
                 )
             self.total += row
             self._next += 1

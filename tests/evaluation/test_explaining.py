@@ -137,7 +137,7 @@ def test_the_display_changes_colors_and_no_map(ensemble):
 def test_an_explanation_saves_figures_maps_and_provenance(ensemble, tmp_path):
     explanation = explain(ensemble, IMAGES, methods=PAIR, target=2, against=0)
     subject, settings = explanation.subject, explanation.settings
-    provenance = explanations.provenance(ensemble, subject, PAIR, settings, None, "run")
+    provenance = explanations.provenance(ensemble, subject, PAIR, settings, None, "run", "best")
     explanation.save(tmp_path, provenance, save_maps=True)
     figures = {f"{name}.png" for name in ("members", "centers", "single-vs-ensemble")}
     for method in PAIR:
@@ -161,7 +161,7 @@ def test_results_of_something_else_are_never_overwritten(ensemble, tmp_path):
     def provenance(**changes):
         explanation = explain(ensemble, IMAGES, methods=["saliency"], **changes)
         described = explanations.provenance(
-            ensemble, explanation.subject, ["saliency"], explanation.settings, None, "run"
+            ensemble, explanation.subject, ["saliency"], explanation.settings, None, "run", "best"
         )
         return explanation, described
 

@@ -11,6 +11,7 @@ from jaxens.data.settings import Data
 from jaxens.ensemble.quality import quality
 from jaxens.errors import UserError
 from jaxens.runs import Watch, train
+from jaxens.runs.log import read_lines
 from jaxens.training.settings import Config, Members, Optim
 
 pytestmark = pytest.mark.slow
@@ -109,10 +110,9 @@ def test_with_a_folder_the_same_ensemble_and_history_are_written(config, trained
     for ensemble in (saved.ensemble, loaded):
         for name, logits in trained.ensemble.all_logits(images).items():
             np.testing.assert_array_equal(ensemble.all_logits(images)[name], logits)
-    lines = (saved.folder / "metrics.jsonl").read_text().splitlines()
+    lines = read_lines(saved.folder / "metrics.jsonl")
     assert len(lines) == EPOCHS + 1
-    for line, row in zip(lines, trained.history, strict=True):
-        kept = json.loads(line)
+    for kept, row in zip(lines, trained.history, strict=True):
         for timed in (kept, row := dict(row)):
             timed.pop("member_images_per_second", None)
         np.testing.assert_equal(kept, json.loads(json.dumps(row)))

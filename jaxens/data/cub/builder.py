@@ -31,6 +31,7 @@ from jaxens.data.records import dataset_info
 from jaxens.data.schema import Example
 from jaxens.data.settings import Data
 from jaxens.errors import UserError
+from jaxens.files import with_home
 
 __all__ = ["Cub", "prepare", "read"]
 
@@ -41,7 +42,7 @@ _MOST_CLASSES = 25  # a gray level of CUB is 51 or more
 
 def prepare_from(settings: Data, progress: Progress) -> tfds.core.DatasetBuilder:
     """Reads the folder that the settings name, see `prepare`."""
-    return prepare(Path(settings.data_dir).expanduser(), settings.cache, progress)
+    return prepare(with_home(settings.data_dir), settings.cache, progress)
 
 
 def prepare(

@@ -1,0 +1,53 @@
+"""Signals that stop a command: it ends with one line, and what was saved is kept.
+
+This loads nothing else, so that it works while everything else is imported.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+from types import FrameType
+
+SIGPIPE = 13  # Windows has none
+_WORDS = {"SIGINT": "stopped", "SIGTERM": "stopped by SIGTERM", "SIGHUP": "stopped by SIGHUP"}
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal asks the command to stop. The message says which; `code` is the exit code."""
+
+    def __init__(self, message: str, number: int):
+        super().__init__(message)
+        self.code = 128 + number
+
+
+def handle() -> None:
+    """Turns signals that stop a process into `Stopped`. Those that are ignored stay so (nohup)."""
+    usual = (signal.SIG_DFL, signal.default_int_handler)
+    for name in _WORDS:
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) in usual:
+            signal.signal(number, _stop)
+
+
+def drop_output() -> None:
+    """Keeps Python from writing the rest to a pipe that nobody reads."""
+    with contextlib.suppress(OSError, ValueError):  # no file, as in a notebook
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    message = _WORDS[signal.Signals(number).name]
+    if _is_importing(frame):
+        # An exception in an import comes out as another one, or not at all. Nothing is open yet.
+        print(f"jaxens: {message}", file=sys.stderr, flush=True)
+        os._exit(128 + number)
+    raise Stopped(message, number)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
