@@ -2,17 +2,17 @@
 
 import os
 import sys
-import typing
-
-if typing.TYPE_CHECKING:
-    from jaxens.ensemble import Ensemble
-
-__version__ = "0.1.0"
 
 if sys.argv[:1] == ["-m"]:  # `python -m jaxens.COMMAND`: Ctrl-C during its imports is one line
     from jaxens.cli import signals
 
     signals.handle()
+
+TYPE_CHECKING = False  # as in `typing`, which takes a while to import
+if TYPE_CHECKING:
+    from jaxens.ensemble import Ensemble
+
+__version__ = "0.1.0"
 
 
 def load(run: str | os.PathLike[str]) -> "Ensemble":

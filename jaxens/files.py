@@ -79,16 +79,16 @@ def read_text(path: Path) -> str:
     return content.decode("utf-8-sig")
 
 
-def with_home(path: str) -> Path:
+def with_home(path: str, remedy: str = "name a full path") -> Path:
     """Returns a path whose "~" is the user's home folder.
 
     Raises:
-        UserError: If the system does not know that folder.
+        UserError: If the system does not know that folder. It ends with the remedy.
     """
     try:
         return Path(path).expanduser()
     except RuntimeError:  # in a container, a user's number often has no name
-        raise UserError(f"{path}: there is no home folder: set HOME, or name a full path") from None
+        raise UserError(f"{path}: there is no home folder: set HOME, or {remedy}") from None
 
 
 def lock(folder: Path) -> IO[bytes]:

@@ -52,6 +52,7 @@ def call(
         ),
         result_action="return_value",
         help_format="plaintext",
+        suppress_keyboard_interrupt=False,  # `run` says what is kept
     )
     app.default(command)
     words = sys.argv[1:] if arguments is None else [str(word) for word in arguments]

@@ -78,4 +78,5 @@ def default_cache() -> Path:
     Raises:
         UserError: if the user has no home folder.
     """
-    return with_home(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "jaxens"
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return with_home(base, "add --cache-dir for prepared data") / "jaxens"
