@@ -1,0 +1,92 @@
+"""A signal or a closed pipe ends a command with one line and the code that shells expect."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+RUN = "from jaxens.cli import parser, signals\nfrom jaxens.cli.console import say\n"
+WAIT = "def command():\n    say('ready')\n    signals.signal.pause()\nparser.run(command)"
+KEPT = """
+def command():
+    try:
+        say('ready')
+        signals.signal.pause()
+    except KeyboardInterrupt as stop:
+        stop.add_note('epoch 3 is kept')
+        raise
+parser.run(command)
+"""
+
+
+def started(*words, path=""):
+    # A shell that starts tests in the background ignores Ctrl-C, and children inherit that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            [sys.executable, *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join([str(path), *filter(None, sys.path)])},
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def ended(process, number):
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    return process.returncode, errors
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (signal.SIGINT, "stopped"),
+        (signal.SIGTERM, "stopped by SIGTERM"),
+        (signal.SIGHUP, "stopped by SIGHUP"),
+    ],
+)
+def test_a_signal_ends_a_command_with_one_line_that_says_what_is_kept(number, words):
+    line = f"jaxens: {words}; epoch 3 is kept\n"
+    assert ended(started("-c", RUN + KEPT), number) == (128 + number, line)
+
+
+def test_an_ignored_hangup_stays_ignored():
+    """As nohup wants it."""
+    ignore = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+    process = started("-c", ignore + RUN + WAIT)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=60)[1] == "jaxens: stopped by SIGTERM\n"
+
+
+@pytest.mark.parametrize("words", [["-m", "jaxens.train"], ["-m", "jaxens", "train"]])
+def test_ctrl_c_while_a_command_imports_is_one_line(words, tmp_path):
+    slow = "import signal\nprint('ready', flush=True)\nsignal.pause()\n"
+    (tmp_path / "cyclopts.py").write_text(slow)
+    assert ended(started(*words, path=tmp_path), signal.SIGINT) == (130, "jaxens: stopped\n")
+
+
+def test_importing_the_library_changes_no_signal_handler():
+    code = "import signal; import jaxens, jaxens.runs, jaxens.train; print('ready', flush=True)\n"
+    code += "assert signal.getsignal(signal.SIGINT) is signal.default_int_handler"
+    process = started("-c", code)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+def test_a_command_whose_output_is_closed_ends_with_a_word():
+    endless = "def command():\n    while True:\n        say('ready')\nparser.run(command)"
+    process = started("-c", RUN + endless)
+    assert process.stdout.readline() == "ready\n"
+    process.stdout.close()
+    errors = process.stderr.read()
+    assert errors == "jaxens: stopped, because its output is no longer read\n"
+    assert process.wait(timeout=60) == 128 + signal.SIGPIPE
+    process.stderr.close()

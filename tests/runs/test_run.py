@@ -1,0 +1,277 @@
+"""A run directory is read as it was written, or its file and place are named in one line."""
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from dataclasses import replace
+
+import jax.numpy as jnp
+import pytest
+import tomli_w
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxens.data.schema import Info, Task
+from jaxens.data.settings import Data
+from jaxens.errors import UserError
+from jaxens.runs import config as configs
+from jaxens.runs.loading import data_of
+from jaxens.runs.provenance import checksum
+from jaxens.runs.run import Run
+from jaxens.training.settings import Config, Members
+
+WING = Task.multiclass("wing", ("plain", "barred"), ("wing",))
+MARKS = Task.multilabel("marks", {"eye ring": ("eye",), "crest": ("head",)})
+INFO = Info("Birds", (WING, MARKS), points=("eye", "head"), masks=("wing",))
+CONFIG = Config(ensemble=Members(3))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Of a run with one epoch."""
+    run = Run.create(tmp_path / "run", CONFIG, INFO, data="0123")
+    run.checkpoints.save(1, {"weights": jnp.zeros(3)}, 0.5)
+    run.log(epoch=1, step=4, loss=[1.5], member_images_per_second=9.5, val={})
+    run.close()
+    return run.folder
+
+
+def edit(folder, name, change):
+    """Changes the text of a file."""
+    path = folder / name
+    text = path.read_text()
+    changed = change(text)
+    assert changed != text
+    path.write_text(changed)
+
+
+def update_checksums(folder):
+    """As somebody does who writes a run directory by hand."""
+
+    def change(text):
+        record = json.loads(text)
+        files = {name: checksum((folder / name).read_text()) for name in record["files"]}
+        return json.dumps(record | {"files": files})
+
+    edit(folder, "provenance.json", change)
+
+
+def refusal(folder):
+    with pytest.raises(UserError) as caught:
+        Run.open(folder)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_run_is_read_as_it_was_written(folder):
+    run = Run.open(folder)
+    assert (run.config, run.info) == (CONFIG, INFO)
+    run.check_data(INFO, "0123")
+
+
+def test_every_cut_of_the_config_is_refused(folder):
+    """None is filled up with defaults."""
+    whole = (folder / "config.toml").read_text()
+    for end in range(0, len(whole) - 1, 7):
+        (folder / "config.toml").write_text(whole[:end])
+        assert str(folder / "config.toml") in refusal(folder)
+
+
+def test_without_its_last_section_a_config_is_not_whole(folder):
+    edit(folder, "config.toml", lambda text: text.split("[augment]", maxsplit=1)[0])
+    assert "config.toml lacks flip of [augment]" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [("config.toml", "members = 3", "members = 4"), ("info.json", "barred", "spotted")],
+)
+def test_a_file_that_was_changed_after_the_run_began_is_named(folder, name, old, new):
+    edit(folder, name, lambda text: text.replace(old, new))
+    assert f"{folder / name} was changed after the run began" in refusal(folder)
+
+
+def test_class_names_that_are_not_those_of_the_data_are_refused(folder):
+    rotated = json.dumps(["barred", "plain"])
+    edit(folder, "info.json", lambda text: text.replace('["plain", "barred"]', rotated))
+    update_checksums(folder)
+    message = r'info.json differs from the data set: tasks\[0\].classes\[0\] is "barred", not "pla'
+    with pytest.raises(UserError, match=message):
+        Run.open(folder).check_data(INFO, "0123")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_config(folder):
+    text = (folder / "config.toml").read_text()
+    (folder / "config.toml").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert Run.open(folder).config == CONFIG
+
+
+INFO_TEXT = json.loads(INFO.to_json())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("info.json", "[]", "it is a list, not an object"),
+        ("info.json", "null", "it is null, not an object"),
+        ("info.json", json.dumps(INFO_TEXT | {"tasks": []}), "it has no tasks"),
+        ("info.json", INFO.to_json().replace('"barred"', "3"), "classes[1] is 3, not text"),
+        ("info.json", INFO.to_json().replace('"barred"', '"x", "y"'), "has 3 classes"),
+        ("info.json", INFO.to_json().replace("marks", "wing"), "two tasks of one name"),
+        ("info.json", "[" * 10_000, "nested too deeply"),
+        ("info.json", "[" + "9" * 5000 + "]", "info.json can't be read"),
+        ("provenance.json", "[]", "provenance.json can't be read: it is a list"),
+        ("provenance.json", "{}", "it lacks data"),
+        ("provenance.json", "[" * 10_000, "nested too deeply"),
+        ("config.toml", "a = " + "[" * 10_000, "nested too deeply"),
+        ("config.toml", "", "config.toml lacks"),
+    ],
+)
+def test_a_strangers_file_is_one_line(folder, name, content, message):
+    (folder / name).write_text(content)
+    assert message in refusal(folder)
+
+
+@pytest.mark.parametrize("name", ["info.json", "provenance.json"])
+def test_a_pipe_in_place_of_a_file_is_one_line(folder, name):
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    assert f"{folder / name} can't be read (it is no regular file)" in refusal(folder)
+
+
+OTHERS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.sampled_from([0, -1, 10**18, 10**400, 2.5, float("nan"), float("inf"), [], {}, [[1]]]),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=20),
+    st.lists(st.integers(), max_size=2),
+    st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
+)
+
+
+def places(value, where=()):
+    """Where the values in a nest of objects and lists are."""
+    yield where
+    keys = (
+        value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    )
+    for key in keys:
+        yield from places(value[key], (*where, key))
+
+
+def replaced(value, where, other):
+    if not where:
+        return other
+    copy = value.copy()
+    copy[where[0]] = replaced(value[where[0]], where[1:], other)
+    return copy
+
+
+@pytest.mark.parametrize("name", ["config.toml", "info.json", "provenance.json", "metrics.jsonl"])
+def test_with_any_value_replaced_a_run_is_read_right_or_refused_in_one_line(
+    folder, name, monkeypatch
+):
+    """Also where somebody has put the new checksums into the provenance."""
+    read, write = (tomllib.loads, tomli_w.dumps) if name == "config.toml" else (json.loads, None)
+    examples = 40 if write else 150
+    if not write:  # which takes a tenth of a second
+        monkeypatch.setattr("jaxens.runs.config.load", lambda *_, **__: CONFIG)
+    original = (folder / name).read_text()
+    record = (folder / "provenance.json").read_text()
+    value = read(original)
+
+    @settings(max_examples=examples, deadline=None, derandomize=True, database=None)
+    @given(st.sampled_from(list(places(value))), OTHERS, st.booleans())
+    def holds(where, other, update):
+        changed = replaced(value, where, other)
+        try:
+            text = write(changed) if write else json.dumps(changed) + "\n"
+        except (TypeError, AttributeError, ValueError):  # TOML has no null, for example
+            return
+        (folder / "provenance.json").write_text(record)
+        (folder / name).write_text(text)
+        if update and name in ("config.toml", "info.json") and text != original:
+            update_checksums(folder)
+        try:
+            run = Run.open(folder)
+            run.check_data(INFO, "0123")
+            lines = run.read_log()
+        except UserError as error:
+            message = str(error)
+        else:
+            message = "read"
+            assert run.info == INFO
+            assert len(lines) <= 1
+            assert run.config == CONFIG or update
+        assert "\n" not in message
+
+    holds()
+
+
+@pytest.mark.parametrize("character", "*?[")
+def test_a_folder_below_a_pattern_is_refused_before_anything_is_written(tmp_path, character):
+    folder = tmp_path / f"a{character}x]" / "run"
+    with pytest.raises(UserError, match="checkpoints can't be written below"):
+        Run.create(folder, CONFIG, INFO, data="0123")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_ends_before_its_first_checkpoint_leaves_nothing(tmp_path):
+    run = Run.create(tmp_path / "run", CONFIG, INFO, data="0123")
+    assert run.close() == "nothing was saved, because no epoch was finished"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_start_left_is_removed_by_the_next(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    (tmp_path / f".run.{dead.pid}").mkdir()
+    (tmp_path / f".run.{dead.pid}" / "info.json").touch()
+    Run.create(tmp_path / "run", CONFIG, INFO, data="0123")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_one_process_at_a_time_trains_a_run(tmp_path, folder):
+    new = Run.create(tmp_path / "new", CONFIG, INFO, data="0123")
+    with pytest.raises(UserError, match=f"another process writes into {new.folder}"):
+        Run.resume(new.folder, CONFIG, INFO, "0123")
+    first = Run.resume(folder, CONFIG, INFO, "0123")
+    with pytest.raises(UserError, match=f"another process writes into {folder}"):
+        Run.resume(folder, CONFIG, INFO, "0123")
+    assert first.close() == f"{folder} is kept up to epoch 1: --resume continues it"
+    with pytest.raises(UserError, match=r"optim.epochs is 12, not 3"):
+        Run.resume(folder, replace(CONFIG, optim=replace(CONFIG.optim, epochs=3)), INFO, "0123")
+    Run.resume(folder, CONFIG, INFO, "0123").close()
+
+
+def test_each_resume_is_in_the_provenance_and_other_cores_are_named(folder, monkeypatch, caplog):
+    def resume():
+        run = Run.resume(folder, CONFIG, INFO, "0123")
+        run.continue_after(1)
+        run.close()
+        return json.loads((folder / "provenance.json").read_text())["resumed"]
+
+    assert [resumed["after_epoch"] for resumed in resume()] == [1]
+    assert caplog.text == ""
+    monkeypatch.setattr("jaxens.runs.provenance._cores", lambda: 99)
+    assert [resumed["cores"] == 99 for resumed in resume()] == [False, True]
+    assert "99 now): from here on, numbers may differ in their last digits" in caplog.text
+    Run.open(folder)
+
+
+def test_data_are_prepared_nowhere_but_where_the_user_says(tmp_path):
+    """The config of a run may be a stranger's."""
+    config = replace(CONFIG, data=Data(cache_dir=str(tmp_path / "theirs")))
+    run = Run.create(tmp_path / "run", config, INFO, data="0123")
+    with pytest.raises(UserError, match=r"config.toml names .*theirs .*: add --cache-dir"):
+        data_of(run)
+    assert not (tmp_path / "theirs").exists()
+
+
+def test_a_config_with_all_keys_is_complete_without_its_empty_lists(tmp_path):
+    (tmp_path / "config.toml").write_text(configs.to_toml(CONFIG))
+    assert configs.load(tmp_path / "config.toml", complete=True) == CONFIG

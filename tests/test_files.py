@@ -1,0 +1,69 @@
+"""Files are written whole, leftovers of killed processes go, and a lock ends with its process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jaxens.data.settings import default_cache
+from jaxens.errors import UserError
+from jaxens.files import lock, partial_path, read_text, with_home, write_text
+
+HOLD = "import sys, pathlib, jaxens.files as f; held = f.lock(pathlib.Path(sys.argv[1])); print(1, flush=True); input()"  # noqa: E501
+
+
+def finished_process():
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    return done.pid
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_running_one_writes_is_not(tmp_path):
+    dead, alive = finished_process(), os.getppid()
+    for name in (f".x.png.{dead}", f".x.png.{alive}", f".other.png.{dead}", ".x.png.part"):
+        (tmp_path / name).write_text("half")
+    (tmp_path / f".run.{dead}").mkdir()
+    write_text(tmp_path / "x.png", "whole")
+    assert partial_path(tmp_path / "run") == tmp_path / f".run.{os.getpid()}"
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"x.png", f".x.png.{alive}", f".other.png.{dead}", ".x.png.part"}
+
+
+def test_one_process_has_a_folder_and_a_killed_one_lets_go(tmp_path):
+    folder = tmp_path / "new"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with holder:
+        assert holder.stdout.readline() == b"1\n"
+        with pytest.raises(UserError, match=f"another process writes into {folder}: wait"):
+            lock(folder)
+        holder.kill()
+    with lock(folder), pytest.raises(UserError, match="another process"):
+        lock(folder)
+    lock(folder).close()
+
+
+def test_a_byte_order_mark_is_no_text(tmp_path):
+    (tmp_path / "a.toml").write_bytes(b"\xef\xbb\xbfa = 1")
+    assert read_text(tmp_path / "a.toml") == "a = 1"
+
+
+def test_a_pipe_or_a_device_is_never_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
+        with pytest.raises(OSError, match="no regular file"):
+            read_text(path)
+
+
+def test_a_user_without_a_home_folder_learns_what_to_set(monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", lambda _: (_ for _ in ()).throw(KeyError("54321")))
+    with pytest.raises(UserError, match=r"no home folder: set HOME, or add --cache-dir"):
+        default_cache()
+    with pytest.raises(UserError, match=r"~/birds: there is no home folder: set HOME, or name"):
+        with_home("~/birds")
+    assert with_home("/birds") == Path("/birds")
