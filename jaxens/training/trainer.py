@@ -19,6 +19,7 @@ from jaxens.training.settings import Config
 from jaxens.training.state import State, build_model, build_optimizer, init, trained_members
 from jaxens.training.step import train_all, train_one
 
+MOST_STEPS = 2**31 - 1  # they are counted in int32
 Losses = Float[np.ndarray, "member"]
 OnStep = Callable[[Losses, float], None]  # a finished step's losses and member-images per second
 
@@ -47,10 +48,10 @@ class Trainer:
                 "choose a smaller one"
             )
         self.steps = self.steps_per_epoch * optim.epochs
-        if self.steps >= 2**31:  # steps are counted in int32
+        if self.steps > MOST_STEPS:
             raise UserError(
-                f"--epochs {optim.epochs} of {self.steps_per_epoch} steps are more than 2 billion: "
-                "choose fewer"
+                f"--epochs {optim.epochs} of {self.steps_per_epoch} steps are more than "
+                f"{MOST_STEPS:,} steps: choose fewer"
             )
         self._config, self._source, self._tasks = config, source, tasks
         self._plan = Plan.make(

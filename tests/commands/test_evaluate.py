@@ -19,6 +19,7 @@ from jaxens.data.source import load
 from jaxens.errors import UserError
 from jaxens.evaluate import main as evaluate
 from jaxens.evaluation.augmented import augmented
+from jaxens.files import lock
 from jaxens.runs.loading import best_ensemble
 from jaxens.runs.run import Run
 
@@ -263,6 +264,12 @@ def test_masks_points_and_images_are_changed_alike(run):
         offset = np.abs(np.asarray(before) - test.points[i, row])
         np.testing.assert_allclose(np.abs(np.asarray(after) - point), offset, atol=0.08)
         assert not np.array_equal(moved.masks[i], test.masks[i])
+
+
+def test_one_process_at_a_time_writes_into_the_folder_of_an_evaluation(run, tmp_path):
+    message = f"another process writes into {tmp_path}: wait until it ends, or name another --out"
+    with lock(tmp_path), pytest.raises(UserError, match=message):
+        evaluated(run.folder, "--methods", "saliency", "--out", str(tmp_path))
 
 
 def test_another_question_never_overwrites_an_evaluation(run, scores):

@@ -19,7 +19,7 @@ from jaxens.data.opening import open_data
 from jaxens.errors import UserError
 from jaxens.evaluation.explainer import Explainer
 from jaxens.explain import main as explain
-from jaxens.runs.loading import best_ensemble
+from jaxens.runs.loading import abstract_state, best_ensemble
 from jaxens.runs.run import Run
 
 pytestmark = pytest.mark.slow
@@ -87,6 +87,9 @@ def test_the_prediction_is_explained_and_printed_with_the_members_that_agree(run
         "--save-maps", "--out", tmp_path,
     )  # fmt: skip
     maps, provenance = read(tmp_path)
+    opened = Run.open(run.folder)
+    epoch, _ = opened.checkpoints.best(abstract_state(opened.config, opened.info))
+    assert provenance["explained"]["checkpoint"] == f"epoch {epoch}, the best"
     ensemble = jaxens.load(run.folder)
     images = jnp.asarray(np.stack([source[row].image for row in (2, 7)]))
     logits = np.asarray(ensemble.logits(images, "wing_pattern"), np.float64)

@@ -1,6 +1,7 @@
 """Checkpoints are restored bitwise; for a damaged one, the one before is used."""
 
 import errno
+import gc
 import shutil
 import signal
 from typing import NamedTuple
@@ -67,6 +68,61 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path, dama
     np.testing.assert_array_equal(latest["weights"], state(2)["weights"])
     assert f"{tmp_path / '3'} is damaged" in caplog.text
     assert checkpoints.best(LIKE)[0] == 2
+    assert checkpoints.chosen == "epoch 2, not the best"
+
+
+@pytest.mark.parametrize("damage", ["each bit", b"", b"{", b"[]", b'{"contents": 3, "crc32": 3}'])
+def test_a_damaged_score_never_makes_another_checkpoint_the_best(tmp_path, damage, caplog):
+    saved(tmp_path, [0.5, 0.25])
+    file = tmp_path / "1" / "sums" / "metadata"
+    whole = file.read_bytes()
+    changed = [damage]
+    if damage == "each bit":
+        places = range(whole.index(b"score"), whole.index(b"score") + 13)
+        changed = [whole[:i] + bytes([whole[i] ^ 1]) + whole[i + 1 :] for i in places]
+    for content in changed:
+        caplog.clear()
+        file.write_bytes(content)
+        checkpoints = Checkpoints(tmp_path)
+        assert checkpoints.best(LIKE)[0] == 2
+        assert checkpoints.chosen == "epoch 2, not the best"
+        assert f"{tmp_path / '1'} is damaged (its score can't be read)" in caplog.text
+    file.write_bytes(whole)
+    checkpoints = Checkpoints(tmp_path)
+    assert checkpoints.best(LIKE)[0] == 1
+    assert checkpoints.chosen == "epoch 1, the best"
+
+
+def test_a_checkpoint_that_does_not_fit_the_config_is_named_with_the_first_difference(
+    tmp_path, caplog
+):
+    checkpoints = saved(tmp_path, [0.1, 0.2])
+    message = rf"{tmp_path / '2'} does not fit config.toml: "
+    more = jax.eval_shape(lambda: state(0) | {"weights": jnp.zeros((4, 400))})
+    with pytest.raises(UserError, match=message + r"weights is float32\[3, 400\], .*32\[4, 400\]"):
+        checkpoints.latest(more)
+    with pytest.raises(UserError, match=message + r"bias is absent, and .* float32\[3\]"):
+        checkpoints.best(jax.eval_shape(lambda: state(0) | {"bias": jnp.zeros(3)}))
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("piece", ["d", "ocdbt.process_0/d", "ocdbt.process_0", "manifest.ocdbt"])
+def test_a_missing_piece_of_a_checkpoint_is_one_line(tmp_path, piece, caplog, capfd):
+    checkpoints = saved(tmp_path, [0.1, 0.2])
+    path = tmp_path / "2" / "state" / piece
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert checkpoints.latest(LIKE)[0] == 1
+    gc.collect()  # which is when asyncio complains
+    assert len(caplog.records) == 1
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_first_checkpoint_is_read_back(tmp_path):
+    """Orbax merges by a pattern, which finds nothing in this folder."""
+    checkpoints = Checkpoints(tmp_path / "a[x]")
+    with pytest.raises(UserError, match=r"a\[x\]/1 can't be read back .*: train into another fold"):
+        checkpoints.save(1, state(1), 0.5)
+    checkpoints.close()
 
 
 def test_without_a_readable_checkpoint_the_error_names_the_folder(tmp_path):
@@ -76,22 +132,25 @@ def test_without_a_readable_checkpoint_the_error_names_the_folder(tmp_path):
         checkpoints.latest(LIKE)
 
 
-def test_an_interrupt_while_saving_is_raised_after_the_checkpoint_is_written(tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_saving_is_handled_after_the_checkpoint_is_written(
+    tmp_path, monkeypatch, number
+):
     checkpoints = Checkpoints(tmp_path)
     save = checkpoints._manager.save
 
     def interrupted(*args, **kwargs):
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(number)
         return save(*args, **kwargs)
 
     monkeypatch.setattr(checkpoints._manager, "save", interrupted)
     # A process that a shell starts in the background ignores Ctrl-C.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = signal.signal(number, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
             checkpoints.save(1, state(1), 0.5)
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before)
     checkpoints.close()
     assert Checkpoints(tmp_path).latest(LIKE)[0] == 1
 

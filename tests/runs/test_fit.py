@@ -12,7 +12,7 @@ from jaxens.ensemble.quality import quality
 from jaxens.errors import UserError
 from jaxens.runs import Watch, train
 from jaxens.runs.log import read_lines
-from jaxens.training.settings import Config, Members, Optim
+from jaxens.training.settings import Config, Members, Model, Optim
 
 pytestmark = pytest.mark.slow
 
@@ -122,3 +122,50 @@ def test_an_unknown_task_raises_before_anything_is_written(config, tmp_path):
     with pytest.raises(UserError, match="wingspan"):
         train(replace(config, data=replace(config.data, tasks=("wingspan",))), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+class Stop(Watch):
+    """Presses Ctrl-C at the first step of an epoch."""
+
+    def __init__(self, when):
+        self.when = when
+
+    def step(self, epoch, losses, speed):
+        if epoch == self.when:
+            raise KeyboardInterrupt
+
+
+def test_a_stop_before_the_first_epoch_ends_says_so_and_blocks_no_retry(config, tmp_path):
+    with pytest.raises(KeyboardInterrupt) as caught:
+        train(config, tmp_path / "run", watch=Stop(1))
+    assert caught.value.__notes__ == ["nothing was saved, because no epoch was finished"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stop_after_an_epoch_says_what_is_kept_and_the_rest_is_trained_later(
+    config, trained, tmp_path
+):
+    folder = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt) as caught:
+        train(config, folder, watch=Stop(2))
+    assert caught.value.__notes__ == [f"{folder} is kept up to epoch 1: --resume continues it"]
+    resumed = train(config, folder, resume=True)
+    assert [row["loss"] for row in resumed.history[:-1]] == [
+        row["loss"] for row in trained.history[:-1]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"ensemble": Members(10_000), "model": Model("resnet18")}, "of memory: choose fewer"),
+        ({"optim": Optim(epochs=10**6, batch_size=1)}, "are more than 1,000,000 steps"),
+    ],
+)
+def test_what_no_machine_can_train_is_refused_before_a_folder_is_made(
+    config, tmp_path, monkeypatch, changes, message
+):
+    monkeypatch.setattr("jaxens.training.trainer.MOST_STEPS", 10**6)
+    with pytest.raises(UserError, match=message):
+        train(replace(config, **changes), tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
