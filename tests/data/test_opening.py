@@ -84,7 +84,7 @@ def test_a_new_row_of_the_registry_is_a_new_data_set(
         ({"data_dir": "birds"}, "--data-dir is for --data cub"),
         ({"image_size": 8}, "--image-size must be at least 16, not 8"),
         ({"train_images": 0}, "--train-images must be at least 1, not 0"),
-        ({"workers": 100_000}, "--workers must be below 1025, not 100000"),
+        ({"workers": 100_000}, "--workers must be at most 1,024, not 100,000"),
         ({"tasks": ("a", "a")}, "--tasks names one twice"),
     ],
 )

@@ -88,7 +88,7 @@ def test_a_config_survives_being_written_and_read(tmp_path):
         (["--members", "1000000000"], "--members must be at most 10,000, not 1,000,000,000"),
         (["--epochs", str(10**18)], "--epochs must be at most 1,000,000"),
         (["--batch-size", str(10**9)], "--batch-size must be at most 1,000,000"),
-        (["--workers", "100000"], "--workers must be at most 256"),
+        (["--workers", "100000"], "--workers must be at most 1,024"),
         (["--image-size", "100000"], "--image-size must be at most 4,096"),
         (["--train-images", str(10**18)], "--train-images must be at most 10,000,000"),
         (["--base", "frozen"], "--base frozen needs a trunk: add --weights FILE"),
