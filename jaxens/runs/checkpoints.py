@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import errno
 import gc
-import json
 import logging
 import math
 import os
@@ -12,11 +11,10 @@ import shutil
 import signal
 import sys
 import threading
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, TypedDict
+from typing import Any
 
 import jax
 import numpy as np
@@ -24,6 +22,7 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
 from jaxens.errors import UserError
+from jaxens.runs.contents import Contents, Sealed, arrays_of, contents_of, fields_of, seal, sums_of
 from jaxens.runs.records import check
 
 log = logging.getLogger(__name__)
@@ -53,7 +52,7 @@ class Checkpoints:
         self.folder = folder
         self.chosen = ""
         self._read_back = False
-        self._contents: dict[int, _Contents] = {}  # of those that were read or written
+        self._contents: dict[int, Contents] = {}  # of those that were read or written
         self._manager = ocp.CheckpointManager(
             folder.absolute(),
             options=ocp.CheckpointManagerOptions(
@@ -81,9 +80,9 @@ class Checkpoints:
         # A checkpoint of this epoch is damaged: otherwise training had continued after it.
         if epoch in self._manager.all_steps():
             self._manager.delete(epoch)
-        contents = self._contents[epoch] = _contents(state, score)
+        contents = self._contents[epoch] = contents_of(state, score)
         items = ocp.args.Composite(
-            state=ocp.args.StandardSave(_fields(state)), sums=ocp.args.JsonSave(_sealed(contents))
+            state=ocp.args.StandardSave(fields_of(state)), sums=ocp.args.JsonSave(seal(contents))
         )
         with self._full_disk_as_oserror(), _deferred_interrupts():
             self._manager.save(epoch, args=items, force=True)
@@ -200,7 +199,7 @@ class Checkpoints:
 
     def _read(self, epoch: int, like: Any) -> Any:
         contents = self._read_contents(epoch)
-        found, expected = contents["arrays"], _arrays(like)
+        found, expected = contents["arrays"], arrays_of(like)
         for name in sorted(found.keys() | expected.keys()):
             if (have := found.get(name)) != (want := expected.get(name)):
                 raise UserError(
@@ -208,15 +207,15 @@ class Checkpoints:
                     f"{have or 'absent'}, and the config makes it {want or 'absent'}: restore "
                     "the config with which it was trained"
                 )
-        shapes = jax.tree.map(ocp.utils.to_shape_dtype_struct, _fields(like))
+        shapes = jax.tree.map(ocp.utils.to_shape_dtype_struct, fields_of(like))
         items = ocp.args.Composite(state=ocp.args.StandardRestore(shapes))
         read = self._manager.restore(epoch, args=items)
         state = type(like)(**read["state"])
-        if contents["sums"] != _sums(state):
+        if contents["sums"] != sums_of(state):
             raise ValueError("its checksums differ")
         return state
 
-    def _read_contents(self, epoch: int) -> "_Contents":
+    def _read_contents(self, epoch: int) -> Contents:
         """Reads the list of a checkpoint's arrays.
 
         Raises:
@@ -225,26 +224,11 @@ class Checkpoints:
         if epoch not in self._contents:
             items = ocp.args.Composite(sums=ocp.args.JsonRestore())
             sealed = self._manager.restore(epoch, args=items)["sums"]
-            check(sealed, _Sealed)
-            if sealed != _sealed(sealed["contents"]):
+            check(sealed, Sealed)
+            if sealed != seal(sealed["contents"]):
                 raise ValueError("its checksums differ")
             self._contents[epoch] = sealed["contents"]
         return self._contents[epoch]
-
-
-class _Contents(TypedDict):
-    """What a checkpoint holds: its score, and each array's name, type, shape and checksum."""
-
-    score: float
-    arrays: dict[str, str]
-    sums: list[int]
-
-
-class _Sealed(TypedDict):
-    """The contents of a checkpoint, with their own checksum."""
-
-    contents: _Contents
-    crc32: int
 
 
 @dataclasses.dataclass
@@ -294,38 +278,6 @@ def _deferred_interrupts() -> Iterator[None]:
             signal.signal(number, handler)
     if received:
         handlers[received[0][0]](*received[0])
-
-
-def _fields(state: Any) -> dict[str, Any]:
-    """Returns the fields of a named tuple or a dict that are not None.
-
-    So checkpoints of runs without a frozen trunk have no field for it.
-    """
-    fields = state if isinstance(state, dict) else state._asdict()
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _contents(state: Any, score: float) -> _Contents:
-    return {"score": score, "arrays": _arrays(state), "sums": _sums(state)}
-
-
-def _sealed(contents: _Contents) -> _Sealed:
-    text = json.dumps(contents, sort_keys=True)
-    return {"contents": contents, "crc32": zlib.crc32(text.encode())}
-
-
-def _arrays(state: Any) -> dict[str, str]:
-    """Returns the type and shape of each array, by its place."""
-    return {
-        jax.tree_util.keystr(path, simple=True, separator="/"): f"{leaf.dtype}{list(leaf.shape)}"
-        for path, leaf in jax.tree.leaves_with_path(_fields(state))
-    }
-
-
-def _sums(state: Any) -> list[int]:
-    """Returns a checksum of each array, except those that are sharded over other hosts."""
-    local = [leaf for leaf in jax.tree.leaves(state) if getattr(leaf, "is_fully_addressable", True)]
-    return [zlib.crc32(np.asarray(leaf).tobytes()) for leaf in local]
 
 
 def _reason(error: Exception) -> str:
