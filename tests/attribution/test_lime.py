@@ -309,6 +309,7 @@ def test_sums_over_images_in_bfloat16_are_exact_enough(network: Model) -> None:
         ({"segments": SEGMENTS[:2]}, r"segments has shape \(2, 10, 14\).*\(3, 10, 14\)"),
         ({"segments": SEGMENTS - 1}, "segments has the label -1"),
         ({"segments": SEGMENTS / 2}, "segments has type float64"),
+        ({"segments": np.where(SEGMENTS == 8, 10**6, SEGMENTS)}, "only 9 segments: number them"),
         ({"segment_count": 8}, "segments has the label 8, but room for 8"),
         ({"key": KEYS[:2]}, r"key has shape \(2,\) for 3 images"),
     ],

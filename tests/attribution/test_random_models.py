@@ -51,7 +51,7 @@ def check(model: Model, quadrature: str = "gausslegendre", chunk: int | None = N
         expected = plain_loop(model, 3, quadrature)
         for maps in (explain(jnp.asarray(IMAGES)), jax.jit(explain)(jnp.asarray(IMAGES))):
             np.testing.assert_allclose(maps, expected, atol=1e-9 * np.abs(expected).max())
-    if not next(TESTED) % 200:
+    if not next(TESTED) % 100:
         jax.clear_caches()  # thousands of compiled programs would fill the memory
 
 

@@ -248,7 +248,7 @@ def test_a_bfloat16_model_gets_bfloat16_images_and_is_measured_in_float32():
         ({"targets": TARGETS + 0.5}, "targets has type float64: .* an array of 3 integers"),
         ({"targets": jnp.float32(1)}, "targets has type float32"),
         ({"baselines": np.zeros(3)}, r"baselines has shape \(3,\).* give a number, a color \(2,\)"),
-        ({"steps": 0}, "steps is 0: give 1 to 54"),
+        ({"steps": 0}, "steps is 0: give at least 1"),
         ({"steps": 55}, "steps is 55: give 1 to 54"),
         ({"chunk": 0}, "chunk is 0: give at least 1"),
         ({"logits_fn": lambda images: {"a": network(images)}}, "returned a dict for 153 images"),
