@@ -19,7 +19,7 @@ from jaxens.attribution.relus import count_guided
 # Tolerances, as shares of an image's largest logit. If only the other images change, not even
 # rounding does. At another place in the batch, and in another program, sums may have another
 # order, which shows in bfloat16.
-OTHER_IMAGES, OTHER_PLACE, OTHER_FUNCTION = 1e-3, 0.02, 0.02
+OTHER_IMAGES, OTHER_PLACE, OTHER_FUNCTION = 1e-3, 0.02, 0.05
 
 
 def check_network(network: Network, images: Float[ArrayLike, "image height width channel"]) -> None:
@@ -31,7 +31,7 @@ def check_network(network: Network, images: Float[ArrayLike, "image height width
       largest if the other images become noise, and those of every image by 2 % if the batch is
       reversed.
     - `head_fn(features_fn(images))` and `guided_logits_fn(images)` must return the logits of
-      `logits_fn(images)`, to 2 % of the largest.
+      `logits_fn(images)`, to 5 % of the largest.
     - `guided_relu` must be in the guided model (see `check_guided`), and in no other function
       whose gradient is taken.
 

@@ -323,6 +323,21 @@ def test_settings_that_make_no_sense_are_refused(
         lime(network, IMAGES, 1, **settings)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("settings", [{}, {"probabilities": jax.nn.softmax}], ids=str)
+def test_the_softmax_of_one_logit_is_refused(network: Model, settings: dict[str, Model]) -> None:
+    def one_logit(images: jax.Array) -> jax.Array:
+        return network(images)[:, :1]
+
+    def explain(images: jax.Array) -> jax.Array:
+        return lime_from_draws(one_logit, images, 0, SEGMENTS, MASKS, **settings)
+
+    for call in (explain, jax.jit(explain)):
+        with pytest.raises(ValueError, match=r"one logit, .* give probabilities=jax\.nn\.sigmoid"):
+            call(IMAGES)
+    for given in ({"probabilities": jax.nn.sigmoid}, {"variant": "captum"}):
+        assert np.ptp(lime_from_draws(one_logit, IMAGES, 0, SEGMENTS, MASKS, **given)) > 1e-3
+
+
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("masks", [MASKS[:2], MASKS[0], MASKS[:, :0]])
 def test_masks_that_do_not_match_are_refused(network: Model, masks: np.ndarray) -> None:

@@ -50,7 +50,9 @@ def check(model: Model, quadrature: str = "gausslegendre", chunk: int | None = N
     with jax.enable_x64(True):
         expected = plain_loop(model, 3, quadrature)
         for maps in (explain(jnp.asarray(IMAGES)), jax.jit(explain)(jnp.asarray(IMAGES))):
-            np.testing.assert_allclose(maps, expected, atol=1e-9 * np.abs(expected).max())
+            # Of some models, such as a mean of normalized values, the gradient is 0.
+            largest = max(1, np.abs(expected).max())
+            np.testing.assert_allclose(maps, expected, rtol=1e-7, atol=1e-9 * largest)
     if not next(TESTED) % 100:
         jax.clear_caches()  # thousands of compiled programs would fill the memory
 

@@ -260,3 +260,16 @@ def test_invalid_arguments_raise_an_error_that_says_what_to_do(perturb, changed,
     settings = {"logits_fn": network, "images": IMAGES, "maps": MAPS, "targets": TARGETS}
     with pytest.raises(ValueError, match=message):
         perturb(**settings | changed)
+
+
+@pytest.mark.parametrize("output", [jax.nn.softmax, lambda logits: jax.nn.softmax(logits, -1)])
+@pytest.mark.parametrize("curve", [insertion, deletion])
+def test_the_softmax_of_one_logit_is_refused(curve, output):
+    def one_logit(images):
+        return network(images)[:, :1]
+
+    for call in (curve, jax.jit(curve, static_argnums=0, static_argnames=("steps", "output"))):
+        with pytest.raises(ValueError, match=r"one logit, .* give output=jax\.nn\.sigmoid"):
+            call(one_logit, IMAGES, MAPS, 0, steps=2, output=output)
+        values = call(one_logit, IMAGES, MAPS, 0, steps=2, output=jax.nn.sigmoid).values
+        assert np.ptp(values, axis=1).all()
