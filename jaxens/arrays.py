@@ -11,6 +11,8 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float, Real, Shaped
 
+from jaxens.sharding import shard_as
+
 
 def as_images(images: ArrayLike) -> Float[Array, "image height width channel"]:
     """Returns the images as a JAX array.
@@ -59,7 +61,7 @@ def broadcast_to_images(
             "each image"
         ) from None
     check_finite(colors, name)
-    return broadcast
+    return shard_as(broadcast, images)
 
 
 def check_finite(values: ArrayLike, name: str) -> None:

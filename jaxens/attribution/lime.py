@@ -31,6 +31,7 @@ from jaxens.attribution.lime_variants import (
 from jaxens.attribution.segments import as_segments, segments_to_map
 from jaxens.attribution.targets import Targets, select
 from jaxens.chunks import in_chunks
+from jaxens.sharding import shard_as, with_auto_axes
 
 
 def lime(
@@ -219,6 +220,7 @@ def lime_weights(
             f"masks has shape {masks.shape} for {len(images)} images: give [image, sample, segment]"
         )
     labels, count = as_segments(segments, images.shape[:3], masks.shape[2])
+    labels, masks = shard_as(labels, images), shard_as(masks, images)
     logits_of = cast_inputs(logits_fn, images.dtype)
     images = to_float32(images)
     filled = fill_images(settings.fill if fill is None else fill, images, labels, count)
@@ -240,7 +242,8 @@ def lime_weights(
     present = sum_segments(jnp.ones_like(images[..., 0]), labels, count) > 0
     features = (masks & present[:, None]).astype(images.dtype)
     weights = sample_weights(settings, images, filled, labels, features)
-    return jax.vmap(settings.fit)(features, outputs(values), weights)
+    fit = with_auto_axes(jax.vmap(settings.fit))
+    return shard_as(fit(features, outputs(values), weights), images)
 
 
 def _values(

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, Num
 from jaxens.arrays import as_whole
 from jaxens.metrics.inputs import ArrayLike, Mask, map_and_mask
 from jaxens.metrics.normalize import has_contrast
+from jaxens.sharding import with_auto_axes
 
 
 @partial(jax.jit, static_argnames="tolerance")
@@ -95,6 +96,7 @@ def relevance_mass(
     return jnp.where(scored, inside / jnp.sum(relevance, axis=(-2, -1)), jnp.nan)
 
 
+@with_auto_axes
 @jax.jit
 def relevance_rank(
     map: Num[ArrayLike, "*#lead height width"], mask: Mask

@@ -60,8 +60,9 @@ def test_python_m_jaxens_is_the_same_program():
 
 def test_every_command_shows_its_help_without_docstrings():
     """`python -OO` removes them."""
-    code = "from jaxens.__main__ import COMMANDS, main\nfor name in COMMANDS: main([name, '--help'])"
-    words = [sys.executable, "-OO", "-c", f"{code}\nmain(['bench', 'lime', '--help'])"]
+    code = "from jaxens.__main__ import COMMANDS, main"
+    code += "\nfor words in (*([name] for name in COMMANDS), ['bench', 'lime']):"
+    words = [sys.executable, "-OO", "-c", f"{code} main([*words, '--help'])"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("Usage: ") == len(COMMANDS) + 1
