@@ -81,8 +81,13 @@ def _norm_over(axes: tuple[int, ...]) -> MakeLayer:
     return _of_activation(norm)
 
 
-def _window(x: Array, start: float, reduce: Callable, padding: str) -> Array:
-    return lax.reduce_window(x, np.float64(start), reduce, (1, 3, 3, 1), (1, 1, 1, 1), padding)
+def _window(
+    x: Array, start: float, reduce: Callable, padding: str, side: int = 3, stride: int = 1
+) -> Array:
+    # Not `x.max(axes)`: if XLA computes x twice and rounds it in two ways, no value is the maximum,
+    # and the gradient is 0 / 0, in a plain loop too.
+    window, strides = (1, side, side, 1), (1, stride, stride, 1)
+    return lax.reduce_window(x, np.float64(start), reduce, window, strides, padding)
 
 
 def _pool_of_padded(x: Array) -> Array:
@@ -92,7 +97,7 @@ def _pool_of_padded(x: Array) -> Array:
 
 
 def _pool_to_half(x: Array) -> Array:
-    halves = x.reshape(len(x), SIDE // 2, 2, SIDE // 2, 2, WIDTH).max(axis=(2, 4))
+    halves = _window(x, -np.inf, lax.max, "VALID", side=2, stride=2)
     return jax.image.resize(halves, x.shape, "nearest")
 
 
@@ -333,7 +338,7 @@ def _attention_head(rng: np.random.Generator) -> Layer:
 
 def _max_head(rng: np.random.Generator) -> Layer:
     kernel = rng.normal(size=(WIDTH, CLASSES))
-    return lambda x: x.max(axis=(1, 2)) @ kernel
+    return lambda x: _window(x, -np.inf, lax.max, "VALID", SIDE)[:, 0, 0] @ kernel
 
 
 HEADS: dict[str, MakeLayer] = {
