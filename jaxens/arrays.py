@@ -1,11 +1,17 @@
 """Checks of arrays, with errors that name the argument and the remedy."""
 
+import operator
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float, Real, Shaped
+
+from jaxens.sharding import shard_as
 
 
 def as_images(images: ArrayLike) -> Float[Array, "image height width channel"]:
@@ -55,13 +61,45 @@ def broadcast_to_images(
             "each image"
         ) from None
     check_finite(colors, name)
-    return broadcast
+    return shard_as(broadcast, images)
 
 
 def check_finite(values: ArrayLike, name: str) -> None:
     """Raises ValueError, with the name, if values that are not traced are NaN or infinite."""
     if not _finite(values):
         raise ValueError(f"{name} contains NaN or infinity: give finite numbers")
+
+
+def as_whole(value: Any, name: str, least: int = 1) -> int:
+    """Returns a setting as an int; ValueError unless it is a whole number of at least `least`."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise ValueError(f"{name} is {value!r}: give a whole number, at least {least}") from None
+    if number < least:
+        raise ValueError(f"{name} is {number}: give at least {least}")
+    return number
+
+
+def check_one_logit(output: Callable[[Array], Array], remedy: str) -> None:
+    """Checks that a function of the logits of a model with one logit depends on that logit.
+
+    A softmax does not: over one class it is 1 for every image.
+
+    Args:
+        output: from logits [image, 1].
+        remedy: what to give instead.
+
+    Raises:
+        ValueError: if it does not. What is traced cannot be checked.
+    """
+    with jax.ensure_compile_time_eval():
+        low, high = output(jnp.asarray([[-1], [1]], jnp.float32))
+    if not isinstance(low, jax.core.Tracer) and np.array_equal(low, high):
+        raise ValueError(
+            "the model has one logit, and a softmax over one class is 1 for every image: give "
+            f"{remedy}"
+        )
 
 
 def to_float32(values: Shaped[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:

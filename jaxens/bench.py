@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the benchmark that the first argument names."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in ("-h", "--help"):
-        lines = (f"  {name:<9} {options.__doc__}" for name, (options, _) in BENCHMARKS.items())
+        lines = (f"  {name:<9} {_purpose(options)}" for name, (options, _) in BENCHMARKS.items())
         print("Usage: python -m jaxens.bench WHAT [OPTIONS]\n\n" + "\n".join(lines))
         print("\nRun python -m jaxens.bench WHAT --help for the options of a benchmark.")
         return
@@ -73,10 +73,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     def command(*, options: Any, out: Path | None = None) -> None:
         bench(what, options, out, " ".join(["python -m jaxens.bench", *words]))
 
-    command.__doc__ = f"{kind.__doc__}\n\nArgs:\n    out: folder for bench.json and bench.md"
+    command.__doc__ = f"{_purpose(kind)}\n\nArgs:\n    out: folder for bench.json and bench.md"
     command.__annotations__["options"] = Annotated[kind, parser.FLAT]
     command.__kwdefaults__ = {"options": kind(), "out": None}
     parser.call(command, rest, name=f"bench {what}")
+
+
+def _purpose(kind: type[Options]) -> str:
+    """The docstring; under `python -OO` a dataclass has its signature in that place."""
+    text = kind.__doc__ or ""
+    return "" if text.startswith(f"{kind.__name__}(") else text
 
 
 def _peak() -> str:

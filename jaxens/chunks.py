@@ -11,6 +11,8 @@ from jax.custom_batching import custom_vmap
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Float, Int, PyTree, Shaped
 
+from jaxens.arrays import as_whole
+
 T = TypeVar("T")
 
 
@@ -49,8 +51,8 @@ def in_chunks(
     """
     axes = axis if isinstance(axis, tuple) else (axis,) * len(arguments)
     rows = _count_rows(arguments, axes)
-    if chunk is not None and chunk < 1:
-        raise ValueError(f"chunk is {chunk}: give at least 1, or None for all at once")
+    if chunk is not None:
+        chunk = as_whole(chunk, "chunk")
     if chunk is None or chunk >= rows:
         return jax.tree.map(jnp.asarray, function(*arguments))
     results: list[Any] = []

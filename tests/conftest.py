@@ -10,6 +10,7 @@ from typing import NamedTuple
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import jax
+import jaxtyping
 import pytest
 
 jax.config.update("jax_num_cpu_devices", 2)  # for `shard_map`
@@ -28,6 +29,14 @@ def _programs_of_one_module_at_a_time() -> Iterator[None]:
     """A thousand compiled programs take gigabytes, and Python's collector minutes to walk them."""
     yield
     jax.clear_caches()
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """Without runtime type checks, as for a user, so that our own error is raised."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 class TinyRun(NamedTuple):

@@ -19,7 +19,7 @@ The size of a `grad_cam` map is that of the features: `resize` brings it to the 
 `sum_channels`, `max_abs` and `sum_abs` remove the channel axis. `attribute` does both.
 """
 
-from jaxens.attribution.check import check_model
+from jaxens.attribution.check import check_network
 from jaxens.attribution.gradcam import grad_cam
 from jaxens.attribution.gradient import input_x_gradient, saliency
 from jaxens.attribution.guided import check_guided, guided_backprop, guided_grad_cam, guided_relu
@@ -57,7 +57,7 @@ __all__ = [
     "Variant",
     "attribute",
     "check_guided",
-    "check_model",
+    "check_network",
     "convergence_delta",
     "explain",
     "grad_cam",

@@ -36,14 +36,15 @@ def grad_cam(
         ValueError: if an argument or a result of the functions does not fit.
     """
     images = as_images(images)
-    features = _as_features(features_fn(images), len(images))
+    features = as_features(features_fn(images), len(images))
     head = cast_inputs(head_fn, features.dtype)
     features = to_float32(features)
     slopes = gradients(head, features[:, None], targets)[:, 0]
     return (slopes.mean(axis=(1, 2), keepdims=True) * features).sum(axis=3)
 
 
-def _as_features(features: Any, images: int) -> Float[Array, "image height width feature"]:
+def as_features(features: Any, images: int) -> Float[Array, "image height width feature"]:
+    """Returns what `features_fn` returned; ValueError unless it is a feature map per image."""
     shape, dtype = getattr(features, "shape", None), getattr(features, "dtype", None)
     if shape is None or dtype is None:
         raise ValueError(

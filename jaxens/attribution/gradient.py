@@ -120,7 +120,8 @@ def scores(
 ) -> Float[Array, "image point"]:
     """Returns the explained number at each point, from one call of the model on all points."""
     images, count = points.shape[:2]
-    logits = as_logits(logits_fn(points.reshape(-1, *points.shape[2:])), images * count)
+    rows = jnp.squeeze(points, 1) if count == 1 else points.reshape(-1, *points.shape[2:])
+    logits = as_logits(logits_fn(rows), images * count)
     by_point = to_float32(logits).reshape(images, count, logits.shape[1])
     return jax.vmap(lambda logits: select(logits, targets), in_axes=1, out_axes=1)(by_point)
 

@@ -22,10 +22,15 @@ from jaxens.attribution.relus import GUIDED, count_guided, likely_relus
 from jaxens.attribution.resize import resize
 from jaxens.attribution.targets import Targets
 
+CAPPED = "jnp.minimum(guided_relu(x), 6)"  # without the cap, the logits would be others
+
 
 @jax.custom_vjp
 def guided_relu(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Returns max(x, 0). Its backward pass keeps a gradient only if x > 0 and the gradient > 0."""
+    """Returns max(x, 0). Its backward pass keeps a gradient only if x > 0 and the gradient > 0.
+
+    In place of ReLU6, use `jnp.minimum(guided_relu(x), 6)`.
+    """
     return checkpoint_name(jnp.maximum(x, 0), GUIDED)  # `check_guided` looks for the name
 
 
@@ -133,14 +138,15 @@ def check_guided(
     if not count_guided(jaxpr):
         raise ValueError(
             "guided_logits_fn contains no guided_relu, so that its maps would be plain gradients: "
-            "build the model with jaxens.attribution.guided_relu in place of every ReLU "
-            "(Flax: model.clone(act=guided_relu), where the activation is a field)"
+            "build the model with jaxens.attribution.guided_relu in place of every ReLU, and "
+            f"{CAPPED} in place of ReLU6 (Flax: model.clone(act=guided_relu), where the activation "
+            "is a field); a model without ReLUs has no guided maps"
         )
     likely = list(likely_relus(jaxpr))
     if likely:
         warnings.warn(
             f"guided_logits_fn seems to contain {len(likely)} ordinary ReLU next to guided_relu "
-            f"(the first returns {likely[0]}): put guided_relu in its place, or ignore this if it "
-            "is no activation",
+            f"(the first returns {likely[0]}): put guided_relu in its place, or {CAPPED} where it "
+            "has a cap of 6, as ReLU6; ignore this if it is no activation",
             stacklevel=2,
         )

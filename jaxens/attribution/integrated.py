@@ -11,6 +11,7 @@ from jaxens.attribution.gradient import Model, cast_inputs, scores, sum_of_gradi
 from jaxens.attribution.quadrature import nodes_and_weights
 from jaxens.attribution.targets import Targets
 from jaxens.chunks import in_chunks
+from jaxens.sharding import shard_as
 
 
 def integrated_gradients(
@@ -70,7 +71,7 @@ def _between(
     # largest of its window.
     ends = jnp.stack([start, end], axis=1).reshape(len(start), 2, -1)
     shares = jnp.stack([1 - nodes, nodes], axis=1)
-    shares = jnp.broadcast_to(shares, (len(start), *shares.shape))
+    shares = shard_as(jnp.broadcast_to(shares, (len(start), *shares.shape)), end)
     points = jnp.matmul(shares, ends, precision=lax.Precision.HIGHEST)
     return points.reshape(*points.shape[:2], *start.shape[1:])
 

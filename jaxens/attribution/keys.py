@@ -5,6 +5,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Key, PRNGKeyArray, UInt32
 
+from jaxens.arrays import as_whole
+
 # One key, or one for each image; typed (`jax.random.key`) or raw (`jax.random.PRNGKey`).
 Keys = PRNGKeyArray | Key[Array, "image"] | UInt32[Array, "image 2"]
 
@@ -37,10 +39,9 @@ def keys_of_samples(key: Keys, images: int, samples: int) -> Key[Array, "image s
 
 def check_noise(samples: int, stdev: float | int) -> None:
     """Raises ValueError for a number of samples or a standard deviation that cannot be."""
-    if samples < 1:
-        raise ValueError(f"samples is {samples}: give at least 1")
-    if stdev < 0:
-        raise ValueError(f"stdev is {stdev}: give 0 or more")
+    as_whole(samples, "samples")
+    if not 0 <= stdev < float("inf"):
+        raise ValueError(f"stdev is {stdev}: give 0 or more, and no infinity")
 
 
 def as_typed_key(key: Keys) -> Key[Array, "..."]:

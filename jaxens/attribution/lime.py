@@ -17,7 +17,7 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Float, Integer
 
-from jaxens.arrays import as_images, to_float32
+from jaxens.arrays import as_images, as_whole, check_one_logit, to_float32
 from jaxens.attribution.gradient import Model, as_logits, cast_inputs
 from jaxens.attribution.keys import Keys, keys_of_samples
 from jaxens.attribution.lime_variants import (
@@ -31,6 +31,7 @@ from jaxens.attribution.lime_variants import (
 from jaxens.attribution.segments import as_segments, segments_to_map
 from jaxens.attribution.targets import Targets, select
 from jaxens.chunks import in_chunks
+from jaxens.sharding import shard_as, with_auto_axes
 
 
 def lime(
@@ -72,8 +73,8 @@ def lime(
         Signed attributions, in the unit of the explained number.
 
     Raises:
-        ValueError: if an argument does not fit, or for `probabilities` of a variant that explains
-            logits.
+        ValueError: if an argument does not fit, for `probabilities` of a variant that explains
+            logits, or if the model has one logit and its probability is 1 for every image.
     """
     images = as_images(images)
     if samples is None:
@@ -115,11 +116,11 @@ def lime_draws(
     Raises:
         ValueError: if an argument does not fit.
     """
-    if samples < 2:
-        raise ValueError(f"samples is {samples}: give at least 2, or there is nothing to compare")
+    samples = as_whole(samples, "samples", least=2)  # with one there is nothing to compare
     labels, count = as_segments(segments, None, segment_count)
     keys = keys_of_samples(key, len(labels), samples)
-    masks = jax.vmap(jax.vmap(lambda key: jax.random.bernoulli(key, 0.5, (count,))))(keys)
+    half = jnp.float32(0.5)  # the type decides what is drawn, and 0.5 is float64 in x64 mode
+    masks = jax.vmap(jax.vmap(lambda key: jax.random.bernoulli(key, half, (count,))))(keys)
     return masks.at[:, 0].set(True) if variant_named(variant).whole_first else masks
 
 
@@ -219,20 +220,30 @@ def lime_weights(
             f"masks has shape {masks.shape} for {len(images)} images: give [image, sample, segment]"
         )
     labels, count = as_segments(segments, images.shape[:3], masks.shape[2])
+    labels, masks = shard_as(labels, images), shard_as(masks, images)
     logits_of = cast_inputs(logits_fn, images.dtype)
     images = to_float32(images)
     filled = fill_images(settings.fill if fill is None else fill, images, labels, count)
 
     def model(points: Array) -> Array:
         logits = as_logits(logits_of(points), len(points)).astype(images.dtype)
-        return logits if settings.explains == "logit" else (probabilities or jax.nn.softmax)(logits)
+        if settings.explains == "logit":
+            return logits
+        to_probabilities = probabilities or jax.nn.softmax
+        if logits.shape[1] == 1:
+            check_one_logit(
+                to_probabilities,
+                "probabilities=jax.nn.sigmoid, or variant='captum', which explains the logit",
+            )
+        return to_probabilities(logits)
 
     values = _values(model, images, filled, labels, masks, chunk)
     # A label without pixels must not count for the distance, nor for the regression.
     present = sum_segments(jnp.ones_like(images[..., 0]), labels, count) > 0
     features = (masks & present[:, None]).astype(images.dtype)
     weights = sample_weights(settings, images, filled, labels, features)
-    return jax.vmap(settings.fit)(features, outputs(values), weights)
+    fit = with_auto_axes(jax.vmap(settings.fit))
+    return shard_as(fit(features, outputs(values), weights), images)
 
 
 def _values(

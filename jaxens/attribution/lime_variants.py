@@ -144,8 +144,10 @@ def sample_weights(
         of_image = jnp.minimum(sum_segments(jnp.ones_like(images[..., 0]), segments, count), 1)
         of_fill = mixed = jnp.zeros_like(of_image)
     else:
-        products = jnp.stack([images**2, filled**2, images * filled]).sum(axis=-1)
-        of_image, of_fill, mixed = (sum_segments(each, segments, count) for each in products)
+        products = images**2, filled**2, images * filled
+        of_image, of_fill, mixed = (
+            sum_segments(each.sum(axis=-1), segments, count) for each in products
+        )
 
     def total(if_kept: Array, if_replaced: Array) -> Array:
         return jnp.where(features > 0, if_kept[:, None], if_replaced[:, None]).sum(axis=2)

@@ -10,6 +10,8 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float64
 
+from jaxens.arrays import as_whole
+
 Rule = tuple[Float64[np.ndarray, "step"], Float64[np.ndarray, "step"]]
 
 
@@ -53,10 +55,8 @@ def nodes_and_weights(quadrature: str, steps: int) -> Rule:
     """Returns nodes and weights of the rule with this name.
 
     Raises:
-        ValueError: for an unknown name, or too few steps.
+        ValueError: for an unknown name, or steps that are not a whole number of at least 1.
     """
     if quadrature not in QUADRATURES:
         raise ValueError(f"unknown quadrature {quadrature!r}: choose from {', '.join(QUADRATURES)}")
-    if steps < 1:
-        raise ValueError(f"steps is {steps}: give at least 1")
-    return QUADRATURES[quadrature](steps)
+    return QUADRATURES[quadrature](as_whole(steps, "steps"))

@@ -9,6 +9,8 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float, Int
 
+from jaxens.arrays import as_whole
+
 
 def resize(
     maps: Float[ArrayLike, "*batch map_height map_width"],
@@ -27,8 +29,8 @@ def resize(
         ValueError: for an unknown method, or a size below 1.
     """
     maps = jnp.asarray(maps)
-    if min(size) < 1:
-        raise ValueError(f"size is {size}: give a height and a width of at least 1")
+    for length, name in zip(size, ("height", "width"), strict=True):
+        as_whole(length, name)
     if method == "nearest":
         rows, columns = (_nearest(*sides) for sides in zip(maps.shape[-2:], size, strict=True))
         return maps[..., rows[:, None], columns[None, :]]

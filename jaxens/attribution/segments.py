@@ -14,6 +14,10 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float, Integer, Real
 
+from jaxens.arrays import as_whole
+
+MANY = 1000  # labels: from this on, at least half of them must have pixels
+
 
 def grid(height: int, width: int, cells: int) -> Integer[np.ndarray, "height width"]:
     """Returns the labels of a grid of rectangles, row by row.
@@ -24,9 +28,10 @@ def grid(height: int, width: int, cells: int) -> Integer[np.ndarray, "height wid
         cells: rectangles along each side. Their sizes differ by a pixel at most.
 
     Raises:
-        ValueError: if there are more cells than pixels along a side.
+        ValueError: unless `cells` is a whole number from 1 to the pixels along the shorter side.
     """
-    if not 1 <= cells <= min(height, width):
+    cells = as_whole(cells, "cells")
+    if cells > min(height, width):
         raise ValueError(
             f"cells is {cells} for {height} x {width} pixels: give 1 to {min(height, width)}, the "
             "number of cells on each side"
@@ -154,6 +159,12 @@ def _check_labels(segments: np.ndarray, count: int | None) -> int:
     low, high = int(segments.min(initial=0)), int(segments.max(initial=0))
     if low < 0:
         raise ValueError(f"segments has the label {low}: give labels from 0 on")
+    # Memory and time depend on the number of labels.
+    if count is None and high >= MANY and high + 1 > 2 * (number := len(np.unique(segments))):
+        raise ValueError(
+            f"segments has labels up to {high}, but only {number} segments: number them without "
+            "gaps, np.unique(segments, return_inverse=True)[1].reshape(segments.shape)"
+        )
     if count is not None and high >= count:
         raise ValueError(f"segments has the label {high}, but room for {count}: labels start at 0")
     return high + 1 if count is None else count

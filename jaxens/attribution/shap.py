@@ -101,7 +101,7 @@ def shap_draws(
     def draw(key: Array) -> Draws:
         for_baseline, for_alpha, for_noise = jax.random.split(key, 3)
         return Draws(
-            baseline=jax.random.randint(for_baseline, (), 0, baselines),
+            baseline=jax.random.randint(for_baseline, (), 0, baselines, jnp.int32),
             alpha=jax.random.uniform(for_alpha, (), images.dtype),
             # Zeros of full size would take as much memory as all the samples.
             noise=stdev * jax.random.normal(for_noise, images.shape[1:], images.dtype)

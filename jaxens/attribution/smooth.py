@@ -19,6 +19,7 @@ from jaxens.attribution.gradient import Model
 from jaxens.attribution.keys import Keys, check_noise, keys_of_samples
 from jaxens.attribution.targets import Targets
 from jaxens.chunks import in_chunks
+from jaxens.sharding import is_explicit
 
 # From (model, images, targets) to attributions. `partial(grad_cam, features_fn)` is one, too: its
 # model is the head.
@@ -216,6 +217,12 @@ def _maps(
     targets: Targets,
     draws: Float[Array, "image sample height width channel"],
 ) -> Float[Array, "image sample *map"]:
-    # A `vmap` over samples, so that the method receives as many images as there are targets.
-    explain = jax.vmap(lambda noisy: method(logits_fn, noisy, targets), in_axes=1, out_axes=1)
-    return to_float32(explain((to_float32(images)[:, None] + draws).astype(images.dtype)))
+    # A `vmap` over samples, so that the method receives as many images as there are targets. JAX
+    # has none for convolutions over Explicit axes.
+    noisy = jnp.moveaxis((to_float32(images)[:, None] + draws).astype(images.dtype), 1, 0)
+
+    def explain(images: Array) -> Array:
+        return to_float32(method(logits_fn, images, targets))
+
+    by_sample = jax.lax.map(explain, noisy) if is_explicit(images) else jax.vmap(explain)(noisy)
+    return jnp.moveaxis(by_sample, 0, 1)

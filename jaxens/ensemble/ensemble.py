@@ -1,6 +1,6 @@
 """A trained ensemble: the logits and the attribution maps of each member."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -79,6 +79,21 @@ class Ensemble:
             k: Index of the member, from 0.
         """
         return with_trunk(jax.tree.map(lambda leaf: leaf[k], self.variables), self.trunk)
+
+    def check(self, images: Images, methods: Collection[str], member: int = 0) -> None:
+        """Checks that maps of the model make sense, see `jaxens.attribution.check_network`.
+
+        Args:
+            images: RGB; a few are enough.
+            methods: Names in `jaxens.attribution.METHODS`. The functions that they need are
+                checked.
+            member: Whose weights are used.
+
+        Raises:
+            ValueError: If they do not, with the remedy.
+        """
+        network = explaining.network_of_member(self.model, self.member(member), methods)
+        attribution.check_network(network, normalized_images(images))
 
     def logits(self, images: Images, task: str | None = None) -> Float[Array, "member image class"]:
         """Returns every member's logits for one task.

@@ -1,6 +1,6 @@
 """The compiled programs that explain an ensemble, all members in one call."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
@@ -178,6 +178,27 @@ def _network(model: Classifier, variables: Any) -> attribution.Network:
         head_fn=lambda f: _joined_logits(model, model.apply(variables, f, method="head")),
         guided_logits_fn=lambda images: _joined_logits(model, guided.apply(variables, images)),
     )
+
+
+def network_of_member(
+    model: Classifier, variables: Any, methods: Collection[str]
+) -> attribution.Network:
+    """Returns the functions of one member that some methods need, each a compiled program.
+
+    Args:
+        model: The model of one member.
+        variables: Of the member, as `model.apply` takes them.
+        methods: Names in `attribution.METHODS`.
+    """
+    needs = {"logits_fn"}.union(*(attribution.method_named(method).needs for method in methods))
+    return attribution.Network(
+        **{name: partial(_apply, variables, model=model, name=name) for name in needs}
+    )
+
+
+@partial(jax.jit, static_argnames=("model", "name"))
+def _apply(variables: Any, values: Array, *, model: Classifier, name: str) -> Array:
+    return getattr(_network(model, variables), name)(values)
 
 
 def _joined_logits(model: Classifier, logits: dict[str, Array]) -> Float[Array, "image label"]:

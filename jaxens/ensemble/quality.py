@@ -1,5 +1,6 @@
 """Scores the predictions of members and ensemble: accuracy or AUC for each task."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -90,7 +91,8 @@ def task_quality(
     if task.kind == "multiclass":
         known = labels[labels >= 0]
         chance = np.bincount(known).max() / len(known) if len(known) else np.nan
-        measure, score = "accuracy", metrics.accuracy
+        measure = "accuracy"
+        score: Callable[..., Array] = metrics.accuracy
     else:
         chance, measure, score = 0.5, "AUC", metrics.mean_auc
     return Quality(

@@ -16,7 +16,7 @@ from jaxens.ensemble.ensemble import Ensemble, mean_probabilities
 from jaxens.ensemble.quality import all_logits
 from jaxens.errors import UserError
 from jaxens.evaluation.evaluation import Evaluation, QuestionResult
-from jaxens.evaluation.explainer import Explainer
+from jaxens.evaluation.explainer import Explainer, check_model
 from jaxens.evaluation.protocol import describe
 from jaxens.evaluation.questions import Explained, Question, questions
 from jaxens.evaluation.scoring import MethodScores, score_chance, score_question
@@ -197,10 +197,12 @@ def plan_evaluation(
             f"--correlation-size {protocol.correlation_size} is more than the images' "
             f"{split.images.shape[1]} px: choose a smaller one"
         )
+    chosen = _questions(ensemble, split, tasks, explained)
+    check_model(ensemble, split.images[:2], methods)
     return EvaluationPlan(
         ensemble,
         split,
-        _questions(ensemble, split, tasks, explained),
+        chosen,
         tuple(methods),
         protocol,
         explained,

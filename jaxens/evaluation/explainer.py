@@ -14,6 +14,7 @@ from jaxens.attribution import METHODS
 from jaxens.data.source import Source, evenly_spaced
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.ensemble.inputs import Classes
+from jaxens.errors import UserError
 from jaxens.evaluation.settings import FORWARD_ONLY, MethodSettings, group_methods
 from jaxens.models.memory import images_at_once
 
@@ -24,6 +25,30 @@ BACKGROUND = 16  # training images that GradientSHAP starts from
 def background_images(train: Source) -> UInt8[np.ndarray, "baseline height width 3"]:
     """Returns evenly spaced training images, which GradientSHAP starts from."""
     return np.stack([train[row].image for row in evenly_spaced(BACKGROUND, len(train)).tolist()])
+
+
+def check_model(
+    ensemble: Ensemble,
+    images: UInt8[np.ndarray, "image height width 3"],
+    methods: Sequence[str],
+    member: int = 0,
+) -> None:
+    """Checks that maps of an ensemble's model make sense.
+
+    Args:
+        ensemble: The ensemble.
+        images: RGB; a few are enough.
+        methods: Names in `METHODS`.
+        member: One that gives finite logits for them.
+
+    Raises:
+        UserError: If they do not.
+    """
+    try:
+        ensemble.check(images, methods, member)
+    except ValueError as error:
+        name = type(ensemble.model).__name__
+        raise UserError(f"the model {name} cannot be explained: {error}") from None
 
 
 class Explainer:

@@ -13,7 +13,7 @@ from jaxens.chunks import in_chunks_to_host
 from jaxens.data.photos import Photos
 from jaxens.data.progress import Progress, no_progress
 from jaxens.ensemble.ensemble import Ensemble
-from jaxens.evaluation.explainer import Explainer
+from jaxens.evaluation.explainer import Explainer, check_model
 from jaxens.evaluation.explanation import Explanation
 from jaxens.evaluation.predictions import Subject, choose_targets
 from jaxens.evaluation.settings import (
@@ -88,6 +88,8 @@ def explain_subject(
 ) -> Explanation:
     """Explains images whose targets are chosen already; see `explain`."""
     check_methods(methods, background)
+    member = int(subject.predictions.finite[:, 0].argmax())
+    check_model(ensemble, subject.photos.images[:1], methods, member)
     size = subject.photos.images.shape[1]
     explainer = Explainer(ensemble, size, settings, background)
     total, done = len(methods) * len(subject.targets), 0

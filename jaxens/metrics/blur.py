@@ -5,7 +5,7 @@ import numpy as np
 from jax import Array, lax
 from jaxtyping import Float
 
-from jaxens.arrays import as_images, to_float32
+from jaxens.arrays import as_images, as_whole, to_float32
 from jaxens.metrics.inputs import Images
 
 
@@ -31,7 +31,8 @@ def blur(
     Raises:
         ValueError: If the size is not odd and positive, or sigma is not positive.
     """
-    if size < 1 or size % 2 == 0 or not sigma > 0:
+    size = as_whole(size, "size")
+    if size % 2 == 0 or not sigma > 0:
         raise ValueError(
             f"a blur of size {size} and sigma {sigma}: give an odd size and a positive sigma"
         )

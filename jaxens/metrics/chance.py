@@ -5,6 +5,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Key, UInt32
 
+from jaxens.arrays import as_whole
+
 # One key or an array of them; typed (`jax.random.key`) or raw.
 Keys = Key[Array, "*lead"] | UInt32[Array, "*lead 2"]
 
@@ -27,9 +29,9 @@ def centered_gaussian(
         An unsigned map with values up to 1.
 
     Raises:
-        ValueError: If a side or sigma is not positive.
+        ValueError: If a side is no whole number of at least 1, or sigma is not positive.
     """
-    _check_sides(height, width)
+    height, width = as_whole(height, "height"), as_whole(width, "width")
     if not sigma > 0:
         raise ValueError(f"sigma is {sigma}: give a positive fraction of the sides")
     rows, columns = _profile(height, sigma), _profile(width, sigma)
@@ -57,15 +59,10 @@ def random_maps(keys: Keys, height: int, width: int) -> Float[Array, "*lead {hei
         Unsigned maps.
 
     Raises:
-        ValueError: If a side is not positive.
+        ValueError: If a side is no whole number of at least 1.
     """
-    _check_sides(height, width)
+    height, width = as_whole(height, "height"), as_whole(width, "width")
     if not jnp.issubdtype(keys.dtype, jax.dtypes.prng_key):
         keys = jax.random.wrap_key_data(keys)
-    maps = jax.vmap(lambda key: jax.random.uniform(key, (height, width)))(keys.ravel())
+    maps = jax.vmap(lambda key: jax.random.uniform(key, (height, width), jnp.float32))(keys.ravel())
     return maps.reshape(*keys.shape, height, width)
-
-
-def _check_sides(height: int, width: int) -> None:
-    if min(height, width) < 1:
-        raise ValueError(f"a map of {height} x {width} pixels is empty: give positive sides")

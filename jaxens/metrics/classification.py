@@ -7,6 +7,7 @@ from jaxtyping import Float, Integer
 
 from jaxens.arrays import to_float32
 from jaxens.metrics.inputs import ArrayLike, with_axes
+from jaxens.sharding import with_auto_axes
 
 
 @jax.jit
@@ -33,6 +34,7 @@ def accuracy(
     return jnp.where(any_diverged, jnp.nan, correct / jnp.sum(labeled, axis=-1))
 
 
+@with_auto_axes
 @jax.jit
 def auc(
     scores: Float[ArrayLike, "*#lead image"], labels: Integer[ArrayLike, "*#lead image"]
@@ -68,6 +70,7 @@ def _auc(scores: Float[Array, " image"], labels: Integer[Array, " image"]) -> Fl
     return jnp.where(diverged, jnp.nan, area)
 
 
+@with_auto_axes
 @jax.jit
 def mean_auc(
     scores: Float[ArrayLike, "*#lead image label"],

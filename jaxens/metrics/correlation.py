@@ -8,7 +8,7 @@ import numpy as np
 from jax import Array, lax
 from jaxtyping import Bool, Float, Num
 
-from jaxens.arrays import to_float32
+from jaxens.arrays import as_whole, to_float32
 from jaxens.metrics.inputs import ArrayLike, Mask, map_and_mask
 from jaxens.metrics.normalize import normalize
 
@@ -78,8 +78,9 @@ def area_average(
         The cell means, in the unit of the map.
 
     Raises:
-        ValueError: If the map is smaller than the grid.
+        ValueError: If the map is smaller than the grid, or `size` is no whole number of at least 1.
     """
+    size = as_whole(size, "size")
     map = to_float32(map)
     height, width = map.shape[-2:]
     if min(height, width) < size:

@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Integer, Num
 
-from jaxens.arrays import as_images, broadcast_to_images, to_float32
+from jaxens.arrays import as_images, as_whole, broadcast_to_images, to_float32
 from jaxens.chunks import in_chunks
 from jaxens.metrics import targets as targeting
 from jaxens.metrics.blur import blur
@@ -87,7 +87,8 @@ def insertion(
     Raises:
         ValueError: If shapes do not fit, an image is not finite, a class is not an integer or
             does not exist (a traced one gives NaN instead), `output` comes with another target
-            than classes, or `steps` or `chunk` is out of range.
+            than classes, the model has one logit and `output` is a softmax, or `steps` or `chunk`
+            is out of range.
     """
     images = as_images(images)
     start = (
@@ -167,7 +168,8 @@ def _check(start: Array, maps: Maps, steps: int) -> None:
             f"maps of shape {maps.shape} do not fit images of shape {start.shape}: give one value "
             f"per pixel, shape {(images, height, width)}; resize a coarse map, reduce its channels"
         )
-    if not 1 <= steps <= height * width:
+    as_whole(steps, "steps")
+    if steps > height * width:
         raise ValueError(
             f"steps is {steps}: give 1 to {height * width}, the number of pixels of an image"
         )

@@ -9,6 +9,7 @@ import jax
 from jax import Array
 from jaxtyping import Float, Num
 
+from jaxens.arrays import as_whole
 from jaxens.metrics.correlation import correlation
 from jaxens.metrics.inputs import ArrayLike, Mask
 from jaxens.metrics.mass import center_of_mass_distance
@@ -75,8 +76,7 @@ class Protocol:
             )
         if not 0 < self.threshold <= 1:
             raise ValueError(f"threshold is {self.threshold}: give more than 0 and at most 1")
-        if self.correlation_size < 2:
-            raise ValueError(f"correlation_size is {self.correlation_size}: give at least 2")
+        as_whole(self.correlation_size, "correlation_size", least=2)
 
     def describe(self) -> str:
         """Describes the protocol, one line per step."""

@@ -12,8 +12,10 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Num
 
+from jaxens.arrays import as_whole
 from jaxens.metrics.inputs import ArrayLike, Mask, map_and_mask
 from jaxens.metrics.normalize import has_contrast
+from jaxens.sharding import with_auto_axes
 
 
 @partial(jax.jit, static_argnames="tolerance")
@@ -37,10 +39,10 @@ def pointing_game(
         empty (Quantus counts an empty mask as a hit).
 
     Raises:
-        ValueError: If map and mask differ in height or width, or the tolerance is negative.
+        ValueError: If map and mask differ in height or width, or the tolerance is no whole number
+            of at least 0.
     """
-    if tolerance < 0:
-        raise ValueError(f"tolerance is {tolerance}: give 0 or more pixels")
+    tolerance = as_whole(tolerance, "tolerance", least=0)
     map, mask = map_and_mask(map, mask)
     maxima = map == jnp.max(map, axis=(-2, -1), keepdims=True)
     hits = jnp.sum(maxima & _dilate(mask, tolerance), axis=(-2, -1))
@@ -94,6 +96,7 @@ def relevance_mass(
     return jnp.where(scored, inside / jnp.sum(relevance, axis=(-2, -1)), jnp.nan)
 
 
+@with_auto_axes
 @jax.jit
 def relevance_rank(
     map: Num[ArrayLike, "*#lead height width"], mask: Mask
@@ -118,8 +121,9 @@ def relevance_rank(
     map, mask = map_and_mask(map, mask)
     scored = has_contrast(map) & jnp.any(mask, axis=(-2, -1))
     k = jnp.sum(mask, axis=(-2, -1), keepdims=True)
-    ordered = jnp.sort(map.reshape(*map.shape[:-2], 1, -1), axis=-1)
-    smallest = jnp.take_along_axis(ordered, ordered.shape[-1] - jnp.maximum(k, 1), axis=-1)
+    pixels = map.shape[-2] * map.shape[-1]
+    ordered = jnp.sort(map.reshape(*map.shape[:-2], 1, pixels), axis=-1)
+    smallest = jnp.take_along_axis(ordered, pixels - jnp.maximum(k, 1), axis=-1)
     above, tied = map > smallest, map == smallest
     places = k - jnp.sum(above, axis=(-2, -1), keepdims=True)
     probability = places / jnp.sum(tied, axis=(-2, -1), keepdims=True)

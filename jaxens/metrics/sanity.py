@@ -11,6 +11,7 @@ from jaxtyping import Float, Num, PRNGKeyArray, UInt32
 from jaxens.arrays import to_float32
 from jaxens.metrics.inputs import ArrayLike, with_axes
 from jaxens.metrics.normalize import has_contrast
+from jaxens.sharding import with_auto_axes
 
 Params = TypeVar("Params")  # any tree of arrays
 Key = PRNGKeyArray | UInt32[Array, "2"]  # typed (`jax.random.key`) or raw
@@ -107,6 +108,7 @@ def _shuffle(values: ArrayLike, key: Key) -> Array:
     return jax.random.permutation(key, values.ravel()).reshape(values.shape)
 
 
+@with_auto_axes
 @jax.jit
 def spearman(
     a: Num[ArrayLike, "*#lead height width"], b: Num[ArrayLike, "*#lead height width"]

@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Integer, Num
 
-from jaxens.arrays import to_float32
+from jaxens.arrays import as_whole, to_float32
 from jaxens.metrics.inputs import ArrayLike, Mask
 from jaxens.metrics.protocol import Protocol, score
 
@@ -47,12 +47,9 @@ def member_orders(members: int, orders: int, seed: int = 0) -> Integer[np.ndarra
         A permutation of 0 to `members` - 1 per row.
 
     Raises:
-        ValueError: If `members` or `orders` is less than 1.
+        ValueError: If `members` or `orders` is no whole number of at least 1.
     """
-    if members < 1:
-        raise ValueError(f"members is {members}: give at least 1")
-    if orders < 1:
-        raise ValueError(f"orders is {orders}: give at least 1")
+    members, orders = as_whole(members, "members"), as_whole(orders, "orders")
     generator = np.random.default_rng(seed)
     rotations: list[np.ndarray] = []
     while len(rotations) < orders:

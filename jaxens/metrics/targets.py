@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Integer
 
-from jaxens.arrays import to_float32
+from jaxens.arrays import check_one_logit, to_float32
 from jaxens.metrics.inputs import ArrayLike
 
 # One class for every image, or one for each.
@@ -61,13 +61,16 @@ def select(
     """The value that is measured at each step; see `insertion`.
 
     Raises:
-        ValueError: If a class does not exist, or a function returns another shape than [image].
+        ValueError: If a class does not exist, a function returns another shape than [image], or
+            `output` of one logit is the same for every image.
     """
     if isinstance(targets, ContrastLike):
         target = _pick(logits, targets.target, "targets.target")
         return jax.nn.sigmoid(target - _pick(logits, targets.against, "targets.against"))
     if callable(targets):  # step by step, because it may hold something for each image
         return jax.vmap(lambda logits: _call(targets, logits), in_axes=1, out_axes=1)(logits)
+    if logits.shape[-1] == 1:
+        check_one_logit(output, "output=jax.nn.sigmoid")
     values = to_float32(output(logits.reshape(-1, logits.shape[-1])))
     return _pick(values.reshape(*logits.shape[:2], -1), targets, "targets")
 

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Num
 from jaxens.arrays import to_float32
 from jaxens.metrics.inputs import ArrayLike, Mask, count, map_and_mask
 from jaxens.metrics.normalize import has_contrast, normalize
+from jaxens.sharding import with_auto_axes
 
 # 0.05 to 0.95; the sixth is 0.3, the default of `iou`.
 THRESHOLDS = np.arange(1, 20, dtype=np.float32) / 20
@@ -81,6 +82,7 @@ def threshold_curves(
     return ThresholdCurves(thresholds, precision, recall, iou)
 
 
+@with_auto_axes
 @jax.jit
 def average_precision(
     map: Num[ArrayLike, "*#lead height width"], mask: Mask

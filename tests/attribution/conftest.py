@@ -1,21 +1,11 @@
 """What the tests of attributions share."""
 
-from collections.abc import Iterator
 from functools import partial
 
-import jaxtyping
 import pytest
 
 from jaxens.attribution.gradient import Model
 from tests.attribution import cnn
-
-
-@pytest.fixture
-def unchecked() -> Iterator[None]:
-    """Without the types' checks, as for a user: our own message has to come."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="session")

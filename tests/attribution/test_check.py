@@ -10,10 +10,14 @@ from flax import nnx
 
 from jaxens import attribution as attr
 from jaxens.attribution.gradient import Model
-from tests.attribution import cnn
+from tests.attribution import cases, cnn
 
 IMAGES = cnn.sample_images(3)
 WEIGHTS = np.random.default_rng(1).normal(size=(3, 4)).astype(np.float32)
+
+
+def check_model(logits_fn: Model, images: np.ndarray) -> None:
+    attr.check_network(attr.Network(logits_fn), images)
 
 
 def logits(images: jax.Array) -> jax.Array:
@@ -36,8 +40,8 @@ VARIABLES = jax.jit(lambda: Net().init(jax.random.key(0), IMAGES, False))()
 
 def test_a_model_in_order_passes(network: Model) -> None:
     for model in (network, lambda images: Net().apply(VARIABLES, images, False)):
-        attr.check_model(model, IMAGES)
-        attr.check_model(jax.jit(model), IMAGES[:1])
+        check_model(model, IMAGES)
+        check_model(jax.jit(model), IMAGES[:1])
 
 
 def test_rounding_is_no_dependence_on_the_batch() -> None:
@@ -49,7 +53,7 @@ def test_rounding_is_no_dependence_on_the_batch() -> None:
         return jnp.cumsum(pixels, axis=1)[:, -1].mean(axis=1) @ WEIGHTS.astype(jnp.bfloat16)
 
     assert (coarse(IMAGES)[2] != coarse(IMAGES[::-1])[0]).any()
-    attr.check_model(coarse, IMAGES)
+    check_model(coarse, IMAGES)
 
 
 NAN_IN_TWO = np.where(np.arange(3)[:, None, None, None] == 0, IMAGES, np.nan)
@@ -65,7 +69,7 @@ NAN_IN_TWO = np.where(np.arange(3)[:, None, None, None] == 0, IMAGES, np.nan)
         (np.full((1, 4, 4, 3), np.inf, np.float32), r"image 0 contains .* \(1 of 1 images do\)"),
     ],
 )
-@pytest.mark.parametrize("function", [attr.check_model, lambda f, x: attr.saliency(f, x, 0)])
+@pytest.mark.parametrize("function", [check_model, lambda f, x: attr.saliency(f, x, 0)])
 @pytest.mark.usefixtures("unchecked")
 def test_images_that_no_model_should_see_are_refused(
     function: Callable[..., Any], images: np.ndarray, message: str
@@ -98,7 +102,7 @@ def test_images_of_a_jitted_function_are_looked_at_where_they_are_known() -> Non
 @pytest.mark.usefixtures("unchecked")
 def test_what_is_no_logit_is_refused(model: Model, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        attr.check_model(model, IMAGES)
+        check_model(model, IMAGES)
 
 
 def batch_norm_in_training(images: jax.Array) -> jax.Array:
@@ -154,24 +158,102 @@ BATCHES = {
 def test_logits_that_depend_on_the_batch_are_refused(model: Model, images: np.ndarray) -> None:
     places = f"[0-{len(images) - 1}]"
     with pytest.raises(ValueError, match=f"image {places} depend on the rest of .*BatchNorm"):
-        attr.check_model(model, images)
+        check_model(model, images)
 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_logits_that_chance_changes_are_refused(count: int) -> None:
     dropout = nnx.Dropout(0.3, rngs=nnx.Rngs(0))
     with pytest.raises(ValueError, match=r"called again .* dropout .*model\.eval\(\)"):
-        attr.check_model(lambda images: logits(dropout(images)), IMAGES[:count])
+        check_model(lambda images: logits(dropout(images)), IMAGES[:count])
     dropout.eval()
-    attr.check_model(lambda images: logits(dropout(images)), IMAGES[:count])
+    check_model(lambda images: logits(dropout(images)), IMAGES[:count])
 
 
-def test_a_model_in_order_is_called_three_times() -> None:
+def test_a_model_in_order_runs_three_times() -> None:
     calls = []
 
     def watched(images: jax.Array) -> jax.Array:
-        calls.append(len(images))
+        if not isinstance(images, jax.core.Tracer):
+            calls.append(len(images))
         return logits(images)
 
-    attr.check_model(watched, IMAGES)
+    check_model(watched, IMAGES)
     assert calls == [3, 3, 3]
+
+
+def capped(images: jax.Array, act: Model = jax.nn.relu6) -> jax.Array:
+    """Features of a network whose activation has a cap."""
+    return act(cnn.convolve(images, 3 * cnn.random_params()["kernel1"], 2))
+
+
+def pooled(features: jax.Array) -> jax.Array:
+    return features.mean(axis=(1, 2)) @ jnp.asarray(np.ones((6, 2), np.float32))
+
+
+def guided_with_its_cap(x: jax.Array) -> jax.Array:
+    return jnp.minimum(attr.guided_relu(x), 6)
+
+
+def of_act(act: Model) -> Model:
+    return lambda images: pooled(capped(images, act))
+
+
+CAPPED = attr.Network(of_act(jax.nn.relu6), capped, pooled, of_act(guided_with_its_cap))
+
+
+def test_a_network_whose_functions_agree_passes() -> None:
+    for network in (
+        CAPPED,
+        CAPPED._replace(logits_fn=None),
+        attr.Network(guided_logits_fn=CAPPED.guided_logits_fn),
+        cases.network(cases.MEMBERS[0]),
+    ):
+        attr.check_network(network, IMAGES)
+        attr.check_network(network, IMAGES[:1])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"head_fn": lambda f: 7 - 3 * pooled(f)}, r"head_fn\(features_fn.* another function than"),
+        ({"head_fn": lambda f: 1.1 * pooled(f)}, "cut the same model in two"),
+        ({"head_fn": lambda f: pooled(f)[:, :1]}, "returns 1 logits, and logits_fn 2"),
+        ({"features_fn": lambda x: capped(x, jax.nn.relu)}, "cut the same model in two"),
+        ({"features_fn": lambda x: capped(x)[:, 0]}, r"features_fn returned shape \(3, 7, 6\)"),
+        ({"head_fn": None}, "one of features_fn and head_fn: give both"),
+        ({"guided_logits_fn": of_act(attr.guided_relu)}, "guided_logits_fn is another function"),
+        ({"guided_logits_fn": of_act(jax.nn.relu6)}, "guided_logits_fn contains no guided_relu"),
+        ({"logits_fn": CAPPED.guided_logits_fn}, "logits_fn contains guided_relu"),
+        ({"head_fn": lambda f: pooled(attr.guided_relu(f))}, "head_fn contains guided_relu"),
+        (dict.fromkeys(attr.Network._fields), "no function: give at least logits_fn"),
+    ],
+    ids=str,
+)
+def test_functions_that_do_not_belong_together_are_refused(
+    wrong: dict[str, Model | None], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        attr.check_network(CAPPED._replace(**wrong), 3 * IMAGES)
+
+
+def test_images_with_channels_first_are_a_warning() -> None:
+    def channels_first(images: jax.Array) -> jax.Array:
+        return logits(jnp.moveaxis(images, 1, -1))
+
+    with pytest.warns(UserWarning, match=r"\(3, 3, 10, 14\), which looks like channels first"):
+        check_model(channels_first, np.moveaxis(IMAGES, -1, 1))
+
+
+@pytest.mark.parametrize("shape", [(35, 1), (1, 35)])
+def test_tokens_that_are_not_laid_out_are_a_warning(shape: tuple[int, int]) -> None:
+    network = attr.Network(
+        features_fn=lambda images: capped(images).reshape(-1, *shape, 6), head_fn=pooled
+    )
+    with pytest.warns(UserWarning, match="lay the patches out as they lie in the image"):
+        attr.check_network(network, IMAGES)
+
+
+def test_a_spectrogram_of_one_row_is_no_column_of_tokens() -> None:
+    network = attr.Network(features_fn=lambda images: images, head_fn=logits)
+    attr.check_network(network, np.ones((2, 1, 20, 3), np.float32))

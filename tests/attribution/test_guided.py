@@ -220,7 +220,9 @@ def test_an_ordinary_relu_next_to_guided_ones_is_a_warning(act: Model) -> None:
     with warns_of(1) as record:
         maps = attr.guided_backprop(half_guided, IMAGES, 0)
     assert maps.shape == IMAGES.shape
-    assert "returns float32[3,420]): put guided_relu in its place" in str(record[0].message)
+    message = str(record[0].message)
+    assert "returns float32[3,420]): put guided_relu in its place" in message
+    assert "or jnp.minimum(guided_relu(x), 6) where it has a cap" in message
 
 
 OTHER = {

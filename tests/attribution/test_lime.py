@@ -309,6 +309,7 @@ def test_sums_over_images_in_bfloat16_are_exact_enough(network: Model) -> None:
         ({"segments": SEGMENTS[:2]}, r"segments has shape \(2, 10, 14\).*\(3, 10, 14\)"),
         ({"segments": SEGMENTS - 1}, "segments has the label -1"),
         ({"segments": SEGMENTS / 2}, "segments has type float64"),
+        ({"segments": np.where(SEGMENTS == 8, 10**6, SEGMENTS)}, "only 9 segments: number them"),
         ({"segment_count": 8}, "segments has the label 8, but room for 8"),
         ({"key": KEYS[:2]}, r"key has shape \(2,\) for 3 images"),
     ],
@@ -320,6 +321,21 @@ def test_settings_that_make_no_sense_are_refused(
     settings = {"key": KEY, "segments": SEGMENTS, "samples": 4} | settings
     with pytest.raises(ValueError, match=message):
         lime(network, IMAGES, 1, **settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("settings", [{}, {"probabilities": jax.nn.softmax}], ids=str)
+def test_the_softmax_of_one_logit_is_refused(network: Model, settings: dict[str, Model]) -> None:
+    def one_logit(images: jax.Array) -> jax.Array:
+        return network(images)[:, :1]
+
+    def explain(images: jax.Array) -> jax.Array:
+        return lime_from_draws(one_logit, images, 0, SEGMENTS, MASKS, **settings)
+
+    for call in (explain, jax.jit(explain)):
+        with pytest.raises(ValueError, match=r"one logit, .* give probabilities=jax\.nn\.sigmoid"):
+            call(IMAGES)
+    for given in ({"probabilities": jax.nn.sigmoid}, {"variant": "captum"}):
+        assert np.ptp(lime_from_draws(one_logit, IMAGES, 0, SEGMENTS, MASKS, **given)) > 1e-3
 
 
 @pytest.mark.usefixtures("unchecked")

@@ -55,7 +55,7 @@ def test_the_same_size_is_the_same_map_and_members_may_lead(method: str) -> None
 
 @pytest.mark.usefixtures("unchecked")
 def test_sizes_and_methods_that_make_no_sense_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"size is \(0, 5\): give a height and a width"):
+    with pytest.raises(ValueError, match="height is 0: give at least 1"):
         attr.resize(np.ones((4, 5)), (0, 5))
     with pytest.raises(ValueError, match="unknown method 'cubic': choose bilinear or nearest"):
         attr.resize(np.ones((4, 5)), (8, 8), "cubic")  # type: ignore[arg-type]

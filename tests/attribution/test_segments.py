@@ -40,10 +40,9 @@ def test_the_cells_of_a_grid_are_rectangles_of_about_equal_sizes(cells: int) -> 
         assert abs(width - 14 / cells) < 1
 
 
-@pytest.mark.parametrize("cells", [0, 11])
-def test_a_grid_finer_than_the_pixels_is_refused(cells: int) -> None:
-    with pytest.raises(ValueError, match=f"cells is {cells} for 10 x 14 pixels: give 1 to 10"):
-        seg.grid(10, 14, cells)
+def test_a_grid_finer_than_the_pixels_is_refused() -> None:
+    with pytest.raises(ValueError, match="cells is 11 for 10 x 14 pixels: give 1 to 10"):
+        seg.grid(10, 14, 11)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

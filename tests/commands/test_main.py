@@ -56,3 +56,14 @@ def test_python_m_jaxens_is_the_same_program():
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == "jaxens: error: there is no command evalute: did you mean evaluate?\n"
+
+
+def test_every_command_shows_its_help_without_docstrings():
+    """`python -OO` removes them."""
+    code = "from jaxens.__main__ import COMMANDS, main"
+    code += "\nfor words in (*([name] for name in COMMANDS), ['bench', 'lime']):"
+    words = [sys.executable, "-OO", "-c", f"{code} main([*words, '--help'])"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("Usage: ") == len(COMMANDS) + 1
+    assert "Lime(" not in done.stdout

@@ -1,5 +1,7 @@
 """The explainer gives each method its settings, and returns the maps of the ensemble."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,9 +10,11 @@ import pytest
 from jaxens import attribution as attr
 from jaxens.data.schema import Task
 from jaxens.ensemble import Ensemble
-from jaxens.evaluation.explainer import Explainer
+from jaxens.errors import UserError
+from jaxens.evaluation.explainer import Explainer, check_model
 from jaxens.evaluation.settings import MethodSettings
 from jaxens.models import build
+from jaxens.models.small import SmallResNet
 
 pytestmark = pytest.mark.slow
 
@@ -25,6 +29,21 @@ def ensemble():
     keys = jax.random.split(jax.random.key(0), 2)
     variables = jax.jit(jax.vmap(model.init, (0, None)))(keys, jnp.zeros((1, 16, 16, 3)))
     return Ensemble(model, variables, TASKS)
+
+
+class SkippingHalves(SmallResNet):
+    """A model that is not its two halves."""
+
+    def __call__(self, images, train=False):
+        return self.head(2 * self.features(images, train), train)
+
+
+def test_the_functions_that_the_methods_need_are_checked(ensemble):
+    check_model(ensemble, IMAGES, ["guided_grad_cam"], member=1)
+    other = replace(ensemble, model=SkippingHalves(ensemble.model.tasks))
+    check_model(other, IMAGES, ["guided_backprop"])
+    with pytest.raises(UserError, match=r"SkippingHalves cannot be explained: head_fn.* another"):
+        check_model(other, IMAGES, ["grad_cam"])
 
 
 def explainer(ensemble, **changed):

@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 
 from jaxens.data.schema import Task
 from jaxens.errors import UserError
-from jaxens.evaluation import MethodSettings, explain
+from jaxens.evaluation import MethodSettings, evaluate, explain
 from jaxens.evaluation import explanation as explanations
 from jaxens.evaluation.settings import Display
-from tests.evaluation.known import SIZE, WING, KnownEnsemble
+from tests.evaluation.known import MEMBERS, PROTOCOL, SIZE, WING, KnownEnsemble, draw, draw_logits
 from tests.viz.helpers import texts
 
 IMAGES = np.zeros((4, SIZE, SIZE, 3), np.uint8)
@@ -209,3 +209,19 @@ def test_long_lines_of_a_caption_lose_their_middle(ensemble):
     assert all(len(line) <= 30 for line in lines)
     assert lines[1].startswith("a" * 14 + "…")
     assert lines[2] == "predicted: c, 0.79"
+
+
+@pytest.mark.parametrize("command", ["explain", "evaluate"])
+def test_the_model_is_checked_before_anything_is_explained(ensemble, split, command, monkeypatch):
+    def check(self, images, methods, member):
+        raise ValueError("its halves are another function")
+
+    monkeypatch.setattr(KnownEnsemble, "check", check)
+    monkeypatch.setattr(KnownEnsemble, "explain", None)
+    known = KnownEnsemble((WING,), draw(MEMBERS, 2), draw_logits(MEMBERS))
+    commands = {
+        "explain": lambda: explain(ensemble, IMAGES, methods=PAIR),
+        "evaluate": lambda: evaluate(known, split, methods=PAIR, protocol=PROTOCOL),
+    }
+    with pytest.raises(UserError, match="cannot be explained: its halves are another function"):
+        commands[command]()

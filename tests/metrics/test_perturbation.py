@@ -248,7 +248,7 @@ def test_a_bfloat16_model_gets_bfloat16_images_and_is_measured_in_float32():
         ({"targets": TARGETS + 0.5}, "targets has type float64: .* an array of 3 integers"),
         ({"targets": jnp.float32(1)}, "targets has type float32"),
         ({"baselines": np.zeros(3)}, r"baselines has shape \(3,\).* give a number, a color \(2,\)"),
-        ({"steps": 0}, "steps is 0: give 1 to 54"),
+        ({"steps": 0}, "steps is 0: give at least 1"),
         ({"steps": 55}, "steps is 55: give 1 to 54"),
         ({"chunk": 0}, "chunk is 0: give at least 1"),
         ({"logits_fn": lambda images: {"a": network(images)}}, "returned a dict for 153 images"),
@@ -260,3 +260,16 @@ def test_invalid_arguments_raise_an_error_that_says_what_to_do(perturb, changed,
     settings = {"logits_fn": network, "images": IMAGES, "maps": MAPS, "targets": TARGETS}
     with pytest.raises(ValueError, match=message):
         perturb(**settings | changed)
+
+
+@pytest.mark.parametrize("output", [jax.nn.softmax, lambda logits: jax.nn.softmax(logits, -1)])
+@pytest.mark.parametrize("curve", [insertion, deletion])
+def test_the_softmax_of_one_logit_is_refused(curve, output):
+    def one_logit(images):
+        return network(images)[:, :1]
+
+    for call in (curve, jax.jit(curve, static_argnums=0, static_argnames=("steps", "output"))):
+        with pytest.raises(ValueError, match=r"one logit, .* give output=jax\.nn\.sigmoid"):
+            call(one_logit, IMAGES, MAPS, 0, steps=2, output=output)
+        values = call(one_logit, IMAGES, MAPS, 0, steps=2, output=jax.nn.sigmoid).values
+        assert np.ptp(values, axis=1).all()

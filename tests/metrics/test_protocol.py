@@ -132,3 +132,11 @@ def test_the_description_contains_every_choice():
 def test_an_invalid_protocol_raises(fields, message):
     with pytest.raises(ValueError, match=message):
         Protocol(**fields)
+
+
+def test_no_image_has_no_score():
+    every = Protocol(metrics=tuple(metrics.METRICS))
+    maps, masks, points = np.ones((2, 0, 28, 28)), np.ones((0, 28, 28), bool), np.ones((0, 2))
+    scores = metrics.score(maps, masks, points, every, signed=True)
+    assert scores.keys() == metrics.METRICS.keys()
+    assert {values.shape for values in scores.values()} == {(2, 0)}

@@ -56,7 +56,7 @@ def test_tied_maxima_score_the_fraction_of_them_in_the_mask():
 
 
 def test_a_negative_tolerance_raises():
-    with pytest.raises(ValueError, match="tolerance is -1: give 0 or more"):
+    with pytest.raises(ValueError, match="tolerance is -1: give at least 0"):
         pointing_game(random_map((4, 4)), random_mask((4, 4)), tolerance=-1)
 
 
