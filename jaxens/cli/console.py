@@ -3,12 +3,18 @@
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from jaxens.names import visible
+
 console = Console(highlight=False)
 
 
 def say(text: RenderableType) -> None:
-    """Prints text as it is: long lines are not broken, brackets are no markup."""
-    console.print(text, soft_wrap=True, markup=False)
+    """Prints text as it is: long lines are not broken, brackets are no markup.
+
+    Characters that can't be seen are escaped, so no name from a file moves the cursor.
+    """
+    shown = visible(text, keep="\n") if isinstance(text, str) else text
+    console.print(shown, soft_wrap=True, markup=False)
 
 
 def uncut(table: RenderableType, width: int) -> Text:

@@ -102,20 +102,21 @@ class MethodSettings:
         settings = self.of(method)
         return settings.get("steps") or settings.get("samples") or 1
 
-    def describe(self, background: int) -> dict[str, str]:
-        """Describes the settings in a sentence by method.
+    def describe(self, methods: Sequence[str], background: int) -> list[str]:
+        """Describes the settings, in a line for each method that has some.
 
         Args:
+            methods: Names in `attribution.METHODS`.
             background: Number of images that GradientSHAP starts from.
         """
-        from jaxens.attribution import VARIANTS
+        from jaxens.attribution import METHODS, VARIANTS
 
         noise = (
             f"the mean of {self.noise_samples} saliency maps of the image with noise of "
             f"standard deviation {self.noise:g} (of normalized images)."
         )
         variant = VARIANTS[self.lime_variant]
-        return {
+        sentences = {
             "integrated_gradients": f"{self.steps} Gauss-Legendre steps from the mean color.",
             "gradient_shap": f"{self.shap_samples} samples, from {background} training images, "
             "the same for all members.",
@@ -124,6 +125,7 @@ class MethodSettings:
             "smooth_grad": noise,
             "var_grad": noise.replace("the mean", "the variance"),
         }
+        return [f"{METHODS[m].title}: {sentences[m]}" for m in methods if m in sentences]
 
 
 @dataclass(frozen=True)

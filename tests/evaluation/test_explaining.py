@@ -11,6 +11,7 @@ from jaxens.data.schema import Task
 from jaxens.errors import UserError
 from jaxens.evaluation import MethodSettings, explain
 from jaxens.evaluation import explanation as explanations
+from jaxens.evaluation.captions import captions
 from jaxens.evaluation.settings import Display
 from tests.evaluation.known import SIZE, WING, KnownEnsemble
 from tests.viz.helpers import texts
@@ -205,7 +206,7 @@ def test_long_lines_of_a_caption_lose_their_middle(ensemble):
     long = Task.multiclass("wing", ("a" * 20 + "b" * 20, "c", "d"), ("wing",))
     known = KnownEnsemble((long,), ensemble.maps, {"wing": LOGITS})
     explanation = explain(known, IMAGES, methods=["saliency"], target=0)
-    lines = explanations.captions(explanation.subject)[0].split("\n")
+    lines = captions(explanation.subject)[0].split("\n")
     assert all(len(line) <= 30 for line in lines)
     assert lines[1].startswith("a" * 14 + "…")
     assert lines[2] == "predicted: c, 0.79"
