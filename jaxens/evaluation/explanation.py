@@ -74,10 +74,12 @@ class Explanation:
         mean_centers = np.asarray(metrics.center_of_mass(mean_and_spread(maps)[0]))
         title = captions.title(method, self.subject, self.settings)
         masks, points = self.subject.marks
-        marked = "" if masks is None and points is None else "; yellow: what people marked"
+        marked = "" if masks is None and points is None else "; yellow: the marked part"
         several = len(maps) > 1
         by = f"\nby each of {len(maps)} members, their mean, and their spread" if several else ""
         dots = "black of each member, red of the mean map" if several else "red"
+        if len(maps) > 2:
+            dots += "; ellipse: two standard deviations"
         lines, images = captions.captions(self.subject), self.subject.photos.images
         for page, start in enumerate(range(0, len(lines), PER_PAGE), start=1):
             part = slice(start, start + PER_PAGE)

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from jaxens.names import shorten
 from jaxens.viz.inputs import Array, Images, to_rgb, to_texts
 from jaxens.viz.montage import MIN_WIDTH, Montage
-from jaxens.viz.texts import PLAIN
+from jaxens.viz.texts import draw_legend
 
 PAIRS_PER_ROW = 5
 INCHES = 1.4  # of an image
@@ -75,12 +75,7 @@ def annotated_images(
         if boxes is not None:
             montage.box(*marked, np.asarray(boxes[i]))
     handles = [Line2D([], [], color=colors[part]) for part in parts]
-    legend = montage.figure.legend(
-        handles, ["part"] * len(parts), loc="lower center", ncols=per_row, fontsize=7, frameon=False
-    )
-    # Matplotlib leaves out a label that begins with an underscore, and reads $ as a formula.
-    for text, name in zip(legend.get_texts(), names, strict=True):
-        text.set(text=name, **PLAIN)
+    draw_legend(montage.figure, handles, names, per_row, "lower center")
     return montage.figure
 
 

@@ -9,12 +9,14 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
+from jaxens.names import shorten
 from jaxens.viz.inputs import Array
-from jaxens.viz.texts import PLAIN, drawable
+from jaxens.viz.texts import PLAIN, draw_legend, drawable
 
 ENSEMBLE, INDIVIDUAL = "tab:blue", "tab:red"  # as in Pazzani et al. 2022, Figure 5
 CHANCE, CHANCE_STYLES = "0.45", ("--", ":", "-.")
 LETTERS_PER_INCH = 14  # of a title
+LETTERS = 16  # of the name of a chance-level map
 TICKS = 4  # at most, of numbers of members
 
 
@@ -107,7 +109,7 @@ def threshold_curves(
 
 
 def _chance(name: str) -> str:
-    return f"chance: {name}"
+    return f"chance: {shorten(name, LETTERS)}"
 
 
 def _panels(
@@ -155,5 +157,5 @@ def _legend_columns(width: float) -> int:
 def _with_legend(figure: Figure, panels: Any) -> Figure:
     handles, labels = panels[0, 0].get_legend_handles_labels()
     columns = _legend_columns(figure.get_figwidth())
-    figure.legend(handles, labels, loc="lower right", fontsize=7, frameon=False, ncols=columns)
+    draw_legend(figure, handles, labels, columns, "lower right")
     return figure
