@@ -100,6 +100,7 @@ def test_figures_show_chance_bands_and_the_threshold_of_the_tables(evaluation):
         assert p["low"] < p["ensemble"] < p["high"]
 
 
+@pytest.mark.slow
 def test_a_question_of_one_member_or_without_curves_has_no_figure_of_them(ensemble, split):
     alone = replace(
         ensemble,
@@ -113,6 +114,7 @@ def test_a_question_of_one_member_or_without_curves_has_no_figure_of_them(ensemb
     assert set(other.figures()) == {"thresholds/wing.png"}
 
 
+@pytest.mark.slow
 def test_questions_whose_names_are_paths_are_files_of_their_own(evaluation, tmp_path):
     def named(name):
         (result,) = evaluation.results
