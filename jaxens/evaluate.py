@@ -54,7 +54,7 @@ def evaluate(
         methods: explanation methods (default: the paper's seven)
         metrics: scores, or all (default: the paper's)
         tasks: tasks to explain (default: all that have truth)
-        limit: only the first so many held-out images
+        limit: only so many held-out images: a random sample with the labels' proportions
         explain: what is explained: the label, or the ensemble's prediction
         augment: explain randomly changed images (as in training); masks and points are moved along
         threshold: of the normalized map, for IoU
@@ -77,7 +77,7 @@ def evaluate(
     from jaxens.cli.compilation import use_cache
     from jaxens.cli.console import console, say, uncut
     from jaxens.cli.progress import bar
-    from jaxens.data.source import load
+    from jaxens.data.source import load, load_sample
     from jaxens.evaluation.augmented import augmented
     from jaxens.evaluation.evaluating import plan_evaluation
     from jaxens.evaluation.evaluation import QuestionResult, check_folder
@@ -93,7 +93,10 @@ def evaluate(
     opened = Run.open(run)
     with bar() as progress:
         data = data_of(opened, data_dir, cache_dir, progress)
-        held_out = load(data.test, progress, limit)
+        if limit is None:
+            held_out = load(data.test, progress)
+        else:
+            held_out = load_sample(data.test, limit, settings.seed, tasks or (), progress)
     if augment:
         changes = dataclasses.asdict(opened.config.augment)
         held_out = augmented(held_out, settings.seed, **changes)
@@ -132,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _folder_name(explain: str, limit: int | None, augment: bool) -> str:
     """Names what is evaluated, where that is not the labels of all held-out images."""
     parts = ["evaluation", explain if explain != "label" else ""]
-    parts += [f"first-{limit}" if limit else "", "augmented" if augment else ""]
+    parts += [f"sample-{limit}" if limit else "", "augmented" if augment else ""]
     return "-".join(filter(None, parts))
 
 

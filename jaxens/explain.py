@@ -68,6 +68,7 @@ def explain(
     from jaxens.cli.console import say, uncut
     from jaxens.cli.progress import bar
     from jaxens.evaluation import explaining, explanation
+    from jaxens.evaluation.captions import folder_name
     from jaxens.evaluation.explainer import background_images
     from jaxens.evaluation.predictions import choose_targets
     from jaxens.files import lock
@@ -86,8 +87,10 @@ def explain(
     )
     say(uncut(tables.predictions(subject), 200))
     background = background_images(data.train) if data and shap else None
-    what = [split or "test", "ids" if ids else ""] if not photos else _names_of(subject)
-    folder = out or run / _folder_name(what, subject.task.name, target, against)
+    for line in settings.describe(methods, 0 if background is None else len(background)):
+        say(line)
+    of_split = None if photos else (split or "test") + ("-ids" if ids else "")
+    folder = out or run / folder_name(subject, of_split, target, against)
     origin = run.resolve().name, opened.checkpoints.chosen
     provenance = explanation.provenance(
         ensemble, subject, list(methods), settings, background, *origin
@@ -132,17 +135,6 @@ def _photos(
     source = getattr(data, split or "test")
     rows = rows_of(source, ids) if ids else evenly_spaced(images or 8, len(source))
     return from_split(source, rows)
-
-
-def _names_of(subject: Any) -> list[str]:
-    names = subject.photos.names
-    return [Path(names[0]).stem, f"and-{len(names) - 1}-more" if len(names) > 1 else ""]
-
-
-def _folder_name(images: Sequence[str], task: str, target: str | None, against: str | None) -> str:
-    """Names the images, and what is explained of them."""
-    words = ["explained", *images, task, target, against and f"not-{against}"]
-    return "-".join(filter(None, words)).replace("/", "-")  # in the name of a class
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from jaxens.errors import UserError
+from jaxens.names import file_name
 
 try:
     import fcntl
@@ -18,8 +19,8 @@ _MOST_TEXT = 2**28  # bytes; the log of a million epochs is smaller
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file whole or not at all."""
-    write_bytes(path, text.encode())
+    """Writes a text file in UTF-8, whole or not at all; what is no UTF-8 becomes an escape."""
+    write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -51,7 +52,7 @@ def partial_path(path: Path) -> Path:
 
     Removes those that killed processes of this machine have left.
     """
-    prefix = f".{path.name}."
+    prefix = f".{file_name(path.name)}."  # the name itself may have the greatest length
     for name in os.listdir(path.parent):
         process = name.removeprefix(prefix)
         if name.startswith(prefix) and process.isdecimal() and not _is_running(int(process)):

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,10 +37,15 @@ class Table:
         return "\n".join([_line(self.columns), rule, *map(_line, self.rows)]) + "\n"
 
 
+def plain(text: str) -> str:
+    """Returns a text that Markdown shows as it is: no link, no emphasis, no HTML."""
+    return re.sub(r"([\\`*|\[\]]|<(?=[a-zA-Z/!?]))", r"\\\1", text)
+
+
 def _line(cells: Sequence[Any]) -> str:
     return "| " + " | ".join(map(_cell, cells)) + " |"
 
 
 def _cell(value: Any) -> str:
     text = f"{value:.3f}" if isinstance(value, float) else str(value)
-    return text.replace("|", r"\|").replace("\n", " ")
+    return plain(text.replace("\n", " "))

@@ -17,6 +17,7 @@ GROUND = {
     "chunks",
     "errors",
     "files",
+    "names",
     "sharding",
     "tables",
 }  # files at the top that every room may import

@@ -4,6 +4,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from jaxens.cli.signals import SIGPIPE, Stopped, drop_output
+from jaxens.names import visible
 
 
 class _Terminal(Console):
@@ -18,8 +19,12 @@ console = _Terminal(highlight=False)
 
 
 def say(text: RenderableType) -> None:
-    """Prints text as it is: long lines are not broken, brackets are no markup."""
-    console.print(text, soft_wrap=True, markup=False)
+    """Prints text as it is: long lines are not broken, brackets are no markup.
+
+    Characters that can't be seen are escaped, so no name from a file moves the cursor.
+    """
+    shown = visible(text, keep="\n") if isinstance(text, str) else text
+    console.print(shown, soft_wrap=True, markup=False)
 
 
 def uncut(table: RenderableType, width: int) -> Text:

@@ -7,9 +7,10 @@ import numpy as np
 from jaxtyping import Float
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from jaxens.cli.console import console
+from jaxens.cli.console import console, say
 from jaxens.cli.progress import Callback, bar
 from jaxens.ensemble.quality import Quality
+from jaxens.names import shorten
 from jaxens.runs.watch import Watch
 
 
@@ -63,16 +64,13 @@ class Live(Watch):
         speed: float,
         validation: Sequence[Quality],
     ) -> None:
-        tasks = "  ".join(f"{q.task} {q.ensemble:.3f}" for q in validation)
-        console.print(
-            f"epoch {epoch}/{self._epochs}  {_numbers(losses, speed)}  validation: {tasks}",
-            soft_wrap=True,
-            markup=False,
-        )
+        tasks = "  ".join(f"{shorten(q.task)} {q.ensemble:.3f}" for q in validation)
+        say(f"epoch {epoch}/{self._epochs}  {_numbers(losses, speed)}  validation: {tasks}")
 
     def end(self) -> None:
         self._bar.stop()
 
 
 def _numbers(losses: np.ndarray, speed: float) -> str:
-    return f"loss {np.mean(losses):.3f} ± {np.std(losses):.3f}  {speed:,.0f} member-images/s"
+    spread = f" ± {np.std(losses):.3f}" if len(losses) > 1 else ""
+    return f"loss {np.mean(losses):.3f}{spread}  {speed:,.0f} member-images/s"

@@ -11,7 +11,11 @@ from cyclopts import App, CycloptsError, Parameter, Token, convert
 from cyclopts.exceptions import UnusedCliTokensError
 
 from jaxens.cli import signals
+from jaxens.cli.encoding import print_anything
 from jaxens.errors import UserError
+from jaxens.names import shorten
+
+LONGEST_LINE = 2000  # letters of an error or a warning
 
 # Receives the app, its commands and the flags of the command line.
 Values = Callable[[App, tuple[str, ...], Any], None]
@@ -81,6 +85,7 @@ def run(command: Callable[[], Any]) -> None:
     A `UserError` becomes one line and exit code 2, and a signal one line and the shell's code.
     """
     signals.handle()
+    print_anything()
     with _log_lines():
         try:
             command()
@@ -106,7 +111,7 @@ def run(command: Callable[[], Any]) -> None:
 def _log_lines() -> Iterator[None]:
     """Shows the library's warnings as lines on standard error."""
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("jaxens: %(message)s"))
+    handler.setFormatter(_OneLine("jaxens: %(message)s"))
     logger = logging.getLogger("jaxens")
     logger.addHandler(handler)
     try:
@@ -115,6 +120,13 @@ def _log_lines() -> Iterator[None]:
         logger.removeHandler(handler)
 
 
+class _OneLine(logging.Formatter):
+    """Shows a warning as one line, whatever the names in it hold."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return shorten(super().format(record), LONGEST_LINE)
+
+
 def _leave(message: str) -> NoReturn:
-    print(f"jaxens: error: {message}", file=sys.stderr)
+    print(f"jaxens: error: {shorten(message, LONGEST_LINE)}", file=sys.stderr)
     raise SystemExit(2) from None

@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from jaxens.names import shorten
+
 Callback = Callable[[str, int, int], None]  # what is done, how much, of how much
 DELAY = 1.0  # seconds before a bar is shown
+LETTERS = 100  # of a description
 
 
 @contextlib.contextmanager
@@ -30,7 +33,9 @@ def bar(console: Console | None = None) -> Iterator[Callback]:
     began = time.monotonic()
 
     def callback(description: str, done: int, total: int) -> None:
-        progress.update(task, description=description, completed=done, total=total)
+        progress.update(
+            task, description=shorten(description, LETTERS), completed=done, total=total
+        )
         if not progress.live.is_started and time.monotonic() - began > DELAY:
             progress.start()
 

@@ -4,34 +4,34 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from jaxens.ensemble.quality import Quality
 from jaxens.evaluation import rows
 from jaxens.evaluation.evaluation import QuestionResult
 from jaxens.evaluation.predictions import Subject
 from jaxens.metrics import METRICS
+from jaxens.names import shorten, visible
 
 
 def quality(scores: Sequence[Quality], members: int, images: int) -> Table:
     """Accuracy or AUC per task: of the average member, the ensemble, chance, and the baseline."""
-    table = _table(f"{members} members on {images} held-out images")
+    several = members > 1
+    table = _table(f"{members} member{'s' * several} on {images} held-out images")
     for column in ("task", "measure"):
         table.add_column(column, no_wrap=True)
     baseline = ("all data",) if scores[0].baseline is not None else ()
-    for column in ("average member", "worst to best", "ensemble", *baseline, "chance"):
+    of_members = ("average member", "worst to best", "ensemble") if several else ("the member",)
+    for column in (*of_members, *baseline, "chance"):
         table.add_column(column, justify="right", no_wrap=True)
     for q in scores:
-        table.add_row(
-            q.task,
-            q.measure,
-            f"{q.mean:.3f}",
-            f"{min(q.members):.3f} to {max(q.members):.3f}",
-            f"[bold]{q.ensemble:.3f}[/bold]" if q.ensemble >= q.mean else f"{q.ensemble:.3f}",
-            *(f"{q.baseline:.3f}" for _ in baseline),
-            f"{q.chance:.3f}",
-        )
+        cells = [_cell(shorten(q.task)), _cell(q.measure), _cell(f"{q.mean:.3f}")]
+        if several:
+            cells.append(_cell(f"{min(q.members):.3f} to {max(q.members):.3f}"))
+            cells.append(_cell(f"{q.ensemble:.3f}", "bold" if q.ensemble >= q.mean else ""))
+        cells += [_cell(f"{q.baseline:.3f}") for _ in baseline]
+        table.add_row(*cells, _cell(f"{q.chance:.3f}"))
     return table
 
 
@@ -43,38 +43,51 @@ def question(result: QuestionResult) -> Table:
         table.add_column(column, justify="left" if i == 0 else "right", no_wrap=True)
     for metric, of_metric in rows.by_metric(result.rows):
         table.add_section()
-        table.add_row(f"[bold]{METRICS[metric].title}[/bold] ({rows.better(metric)} is better)")
+        heading = _cell(METRICS[metric].title, "bold")
+        table.add_row(heading.append(f" ({rows.better(metric)} is better)", "not bold"))
         for row in of_metric:
-            cells = rows.cells(row)
+            cells = [_cell(text) for text in rows.cells(row)]
             if rows.won(row):
-                cells[2] = f"[bold green]{cells[2]}[/bold green]"
+                cells[2].stylize("bold green")
             table.add_row(*cells)
         for chance in result.chance:
             if chance.metric == metric:
-                table.add_row(*rows.chance_cells(chance), style="dim")
+                table.add_row(*map(_cell, rows.chance_cells(chance)), style="dim")
     return table
 
 
 def predictions(subject: Subject) -> Table:
-    """One row per image: prediction, probability, agreement, and what is explained."""
-    table = _table(subject.task.name)
-    for column in ("image", "ensemble predicts"):
+    """One row per image: prediction, agreement, what is explained, and the label if known."""
+    table = _table(shorten(subject.task.name))
+    several = len(subject.predictions.members) > 1
+    known = subject.photos.truth is not None
+    for column in ("image", f"{'ensemble' if several else 'member'} predicts"):
         table.add_column(column, no_wrap=True)
-    for column in ("probability", "members agree"):
+    for column in ("probability", *["members agree"] * several):
         table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("explained, its probability", no_wrap=True)
+    for column in ("explained, its probability", *["label"] * known):
+        table.add_column(column, no_wrap=True)
     for row in subject.table.to_dicts():
-        against = "" if row["against"] is None else f", not {row['against']}"
-        cells = (
-            PurePath(row["image"]).name,
-            row["prediction"],
-            f"{row['probability']:.3f}",
-            f"{row['agreeing']} of {row['members']}",
-            f"{row['target']}, {row['target_probability']:.3f}{against}",
-        )
-        table.add_row(*map(escape, cells))
+        against = "" if row["against"] is None else f", not {shorten(row['against'])}"
+        cells = [
+            _cell(shorten(PurePath(row["image"]).name)),
+            _cell(shorten(row["prediction"])),
+            _cell(f"{row['probability']:.3f}"),
+            *[_cell(f"{row['agreeing']} of {row['members']}")] * several,
+            _cell(f"{shorten(row['target'])}, {row['target_probability']:.3f}{against}"),
+        ]
+        if known:
+            label = shorten(row["label"] or "unknown")
+            wrong = row["right"] is False
+            cells.append(_cell(f"{label}, prediction wrong", "red") if wrong else _cell(label))
+        table.add_row(*cells)
     return table
 
 
 def _table(title: str) -> Table:
-    return Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD)
+    return Table(title=_cell(title), title_justify="left", box=box.SIMPLE_HEAD)
+
+
+def _cell(text: str, style: str = "") -> Text:
+    """A text of a table: brackets are no markup, and what can't be seen is escaped."""
+    return Text(visible(text, keep="\n"), style)

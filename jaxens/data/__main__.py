@@ -37,12 +37,14 @@ def browse(
     from jaxens.data.opening import open_data
     from jaxens.data.source import evenly_spaced, load
     from jaxens.evaluation.browsing import split_figure
+    from jaxens.names import shorten
 
     with bar() as progress:
         data = open_data(settings, progress)
         loaded = load(getattr(data, split), progress)
     shown = loaded.take(evenly_spaced(images, len(loaded)))
-    say(f"{viz.save(split_figure(shown), out)}")
+    name = Path(settings.data_dir).resolve().name if settings.data_dir else settings.source
+    say(f"{viz.save(split_figure(shown, shorten(name)), out)}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from PIL import Image
 from jaxens.data.geometry import square
 from jaxens.data.reading import PhotoError, printable, read_photo
 from jaxens.data.schema import Example
-from jaxens.data.source import Source
+from jaxens.data.source import Source, Split, load
 from jaxens.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -29,12 +29,14 @@ class Photos:
         images: RGB.
         places: one integer per image; random numbers drawn for it depend on this.
         sha256: hashes of the encoded images.
+        truth: their labels and marks, if they are images of a data set.
     """
 
     names: list[str]
     images: UInt8[np.ndarray, "image size size 3"]
     places: Int[np.ndarray, "image"]
     sha256: list[str]
+    truth: Split | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -73,15 +75,14 @@ def from_files(paths: Sequence[Path], size: int) -> Photos:
         log.warning(f"{len(files) - len(read)} of {len(files)} files left out")
     names, contents, images = zip(*read, strict=True)
     places = np.array([zlib.crc32(content) >> 1 for content in contents])  # fits an int32
-    return _with_hashes(names, contents, images, places)
+    return Photos(list(names), np.stack(images), places, _hashes(contents))
 
 
 def from_split(source: Source, rows: Int[np.ndarray, "image"]) -> Photos:
     """Reads images of a data set; the place of an image is its row, as in an evaluation."""
-    examples = [source.example(int(row)) for row in rows]
-    images = [source.decoded(int(row), masks=False).image for row in rows]
-    contents = [example.image for example in examples]
-    return _with_hashes([example.id for example in examples], contents, images, rows)
+    loaded = load(source, rows=rows)
+    contents = (source.example(row).image for row in rows.tolist())
+    return Photos(loaded.ids, loaded.images, rows, _hashes(contents), loaded)
 
 
 def rows_of(source: Source, ids: Sequence[str]) -> Int[np.ndarray, "image"]:
@@ -101,14 +102,8 @@ def rows_of(source: Source, ids: Sequence[str]) -> Int[np.ndarray, "image"]:
     return np.array([row_of[id] for id in dict.fromkeys(ids)])
 
 
-def _with_hashes(
-    names: Sequence[str],
-    contents: Sequence[bytes],
-    images: Sequence[np.ndarray],
-    places: np.ndarray,
-) -> Photos:
-    hashes = [hashlib.sha256(content).hexdigest() for content in contents]
-    return Photos(list(names), np.stack(images), places, hashes)
+def _hashes(contents: Iterable[bytes]) -> list[str]:
+    return [hashlib.sha256(content).hexdigest() for content in contents]
 
 
 def _files(path: Path) -> list[tuple[Path, Path | None]]:

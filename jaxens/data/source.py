@@ -17,6 +17,7 @@ from jaxens.data.geometry import Crop, square
 from jaxens.data.preparing import cores
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.records import from_record, info_of
+from jaxens.data.sampling import stratified
 from jaxens.data.schema import DecodedExample, Example, Info
 from jaxens.errors import UserError
 
@@ -35,6 +36,9 @@ class Split:
         points: x, y in fractions of width and height; NaN if not visible.
         boxes: left, top, right, bottom in fractions; NaN if unknown.
         labels: per task, a class or a 0 or 1 per class; `MISSING` if unknown.
+        places: the rows of the images in the whole split; random numbers drawn for an image
+            depend on this.
+        sample: how the images were taken from the whole split; empty if all were.
     """
 
     info: Info
@@ -44,6 +48,8 @@ class Split:
     points: Float32[np.ndarray, "image point 2"]
     boxes: Float32[np.ndarray, "image 4"]
     labels: dict[str, Int32[np.ndarray, "image"] | Int8[np.ndarray, "image class"]]
+    places: Int[np.ndarray, "image"]
+    sample: str = ""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -58,6 +64,8 @@ class Split:
             points=self.points[rows],
             boxes=self.boxes[rows],
             labels={name: values[rows] for name, values in self.labels.items()},
+            places=self.places[rows],
+            sample=self.sample,
         )
 
     def mask(
@@ -154,6 +162,11 @@ class Source:
         with self._damage_as_user_error():
             return from_record(self._records[index])
 
+    def labels(self) -> dict[str, Int32[np.ndarray, "image"] | Int8[np.ndarray, "image class"]]:
+        """The labels of all images, per task. No image is decoded."""
+        examples = [self.example(index).labels for index in range(len(self))]
+        return {task.name: np.stack([e[task.name] for e in examples]) for task in self.info.tasks}
+
     @cached_property
     def _records(self) -> Sequence[dict[str, Any]]:
         names = ("image", "mask") if self.info.masks else ("image",)
@@ -196,16 +209,23 @@ def evenly_spaced(count: int, of: int) -> Int[np.ndarray, "image"]:
     return np.linspace(0, of - 1, min(count, of)).astype(int)
 
 
-def load(source: Source, progress: Progress = no_progress, limit: int | None = None) -> Split:
-    """Decodes a split into memory, on all cores.
+def load(
+    source: Source,
+    progress: Progress = no_progress,
+    rows: Int[np.ndarray, "image"] | None = None,
+    sample: str = "",
+) -> Split:
+    """Decodes images of a split into memory, on all cores.
 
     Args:
         source: the split.
         progress: called after each image.
-        limit: how many images to load, from the first on (default: all).
+        rows: which images (default: all).
+        sample: how the rows were chosen, see `Split`.
     """
     size, info = source.size, source.info
-    count = len(source) if limit is None else min(limit, len(source))
+    places = np.arange(len(source)) if rows is None else rows
+    count = len(places)
     ids: list[str] = []
     images = np.empty((count, size, size, 3), np.uint8)
     planes = -(-len(info.masks) // 8)
@@ -219,7 +239,7 @@ def load(source: Source, progress: Progress = no_progress, limit: int | None = N
         for task in info.tasks
     }
     threads = cores()
-    examples = in_order(source.__getitem__, range(count), threads, waiting=4 * threads)
+    examples = in_order(source.__getitem__, places.tolist(), threads, waiting=4 * threads)
     for i, example in enumerate(examples):
         ids.append(example.id)
         images[i] = example.image
@@ -230,4 +250,32 @@ def load(source: Source, progress: Progress = no_progress, limit: int | None = N
         for name, values in labels.items():
             values[i] = example.labels[name]
         progress(f"reading the {source.split} images", i + 1, count)
-    return Split(info, ids, images, masks, points, boxes, labels)
+    return Split(info, ids, images, masks, points, boxes, labels, places, sample)
+
+
+def load_sample(
+    source: Source,
+    count: int,
+    seed: int,
+    tasks: Sequence[str] = (),
+    progress: Progress = no_progress,
+) -> Split:
+    """Loads a sample of a split that has the proportions of its labels; see `stratified`.
+
+    Args:
+        source: the split.
+        count: how many images; all if there are fewer.
+        seed: of the sample.
+        tasks: those whose labels count first.
+        progress: called after each image.
+    """
+    labels = source.labels()
+    first = {name: labels[name] for name in tasks if name in labels}
+    rows = stratified(first | labels, count, seed)
+    if len(rows) == len(source):
+        return load(source, progress)
+    sample = (
+        f"a sample of {len(rows)} of the {len(source)} {source.split} images, with the proportions "
+        f"of their labels, seed {seed}"
+    )
+    return load(source, progress, rows, sample)

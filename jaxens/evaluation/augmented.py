@@ -47,6 +47,8 @@ def augmented(split: Split, seed: int, *, flip: bool, zoom: float, color: float)
         points=np.stack(points, axis=1) if points else split.points,
         boxes=np.full_like(split.boxes, np.nan),  # a moved box is no longer tight; none is scored
         labels=split.labels,
+        places=split.places,
+        sample=split.sample,
     )
 
 

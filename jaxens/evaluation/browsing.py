@@ -6,10 +6,13 @@ from matplotlib.figure import Figure
 from jaxens import viz
 from jaxens.data.schema import Info
 from jaxens.data.source import Split
+from jaxens.names import shorten
+
+LETTERS = 24  # of a label
 
 
-def split_figure(split: Split) -> Figure:
-    """Draw every image of a split with its annotations; see `viz.annotated_images`."""
+def split_figure(split: Split, title: str) -> Figure:
+    """Draws every image of a split with its annotations; see `viz.annotated_images`."""
     info = split.info
     masks = {part: split.mask((part,)) for part in info.masks if split.masks is not None}
     return viz.annotated_images(
@@ -18,14 +21,14 @@ def split_figure(split: Split) -> Figure:
         points={part: split.points[:, p] for p, part in enumerate(info.points)},
         boxes=split.boxes,
         captions=[_caption(split, i) for i in range(len(split))],
-        title=info.name,
+        title=title,
     )
 
 
 def _caption(split: Split, i: int) -> str:
     """The labels of an image: the first two tasks on one line, the next three on another."""
     texts = [_label(split.info, name, labels[i]) for name, labels in split.labels.items()]
-    known = [text for text in texts if text]
+    known = [shorten(text, LETTERS) for text in texts if text]
     return ", ".join(known[:2]) + "\n" + ", ".join(known[2:5])
 
 

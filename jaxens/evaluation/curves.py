@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxens import metrics
-from jaxens.evaluation.scoring import MethodScores
+from jaxens.evaluation.scoring import CHANCE, ChanceScores, MethodScores
 from jaxens.tables import Table
 
 SHOWN = ("iou", "correlation", "distance")
@@ -71,39 +71,70 @@ class ByThreshold:
     Attributes:
         individual: The mean over images and individuals.
         ensemble: The mean over images, of the mean map.
+        low: The lower bound of a 95 % band of `ensemble`, for other images: 1.96 standard errors
+            below it.
+        high: The upper bound.
+        chance: The mean over images, by name of the chance-level map.
     """
 
     individual: Float[np.ndarray, "threshold"]
     ensemble: Float[np.ndarray, "threshold"]
+    low: Float[np.ndarray, "threshold"]
+    high: Float[np.ndarray, "threshold"]
+    chance: Mapping[str, Float[np.ndarray, "threshold"]]
 
 
-def by_threshold(scores: Mapping[str, MethodScores]) -> dict[tuple[str, str], ByThreshold]:
-    """Returns a curve by (method, "iou", "precision" or "recall"); none without masks."""
-    return {
-        (method, name): ByThreshold(*map(_mean_of_scored, both))
-        for method, of_method in scores.items()
-        for name, both in of_method.thresholds.items()
-    }
+def by_threshold(
+    scores: Mapping[str, MethodScores], chance: Mapping[str, ChanceScores]
+) -> dict[tuple[str, str], ByThreshold]:
+    """Returns a curve by (method, "iou", "precision" or "recall"); none without masks.
+
+    Args:
+        scores: By method.
+        chance: By name of the chance-level map.
+    """
+    curves = {}
+    for method, of_method in scores.items():
+        for name, (individual, ensemble) in of_method.thresholds.items():
+            mean, error = _mean_and_error(ensemble)
+            curves[method, name] = ByThreshold(
+                _mean_and_error(individual)[0],
+                mean,
+                mean - 1.96 * error,
+                mean + 1.96 * error,
+                {map: _mean_and_error(of.thresholds[name])[0] for map, of in chance.items()},
+            )
+    return curves
 
 
-def _mean_of_scored(
+def _mean_and_error(
     scores: Float[np.ndarray, "threshold case"],
-) -> Float[np.ndarray, "threshold"]:
-    """Returns the mean over the cases that have a score; NaN where none has."""
+) -> tuple[Float[np.ndarray, "threshold"], Float[np.ndarray, "threshold"]]:
+    """Returns mean and standard error over the cases that have a score; NaN where none has."""
     scored = np.isfinite(scores)
     count = scored.sum(axis=1)
-    return np.where(count, np.where(scored, scores, 0).sum(axis=1) / np.maximum(count, 1), np.nan)
+    some = np.maximum(count, 1)
+    mean = np.where(count, np.where(scored, scores, 0).sum(axis=1) / some, np.nan)
+    squares = np.where(scored, (scores - mean[:, None]) ** 2, 0).sum(axis=1)
+    variance = np.where(count > 1, squares / np.maximum(count - 1, 1), np.nan)
+    return mean, np.sqrt(variance / some)
 
 
 def thresholds_table(thresholds: Mapping[str, Mapping[tuple[str, str], ByThreshold]]) -> Table:
     """Returns every point of every curve with all digits; curves are by question."""
-    columns = ("question", "metric", "method", "threshold", "individual", "ensemble")
+    columns = (
+        "question", "metric", "method", "threshold", "individual", "ensemble", "low", "high",
+        *CHANCE,
+    )  # fmt: skip
     lines = [
-        (question, name, method, f"{threshold:.2f}", individual, ensemble)
+        (question, name, method, f"{threshold:.2f}", *values)
         for question, curves in thresholds.items()
         for (method, name), each in curves.items()
-        for threshold, individual, ensemble in zip(
-            metrics.THRESHOLDS, each.individual, each.ensemble, strict=True
+        for threshold, *values in zip(
+            metrics.THRESHOLDS,
+            *(each.individual, each.ensemble, each.low, each.high),
+            *(each.chance[map] for map in CHANCE),
+            strict=True,
         )
     ]
     return Table(columns, lines)

@@ -105,9 +105,10 @@ class EvaluationPlan:
     def describe(self) -> str:
         """Describes every choice behind the scores, one per line."""
         count = 0 if self.background is None else len(self.background)
-        return describe(
+        choices = describe(
             self.methods, self.protocol, self.settings, self.ensemble, self.explained, count
         )
+        return f"Images: {self.split.sample}.\n{choices}" if self.split.sample else choices
 
     def choices(self) -> dict[str, Any]:
         """Returns everything that the scores of this ensemble on this data set depend on."""
@@ -118,6 +119,7 @@ class EvaluationPlan:
             "questions": [question.name for question in self.questions],
             "explained": self.explained,
             "images": len(self.split),
+            "sample": self.split.sample,
             "orders": self.orders,
             "protocol": asdict(self.protocol),
             **settings,
@@ -143,7 +145,7 @@ class EvaluationPlan:
         for question in self.questions:
             scores = self._scores(explainer, baseline, question, meter)
             chance = score_chance(self.split, question, self.protocol, self.settings.seed)
-            results.append(QuestionResult.of(question, scores, chance))
+            results.append(QuestionResult.of(question, self.protocol, scores, chance))
             if on_result:
                 on_result(results[-1])
         return Evaluation(tuple(results), self.describe(), self.choices(), self.split.ids)
@@ -228,7 +230,7 @@ def _questions(
     candidates = questions(tasks, split, explained, predicted)
     if not any(map(len, candidates)):
         raise UserError(
-            f"no image of {split.info.name} has a mask or key point for "
+            "no held-out image has a mask or key point for "
             f"{', '.join(task.name for task in tasks)}: choose other --tasks"
         )
     for question in candidates:

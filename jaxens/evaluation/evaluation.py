@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from jaxens.attribution import METHODS
 from jaxens.errors import UserError
-from jaxens.evaluation import rows
+from jaxens.evaluation import rows, verdicts
 from jaxens.evaluation.curves import by_size, by_threshold, sizes_table, thresholds_table
 from jaxens.evaluation.questions import Question
 from jaxens.evaluation.rows import Chance, Row
-from jaxens.evaluation.scoring import GAUSSIAN, MethodScores
+from jaxens.evaluation.scoring import ChanceScores, MethodScores
 from jaxens.files import write_bytes, write_text
-from jaxens.metrics import METRICS
-from jaxens.tables import Table
+from jaxens.metrics import Protocol
+from jaxens.names import file_names, shorten
+from jaxens.tables import Table, plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,13 +32,17 @@ class QuestionResult:
 
     Attributes:
         question: The question.
+        protocol: How maps are scored.
         scores: By method.
+        chance_scores: By name of the chance-level map.
         rows: Of its tables.
         chance: Rows of chance-level maps.
     """
 
     question: Question
+    protocol: Protocol
     scores: Mapping[str, MethodScores]
+    chance_scores: Mapping[str, ChanceScores]
     rows: Sequence[Row]
     chance: Sequence[Chance]
 
@@ -46,41 +50,32 @@ class QuestionResult:
     def of(
         cls,
         question: Question,
+        protocol: Protocol,
         scores: Mapping[str, MethodScores],
-        chance: Mapping[str, Mapping[str, np.ndarray]],
+        chance: Mapping[str, ChanceScores],
     ) -> Self:
         """Returns the result of a question.
 
         Args:
             question: The question.
+            protocol: How maps are scored.
             scores: By method, from `score_question`.
             chance: From `score_chance`.
         """
         by_metric = {method: of_method.scores for method, of_method in scores.items()}
         return cls(
             question,
+            protocol,
             scores,
+            chance,
             rows.rows_of(question, by_metric),
-            rows.chance_of(question, chance),
+            rows.chance_of(question, {name: each.scores for name, each in chance.items()}),
         )
 
     def title(self) -> str:
-        """Describes the question in a line, and images without a score in further lines."""
-        question = self.question
-        left_out = [f"{n} with {why}" for why, n in question.left_out.items() if n]
-        truth = {METRICS[row.metric].title: row.no_truth for row in self.rows if row.no_truth}
-        left_out += [f"for {metric}, {n} without its truth" for metric, n in truth.items()]
-        end = f"; left out: {', '.join(left_out)}" if left_out else ""
-        lines = [f"{question.name}, truth: {question.part}, {len(question)} images{end}"]
-        for row in self.rows:
-            lost = row.comparison.left_out - row.no_truth
-            if lost or row.some_members:
-                lines.append(
-                    f"{METRICS[row.metric].title}, {METHODS[row.method].title}: {lost} more left "
-                    f"out, because their maps have no score; on {row.some_members} of those "
-                    "compared, the maps of some members have none"
-                )
-        return "\n".join(lines)
+        """Describes the question in a line, and what has no score in further lines."""
+        lines = verdicts.notes(self.question, self.rows, self.protocol)
+        return "\n".join([verdicts.heading(self.question), *lines])
 
 
 @dataclass(frozen=True)
@@ -117,7 +112,9 @@ class Evaluation:
     @property
     def thresholds(self) -> Table:
         """IoU, precision and recall against the threshold."""
-        return thresholds_table({r.question.name: by_threshold(r.scores) for r in self.results})
+        return thresholds_table(
+            {r.question.name: by_threshold(r.scores, r.chance_scores) for r in self.results}
+        )
 
     def to_csv(self) -> str:
         """Returns `table` as CSV, with all digits."""
@@ -127,76 +124,56 @@ class Evaluation:
         """Returns the protocol, a summary, and a table per question and metric."""
         parts = [
             "\n".join(f"- {line}" for line in self.protocol.split("\n")),
-            "\n".join(f"- {line.strip()}" for line in self.summary().split("\n")),
+            "\n".join(f"- {plain(line.strip())}" for line in self.summary().split("\n")),
             *(rows.markdown(r.title(), r.rows, r.chance) for r in self.results),
         ]
         return "\n\n".join(parts)
 
     def summary(self) -> str:
-        """Summarizes by metric where the ensemble is better with p < 0.01, and where it is not.
-
-        Names also the rows where it is no better than a Gaussian in the center of the image.
-        """
-        tested = [r for a in self.results for r in a.rows if not np.isnan(r.comparison.p)]
-        gaussian = {
-            (c.question, c.metric): c.mean
-            for result in self.results
-            for c in result.chance
-            if c.name == GAUSSIAN
-        }
-        lines = []
-        for metric in METRICS:
-            # Both parts of the IoU grow with the region: alone they say little.
-            of_metric = [
-                r for r in tested if r.metric == metric and metric not in ("intersection", "union")
-            ]
-            if not of_metric:
-                continue
-            lost = [r for r in of_metric if not rows.won(r)]
-            lines.append(
-                f"{METRICS[metric].title}: Ens-Avg is better with p < 0.01 in "
-                f"{len(of_metric) - len(lost)} of {len(of_metric)} rows"
-                + (f"; not by {_names(lost)}" if lost else "")
-            )
-            sign = 1 if METRICS[metric].higher_is_better else -1
-            no_better = [
-                r
-                for r in of_metric
-                if sign * (r.comparison.mean_ensemble - gaussian[r.question, metric]) <= 0
-            ]
-            if no_better:
-                lines.append(f"  no better than a Gaussian in the center: {_names(no_better)}")
-        return "\n".join(lines) or "nothing to test: too few images, or scores that do not vary"
+        """Summarizes by metric where the ensemble wins; see `verdicts.summary`."""
+        return verdicts.summary(
+            [row for result in self.results for row in result.rows],
+            [row for result in self.results for row in result.chance],
+        )
 
     def figures(self) -> dict[str, "Figure"]:
-        """Draws scores by the ensemble's size and by the threshold; figures are by file name."""
+        """Draws scores by the ensemble's size and by the threshold; figures are by file name.
+
+        There is no figure by the size of an ensemble of one member.
+        """
         from jaxens.evaluation.figures import size_figure, threshold_figure
 
         figures = {}
-        for result in self.results:
-            name = result.question.name
-            file = f"{name.replace(': ', '-').replace(' ', '_')}.png"
-            figures[f"sizes/{file}"] = size_figure(by_size(result.scores), name)
-            if thresholds := by_threshold(result.scores):
-                figures[f"thresholds/{file}"] = threshold_figure(thresholds, name)
+        for name, result in zip(self._file_names(), self.results, strict=True):
+            title = shorten(result.question.name)
+            sizes = by_size(result.scores)
+            if any(len(size.curve.mean) > 1 for size in sizes.values()):
+                figures[f"sizes/{name}.png"] = size_figure(sizes, result.chance, title)
+            if thresholds := by_threshold(result.scores, result.chance_scores):
+                figures[f"thresholds/{name}.png"] = threshold_figure(
+                    thresholds, result.protocol.threshold, title
+                )
         return figures
+
+    def _file_names(self) -> list[str]:
+        return file_names([result.question.name for result in self.results])
 
     def scores(self) -> dict[str, np.ndarray]:
         """Returns every score of every image, by name.
 
         The names are QUESTION/images (ids), QUESTION/targets (classes),
         QUESTION/METHOD/METRIC/individual [member, image] and QUESTION/METHOD/METRIC/ensemble
-        [image].
+        [image], where QUESTION is the name of the question's figures.
         """
         arrays: dict[str, np.ndarray] = {}
-        for result in self.results:
+        for name, result in zip(self._file_names(), self.results, strict=True):
             question = result.question
-            arrays[f"{question.name}/images"] = np.array([self.ids[i] for i in question.images])
-            arrays[f"{question.name}/targets"] = question.targets
+            arrays[f"{name}/images"] = np.array([self.ids[i] for i in question.images])
+            arrays[f"{name}/targets"] = question.targets
             for method, of_method in result.scores.items():
                 for metric, scores in of_method.scores.items():
-                    arrays[f"{question.name}/{method}/{metric}/individual"] = scores.individual
-                    arrays[f"{question.name}/{method}/{metric}/ensemble"] = scores.ensemble
+                    arrays[f"{name}/{method}/{metric}/individual"] = scores.individual
+                    arrays[f"{name}/{method}/{metric}/ensemble"] = scores.ensemble
         return arrays
 
     def save(self, folder: Path, title: str) -> None:
@@ -214,7 +191,8 @@ class Evaluation:
 
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / SETTINGS, settings_text(self.settings))
-        write_text(folder / "tables.md", f"# {title}\n\n{self.to_markdown()}")
+        heading = plain(shorten(title))
+        write_text(folder / "tables.md", f"# {heading}\n\n{self.to_markdown()}")
         write_text(folder / "tables.csv", self.to_csv())
         write_text(folder / "chance.csv", self.chance.to_csv())
         write_text(folder / "sizes.csv", self.sizes.to_csv())
@@ -244,7 +222,3 @@ def check_folder(folder: Path, settings: Mapping[str, Any]) -> None:
             "name another --out, or remove it"
         )
     folder.mkdir(parents=True, exist_ok=True)
-
-
-def _names(rows: Sequence[Row]) -> str:
-    return "; ".join(f"{METHODS[row.method].title} on {row.question}" for row in rows)

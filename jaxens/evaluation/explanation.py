@@ -7,7 +7,7 @@ import platform
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -17,6 +17,7 @@ from jaxtyping import Float
 from jaxens.attribution import METHODS
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.errors import UserError
+from jaxens.evaluation import captions
 from jaxens.evaluation.predictions import Subject
 from jaxens.evaluation.settings import Display, MethodSettings, reduction
 from jaxens.files import write_bytes, write_text
@@ -57,8 +58,8 @@ class Explanation:
             display: How maps are drawn.
 
         Yields:
-            The name of a figure (members, centers, single-vs-ensemble), and the figure. Where
-            there are several pages, names end in -1, -2, ...
+            The name of a figure (members, centers, and of several members single-vs-ensemble),
+            and the figure. Where there are several pages, names end in -1, -2, ...
         """
         from jaxens import metrics, viz
         from jaxens.viz.members import mean_and_spread
@@ -71,35 +72,44 @@ class Explanation:
         }
         centers = np.asarray(metrics.center_of_mass(maps))
         mean_centers = np.asarray(metrics.center_of_mass(mean_and_spread(maps)[0]))
-        title = f"{METHODS[method].title} of {self.subject.task.name.replace('_', ' ')}"
-        lines, images = captions(self.subject), self.subject.photos.images
+        title = captions.title(method, self.subject, self.settings)
+        masks, points = self.subject.marks
+        marked = "" if masks is None and points is None else "; yellow: the marked part"
+        several = len(maps) > 1
+        by = f"\nby each of {len(maps)} members, their mean, and their spread" if several else ""
+        dots = "black of each member, red of the mean map" if several else "red"
+        if len(maps) > 2:
+            dots += "; ellipse: two standard deviations"
+        lines, images = captions.captions(self.subject), self.subject.photos.images
         for page, start in enumerate(range(0, len(lines), PER_PAGE), start=1):
             part = slice(start, start + PER_PAGE)
             end = "" if len(lines) <= PER_PAGE else f"-{page}"
+            marks: dict[str, Any] = {
+                "captions": lines[part],
+                "masks": None if masks is None else masks[part],
+                "points": None if points is None else points[part],
+            }
             figure = viz.show_members(
-                images[part],
-                maps[:, part],
-                **style,
-                title=f"{title}\nby each of {len(maps)} members, their mean, and their spread",
-                captions=lines[part],
+                images[part], maps[:, part], **style, title=f"{title}{by}{marked}", **marks
             )
             yield f"members{end}", figure
             figure = viz.show_centers(
                 images[part],
                 centers[:, part],
                 mean_centers[part],
-                title=f"{title}\ncenters of mass: black of each member, red of the ensemble",
-                captions=lines[part],
+                title=f"{title}\ncenters of mass: {dots}{marked}",
+                **marks,
             )
             yield f"centers{end}", figure
-            figure = viz.show_comparison(
-                images[part],
-                maps[:, part],
-                **style,
-                title=f"{title}\nby a single network (left) and by the ensemble (right)",
-                captions=lines[part],
-            )
-            yield f"single-vs-ensemble{end}", figure
+            if several:
+                figure = viz.show_comparison(
+                    images[part],
+                    maps[:, part],
+                    **style,
+                    title=f"{title}\nby a single network (left) and by the ensemble (right)",
+                    captions=lines[part],
+                )
+                yield f"single-vs-ensemble{end}", figure
 
     def save(
         self,
@@ -143,27 +153,6 @@ class Explanation:
         file = io.BytesIO()
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
         return file.getvalue()
-
-
-def captions(subject: Subject) -> list[str]:
-    """Returns a few short lines per image: name, explained class, and how many members agree."""
-    lines = []
-    for row in subject.table.to_dicts():
-        words = [PurePath(row["image"]).name, f"{row['target']}, {row['target_probability']:.2f}"]
-        if row["against"] is not None:
-            words.append(f"rather than {row['against']}")
-        if row["prediction"] == row["target"]:
-            words.append(f"{row['agreeing']} of {row['members']} members agree")
-        else:
-            words.append(f"predicted: {row['prediction']}, {row['probability']:.2f}")
-        lines.append("\n".join(map(_shortened, words)))
-    return lines
-
-
-def _shortened(line: str, letters: int = 30) -> str:
-    """Returns the line; a long one without its middle."""
-    half = (letters - 1) // 2
-    return line if len(line) <= letters else f"{line[:half]}…{line[-half:]}"
 
 
 def provenance(
@@ -215,13 +204,15 @@ def provenance(
                 "probability": float(p[k]),
                 "agreeing": int(n),
                 "members": np.flatnonzero(finite).tolist(),  # whose mean it is
+                "label": label,  # None if it is unknown
             }
-            for name, k, p, n, finite in zip(
+            for name, k, p, n, finite, (label, _) in zip(
                 photos.names,
                 predictions.classes,
                 predictions.mean,
                 predictions.agreeing,
                 predictions.finite.T,
+                subject.labels,
                 strict=True,
             )
         ],

@@ -11,12 +11,14 @@ from jaxens.data.schema import Task
 from jaxens.data.source import Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.errors import UserError
+from jaxens.names import shorten
 
 METHOD = "grad_cam"
+LETTERS = 30  # of a name on the left of a row
 
 
 def first_look(ensemble: Ensemble, split: Split, rows: int = 6) -> Figure:
-    """Draw Grad-CAM of the label for some images of a split.
+    """Draws Grad-CAM of the label for some images of a split.
 
     The tasks take turns; those with annotated parts come first. The annotated part is outlined or
     crossed on the image.
@@ -27,7 +29,7 @@ def first_look(ensemble: Ensemble, split: Split, rows: int = 6) -> Figure:
         rows: Number of images.
 
     Returns:
-        A figure with a row per image: the image, each member's map, and their mean.
+        A figure with a row per image: the image, each member's map, and, of several, their mean.
 
     Raises:
         UserError: No image has a label.
@@ -35,20 +37,26 @@ def first_look(ensemble: Ensemble, split: Split, rows: int = 6) -> Figure:
     examples = {task: pairs for task in ensemble.tasks if len(pairs := _labeled(split, task))}
     tasks = [task for task in examples if any(task.parts)] or list(examples)
     if not tasks:
-        raise UserError(f"no image of {split.info.name} has a label: there is nothing to explain")
+        raise UserError("no held-out image has a label: there is nothing to explain")
     chosen = []
     for turn in range(rows):
         task = tasks[turn % len(tasks)]
         # A prime step spreads the turns over the split.
         chosen.append((task, *examples[task][turn * 7919 % len(examples[task])].tolist()))
     maps = np.stack([_maps(ensemble, split, *choice) for choice in chosen], axis=1)
-    columns = [*(f"member {m}" for m in range(ensemble.members)), "mean"]
+    columns = ["map"]
+    if ensemble.members > 1:
+        columns = [*(f"member {m}" for m in range(ensemble.members)), "mean"]
     return viz.show_maps(
         split.images[[index for _, index, _ in chosen]],
         dict(zip(columns, maps, strict=True)),
         signed=METHODS[METHOD].signed,
         title=f"{METHODS[METHOD].title} of the label: warm is evidence for it, cold against it",
-        row_titles=[f"{t.name.replace('_', ' ')}:\n{t.classes[label]}" for t, _, label in chosen],
+        row_titles=[
+            f"{shorten(task.name.replace('_', ' '), LETTERS)}:\n"
+            f"{shorten(task.classes[label], LETTERS)}"
+            for task, _, label in chosen
+        ],
         masks=np.stack([_mask(split, *choice) for choice in chosen]),
         points=np.stack([_point(split, *choice) for choice in chosen]),
     )
@@ -64,10 +72,11 @@ def _labeled(split: Split, task: Task) -> Int[np.ndarray, "example 2"]:
 
 
 def _maps(ensemble: Ensemble, split: Split, task: Task, index: int, label: int) -> np.ndarray:
-    """The members' maps and, last, their mean."""
+    """The members' maps and, last, their mean; one map of one member."""
     image = jnp.asarray(split.images[index][None])
     maps = ensemble.attribute(image, label, METHOD, task=task.name)[:, 0]
-    return np.asarray(jnp.concatenate([maps, maps.mean(0, keepdims=True)]))
+    means = [maps.mean(0, keepdims=True)] * (ensemble.members > 1)
+    return np.asarray(jnp.concatenate([maps, *means]))
 
 
 def _mask(split: Split, task: Task, index: int, label: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from jaxens.attribution import Contrast
 from jaxens.data.photos import Photos
-from jaxens.data.schema import Task
+from jaxens.data.schema import MISSING, Task
 from jaxens.ensemble.ensemble import Classes, Ensemble
 from jaxens.ensemble.explaining import probabilities
 from jaxens.errors import UserError
@@ -94,13 +94,44 @@ class Subject:
         return Contrast(self.targets[rows], np.full(len(rows), self.against))
 
     @property
+    def labels(self) -> list[tuple[str | None, bool | None]]:
+        """The label of each image, and whether it is predicted; None where it is unknown."""
+        truth = self.photos.truth
+        if truth is None:
+            return [(None, None)] * len(self.photos)
+        return [
+            _label(self.task, label, int(predicted))
+            for label, predicted in zip(
+                truth.labels[self.task.name], self.predictions.classes, strict=True
+            )
+        ]
+
+    @property
+    def marks(
+        self,
+    ) -> tuple[Bool[np.ndarray, "image height width"] | None, Float[np.ndarray, "image 2"] | None]:
+        """Masks and key points of the targets' parts; None if there are none of them."""
+        truth = self.photos.truth
+        if truth is None:
+            return None, None
+        rows = range(len(self.photos))
+        parts = [self.task.parts[target] for target in self.targets]
+        masks = [truth.mask(parts[i], slice(i, i + 1)) for i in rows]
+        points = [truth.point(parts[i], slice(i, i + 1)) for i in rows]
+        no_mask, no_point = np.zeros(truth.images.shape[1:3], bool), np.full(2, np.nan)
+        return (
+            np.stack([no_mask if each is None else each[0] for each in masks]),
+            np.stack([no_point if each is None else each[0] for each in points]),
+        )
+
+    @property
     def table(self) -> Table:
-        """One row per image: prediction, probability, agreement, and what is explained."""
+        """One row per image: prediction, agreement, what is explained, and the label if known."""
         predictions, classes = self.predictions, self.task.classes
         against = None if self.against is None else classes[self.against]
         columns = (
             "image", "prediction", "probability", "agreeing", "members", "target",
-            "target_probability", "against",
+            "target_probability", "against", "label", "right",
         )  # fmt: skip
         return Table(
             columns,
@@ -114,18 +145,32 @@ class Subject:
                     classes[target],
                     float(mean[target]),
                     against,
+                    label,
+                    right,
                 )
-                for name, predicted, mean, agreeing, members, target in zip(
+                for name, predicted, mean, agreeing, members, target, (label, right) in zip(
                     self.photos.names,
                     predictions.classes,
                     predictions.mean,
                     predictions.agreeing,
                     predictions.finite.sum(axis=0),
                     self.targets,
+                    self.labels,
                     strict=True,
                 )
             ],
         )
+
+
+def _label(task: Task, label: np.ndarray, predicted: int) -> tuple[str | None, bool | None]:
+    """Returns the label in words, and whether it has the predicted class."""
+    if task.kind == "multilabel":
+        names = [name for name, yes in zip(task.classes, label, strict=True) if yes == 1]
+        right = None if label[predicted] == MISSING else bool(label[predicted] == 1)
+        return (" + ".join(names) or "none", right)
+    if label == MISSING:
+        return None, None
+    return task.classes[int(label)], bool(label == predicted)
 
 
 def choose_targets(

@@ -77,14 +77,13 @@ def describe(
         "members' raw maps.",
         protocol.describe(),
     ]
-    sentences = settings.describe(background)
-    lines += [f"{METHODS[m].title}: {sentences[m]}" for m in methods if m in sentences]
+    lines += settings.describe(methods, background)
     return "\n".join(
         [
             *lines,
-            "Stars mark p < 0.01 (**) and p < 0.0001 (****) by the paired t-test; bold, where the "
-            "ensemble is also the better one. d_z: the mean difference over its standard "
-            "deviation.",
+            "Stars mark p < 0.01 (**) and p < 0.0001 (****) by the paired t-test: bold, where the "
+            "ensemble is the better one, with the word (worse), where it is not. d_z: the mean "
+            "difference over its standard deviation.",
             "Chance: the scores of maps that depend on neither network nor image, a Gaussian in "
             "the center and noise.",
         ]

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 
 from jaxens.data.schema import MISSING, Task
 from jaxens.data.source import Split
+from jaxens.metrics import METRICS
 
 Explained = Literal["label", "prediction"]
 
@@ -21,7 +22,8 @@ class Question:
     one question.
 
     Attributes:
-        name: Of the task, and of the label if the task is multilabel.
+        name: Of the task; with the label if the task is multilabel, and with the parts if classes
+            of the task have different ones. Two questions never have the same name.
         task: The task.
         part: Names of the parts.
         images: Rows of the split.
@@ -44,11 +46,16 @@ class Question:
     def __len__(self) -> int:
         return len(self.images)
 
-    def without_truth(self, metric: str) -> int:
-        """Counts the images that lack the truth of a metric: the mask, or the key point."""
-        if metric == "distance":
-            return 0 if self.points is None else int(np.isnan(self.points).any(axis=-1).sum())
-        return 0 if self.masks is None else int((~self.masks.any(axis=(1, 2))).sum())
+    def without_truth(self, metric: str) -> dict[str, int]:
+        """Counts the images whose truth gives no score by a metric, by reason."""
+        if METRICS[metric].truth == "point":
+            hidden = () if self.points is None else np.isnan(self.points).any(axis=-1)
+            return {"no key point": int(np.sum(hidden))}
+        marked = np.ones(0) if self.masks is None else self.masks.mean(axis=(1, 2))
+        reasons = {"no mask": int(np.sum(marked == 0))}
+        if metric == "correlation":
+            reasons["a mask that fills the image"] = int(np.sum(marked == 1))
+        return reasons
 
 
 def questions(
@@ -69,15 +76,18 @@ def questions(
         predicted: The ensemble's probabilities by task.
     """
     result = []
+    marked = {*split.info.masks, *split.info.points}
     for task in tasks:
-        for parts in dict.fromkeys(task.parts):
-            if set(parts) & {*split.info.masks, *split.info.points}:
-                classes = [k for k, names in enumerate(task.parts) if names == parts]
-                result += _of_parts(task, parts, classes, split, explained, predicted)
+        groups = [parts for parts in dict.fromkeys(task.parts) if marked & set(parts)]
+        for parts in groups:
+            classes = [k for k, names in enumerate(task.parts) if names == parts]
+            name = task.name if len(groups) == 1 else f"{task.name}: {' and '.join(parts)}"
+            result += _of_parts(name, task, parts, classes, split, explained, predicted)
     return result
 
 
 def _of_parts(
+    name: str,
     task: Task,
     parts: tuple[str, ...],
     classes: list[int],
@@ -104,7 +114,7 @@ def _of_parts(
     chosen = labels if explained == "label" else predicted[task.name].argmax(axis=-1)
     images = np.flatnonzero(np.isin(chosen, classes))
     unknown = {"no label": int(np.sum(chosen == MISSING))}
-    return [_question(task.name, task, parts, images, chosen[images], split, unknown)]
+    return [_question(name, task, parts, images, chosen[images], split, unknown)]
 
 
 def _question(

@@ -10,7 +10,7 @@ from jaxens.attribution import METHODS
 from jaxens.evaluation.questions import Question
 from jaxens.evaluation.scoring import Scores
 from jaxens.metrics import METRICS, Comparison
-from jaxens.tables import Table
+from jaxens.tables import Table, plain
 
 HEADER = (
     "method", "Ind-Avg", "Ens-Avg", "difference [95 % CI]", "d_z", "p (t)", "p (Wilcoxon)",
@@ -28,8 +28,8 @@ class Row:
         method: Name in `METHODS`.
         comparison: Of Ind-Avg and Ens-Avg.
         p_holm: The p-value of the t-test with Holm's correction over the methods of the table.
-        no_truth: Images left out because they have no mask or key point. Other images are left
-            out because their maps have no score.
+        no_truth: Images left out because of their truth, such as an empty mask. Other images are
+            left out because their maps have no score.
         some_members: Images for which the maps of some members have no score, so that Ind-Avg is
             the mean over the others.
     """
@@ -93,7 +93,7 @@ def rows_of(question: Question, scores: Mapping[str, Mapping[str, Scores]]) -> l
                 some_members[method] = int(np.sum((missing > 0) & compared))
         # A table is one metric of one question.
         adjusted = metrics.holm(np.array([c.p for c in tested.values()]))
-        no_truth = question.without_truth(metric)
+        no_truth = sum(question.without_truth(metric).values())
         rows += [
             Row(question.name, metric, method, comparison, float(p), no_truth, some_members[method])
             for (method, comparison), p in zip(tested.items(), adjusted, strict=True)
@@ -115,7 +115,7 @@ def markdown(title: str, rows: Sequence[Row], chance: Sequence[Chance]) -> str:
         chance: Of the same question.
     """
     heading, *notes = title.split("\n")
-    lines = [f"## {heading}", "", *(f"- {note}" for note in notes), ""]
+    lines = [f"## {plain(heading)}", "", *(f"- {plain(note)}" for note in notes), ""]
     for metric, part in by_metric(rows):
         lines += [
             f"**{METRICS[metric].title}** ({better(metric)} is better)",
@@ -125,9 +125,8 @@ def markdown(title: str, rows: Sequence[Row], chance: Sequence[Chance]) -> str:
         ]
         for row in part:
             shown = cells(row)
-            value, stars = shown[2].rstrip("*"), metrics.stars(row.comparison.p)
-            value = f"**{value}**" if won(row) else value
-            shown[2] = value + stars.replace("*", r"\*")
+            value, marks = f"{row.comparison.mean_ensemble:.{_digits(metric)}f}", _marks(row)
+            shown[2] = (f"**{value}**" if won(row) else value) + marks.replace("*", r"\*")
             lines.append("| " + " | ".join(shown) + " |")
         for baseline in chance:
             if baseline.metric == metric:
@@ -191,7 +190,7 @@ def cells(row: Row) -> list[str]:
     return [
         METHODS[row.method].title,
         f"{c.mean_individual:.{digits}f}",
-        f"{c.mean_ensemble:.{digits}f}{metrics.stars(c.p)}",
+        f"{c.mean_ensemble:.{digits}f}{_marks(row)}",
         f"{c.difference:+.{digits}f}{interval}",
         "–" if np.isnan(c.d_z) else f"{c.d_z:+.2f}",
         _p(c.p),
@@ -199,6 +198,12 @@ def cells(row: Row) -> list[str]:
         _p(row.p_holm),
         str(c.n),
     ]
+
+
+def _marks(row: Row) -> str:
+    """Returns the stars of the paper's tables, and the direction of a significant loss."""
+    stars = metrics.stars(row.comparison.p)
+    return f"{stars} (worse)" if stars and not row.comparison.better else stars
 
 
 def _p(p: float) -> str:

@@ -19,7 +19,8 @@ from jaxens.evaluation.questions import Question
 
 SCORED_AT_ONCE = 16  # images whose maps of all members are on the device at once, at least
 SCORED_BY_CHANCE = 128
-GAUSSIAN = "center Gaussian"
+GAUSSIAN, RANDOM = "center Gaussian", "random map"
+CHANCE = {GAUSSIAN: "a Gaussian in the center", RANDOM: "a random map"}  # in a sentence
 AT_THRESHOLDS = ("iou", "precision", "recall")
 
 
@@ -81,12 +82,12 @@ def score_question(
     """
 
     def scores(rows: Int[np.ndarray, "case"]) -> dict[str, dict[str, Array]]:
-        ids = question.images[rows]
+        images = question.images[rows]
         maps = partial(
             Explainer.maps,
             methods=methods,
-            images=split.images[ids],
-            ids=ids,
+            images=split.images[images],
+            ids=split.places[images],
             targets=question.targets[rows],
             task=question.task.name,
         )
@@ -154,17 +155,29 @@ def _scores(
         stacked = jnp.concatenate([individuals, mean_map[None]])
         applied = metrics.apply_sign(stacked, protocol.sign) if signed else stacked
         still_signed = signed and protocol.sign == "signed"
-        curves = metrics.threshold_curves(applied, masks, signed=still_signed)
-        for name in AT_THRESHOLDS:
-            values = jnp.moveaxis(getattr(curves, name), 1, -1)
+        for name, values in _at_thresholds(applied, masks, signed=still_signed).items():
             scores[f"{name}/thresholds/individual"] = jnp.nanmean(values[:-1], axis=0)
             scores[f"{name}/thresholds/ensemble"] = values[-1]
     return scores
 
 
+@dataclass(frozen=True)
+class ChanceScores:
+    """Scores of one question by one kind of chance-level maps. NaN where there is no score.
+
+    Attributes:
+        scores: By metric.
+        thresholds: By "iou", "precision" and "recall", at each of `metrics.THRESHOLDS`. Empty
+            without masks.
+    """
+
+    scores: Mapping[str, Float[np.ndarray, "case"]]
+    thresholds: Mapping[str, Float[np.ndarray, "threshold case"]]
+
+
 def score_chance(
     split: Split, question: Question, protocol: metrics.Protocol, seed: int
-) -> dict[str, dict[str, Float[np.ndarray, "case"]]]:
+) -> dict[str, ChanceScores]:
     """Scores chance-level baseline maps on the images of a question.
 
     Args:
@@ -174,24 +187,36 @@ def score_chance(
         seed: Of the random maps, which depend on it and the image alone.
 
     Returns:
-        Scores by name of the map, then by metric.
+        Scores by name of the map.
     """
     height, width = split.images.shape[1:3]
     key = jax.random.key(seed)
 
-    def scores(rows: Int[np.ndarray, "case"]) -> dict[str, dict[str, Array]]:
-        keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.asarray(question.images[rows]))
+    def scores(rows: Int[np.ndarray, "case"]) -> dict[str, tuple[dict[str, Array], ...]]:
+        ids = split.places[question.images[rows]]
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.asarray(ids))
         gaussian = metrics.centered_gaussian(height, width)
         maps = {
             GAUSSIAN: jnp.broadcast_to(gaussian, (len(rows), height, width)),
-            "random map": metrics.random_maps(keys, height, width),
+            RANDOM: metrics.random_maps(keys, height, width),
         }
-        masks = None if question.masks is None else question.masks[rows]
-        points = None if question.points is None else question.points[rows]
+        masks = None if question.masks is None else jnp.asarray(question.masks[rows])
+        points = None if question.points is None else jnp.asarray(question.points[rows])
         return {
-            name: metrics.score(each, masks, points, protocol, signed=False)
+            name: (
+                metrics.score(each, masks, points, protocol, signed=False),
+                {} if masks is None else _at_thresholds(each, masks, signed=False),
+            )
             for name, each in maps.items()
         }
 
-    raw = in_chunks_to_host(scores, SCORED_BY_CHANCE, len(question))
-    return jax.tree.map(lambda each: np.asarray(each, np.float64), raw)
+    raw = in_chunks_to_host(scores, SCORED_BY_CHANCE, len(question), axis=-1)
+    host = jax.tree.map(lambda each: np.asarray(each, np.float64), raw)
+    return {name: ChanceScores(*both) for name, both in host.items()}
+
+
+def _at_thresholds(
+    maps: Float[Array, "*lead case height width"], masks: Array, *, signed: bool
+) -> dict[str, Float[Array, "*lead threshold case"]]:
+    curves = metrics.threshold_curves(maps, masks, signed=signed)
+    return {name: jnp.moveaxis(getattr(curves, name), -1, -2) for name in AT_THRESHOLDS}

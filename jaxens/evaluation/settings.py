@@ -71,7 +71,8 @@ class MethodSettings:
     seed: int = 0
     """seed of everything random"""
     images_at_once: int | None = None
-    """members times images in one call of the model; no map depends on it (default: what fits)"""
+    """members times images in one call of the model, but at least a 16th of a method's steps or
+    samples; changes no map (default: what fits the memory)"""
 
     def __post_init__(self) -> None:
         for flag in ("steps", "shap_samples", "noise_samples", "lime_samples", "images_at_once"):
@@ -102,20 +103,21 @@ class MethodSettings:
         settings = self.of(method)
         return settings.get("steps") or settings.get("samples") or 1
 
-    def describe(self, background: int) -> dict[str, str]:
-        """Describes the settings in a sentence by method.
+    def describe(self, methods: Sequence[str], background: int) -> list[str]:
+        """Describes the settings, in a line for each method that has some.
 
         Args:
+            methods: Names in `attribution.METHODS`.
             background: Number of images that GradientSHAP starts from.
         """
-        from jaxens.attribution import VARIANTS
+        from jaxens.attribution import METHODS, VARIANTS
 
         noise = (
             f"the mean of {self.noise_samples} saliency maps of the image with noise of "
             f"standard deviation {self.noise:g} (of normalized images)."
         )
         variant = VARIANTS[self.lime_variant]
-        return {
+        sentences = {
             "integrated_gradients": f"{self.steps} Gauss-Legendre steps from the mean color.",
             "gradient_shap": f"{self.shap_samples} samples, from {background} training images, "
             "the same for all members.",
@@ -124,6 +126,7 @@ class MethodSettings:
             "smooth_grad": noise,
             "var_grad": noise.replace("the mean", "the variance"),
         }
+        return [f"{METHODS[m].title}: {sentences[m]}" for m in methods if m in sentences]
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,14 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from jaxens.names import shorten
 from jaxens.viz.inputs import Array, Images, to_rgb, to_texts
-from jaxens.viz.montage import Montage
+from jaxens.viz.montage import MIN_WIDTH, Montage
+from jaxens.viz.texts import draw_legend
 
 PAIRS_PER_ROW = 5
+INCHES = 1.4  # of an image
+LETTERS = 20  # of a part's name in the legend
 
 
 def annotated_images(
@@ -46,14 +50,17 @@ def annotated_images(
     texts = to_texts(captions, len(images), "captions")
     parts = list(dict.fromkeys([*masks, *points]))
     colors = dict(zip(parts, colormaps["tab20"](np.linspace(0, 1, len(parts))), strict=True))
+    columns = 2 * min(len(images), PAIRS_PER_ROW)
+    names = [shorten(part, LETTERS) for part in parts]
+    per_row = _legend_columns(names, max(MIN_WIDTH, columns * INCHES))
     montage = Montage(
         -(-len(images) // PAIRS_PER_ROW),
-        2 * min(len(images), PAIRS_PER_ROW),
+        columns,
         image_size=images.shape[1:3],
         title=title,
         captions=texts,
-        inches=1.4,
-        below=0.42,
+        inches=INCHES,
+        below=0.26 + 0.16 * -(-len(parts) // per_row),
     )
     for i, image in enumerate(images):
         row, pair = divmod(i, PAIRS_PER_ROW)
@@ -67,6 +74,12 @@ def annotated_images(
             montage.cross(*marked, np.asarray(of_part[i]), colors[part])
         if boxes is not None:
             montage.box(*marked, np.asarray(boxes[i]))
-    handles = [Line2D([], [], color=colors[part], label=part) for part in parts]
-    montage.figure.legend(handles=handles, loc="lower center", ncols=8, fontsize=7, frameon=False)
+    handles = [Line2D([], [], color=colors[part]) for part in parts]
+    draw_legend(montage.figure, handles, names, per_row, "lower center")
     return montage.figure
+
+
+def _legend_columns(names: Sequence[str], width: float) -> int:
+    """Returns how many names of parts fit side by side."""
+    inches = 0.5 + 0.065 * max(map(len, names), default=0)
+    return max(1, min(8, int(width / inches)))

@@ -1,12 +1,14 @@
 """Saves a figure."""
 
+import io
 import os
+import warnings
 from pathlib import Path
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from jaxens.files import replacing
+from jaxens.files import write_bytes
 
 # Without dates, the same figure gives the same bytes.
 _NO_DATE = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
@@ -14,8 +16,6 @@ _NO_DATE = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     """Writes a figure to a file, whole or not at all, and returns the path.
-
-    The figure is written next to the target and then renamed, so a reader never sees half a file.
 
     Args:
         figure: The figure.
@@ -27,7 +27,11 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     """
     path = Path(path)
     file_format = path.suffix[1:].lower() or "png"
+    file = io.BytesIO()
+    with rc_context({"svg.hashsalt": "jaxens"}), warnings.catch_warnings():
+        # A name in a script that the font lacks is drawn as boxes.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        figure.savefig(file, format=file_format, metadata=_NO_DATE.get(file_format))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as partial, rc_context({"svg.hashsalt": "jaxens"}):
-        figure.savefig(partial, format=file_format, metadata=_NO_DATE.get(file_format))
+    write_bytes(path, file.getvalue())
     return path

@@ -123,10 +123,7 @@ def show_maps(
         for column, (map, full) in enumerate(zip(of_row, fulls, strict=True)):
             montage.map(row, 1 + column, image, map, full, colors[column], kind)
         for column in range(1 + len(layers) if mark_maps else 1):
-            if masks is not None:
-                montage.outline(row, column, np.asarray(masks[row], bool), "yellow")
-            if points is not None:
-                montage.cross(row, column, np.asarray(points[row]), "yellow")
+            montage.truth(row, column, row, masks, points)
     add_legend(montage, list(dict.fromkeys(colors)), scale, percentile, kind)
     return montage.figure
 
@@ -156,7 +153,7 @@ def add_legend(
     percentile: float,
     kind: Kind = "overlay",
 ) -> None:
-    """Draws a color bar for each of `colors`, and say where the color is full."""
+    """Draws a color bar for each of `colors`, and says where the color is full."""
     ends = {
         "signed": ("against the target", "for it"),
         "heat": ("none", "most"),
@@ -164,4 +161,6 @@ def add_legend(
     }
     panels = "each panel" if scale == "own" else "all maps of an image"
     note = f"full color from percentile {percentile:g} of the magnitudes in {panels}"
+    if scale == "shared" and "spread" in colors:
+        note += "; the spread has a scale of its own"
     montage.legend([Bar(name, *ends[name], kind) for name in colors], note)

@@ -6,10 +6,10 @@ Pazzani et al. 2022, Figures 2, 4 and 6.
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Num
+from jaxtyping import Bool, Float, Num
 from matplotlib.figure import Figure
 
-from jaxens.viz.arrows import arrow_starts
+from jaxens.viz.colors import full_color_at
 from jaxens.viz.inputs import Array, Images, to_maps, to_rgb, to_texts
 from jaxens.viz.maps import Scale, add_legend, colors_of, full_colors_at
 from jaxens.viz.montage import Montage
@@ -27,21 +27,27 @@ def show_members(
     percentile: float = 99.0,
     title: str = "",
     captions: Sequence[str] = (),
+    masks: Bool[Array, "image height width"] | None = None,
+    points: Float[Array, "image 2"] | None = None,
 ) -> Figure:
     """Draws a row for each image: the image, each member's map, their mean and their spread.
 
     The spread is the standard deviation over members. A map that is not finite is left out of
-    both, and the row says of how many members the mean is.
+    both, and the row says of how many members the mean is. Of one member there is neither.
 
     Args:
         images: Images [image, height, width, channel], gray or RGB; uint8, or floats in [0, 1].
         maps: Relevance of each member.
         signed: Whether negative values mean evidence against the target; see `show`.
         scale: "own": each panel has its own color scale. "shared": the panels of one image share
-            the scale of its members' maps, so a mean over members that disagree is fainter.
+            the scale of its members' maps, so a mean over members that disagree is fainter. The
+            spread has its own.
         percentile: Percentile of the magnitudes from which on the color is full.
         title: Title of the figure.
         captions: A text for each image, on its left.
+        masks: Outlined in yellow on the image. An empty mask is not drawn.
+        points: Key points (x, y), as fractions of width and height; yellow crosses on the image.
+            NaN is not drawn.
 
     Returns:
         The figure; see `show`.
@@ -51,28 +57,34 @@ def show_members(
     """
     images = to_rgb(images)
     maps = to_maps(maps, images)
-    mean, spread = mean_and_spread(maps)
-    layers = [*maps, mean, spread]
-    notes = [""] * len(images)
-    for i, text in enumerate(_mean_titles(maps)):
-        notes[i] = "" if np.isfinite(maps[:, i]).all() else f"\n{text}"
+    several = len(maps) > 1
     texts = to_texts(captions, len(images), "captions")
+    if several:
+        for i, text in enumerate(_mean_titles(maps)):
+            texts[i] += "" if np.isfinite(maps[:, i]).all() else f"\n{text}"
+    names = [f"member {m}" for m in range(len(maps))] if several else ["map"]
+    mean, spread = mean_and_spread(maps)
+    layers = [*maps, mean] if several else [*maps]
     montage = Montage(
         len(images),
-        1 + len(layers),
+        1 + len(layers) + several,
         image_size=images.shape[1:3],
         title=title,
-        row_titles=[text + note for text, note in zip(texts, notes, strict=True)],
-        column_titles=["image", *(f"member {m}" for m in range(len(maps))), "mean", "spread"],
+        row_titles=texts,
+        column_titles=["image", *names, *["mean", "spread"] * several],
     )
     colors = colors_of(signed)
     for row, image in enumerate(images):
         montage.image(row, 0, image)
+        montage.truth(row, 0, row, masks, points)
         of_row = np.stack([layer[row] for layer in layers])
         fulls = full_colors_at(of_row, maps[:, row], scale, percentile)
         for column, (map, full) in enumerate(zip(of_row, fulls, strict=True), start=1):
-            montage.map(row, column, image, map, full, colors if column < len(layers) else "spread")
-    add_legend(montage, [colors, "spread"], scale, percentile)
+            montage.map(row, column, image, map, full, colors)
+        if several:
+            full = full_color_at(spread[row], percentile)
+            montage.map(row, 1 + len(layers), image, spread[row], full, "spread")
+    add_legend(montage, [colors, "spread"] if several else [colors], scale, percentile)
     return montage.figure
 
 
@@ -83,17 +95,23 @@ def show_centers(
     *,
     title: str = "",
     captions: Sequence[str] = (),
+    masks: Bool[Array, "image height width"] | None = None,
+    points: Float[Array, "image 2"] | None = None,
 ) -> Figure:
-    """Draws each image with arrows at centers of mass: black for members, red for the mean map.
+    """Draws each image with dots at centers of mass: black for members, red for the mean map.
+
+    Where three members or more have a center, an ellipse shows two standard deviations of them.
 
     Args:
         images: Images [image, height, width, channel], gray or RGB; uint8, or floats in [0, 1].
         centers: Center (x, y) of each member's map as fractions of width and height, such as from
-            `jaxens.metrics.center_of_mass`. NaN (a map without a center) has no arrow, and the
+            `jaxens.metrics.center_of_mass`. NaN (a map without a center) has no dot, and the
             caption says how many members have one.
         mean_centers: Center of each image's mean map.
         title: Title of the figure.
         captions: A text for each image, above it.
+        masks: As in `show_members`.
+        points: As in `show_members`.
 
     Returns:
         The figure; see `show`.
@@ -102,12 +120,12 @@ def show_centers(
         ValueError: As `show`.
     """
     images = to_rgb(images)
-    points = np.concatenate([centers, np.asarray(mean_centers)[None]]).astype(np.float64)
-    has_center = ~np.isnan(points[..., 0])
+    centers, mean_centers = np.asarray(centers, np.float64), np.asarray(mean_centers, np.float64)
+    has_center = ~np.isnan(centers[..., 0])
     texts = to_texts(captions, len(images), "captions")
-    for i, count in enumerate(has_center[:-1].sum(axis=0)):
-        if count < len(points) - 1:
-            texts[i] += f"\n{count} of {len(points) - 1} members have a center"
+    for i, count in enumerate(has_center.sum(axis=0)):
+        if 0 < count < len(centers):
+            texts[i] += f"\n{count} of {len(centers)} members have a center"
     montage = Montage(
         -(-len(images) // CENTERS_PER_ROW),
         min(len(images), CENTERS_PER_ROW),
@@ -120,12 +138,17 @@ def show_centers(
     for i, image in enumerate(images):
         cell = divmod(i, CENTERS_PER_ROW)
         montage.image(*cell, image)
+        montage.truth(*cell, i, masks, points)
         montage.caption(*cell, texts[i])
-        arrows = np.flatnonzero(has_center[:, i])
-        if len(arrows):
-            tips = points[arrows, i]
-            for arrow, tip, start in zip(arrows, tips, arrow_starts(tips), strict=True):
-                montage.arrow(*cell, start, tip, "red" if arrow == len(points) - 1 else "black")
+        known = centers[has_center[:, i], i]
+        if len(known) > 2:
+            montage.ellipse(*cell, known)
+        for center in known:
+            montage.dot(*cell, center, "black", 3.5)
+        if np.isfinite(mean_centers[i]).all():
+            montage.dot(*cell, mean_centers[i], "red", 5)
+        elif not len(known):
+            montage.remark(*cell, "no map has a center")
     return montage.figure
 
 

@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Ellipse, Rectangle
 from matplotlib.patheffects import withStroke
 
 from jaxens.viz.colors import Colors, Kind, color_map, remark
+from jaxens.viz.inputs import Array
+from jaxens.viz.texts import PLAIN, drawable
 
 GAP = 0.06  # between images, in image widths
 MARGIN = 0.06  # around the grid, inches
@@ -70,7 +72,7 @@ class Montage:
         width += spare
         wrapped = [
             line
-            for part in title.split("\n")
+            for part in drawable(title).split("\n")
             for line in textwrap.wrap(part, int(width * LETTERS_PER_INCH)) or [""]
         ]
         top = 0.18 + 0.17 * len(wrapped) + (0.3 if any(column_titles) else 0.1)
@@ -86,16 +88,12 @@ class Montage:
         )
         self.axes.set_axis_off()
         self.axes.set(xlim=(0, columns), ylim=(rows * self._row_height, 0))
-        self.figure.suptitle("\n".join(wrapped), fontsize=10, y=1 - 0.12 / height)
+        self.figure.suptitle("\n".join(wrapped), fontsize=10, y=1 - 0.12 / height, **PLAIN)
         for row, text in enumerate(row_titles):
             middle = self.position(row, 0, (0.5, 0.5))[1]
-            self.axes.text(
-                -0.08, middle, text, ha="right", va="center", fontsize=7, parse_math=False
-            )
+            self._write(-0.08, middle, text, ha="right", va="center", fontsize=7)
         for column, text in enumerate(column_titles):
-            self.axes.text(
-                column + 0.5, -0.04, text, ha="center", va="bottom", fontsize=8, parse_math=False
-            )
+            self._write(column + 0.5, -0.04, text, ha="center", va="bottom", fontsize=8)
 
     def extent(self, row: int, column: int) -> tuple[float, float, float, float]:
         """Returns left, right, bottom and top of an image, in the units of the axes."""
@@ -126,9 +124,13 @@ class Montage:
     ) -> None:
         """Draws a map over its image; if it shows no structure, say why."""
         self.image(row, column, color_map(image, map, full, colors, kind))
-        self.axes.text(
+        self.remark(row, column, remark(map, colors, kind))
+
+    def remark(self, row: int, column: int, text: str) -> None:
+        """Writes a word in the middle of an image."""
+        self._write(
             *self.position(row, column, (0.5, 0.5)),
-            remark(map, colors, kind),
+            text,
             fontsize=7,
             ha="center",
             va="center",
@@ -139,7 +141,11 @@ class Montage:
     def caption(self, row: int, column: int, text: str, size: float = 7) -> None:
         """Writes text above an image."""
         left, _, _, top = self.extent(row, column)
-        self.axes.text(left, top - 0.03, text, fontsize=size, va="bottom", parse_math=False)
+        self._write(left, top - 0.03, text, fontsize=size, va="bottom")
+
+    def _write(self, x: float, y: float, text: str, **style: Any) -> None:
+        """Writes a text, at a point in the units of the axes."""
+        self.axes.text(x, y, drawable(text), **PLAIN, **style)
 
     def outline(
         self, row: int, column: int, mask: Bool[np.ndarray, "height width"], color: Any
@@ -168,6 +174,20 @@ class Montage:
             x, y = self.position(row, column, point)
             self.axes.plot(x, y, "+", color=color, markersize=6)
 
+    def truth(
+        self,
+        row: int,
+        column: int,
+        i: int,
+        masks: Bool[Array, "image height width"] | None,
+        points: Float[Array, "image 2"] | None,
+    ) -> None:
+        """Marks in yellow what people marked in image `i`: a mask, a key point, both, or none."""
+        if masks is not None:
+            self.outline(row, column, np.asarray(masks[i], bool), "yellow")
+        if points is not None:
+            self.cross(row, column, np.asarray(points[i]), "yellow")
+
     def box(self, row: int, column: int, corners: Sequence[float] | np.ndarray) -> None:
         """Draws a box (left, top, right, bottom) in white; nothing if it is NaN."""
         if not np.isnan(corners).any():
@@ -178,30 +198,33 @@ class Montage:
                 Rectangle((left, top), *size, fill=False, edgecolor="white", linewidth=0.5)
             )
 
-    def arrow(
-        self,
-        row: int,
-        column: int,
-        start: Sequence[float] | np.ndarray,
-        tip: Sequence[float] | np.ndarray,
-        color: str,
+    def dot(
+        self, row: int, column: int, point: Sequence[float] | np.ndarray, color: Any, size: float
     ) -> None:
-        """Draws an arrow. Its white edge makes it visible on dark images."""
-        self.axes.annotate(
-            "",
-            self.position(row, column, tip),
-            self.position(row, column, start),
-            arrowprops={
-                "arrowstyle": "-|>,head_length=0.5,head_width=0.22",
-                "color": color,
-                "linewidth": 0.9,
-                "shrinkA": 0,
-                "shrinkB": 0,
-                "mutation_scale": 7,
-                "joinstyle": "miter",
-                "path_effects": [withStroke(linewidth=1.9, foreground="white")],
-            },
+        """Marks a point with a dot; its white edge makes it visible on dark images."""
+        x, y = self.position(row, column, point)
+        self.axes.plot(
+            x, y, "o", color=color, markersize=size, markeredgecolor="white", markeredgewidth=0.6
         )
+
+    def ellipse(self, row: int, column: int, points: Float[np.ndarray, "point 2"]) -> None:
+        """Draws the ellipse of two standard deviations about the mean of some points."""
+        places = np.array([self.position(row, column, point) for point in points])
+        variances, directions = np.linalg.eigh(np.cov(places.T))
+        width, height = 4 * np.sqrt(np.maximum(variances, 0))
+        patch = Ellipse(
+            tuple(places.mean(axis=0)),
+            width,
+            height,
+            angle=np.degrees(np.arctan2(directions[1, 0], directions[0, 0])),
+            fill=False,
+            linewidth=0.9,
+            path_effects=[withStroke(linewidth=1.9, foreground="white")],
+        )
+        self.axes.add_patch(patch)
+        left, right, bottom, top = self.extent(row, column)
+        inside = Rectangle((left, top), right - left, bottom - top, transform=self.axes.transData)
+        patch.set_clip_path(inside)
 
     def legend(self, bars: Sequence[Bar], note: str) -> None:
         """Draws color bars side by side below the images, and a line of text below them."""

@@ -20,6 +20,7 @@ from jaxens.errors import UserError
 from jaxens.evaluate import main as evaluate
 from jaxens.evaluation.augmented import augmented
 from jaxens.files import lock
+from jaxens.names import file_name
 from jaxens.runs.loading import best_ensemble
 from jaxens.runs.run import Run
 
@@ -81,7 +82,7 @@ def test_terminal_and_markdown_show_the_protocol_and_the_same_numbers(run, print
 
 def test_statistics_are_those_of_the_scores_on_disk(rows, scores):
     for row in rows:
-        name = f"{row['question']}/{row['method']}/{row['metric']}"
+        name = f"{file_name(row['question'])}/{row['method']}/{row['metric']}"
         members = scores[f"{name}/individual"]
         scored = np.isfinite(members).sum(axis=0)
         total = np.nansum(members, axis=0)
@@ -190,7 +191,7 @@ def test_marks_are_scored_where_they_are(run, scores):
     for k, label in enumerate(marks.classes):
         present = [test.ids[i] for i in np.flatnonzero(test.labels["marks"][:, k] == 1)]
         if present:
-            assert list(scores[f"marks: {label}/images"]) == present
+            assert list(scores[f"marks-{label}/images"]) == present
 
 
 def test_chunks_change_no_score(run, scores, tmp_path):
@@ -203,13 +204,21 @@ def test_chunks_change_no_score(run, scores, tmp_path):
         np.testing.assert_allclose(small[name], scores[name], atol=1e-4)
 
 
-def test_a_limit_scores_the_first_images_alike_in_another_folder(run, scores):
-    evaluated(run.folder, "--limit", "5", "--tasks", "wing_pattern", "--methods", "gradient_shap")
-    first = np.load(run.folder / "evaluation-first-5" / "scores.npz")
-    count = len(first["wing_pattern/images"])
-    assert 0 < count <= 5
-    name = "wing_pattern/gradient_shap/distance/ensemble"
-    np.testing.assert_allclose(first[name], scores[name][:count], atol=1e-5)
+def test_a_limit_scores_a_sample_alike_in_another_folder(run, scores):
+    words = ["--limit", "5", "--tasks", "wing_pattern", "--methods", "gradient_shap"]
+    printed = evaluated(run.folder, *words)
+    sentence = "a sample of 5 of the 12 test images, with the proportions of their labels, seed 0"
+    assert f"Images: {sentence}." in printed
+    folder = run.folder / "evaluation-sample-5"
+    assert f"- Images: {sentence}." in (folder / "tables.md").read_text()
+    sample = np.load(folder / "scores.npz")
+    ids = list(sample["wing_pattern/images"])
+    assert 0 < len(ids) <= 5
+    # Draws depend on the image alone, so the sample has the scores of the whole.
+    places = [list(scores["wing_pattern/images"]).index(id) for id in ids]
+    for map in ("individual", "ensemble"):
+        name = f"wing_pattern/gradient_shap/distance/{map}"
+        np.testing.assert_allclose(sample[name], scores[name][..., places], atol=1e-5)
 
 
 def test_the_prediction_is_explained_by_a_flag(run):

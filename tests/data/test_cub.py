@@ -250,15 +250,15 @@ def test_a_gray_photo_becomes_rgb(root: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("next_to_it", [False, True])
-def test_segmentations_become_the_mask_of_the_bird(
+def test_segmentations_become_the_mask_of_the_object(
     root: Path, tmp_path: Path, next_to_it: bool
 ) -> None:
     folder = tiny_cub.segment(root, next_to_it)
     (folder / "001.Big_Albatross" / "Bird_0001.png").unlink()
     builder = cub.prepare(root, tmp_path / "cache")
     source = Source(builder, "train", 22)
-    assert source.info.masks == ("bird",)
-    assert set(source.info.task("species").parts) == {("bird",)}
+    assert source.info.masks == ("object",)
+    assert set(source.info.task("species").parts) == {("object",)}
     assert "1 of 24 photos have no usable segmentation" in notices(builder)[-1]
     lost, found = source[0].mask, source[1].mask
     assert lost is not None
@@ -280,3 +280,31 @@ def test_records_are_written_once_per_content_of_the_folder(root: Path, tmp_path
     assert cub.prepare(moved, cache).data_dir != first.data_dir
     tiny_cub.segment(root)
     assert cub.prepare(root, cache).data_dir != first.data_dir
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("001.Big_Wren", "002.Tit"), ("Big Wren", "Tit")),
+        (("Big_Wren", "St._Bernard"), ("Big Wren", "St. Bernard")),
+        (("a_b", "a b"), ("a_b", "a b")),  # would be the same
+        (("1.5_mm", "7._"), ("1.5_mm", "7._")),  # nothing would be left of one
+    ],
+)
+def test_the_name_of_a_class_is_readable_with_and_without_a_number(tmp_path, names, expected):
+    root = tiny_cub.write(tmp_path, per_species=2)
+    rows = [f"{k} {name}" for k, name in enumerate(names, 1)]
+    (root / "classes.txt").write_text("\n".join(rows))
+    labels = [f"{i} {1 + i % 2}" for i in range(1, 13)]
+    (root / "image_class_labels.txt").write_text("\n".join(labels))
+    (root / "attributes" / "class_attribute_labels_continuous.txt").unlink()
+    assert cub.read(root).info.task("species").classes == expected
+
+
+def test_no_wing_is_added_to_parts_of_other_things(tmp_path):
+    root = tiny_cub.write(tmp_path, per_species=2)
+    table = root / "parts" / "parts.txt"
+    table.write_text(table.read_text().replace(" wing", " wheel"))
+    points = cub.read(root).info.points
+    assert "left wheel" in points
+    assert "wing" not in points

@@ -28,6 +28,7 @@ def split(regions: np.ndarray) -> Split:
         points=points,
         boxes=np.zeros((3, 4), np.float32),
         labels={},
+        places=np.arange(3),
     )
 
 

@@ -88,6 +88,7 @@ def known_split(wing_masks, wing_points, labels, tasks=(WING,)):
         points=np.asarray(wing_points, np.float32).reshape(count, 1, 2),
         boxes=np.full((count, 4), np.nan, np.float32),
         labels={name: np.asarray(of_task) for name, of_task in labels.items()},
+        places=np.arange(count),
     )
 
 

@@ -283,7 +283,7 @@ def test_a_member_that_gives_nan_is_named(ensemble, split):
 
 def test_a_split_without_masks_and_points_is_refused(ensemble, split):
     unmarked = known_split(None, np.full((IMAGES, 2), np.nan), split.labels)
-    with pytest.raises(UserError, match="no image of birds has a mask or key point for wing"):
+    with pytest.raises(UserError, match="no held-out image has a mask or key point for wing"):
         evaluate(ensemble, unmarked, methods=["saliency"], protocol=PROTOCOL)
 
 

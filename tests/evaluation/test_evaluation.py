@@ -2,12 +2,15 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from jaxens.attribution import METHODS
-from tests.evaluation.known import IMAGES, PAIR, SCORED
+from jaxens.evaluation import evaluate
+from jaxens.evaluation.scoring import GAUSSIAN, RANDOM
+from tests.evaluation.known import IMAGES, PAIR, PROTOCOL, SCORED, SETTINGS, THRESHOLD, known_split
 
 pytestmark = pytest.mark.slow
 
@@ -63,3 +66,76 @@ def test_figures_show_the_numbers_of_the_tables(evaluation):
     panel = figures["thresholds/wing.png"].axes[0]
     curve = [p["ensemble"] for p in points if (p["metric"], p["method"]) == ("iou", "saliency")]
     np.testing.assert_allclose(panel.lines[0].get_ydata(), curve)
+
+
+def test_figures_show_chance_bands_and_the_threshold_of_the_tables(evaluation):
+    figures = evaluation.figures()
+    (gaussian,) = (
+        row["mean"]
+        for row in evaluation.chance.to_dicts()
+        if (row["metric"], row["map"]) == ("iou", GAUSSIAN)
+    )
+    panel = figures["sizes/wing.png"].axes[0]
+    lines = {line.get_label(): line.get_ydata() for line in panel.lines}
+    np.testing.assert_allclose(lines[f"chance: {GAUSSIAN}"], gaussian)
+    assert f"chance: {RANDOM}" in lines
+    assert panel.get_xticks().tolist() == [1, 2, 3]
+    points = [
+        p
+        for p in evaluation.thresholds.to_dicts()
+        if (p["metric"], p["method"]) == ("iou", "saliency")
+    ]
+    panel = figures["thresholds/wing.png"].axes[0]
+    lines = {line.get_label(): line for line in panel.lines}
+    for name in (GAUSSIAN, RANDOM):
+        shown = lines[f"chance: {name}"].get_ydata()
+        np.testing.assert_allclose(shown, [p[name] for p in points])
+    at = [p[GAUSSIAN] for p in points if p["threshold"] == f"{THRESHOLD:.2f}"]
+    assert at == pytest.approx([gaussian])
+    assert any(set(line.get_xdata()) == {THRESHOLD} for line in panel.lines)
+    (band,) = panel.collections
+    corners = {tuple(np.round(point, 6)) for point in band.get_paths()[0].vertices}
+    for p in points:
+        assert (round(float(p["threshold"]), 6), round(p["low"], 6)) in corners
+        assert p["low"] < p["ensemble"] < p["high"]
+
+
+@pytest.mark.slow
+def test_a_question_of_one_member_or_without_curves_has_no_figure_of_them(ensemble, split):
+    alone = replace(
+        ensemble,
+        maps={method: maps[:1] for method, maps in ensemble.maps.items()},
+        known_logits={"wing": ensemble.known_logits["wing"][:1]},
+    )
+    one = evaluate(alone, split, methods=PAIR, protocol=PROTOCOL, settings=SETTINGS)
+    assert set(one.figures()) == {"thresholds/wing.png"}
+    protocol = replace(PROTOCOL, metrics=("pointing_game",))
+    other = evaluate(ensemble, split, methods=PAIR, protocol=protocol, settings=SETTINGS)
+    assert set(other.figures()) == {"thresholds/wing.png"}
+
+
+@pytest.mark.slow
+def test_questions_whose_names_are_paths_are_files_of_their_own(evaluation, tmp_path):
+    def named(name):
+        (result,) = evaluation.results
+        return replace(result, question=replace(result.question, name=name))
+
+    names = ["../../../escaped", "a/b", "a-b", "\udcff$_$" + "x" * 10_000]
+    replace(evaluation, results=tuple(map(named, names))).save(tmp_path / "a" / "out", "\udcff")
+    assert list(tmp_path.iterdir()) == [tmp_path / "a"]
+    assert list((tmp_path / "a").iterdir()) == [tmp_path / "a" / "out"]
+    for kind in ("sizes", "thresholds"):
+        assert len(list((tmp_path / "a" / "out" / kind).glob("*.png"))) == len(names)
+    kept = np.load(tmp_path / "a" / "out" / "scores.npz")
+    assert len({name.split("/")[0] for name in kept}) == len(names)
+    assert (tmp_path / "a" / "out" / "tables.md").read_text().startswith("# \\")
+
+
+def test_a_question_that_no_metric_can_score_says_so(ensemble, split):
+    masks = split.mask(("wing",))
+    unmarked = known_split(masks, np.full((IMAGES, 2), np.nan), split.labels)
+    unmarked = replace(unmarked, info=replace(unmarked.info, points=()), points=np.ones((20, 0, 2)))
+    protocol = replace(PROTOCOL, metrics=("distance",))
+    result = evaluate(ensemble, unmarked, methods=PAIR, protocol=protocol, settings=SETTINGS)
+    assert "not scored: distance, because wing has no key points" in result.to_markdown()
+    assert set(result.figures()) == {"thresholds/wing.png"}

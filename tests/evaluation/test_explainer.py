@@ -135,5 +135,16 @@ def test_no_call_of_the_model_holds_more_images_than_allowed(ensemble, methods, 
     assert chunk >= 1
     bound = max(2, at_once) * (2 if methods == ["lime"] else 1)
     for method in methods:
-        calls = images * min(chunk, settings.passes(method))
-        assert calls * 2 <= bound or calls == 1
+        in_call = images * min(chunk, settings.passes(method))
+        least = -(-max(map(settings.passes, methods)) // 16)  # a 16th of the steps or samples
+        assert in_call * 2 <= bound or in_call <= images * least
+
+
+@pytest.mark.parametrize("methods", [["integrated_gradients", "saliency"], ["lime"]])
+def test_few_images_at_once_do_not_compile_hundreds_of_calls(ensemble, methods):
+    """Each call that a program holds takes memory to compile, more than a small call saves."""
+    settings = MethodSettings(images_at_once=1, steps=200, lime_samples=1000)
+    images, chunk = Explainer(ensemble, 16, settings).chunks(methods)
+    passes = max(map(settings.passes, methods))
+    assert images == 1
+    assert -(-passes // chunk) <= 16

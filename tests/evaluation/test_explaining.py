@@ -7,12 +7,27 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from jaxens.cli import tables
+from jaxens.cli.console import uncut
+from jaxens.data.photos import Photos
 from jaxens.data.schema import Task
 from jaxens.errors import UserError
 from jaxens.evaluation import MethodSettings, evaluate, explain
 from jaxens.evaluation import explanation as explanations
+from jaxens.evaluation.captions import captions, folder_name, title
+from jaxens.evaluation.explaining import explain_subject
+from jaxens.evaluation.predictions import choose_targets
 from jaxens.evaluation.settings import Display
-from tests.evaluation.known import MEMBERS, PROTOCOL, SIZE, WING, KnownEnsemble, draw, draw_logits
+from tests.evaluation.known import (
+    MEMBERS,
+    PROTOCOL,
+    SIZE,
+    WING,
+    KnownEnsemble,
+    draw,
+    draw_logits,
+    known_split,
+)
 from tests.viz.helpers import texts
 
 IMAGES = np.zeros((4, SIZE, SIZE, 3), np.uint8)
@@ -201,11 +216,111 @@ def test_where_every_member_gives_nan_the_image_is_named(ensemble):
         explain(replace(ensemble, known_logits={"wing": logits}), IMAGES, names=list("abcd"))
 
 
+def known_photos(labels, task=WING):
+    """The four images with labels, a mask each, and key points of all but the first."""
+    masks = np.zeros((4, SIZE, SIZE), bool)
+    masks[:, 2:5, 3:6] = True
+    points = np.full((4, 2), 0.5)
+    points[0] = np.nan
+    truth = known_split(masks, points, {task.name: labels}, (task,))
+    return Photos(list("abcd"), IMAGES, np.arange(4), ["0"] * 4, truth)
+
+
+def test_the_label_tells_a_right_prediction_from_a_wrong_one(ensemble):
+    photos = known_photos(np.array([1, 0, -1, 0]))
+    subject = choose_targets(ensemble, photos)  # predicts 1, 2, 0, 0
+    rows = subject.table.to_dicts()
+    assert [row["label"] for row in rows] == ["barred", "plain", None, "plain"]
+    assert [row["right"] for row in rows] == [True, False, None, True]
+    last = [text.split("\n")[-1] for text in captions(subject)]
+    assert last[:2] == ["right, label: barred", "wrong, label: plain"]
+    assert "label" not in last[2]
+    shown = str(uncut(tables.predictions(subject), 200))
+    assert shown.count("prediction wrong") == 1
+    (line,) = [line for line in shown.splitlines() if "prediction wrong" in line]
+    assert "plain, prediction wrong" in line
+    provenance = explanations.provenance(
+        ensemble, subject, ["saliency"], MethodSettings(), None, "run"
+    )
+    predictions = provenance["saliency"]["predictions"]
+    assert [p["label"] for p in predictions] == ["barred", "plain", None, "plain"]
+
+
+def test_a_label_of_a_multilabel_task_is_right_if_the_image_has_it(ensemble):
+    marks = replace(WING, name="marks", kind="multilabel")
+    known = KnownEnsemble((marks,), ensemble.maps, {"marks": LOGITS})
+    labels = np.array([[0, 1, 1], [1, 0, 0], [-1, 0, 0], [0, 0, 0]])
+    rows = choose_targets(known, known_photos(labels, marks)).table.to_dicts()
+    assert [row["label"] for row in rows] == ["barred + spotted", "plain", "none", "none"]
+    assert [row["right"] for row in rows] == [True, False, None, False]
+
+
+def test_the_marked_part_is_drawn_on_images_of_a_data_set_alone(ensemble):
+    subject = choose_targets(ensemble, known_photos(np.zeros(4, int)))
+    marked = explain_subject(
+        ensemble, subject, methods=["saliency"], settings=MethodSettings()
+    ).figures("saliency")
+    plain = explain(ensemble, IMAGES, methods=["saliency"]).figures("saliency")
+    for (name, figure), (_, without) in zip(marked, plain, strict=True):
+        several = name != "single-vs-ensemble"
+        assert len(figure.axes[0].collections) == 4 * several
+        crosses = [line for line in figure.axes[0].lines if line.get_marker() == "+"]
+        assert len(crosses) == 3 * several
+        title = figure.texts[0].get_text()
+        assert ("yellow: the marked part" in title.replace("\n", " ")) == several
+        assert not without.axes[0].collections
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        ({}, "wing: the predicted class of each image"),
+        ({"target": "barred"}, "wing: barred"),
+        ({"target": 1, "against": 0}, "wing: barred rather than plain"),
+    ],
+)
+def test_the_title_names_method_samples_task_and_class(ensemble, chosen, words):
+    subject = explain(ensemble, IMAGES, methods=["saliency"], **chosen).subject
+    settings = MethodSettings(lime_samples=70, steps=20)
+    assert title("lime", subject, settings) == f"LIME (70 samples) of {words}"
+    assert title("saliency", subject, settings) == f"Saliency of {words}"
+    assert title("integrated_gradients", subject, settings).startswith(
+        "Integrated Gradients (20 steps) of"
+    )
+
+
+def test_of_one_member_nothing_says_mean_spread_or_agreement(ensemble):
+    alone = replace(
+        ensemble,
+        maps={method: maps[:1] for method, maps in ensemble.maps.items()},
+        known_logits={"wing": LOGITS[:1]},
+    )
+    explanation = explain(alone, IMAGES, methods=["saliency"])
+    figures = dict(explanation.figures("saliency"))
+    assert list(figures) == ["members", "centers"]
+    shown = str(uncut(tables.predictions(explanation.subject), 200))
+    for figure in figures.values():
+        shown += " ".join([*texts(figure), *(text.get_text() for text in figure.texts)])
+    for word in ("mean", "spread", "agree", "ensemble", "each of"):
+        assert word not in shown
+
+
+def test_a_folder_is_named_after_what_is_explained_and_is_never_a_path(ensemble):
+    photos = known_photos(np.zeros(4, int))
+    subject = choose_targets(ensemble, replace(photos, names=["../../a b.png", *"bcd"]))
+    assert folder_name(subject, None, None, None) == "explained-a_b-and-3-more-wing"
+    assert folder_name(subject, "test", "barred", "0") == "explained-test-wing-barred-not-0"
+    task = replace(WING, name="../../escaped")
+    hostile = replace(subject, predictions=replace(subject.predictions, task=task))
+    assert "/" not in folder_name(hostile, "test", "../x" * 100, None)
+    assert len(folder_name(hostile, "test", "../x" * 100, None)) <= 100
+
+
 def test_long_lines_of_a_caption_lose_their_middle(ensemble):
     long = Task.multiclass("wing", ("a" * 20 + "b" * 20, "c", "d"), ("wing",))
     known = KnownEnsemble((long,), ensemble.maps, {"wing": LOGITS})
     explanation = explain(known, IMAGES, methods=["saliency"], target=0)
-    lines = explanations.captions(explanation.subject)[0].split("\n")
+    lines = captions(explanation.subject)[0].split("\n")
     assert all(len(line) <= 30 for line in lines)
     assert lines[1].startswith("a" * 14 + "…")
     assert lines[2] == "predicted: c, 0.79"

@@ -38,6 +38,7 @@ def split():
             "marks": np.array([[1, 1], [0, 1], [1, MISSING], [1, 1]], np.int8),
             "head": np.array([0, 1, 2, 1], np.int32),
         },
+        places=np.arange(4),
     )
 
 
@@ -69,6 +70,7 @@ def test_each_label_of_a_multilabel_task_is_a_question_of_the_images_that_have_i
 
 def test_classes_with_different_parts_are_different_questions(split):
     eye, bill = by_label(split, HEAD)  # the class without parts is none
+    assert (eye.name, bill.name) == ("head: eye", "head: bill")
     assert (eye.part, eye.images.tolist(), eye.targets.tolist()) == ("eye", [0], [0])
     assert (bill.part, bill.images.tolist(), bill.targets.tolist()) == ("bill", [1, 3], [1, 1])
 
@@ -90,13 +92,22 @@ def test_predictions_take_the_place_of_labels(split):
     assert stripe.images.tolist() == [1, 3]
 
 
-@pytest.mark.parametrize(("metric", "count"), [("distance", 1), ("iou", 1), ("correlation", 1)])
-def test_truth_that_a_metric_lacks_is_counted(split, metric, count):
+@pytest.mark.parametrize(
+    ("metric", "reasons"),
+    [
+        ("distance", {"no key point": 1}),
+        ("iou", {"no mask": 1}),
+        ("correlation", {"no mask": 1, "a mask that fills the image": 1}),
+    ],
+)
+def test_truth_that_gives_no_score_is_counted_by_reason(split, metric, reasons):
     (question,) = by_label(split, WING)
-    assert question.without_truth(metric) == count
+    question.masks[0] = True
+    assert question.without_truth(metric) == reasons
 
 
 def test_without_masks_or_points_nothing_is_counted_as_missing(split):
     (question,) = by_label(split, WING)
     empty = Question("wing", WING, "wing", question.images, question.targets, None, None)
-    assert empty.without_truth("iou") == empty.without_truth("distance") == 0
+    for metric in ("correlation", "distance"):
+        assert not any(empty.without_truth(metric).values())

@@ -7,9 +7,8 @@ from scipy import stats
 from jaxens.attribution import METHODS
 from jaxens.data.schema import Task
 from jaxens.evaluation import rows
-from jaxens.evaluation.evaluation import QuestionResult
 from jaxens.evaluation.questions import Question
-from jaxens.evaluation.scoring import MethodScores, Scores
+from jaxens.evaluation.scoring import Scores
 from jaxens.metrics import METRICS
 
 CASES = 12
@@ -73,8 +72,17 @@ def test_the_ensemble_wins_where_it_is_better_with_a_small_p(question, metric, g
     text = rows.markdown("wing", [row], [])
     (line,) = (line for line in text.splitlines() if line.startswith("| Saliency"))
     assert (f"| **{row.comparison.mean_ensemble:.3f}**" in line) == won
-    stars = r"\*\*" in line
-    assert stars == (row.comparison.p < 0.01)
+    assert (r"\*\*" in line) == (row.comparison.p < 0.01)
+
+
+@pytest.mark.parametrize(("metric", "sign"), [("iou", 1), ("distance", -1)])
+def test_stars_of_a_loss_say_that_the_ensemble_is_worse(question, metric, sign):
+    better, worse = (row_of(question, metric, gain * sign) for gain in (0.1, -0.1))
+    assert rows.cells(better)[2].endswith("****")
+    assert rows.cells(worse)[2].endswith("**** (worse)")
+    assert r"\*\*\*\* (worse) |" in rows.markdown("wing", [worse], [])
+    same = row_of(question, metric, 0.001 * sign)
+    assert not rows.cells(same)[2].endswith((")", "*"))
 
 
 def test_cells_are_the_comparison_rounded(question):
@@ -132,28 +140,3 @@ def test_metrics_keep_their_order_and_direction(question):
     assert [metric for metric, _ in rows.by_metric(ordered)] == list(METRICS)
     assert {rows.better(m) for m in ("union", "distance")} == {"lower"}
     assert rows.better("iou") == "higher"
-
-
-def test_a_title_counts_what_is_left_out_by_metric_and_reason():
-    nan = np.nan
-    individual = np.array([[0.1, nan, nan, 0.3], [0.2, 0.5, nan, 0.1]])
-    ensemble = np.array([0.3, 0.4, nan, 0.4])
-    question = Question(
-        "wing",
-        Task.multiclass("wing", ("a", "b"), ("wing",)),
-        "wing",
-        np.arange(4),
-        np.zeros(4, np.int32),
-        np.ones((4, 2, 2), bool),
-        np.array([[0.5, 0.5], [0.5, 0.5], [nan, nan], [0.5, 0.5]]),
-        {"no label": 3},
-    )
-    scores = MethodScores({"distance": Scores(individual, ensemble, individual[None])}, {})
-    result = QuestionResult.of(question, {"saliency": scores}, {})
-    (row,) = result.rows
-    assert (row.comparison.n, row.comparison.left_out) == (3, 1)
-    assert (row.no_truth, row.some_members) == (1, 1)
-    title = result.title()
-    assert "3 with no label" in title
-    assert "for distance, 1 without its truth" in title
-    assert "on 1 of those compared" in title

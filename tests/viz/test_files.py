@@ -26,7 +26,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
     broken = figure()
 
     def fail(file, **_):
-        file.write_bytes(b"half")
+        file.write(b"half")
         raise OSError("disk full")
 
     monkeypatch.setattr(broken, "savefig", fail)

@@ -1,8 +1,7 @@
-"""Figures of an ensemble: what is averaged, where arrows point, how broken maps are labeled."""
+"""Figures of an ensemble: what is averaged, where dots are, how broken maps are labeled."""
 
 import numpy as np
 import pytest
-from matplotlib.text import Annotation
 
 from jaxens import viz
 from jaxens.viz.members import mean_and_spread
@@ -81,39 +80,91 @@ def test_the_first_member_is_left_of_the_mean(maps):
         np.testing.assert_array_equal(drawn[2 * i + 1], overlay(i, mean[i]))
 
 
-def arrows(figure):
-    """Tip and color of every arrow, the tip as a fraction of the image that it is on."""
+def dots(figure):
+    """Color and place of every dot, as (image, x, y): fractions of the image that it is on."""
     axes = figure.axes[0]
     drawn = []
-    for arrow in (text for text in axes.texts if isinstance(text, Annotation)):
+    for line in axes.lines:
+        (x,), (y,) = line.get_data()
         for i, image in enumerate(axes.images):
             left, right, bottom, top = image.get_extent()
-            x, y = (arrow.xy[0] - left) / (right - left), (arrow.xy[1] - top) / (bottom - top)
-            if 0 <= x <= 1 and 0 <= y <= 1:
-                drawn.append((i, (x, y), arrow.arrow_patch.get_edgecolor()[:3]))
+            place = ((x - left) / (right - left), (y - top) / (bottom - top))
+            if 0 <= min(place) <= max(place) <= 1:
+                drawn.append((line.get_color(), i, *place))
     return drawn
 
 
-def test_arrows_point_at_the_centers_red_for_the_mean():
+def test_dots_lie_on_the_centers_red_for_the_mean():
     centers = np.random.default_rng(2).uniform(size=(4, 5, 2))
-    drawn = arrows(viz.show_centers(IMAGES, centers[:3], centers[3]))
-    assert len(drawn) == 5 * 4
-    for k, (image, tip, color) in enumerate(drawn):
-        assert image == k // 4
-        assert tip == pytest.approx(centers[k % 4, image])
-        assert color == ((1, 0, 0) if k % 4 == 3 else (0, 0, 0))
+    drawn = dots(viz.show_centers(IMAGES, centers[:3], centers[3]))
+    assert [(color, image) for color, image, *_ in drawn] == [
+        (color, image) for image in range(5) for color in ("black", "black", "black", "red")
+    ]
+    for k, (*_, x, y) in enumerate(drawn):
+        assert (x, y) == pytest.approx(centers[k % 4, k // 4])
 
 
-def test_a_map_without_a_center_has_no_arrow_and_is_counted():
+@pytest.mark.parametrize("members", [2, 3, 40])
+def test_an_ellipse_holds_two_standard_deviations_of_three_centers_or_more(members):
+    draws = np.random.default_rng(3).normal(size=(members, 1, 2)) * [0.05, 0.02] + 0.5
+    figure = viz.show_centers(IMAGES[:1], draws, draws.mean(axis=0))
+    ellipses = figure.axes[0].patches
+    assert len(ellipses) == (members > 2)
+    for ellipse in ellipses:
+        panel = figure.axes[0].images[0].get_extent()
+        side = panel[1] - panel[0]
+        variances = np.linalg.eigvalsh(np.cov(draws[:, 0].T))
+        assert sorted((ellipse.width, ellipse.height)) == pytest.approx(
+            list(4 * side * np.sqrt(variances))
+        )
+
+
+def test_a_map_without_a_center_has_no_dot_and_is_counted():
     centers = np.random.default_rng(2).uniform(size=(4, 5, 2))
     centers[1, 0] = np.nan
     centers[:, 2] = np.nan
     figure = viz.show_centers(IMAGES, centers[:3], centers[3], captions=CAPTIONS)
-    assert [image for image, *_ in arrows(figure)] == [0] * 3 + [1] * 4 + [3] * 4 + [4] * 4
+    assert [image for _, image, *_ in dots(figure)] == [0] * 3 + [1] * 4 + [3] * 4 + [4] * 4
     shown = texts(figure)
     assert "image 0\n2 of 3 members have a center" in shown
     assert "image 1" in shown
-    assert "image 2\n0 of 3 members have a center" in shown
+    assert shown.count("no map has a center") == 1  # on image 2
+
+
+def test_the_spread_is_visible_next_to_maps_of_a_shared_scale(maps):
+    maps = maps * 1e-3 + 1  # members that agree
+    images = np.full((5, 8, 8, 3), 100, np.uint8)
+    figures = [viz.show_members(images, maps, scale=scale) for scale in ("own", "shared")]
+    own, shared = (panels(figure)[5] for figure in figures)
+    np.testing.assert_array_equal(shared, own)
+    assert np.ptp(shared.astype(int), axis=-1).max() > 50
+    assert any("the spread has a scale of its own" in t.get_text() for t in figures[1].texts)
+
+
+def test_one_member_has_one_map_and_neither_mean_nor_spread(maps):
+    figure = viz.show_members(IMAGES, maps[:1], captions=CAPTIONS)
+    assert len(panels(figure)) == 5 * 2
+    words = " ".join(texts(figure))
+    assert "map" in words
+    assert not any(word in words for word in ("mean", "spread", "member"))
+
+
+def test_what_people_marked_is_yellow_on_the_image(maps):
+    masks = np.zeros((5, 8, 8), bool)
+    masks[0, 2:5, 2:5] = True
+    points = np.full((5, 2), np.nan)
+    points[1] = 0.5
+    centers = np.full((3, 5, 2), np.nan)
+    dark = np.zeros_like(IMAGES)
+    for figure in (
+        viz.show_members(dark, maps, masks=masks, points=points),
+        viz.show_centers(dark, centers, centers[0], masks=masks, points=points),
+    ):
+        drawn = figure.axes[0].collections
+        assert len(drawn) == 1
+        np.testing.assert_allclose(drawn[0].get_edgecolor()[0][:3], (1, 1, 0))
+        (cross,) = figure.axes[0].lines
+        assert (cross.get_marker(), cross.get_color()) == ("+", "yellow")
 
 
 def test_a_caption_per_image_is_required(maps):
@@ -135,7 +186,7 @@ def test_texts_do_not_overlap_and_nothing_is_cut(maps):
         boxes = [
             text.get_window_extent()
             for text in [*figure.axes[0].texts, *figure.texts]
-            if text.get_text() and not isinstance(text, Annotation)
+            if text.get_text()
         ]
         for k, box in enumerate(boxes):
             assert box.x0 >= 0

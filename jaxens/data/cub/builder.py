@@ -79,7 +79,7 @@ class Cub(ExampleBuilder):
     `notices` and names them in `excluded`.
     """
 
-    VERSION = tfds.core.Version("2.0.0")
+    VERSION = tfds.core.Version("2.1.0")
 
     def __init__(self, *, folder: Path, **arguments: Any) -> None:
         self.tables = read(folder)
@@ -141,7 +141,7 @@ class Cub(ExampleBuilder):
         )
 
     def _mask(self, name: str, size: tuple[int, int]) -> bytes:
-        """The pixels that at least half of the annotators assigned to the bird."""
+        """The pixels that at least half of the annotators assigned to the object."""
         folder = self.tables.segmentations or Path()
         path = (folder / name).with_suffix(".png")
         id = printable(path.relative_to(folder))

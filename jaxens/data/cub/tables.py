@@ -10,11 +10,12 @@ The label of an attribute is the value with the highest certainty (the first of 
 visible" and no value are `MISSING`. Without the table of single photos, all photos of a species
 get the value that most annotators gave for the species.
 
-Points are the 15 parts and "wing", the mean of the visible wings. The mask "bird"
-exists if there is a folder `segmentations`.
+Points are the parts of the table (CUB's 15), and "wing", the mean of the visible wings, if parts
+are wings. The mask "object" exists if there is a folder `segmentations`.
 """
 
 import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ ATTRIBUTES, BY_PHOTO = "attributes.txt", "image_attribute_labels.txt"
 BY_CLASS = "class_attribute_labels_continuous.txt"
 
 NOT_VISIBLE = 1  # the lowest certainty
+OBJECT = "object"  # the part that the segmentations show
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,10 @@ def read(folder: Path) -> Tables:
     classes = _names(root / CLASSES, "class name")
     species = _species(root, ids, list(classes))
     masks = find_segmentations(root)
-    whole = ("bird",) if masks else ()
+    whole = (OBJECT,) if masks else ()
 
     labels = {"species": species}
-    tasks = [Task.multiclass("species", tuple(map(_readable, classes.values())), whole)]
+    tasks = [Task.multiclass("species", _readable(list(classes.values())), whole)]
     families = [name.split()[-1] for name in tasks[0].classes]
     if 1 < len(set(families)) < len(families):
         classes_of_family, family = np.unique(families, return_inverse=True)
@@ -86,7 +88,7 @@ def read(folder: Path) -> Tables:
     return Tables(
         root=root,
         segmentations=masks,
-        info=Info("cub", tuple(tasks), point_names, ("bird",) if masks else ()),
+        info=Info("cub", tuple(tasks), point_names, whole),
         names=list(photos.values()),
         train=_train(root, ids),
         boxes=_boxes(root, ids),
@@ -157,9 +159,14 @@ def _names(path: Path, field: str) -> dict[int, str]:
     return {id: printable(name) for id, name in read_names(path, field).items()}
 
 
-def _readable(name: str) -> str:
-    """`001.Black_footed_Albatross` -> `Black footed Albatross`."""
-    return name.partition(".")[2].replace("_", " ") or name
+def _readable(names: Sequence[str]) -> tuple[str, ...]:
+    """`001.Black_footed_Albatross` or `Black_footed_Albatross` -> `Black footed Albatross`.
+
+    Where two classes would have the same name, all keep those of the table.
+    """
+    readable = [re.sub(r"^\d+\.(?=\D)", "", name).replace("_", " ").strip() for name in names]
+    clear = all(readable) and len(set(readable)) == len(names)
+    return tuple(readable if clear else names)
 
 
 def _species(
@@ -202,8 +209,11 @@ def _points(
     points = np.where(x_y_visible[:, 2:] == 1, x_y_visible[:, :2], np.nan)
     points = points.reshape(len(ids), len(parts), 2)
 
-    part_names = list(parts.values())
-    wings = points[:, [i for i, name in enumerate(part_names) if name.endswith(" wing")]]
+    part_names = tuple(parts.values())
+    sides = [i for i, name in enumerate(part_names) if name.endswith(" wing")]
+    if not sides or "wing" in part_names:
+        return part_names, points
+    wings = points[:, sides]
     visible = (~np.isnan(wings)).sum(axis=1)
     wing = np.full((len(ids), 2), np.nan)
     np.divide(np.nansum(wings, axis=1), visible, out=wing, where=visible > 0)
