@@ -240,7 +240,7 @@ def test_the_label_tells_a_right_prediction_from_a_wrong_one(ensemble):
     (line,) = [line for line in shown.splitlines() if "prediction wrong" in line]
     assert "plain, prediction wrong" in line
     provenance = explanations.provenance(
-        ensemble, subject, ["saliency"], MethodSettings(), None, "run"
+        ensemble, subject, ["saliency"], MethodSettings(), None, "run", "best"
     )
     predictions = provenance["saliency"]["predictions"]
     assert [p["label"] for p in predictions] == ["barred", "plain", None, "plain"]
