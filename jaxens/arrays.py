@@ -18,7 +18,7 @@ def as_images(images: ArrayLike) -> Float[Array, "image height width channel"]:
     """Returns the images as a JAX array.
 
     Raises:
-        ValueError: unless they are finite floats [image, height, width, channel], at least one.
+        ValueError: Unless they are finite floats [image, height, width, channel], at least one.
             The values of traced images cannot be checked.
     """
     array = jnp.asarray(images)
@@ -50,7 +50,7 @@ def broadcast_to_images(
     """Returns a number, a color [channel], an image or images as images of the same shape.
 
     Raises:
-        ValueError: with the `name` of the argument, if it does not broadcast or is not finite.
+        ValueError: With the `name` of the argument, if it does not broadcast or is not finite.
     """
     try:
         broadcast = jnp.broadcast_to(jnp.asarray(colors, images.dtype), images.shape)
@@ -87,11 +87,11 @@ def check_one_logit(output: Callable[[Array], Array], remedy: str) -> None:
     A softmax does not: over one class it is 1 for every image.
 
     Args:
-        output: from logits [image, 1].
-        remedy: what to give instead.
+        output: From logits [image, 1].
+        remedy: What to give instead.
 
     Raises:
-        ValueError: if it does not. What is traced cannot be checked.
+        ValueError: If it does not. What is traced cannot be checked.
     """
     with jax.ensure_compile_time_eval():
         low, high = output(jnp.asarray([[-1], [1]], jnp.float32))
@@ -110,7 +110,7 @@ def to_float32(values: Shaped[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
 
 
 def _finite(values: ArrayLike, axis: tuple[int, ...] | None = None) -> np.ndarray:
-    """Whether all values along the axes are finite; true if they are traced."""
+    """Returns whether all values along the axes are finite; true if they are traced."""
     if isinstance(values, jax.core.Tracer):
         return np.asarray(True)
     with jax.ensure_compile_time_eval():  # a constant inside of `jit` has values too

@@ -36,17 +36,17 @@ def in_chunks(
     row, so that a jitted function is compiled once.
 
     Args:
-        function: from arrays with a row axis to arrays with a row axis.
-        chunk: rows per call (None: all).
-        *arguments: of the function. Leaves without a row axis, such as one target for all
-            images, go to every call as they are.
-        axis: the row axis of all arguments, or one for each argument.
-        out_axis: the row axis of all results.
-        combine: from two results to the result for the rows of both, such as `jnp.add` for sums
+        function: From arrays with a row axis to arrays with a row axis.
+        chunk: Rows per call (None: all).
+        *arguments: The arguments of the function. Leaves without a row axis, such as one target for
+            all images, go to every call as they are.
+        axis: The row axis of all arguments, or one for each argument.
+        out_axis: The row axis of all results.
+        combine: From two results to the result for the rows of both, such as `jnp.add` for sums
             over rows. None concatenates the results.
 
     Raises:
-        ValueError: if the arguments differ in their number of rows, there is none, or `chunk` is
+        ValueError: If the arguments differ in their number of rows, there is none, or `chunk` is
             below 1.
     """
     axes = axis if isinstance(axis, tuple) else (axis,) * len(arguments)
@@ -87,12 +87,12 @@ def in_chunks_to_host(
     with the last row, so that jitted functions are compiled once.
 
     Args:
-        function: from the numbers of rows to arrays with a row axis. It must not wait for an
+        function: From the numbers of rows to arrays with a row axis. It must not wait for an
             array.
-        chunk: rows per call.
-        rows: how many there are.
-        advance: called with the number of rows of each chunk, when it is read.
-        axis: the row axis of all results.
+        chunk: Rows per call.
+        rows: How many there are.
+        advance: Called with the number of rows of each chunk, when it is read.
+        axis: The row axis of all results.
     """
     results: list[PyTree[np.ndarray]] = []
 
@@ -145,7 +145,7 @@ def _has_axis(leaf: ArrayLike, axis: int) -> bool:
 
 
 def _traced_numbers(results: list[Any]) -> list[Float[Array, "..."]]:
-    """The floating-point arrays of the last result that are not computed yet, but traced."""
+    """Returns the floating-point arrays of the last result that are traced, not computed yet."""
     return [
         leaf
         for leaf in jax.tree.leaves(results[-1:])

@@ -131,7 +131,7 @@ def _sync(path: Path) -> None:
 
 
 def _is_running(process: int) -> bool:
-    """Whether another process has this number. Windows can't tell, so it says yes."""
+    """Returns whether another process has this number. Windows can't tell, so it says yes."""
     if process == os.getpid():
         return False
     if os.name != "posix":

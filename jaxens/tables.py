@@ -22,7 +22,7 @@ class Table:
         return len(self.rows)
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One dict per row, by column."""
+        """Returns one dict per row, by column."""
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
     def to_csv(self) -> str:
@@ -32,7 +32,7 @@ class Table:
         return text.getvalue()
 
     def to_markdown(self) -> str:
-        """A Markdown table; numbers are rounded to three decimals."""
+        """Returns a Markdown table; numbers are rounded to three decimals."""
         rule = "|" + " --- |" * len(self.columns)
         return "\n".join([_line(self.columns), rule, *map(_line, self.rows)]) + "\n"
 

@@ -44,11 +44,11 @@ def check_network(network: Network, images: Float[ArrayLike, "image height width
     is duplicated.
 
     Args:
-        network: the functions of the model.
-        images: floats, as the model takes them, at least one.
+        network: The functions of the model.
+        images: Floats, as the model takes them, at least one.
 
     Raises:
-        ValueError: if the images or the network cannot be explained, with the remedy.
+        ValueError: If the images or the network cannot be explained, with the remedy.
     """
     images = as_images(images)
     _warn_of_channels_first(images.shape)

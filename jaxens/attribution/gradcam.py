@@ -23,17 +23,17 @@ def grad_cam(
     The model is given as two halves: its logits are `head_fn(features_fn(images))`.
 
     Args:
-        features_fn: from images to features [image, map_height, map_width, feature].
-        head_fn: from features to logits [image, class].
-        images: floats, as the model takes them.
-        targets: what to explain, see `select`.
+        features_fn: From images to features [image, map_height, map_width, feature].
+        head_fn: From features to logits [image, class].
+        images: Floats, as the model takes them.
+        targets: What to explain, see `select`.
 
     Returns:
         Signed maps of the features' size (see `resize`). The ReLU of the paper is left to the
         caller.
 
     Raises:
-        ValueError: if an argument or a result of the functions does not fit.
+        ValueError: If an argument or a result of the functions does not fit.
     """
     images = as_images(images)
     features = as_features(features_fn(images), len(images))

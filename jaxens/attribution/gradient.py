@@ -28,15 +28,15 @@ def saliency(
     """Returns the absolute gradient of the logit (Simonyan et al. 2013; Captum's `Saliency`).
 
     Args:
-        logits_fn: from images to logits [image, class].
-        images: floats, as the model takes them.
-        targets: what to explain, see `select`.
+        logits_fn: From images to logits [image, class].
+        images: Floats, as the model takes them.
+        targets: What to explain, see `select`.
 
     Returns:
         Attributions of 0 or more, in logits per unit of the images.
 
     Raises:
-        ValueError: if an argument does not fit.
+        ValueError: If an argument does not fit.
     """
     return jnp.abs(image_gradients(logits_fn, as_images(images), targets))
 
@@ -47,16 +47,16 @@ def input_x_gradient(
     """Returns image times gradient (Shrikumar et al. 2016; Captum's `InputXGradient`).
 
     Args:
-        logits_fn: from images to logits [image, class].
-        images: floats, as the model takes them. Zero is the reference: the mean color, if images
+        logits_fn: From images to logits [image, class].
+        images: Floats, as the model takes them. Zero is the reference: the mean color, if images
             are normalized.
-        targets: what to explain, see `select`.
+        targets: What to explain, see `select`.
 
     Returns:
         Signed attributions, in logits.
 
     Raises:
-        ValueError: if an argument does not fit.
+        ValueError: If an argument does not fit.
     """
     images = as_images(images)
     return to_float32(images) * image_gradients(logits_fn, images, targets)
@@ -135,7 +135,7 @@ def as_logits(logits: Any, images: int) -> Float[Array, "image label"]:
     """Returns what a model returned as an array.
 
     Raises:
-        ValueError: unless it is an array of floats [image, class] for this number of images.
+        ValueError: Unless it is an array of floats [image, class] for this number of images.
     """
     shape = getattr(logits, "shape", None)
     if shape is None:

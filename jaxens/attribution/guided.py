@@ -55,16 +55,16 @@ def guided_backprop(
     """Returns the gradient of the guided model, as Captum's `GuidedBackprop`.
 
     Args:
-        guided_logits_fn: the model with `guided_relu` in place of every ReLU.
-        images: floats, as the model takes them.
-        targets: what to explain, see `select`.
+        guided_logits_fn: The model with `guided_relu` in place of every ReLU.
+        images: Floats, as the model takes them.
+        targets: What to explain, see `select`.
 
     Returns:
         Signed attributions. ReLUs pass only positive gradients, but the layers before the first
         ReLU pass both signs.
 
     Raises:
-        ValueError: if the model contains no `guided_relu`, see `check_guided`, or if an argument
+        ValueError: If the model contains no `guided_relu`, see `check_guided`, or if an argument
             does not fit.
     """
     images = as_images(images)
@@ -86,19 +86,19 @@ def guided_grad_cam(
     same in both models.
 
     Args:
-        guided_logits_fn: the model with `guided_relu` in place of every ReLU.
-        features_fn: first half of the ordinary model, as for `grad_cam`.
-        head_fn: second half of the ordinary model.
-        images: floats, as the model takes them.
-        targets: what to explain, see `select`.
-        interpolation: how the map of Grad-CAM is resized. Selvaraju et al. use "bilinear",
+        guided_logits_fn: The model with `guided_relu` in place of every ReLU.
+        features_fn: First half of the ordinary model, as for `grad_cam`.
+        head_fn: Second half of the ordinary model.
+        images: Floats, as the model takes them.
+        targets: What to explain, see `select`.
+        interpolation: How the map of Grad-CAM is resized. Selvaraju et al. use "bilinear",
             Captum "nearest".
 
     Returns:
         Signed attributions.
 
     Raises:
-        ValueError: as `guided_backprop`, and if `head_fn` contains `guided_relu`: Grad-CAM takes
+        ValueError: As `guided_backprop`, and if `head_fn` contains `guided_relu`: Grad-CAM takes
             the ordinary gradient.
     """
     images = as_images(images)
@@ -126,11 +126,11 @@ def check_guided(
     images. A ReLU that is written without a maximum, such as where(x > 0, x, 0), is not found.
 
     Args:
-        guided_logits_fn: the model with `guided_relu` in place of every ReLU.
-        images: floats, as the model takes them.
+        guided_logits_fn: The model with `guided_relu` in place of every ReLU.
+        images: Floats, as the model takes them.
 
     Raises:
-        ValueError: if the model contains no `guided_relu`.
+        ValueError: If the model contains no `guided_relu`.
     """
     images = as_images(images)
     shape = jax.ShapeDtypeStruct(images.shape, images.dtype)

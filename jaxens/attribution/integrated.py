@@ -32,22 +32,22 @@ def integrated_gradients(
     if the model's weights vary, as for every gradient: JAX would sum it over the devices.
 
     Args:
-        logits_fn: from images to logits [image, class].
-        images: floats, as the model takes them.
-        targets: what to explain, see `select`.
-        baselines: where the path starts: a number, a color [channel], one image
+        logits_fn: From images to logits [image, class].
+        images: Floats, as the model takes them.
+        targets: What to explain, see `select`.
+        baselines: Where the path starts: a number, a color [channel], one image
             [height, width, channel], or one for each image. The default 0 is the mean color if
             images are normalized, not black.
-        steps: points on the path.
-        quadrature: a name of `QUADRATURES`, which chooses the points and their weights.
-        chunk: points of an image that go through the model at once (None: all). It bounds memory
+        steps: Points on the path.
+        quadrature: A name of `QUADRATURES`, which chooses the points and their weights.
+        chunk: Points of an image that go through the model at once (None: all). It bounds memory
             and changes the result by rounding only.
 
     Returns:
         Signed attributions, in logits.
 
     Raises:
-        ValueError: if an argument does not fit.
+        ValueError: If an argument does not fit.
     """
     images = as_images(images)
     model, images = cast_inputs(logits_fn, images.dtype), to_float32(images)
@@ -86,17 +86,17 @@ def convergence_delta(
     """Returns the sum of the attributions minus (F(image) - F(baseline)), as Captum's.
 
     Args:
-        logits_fn: from images to logits [image, class].
-        attributions: of `integrated_gradients` for the arguments that follow.
-        images: floats, as the model takes them.
-        targets: what was explained.
-        baselines: where the path started.
+        logits_fn: From images to logits [image, class].
+        attributions: The result of `integrated_gradients` for the arguments that follow.
+        images: Floats, as the model takes them.
+        targets: What was explained.
+        baselines: Where the path started.
 
     Returns:
         One number per image, in logits; 0 if the attributions are complete.
 
     Raises:
-        ValueError: if an argument does not fit.
+        ValueError: If an argument does not fit.
     """
     images = as_images(images)
     model, images = cast_inputs(logits_fn, images.dtype), to_float32(images)

@@ -15,11 +15,11 @@ def keys_of_images(key: Keys, images: int) -> Key[Array, "image"]:
     """Returns one key per image.
 
     Args:
-        key: one key, of which image i gets `jax.random.fold_in(key, i)`, or one for each image.
-        images: the number of images.
+        key: One key, of which image i gets `jax.random.fold_in(key, i)`, or one for each image.
+        images: The number of images.
 
     Raises:
-        ValueError: if `key` is no random key, or their number is another.
+        ValueError: If `key` is no random key, or their number is another.
     """
     key = as_typed_key(key)
     if key.shape == ():
@@ -48,7 +48,7 @@ def as_typed_key(key: Keys) -> Key[Array, "..."]:
     """Returns a typed key from a typed or a raw one (`jax.random.PRNGKey`).
 
     Raises:
-        ValueError: if `key` is no random key.
+        ValueError: If `key` is no random key.
     """
     dtype = getattr(key, "dtype", None)
     if dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key):

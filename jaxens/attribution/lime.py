@@ -53,27 +53,27 @@ def lime(
     An image costs `samples` forward passes and no backward pass.
 
     Args:
-        logits_fn: from images to logits [image, class].
-        images: floats, as the model takes them.
-        targets: what to explain, see `select`. If the variant explains a probability, it is
+        logits_fn: From images to logits [image, class].
+        images: Floats, as the model takes them.
+        targets: What to explain, see `select`. If the variant explains a probability, it is
             selected from the probabilities.
-        segments: labels 0, 1, ... of the pixels, see `superpixels` and `grid`.
-        key: one key, or one for each image, see `lime_draws`.
-        samples: per image (None: the variant's number).
-        variant: a name of `VARIANTS`.
-        fill: replaces the segments that are not kept: "segment" (its mean color), "image" (the
+        segments: Labels 0, 1, ... of the pixels, see `superpixels` and `grid`.
+        key: One key, or one for each image, see `lime_draws`.
+        samples: Per image (None: the variant's number).
+        variant: A name of `VARIANTS`.
+        fill: Replaces the segments that are not kept: "segment" (its mean color), "image" (the
             image's mean color), or a constant that broadcasts to the images. None: the variant's.
-        probabilities: from logits to probabilities, for variants that explain a probability
+        probabilities: From logits to probabilities, for variants that explain a probability
             (None: a softmax over all classes).
-        segment_count: the largest number of labels. It is required if `segments` is traced.
-        chunk: samples of an image that go through the model at once (None: all). It bounds
+        segment_count: The largest number of labels. It is required if `segments` is traced.
+        chunk: Samples of an image that go through the model at once (None: all). It bounds
             memory and changes the result by rounding only.
 
     Returns:
         Signed attributions, in the unit of the explained number.
 
     Raises:
-        ValueError: if an argument does not fit, for `probabilities` of a variant that explains
+        ValueError: If an argument does not fit, for `probabilities` of a variant that explains
             logits, or if the model has one logit and its probability is 1 for every image.
     """
     images = as_images(images)
@@ -107,14 +107,14 @@ def lime_draws(
     the other images, or the numbers of samples and segments (with JAX's default Threefry keys).
 
     Args:
-        key: one key, of which image i gets `jax.random.fold_in(key, i)`, or one for each image.
-        segments: labels of the pixels.
-        samples: per image, at least 2.
-        variant: a name of `VARIANTS`.
-        segment_count: the largest number of labels. It is required if `segments` is traced.
+        key: One key, of which image i gets `jax.random.fold_in(key, i)`, or one for each image.
+        segments: Labels of the pixels.
+        samples: Per image, at least 2.
+        variant: A name of `VARIANTS`.
+        segment_count: The largest number of labels. It is required if `segments` is traced.
 
     Raises:
-        ValueError: if an argument does not fit.
+        ValueError: If an argument does not fit.
     """
     samples = as_whole(samples, "samples", least=2)  # with one there is nothing to compare
     labels, count = as_segments(segments, None, segment_count)
@@ -139,21 +139,21 @@ def lime_from_draws(
     """Returns `lime` for given masks.
 
     Args:
-        logits_fn: from images to logits [image, class].
-        images: floats, as the model takes them.
-        targets: what to explain, as for `lime`.
-        segments: labels of the pixels.
-        masks: whether each sample keeps each segment, see `lime_draws`.
-        variant: a name of `VARIANTS`.
-        fill: as for `lime`.
-        probabilities: as for `lime`.
-        chunk: as for `lime`.
+        logits_fn: From images to logits [image, class].
+        images: Floats, as the model takes them.
+        targets: What to explain, as for `lime`.
+        segments: Labels of the pixels.
+        masks: Whether each sample keeps each segment, see `lime_draws`.
+        variant: A name of `VARIANTS`.
+        fill: As for `lime`.
+        probabilities: As for `lime`.
+        chunk: As for `lime`.
 
     Returns:
         Signed attributions, in the unit of the explained number.
 
     Raises:
-        ValueError: as `lime`.
+        ValueError: As `lime`.
     """
 
     def of_target(values: Array) -> Array:
@@ -192,22 +192,22 @@ def lime_weights(
     is the map of `lime_from_draws` for class k.
 
     Args:
-        logits_fn: from images to logits [image, class].
-        images: floats, as the model takes them.
-        segments: labels of the pixels.
-        masks: whether each sample keeps each segment, see `lime_draws`.
-        variant: a name of `VARIANTS`.
-        fill: as for `lime`.
-        probabilities: as for `lime`.
-        outputs: from probabilities or logits [image, sample, class] to the numbers to explain
+        logits_fn: From images to logits [image, class].
+        images: Floats, as the model takes them.
+        segments: Labels of the pixels.
+        masks: Whether each sample keeps each segment, see `lime_draws`.
+        variant: A name of `VARIANTS`.
+        fill: As for `lime`.
+        probabilities: As for `lime`.
+        outputs: From probabilities or logits [image, sample, class] to the numbers to explain
             [image, sample, output]. The default explains every class.
-        chunk: as for `lime`.
+        chunk: As for `lime`.
 
     Returns:
         Signed weights, in the unit of the explained number. A label without pixels gets 0.
 
     Raises:
-        ValueError: as `lime`.
+        ValueError: As `lime`.
     """
     images, masks, settings = as_images(images), jnp.asarray(masks, bool), variant_named(variant)
     if probabilities is not None and settings.explains != "probability":

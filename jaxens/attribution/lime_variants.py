@@ -33,16 +33,16 @@ class Variant:
     """The settings of one implementation of LIME.
 
     Attributes:
-        name: of the variant.
-        samples: per image.
-        fill: replaces the segments that are not kept.
-        distance: whether masks or perturbed images are compared with the whole.
-        kernel_width: a sample at cosine distance d weighs exp(-d^2 / (2 kernel_width^2)).
-        fit: the regression, from features [sample, segment], values [sample, output] and weights
+        name: The name of the variant.
+        samples: Per image.
+        fill: Replaces the segments that are not kept.
+        distance: Whether masks or perturbed images are compared with the whole.
+        kernel_width: A sample at cosine distance d weighs exp(-d^2 / (2 kernel_width^2)).
+        fit: The regression, from features [sample, segment], values [sample, output] and weights
             [sample] to coefficients [segment, output].
-        explains: a probability or a logit.
-        whole_first: whether the first sample keeps all segments.
-        source: the reference implementation.
+        explains: A probability or a logit.
+        whole_first: Whether the first sample keeps all segments.
+        source: The reference implementation.
     """
 
     name: str
@@ -101,13 +101,13 @@ def fill_images(
     """Returns the images with every segment replaced.
 
     Args:
-        fill: what replaces it, see `lime`.
-        images: floats.
-        segments: labels of the pixels.
-        count: the number of labels.
+        fill: What replaces it, see `lime`.
+        images: Floats.
+        segments: Labels of the pixels.
+        count: The number of labels.
 
     Raises:
-        ValueError: for an unknown name, or a constant that does not broadcast or is not finite.
+        ValueError: For an unknown name, or a constant that does not broadcast or is not finite.
     """
     if isinstance(fill, str):
         if fill == "image":
@@ -133,10 +133,10 @@ def sample_weights(
     Scalar products of images are sums over segments, so that no perturbed image is needed.
 
     Args:
-        variant: the distance and the kernel width.
-        images: floats.
-        filled: the images with every segment replaced.
-        segments: labels of the pixels.
+        variant: The distance and the kernel width.
+        images: Floats.
+        filled: The images with every segment replaced.
+        segments: Labels of the pixels.
         features: 1 for each segment that a sample keeps.
     """
     count = features.shape[2]

@@ -26,10 +26,10 @@ class Network(NamedTuple):
     """The functions of one model; a method needs some of them (see `Method.needs`).
 
     Attributes:
-        logits_fn: the model, from images to logits [image, class].
-        features_fn: its first half, from images to features [image, height, width, feature].
-        head_fn: its second half, from features to logits.
-        guided_logits_fn: the model with `guided_relu` in place of every ReLU.
+        logits_fn: The model, from images to logits [image, class].
+        features_fn: Its first half, from images to features [image, height, width, feature].
+        head_fn: Its second half, from features to logits.
+        guided_logits_fn: The model with `guided_relu` in place of every ReLU.
     """
 
     logits_fn: Model | None = None
@@ -43,17 +43,17 @@ class Method:
     """A method, and how to read its maps.
 
     Attributes:
-        name: key of `METHODS`.
-        function: from the model's functions, images, targets and settings to attributions.
-        title: for tables and figures.
-        source: the paper.
-        signed: whether the sign tells what speaks for and against the target. The sign of a
+        name: Key of `METHODS`.
+        function: From the model's functions, images, targets and settings to attributions.
+        title: For tables and figures.
+        source: The paper.
+        signed: Whether the sign tells what speaks for and against the target. The sign of a
             gradient tells only whether a pixel should become brighter, so that maps of gradients
             are reduced to magnitudes.
-        regions: whether a map shows whole regions rather than single pixels.
-        reduce: a name of `REDUCTIONS`, the usual reduction of channels; None if maps have no
+        regions: Whether a map shows whole regions rather than single pixels.
+        reduce: A name of `REDUCTIONS`, the usual reduction of channels; None if maps have no
             channels.
-        per_image: settings with an image axis.
+        per_image: Settings with an image axis.
     """
 
     name: str
@@ -199,18 +199,18 @@ def attribute(
     """Returns one map per image by one method, without channels and of the images' size.
 
     Args:
-        method: a name of `METHODS`.
-        network: the functions of the model that the method needs.
-        images: floats, as the model takes them.
-        targets: what to explain, see `select`.
-        reduce: a name of `REDUCTIONS` (None: the method's usual reduction of channels).
-        **settings: of the method, see `METHODS[method].settings`.
+        method: A name of `METHODS`.
+        network: The functions of the model that the method needs.
+        images: Floats, as the model takes them.
+        targets: What to explain, see `select`.
+        reduce: A name of `REDUCTIONS` (None: the method's usual reduction of channels).
+        **settings: The settings of the method, see `METHODS[method].settings`.
 
     Returns:
         Maps. Coarse ones are resized bilinearly.
 
     Raises:
-        ValueError: for an unknown method, setting or reduction, a missing setting or function, or
+        ValueError: For an unknown method, setting or reduction, a missing setting or function, or
             as the method does.
     """
     row = method_named(method)
@@ -236,14 +236,14 @@ def explain(
     pass with Grad-CAM.
 
     Args:
-        methods: settings of each method, and `reduce`:
+        methods: Settings of each method, and `reduce`:
             `{"saliency": {}, "integrated_gradients": {"steps": 50}}`.
-        network: the functions of the model that the methods need.
-        images: floats, as the model takes them.
-        targets: what to explain, see `select`.
+        network: The functions of the model that the methods need.
+        images: Floats, as the model takes them.
+        targets: What to explain, see `select`.
 
     Raises:
-        ValueError: as `attribute`.
+        ValueError: As `attribute`.
     """
     return {
         method: attribute(method, network, images, targets, **settings)

@@ -55,7 +55,7 @@ def nodes_and_weights(quadrature: str, steps: int) -> Rule:
     """Returns nodes and weights of the rule with this name.
 
     Raises:
-        ValueError: for an unknown name, or steps that are not a whole number of at least 1.
+        ValueError: For an unknown name, or steps that are not a whole number of at least 1.
     """
     if quadrature not in QUADRATURES:
         raise ValueError(f"unknown quadrature {quadrature!r}: choose from {', '.join(QUADRATURES)}")

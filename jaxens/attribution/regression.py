@@ -24,10 +24,10 @@ def ridge(
     """Minimizes weighted squares plus `alpha` |coefficients|^2, as scikit-learn's `Ridge`.
 
     Args:
-        features: of each sample.
-        values: to fit, any number of outputs.
-        weights: of the samples, at least 0.
-        alpha: penalty, above 0.
+        features: The features of each sample.
+        values: To fit, any number of outputs.
+        weights: The weights of the samples, at least 0.
+        alpha: Penalty, above 0.
 
     Returns:
         Coefficients, without the intercept.
@@ -49,10 +49,10 @@ def lasso(
     1e-6 of the largest coefficient.
 
     Args:
-        features: of each sample.
-        values: to fit, any number of outputs.
-        weights: of the samples, at least 0.
-        alpha: penalty, above 0.
+        features: The features of each sample.
+        values: To fit, any number of outputs.
+        weights: The weights of the samples, at least 0.
+        alpha: Penalty, above 0.
 
     Returns:
         Coefficients, without the intercept; 0 for a feature that does not vary.

@@ -44,14 +44,14 @@ def likely_relus(jaxpr: Jaxpr) -> Iterator[str]:
 
 
 def _is_function(eqn: JaxprEqn, inner: list[Jaxpr]) -> bool:
-    """Whether the equation calls `jax.nn.relu`, `jax.nn.relu6`, or `jnp.clip` from 0."""
+    """Returns whether the equation calls `jax.nn.relu`, `jax.nn.relu6`, or `jnp.clip` from 0."""
     if eqn.primitive.name == "custom_jvp_call":  # has no name itself, but the `jit` in it has
         return [_name(called) for called in inner[0].eqns] in RELUS
     return _name(eqn) == "clip" and len(eqn.invars) > 1 and _is_zero(eqn.invars[1])
 
 
 def _is_maximum(eqn: JaxprEqn, zeros: set[Any]) -> bool:
-    """Whether the equation is max(x, 0) or clamp(0, x, top) of floats."""
+    """Returns whether the equation is max(x, 0) or clamp(0, x, top) of floats."""
     bounds = {"max": eqn.invars, "clamp": eqn.invars[:1]}.get(eqn.primitive.name, [])
     from_zero = any(_is_zero(x) if isinstance(x, Literal) else x in zeros for x in bounds)
     return from_zero and jnp.issubdtype(eqn.outvars[0].aval.dtype, jnp.floating)  # type: ignore[attr-defined]
@@ -66,7 +66,7 @@ def _is_zero(atom: Any) -> bool:
 
 
 def _is_variance(value: Any, jaxpr: Jaxpr) -> bool:
-    """Whether only the root of the value, or of the value plus a constant, is used."""
+    """Returns whether only the root of the value, or of the value plus a constant, is used."""
     users = [eqn for eqn in jaxpr.eqns if any(x is value for x in eqn.invars)]
     return bool(users) and all(
         eqn.primitive.name in ("sqrt", "rsqrt")

@@ -20,13 +20,13 @@ def resize(
     """Returns the maps at another size, as Captum's `LayerAttribution.interpolate`.
 
     Args:
-        maps: with any leading axes.
+        maps: With any leading axes.
         size: (height, width), in pixels.
         method: "bilinear" has half-pixel centers (PyTorch's `align_corners=False`) and does not
             antialias. "nearest" is PyTorch's, which takes the pixel at the upper left.
 
     Raises:
-        ValueError: for an unknown method, or a size below 1.
+        ValueError: For an unknown method, or a size below 1.
     """
     maps = jnp.asarray(maps)
     for length, name in zip(size, ("height", "width"), strict=True):

@@ -23,12 +23,12 @@ def grid(height: int, width: int, cells: int) -> Integer[np.ndarray, "height wid
     """Returns the labels of a grid of rectangles, row by row.
 
     Args:
-        height: in pixels.
-        width: in pixels.
-        cells: rectangles along each side. Their sizes differ by a pixel at most.
+        height: In pixels.
+        width: In pixels.
+        cells: Rectangles along each side. Their sizes differ by a pixel at most.
 
     Raises:
-        ValueError: unless `cells` is a whole number from 1 to the pixels along the shorter side.
+        ValueError: Unless `cells` is a whole number from 1 to the pixels along the shorter side.
     """
     cells = as_whole(cells, "cells")
     if cells > min(height, width):
@@ -46,17 +46,17 @@ def superpixels(
     """Returns superpixels by scikit-image, which runs on the host.
 
     Args:
-        images: photos, not normalized: integers from 0 to 255 or floats from 0 to 1, in color or
+        images: Photos, not normalized: integers from 0 to 255 or floats from 0 to 1, in color or
             gray. scikit-image compares colors as the eye does.
-        method: a function of `skimage.segmentation`: "slic" (about 49 segments by default),
+        method: A function of `skimage.segmentation`: "slic" (about 49 segments by default),
             "quickshift" (with the settings of marcotcr/lime) or "felzenszwalb".
-        **settings: of that function, such as `n_segments` of "slic".
+        **settings: The settings of that function, such as `n_segments` of "slic".
 
     Returns:
         Labels 0, 1, 2, ... without gaps for each image.
 
     Raises:
-        ValueError: for an unknown method, or images that are no photos.
+        ValueError: For an unknown method, or images that are no photos.
     """
     from skimage import segmentation
 
@@ -103,11 +103,11 @@ def segments_to_map(
     """Returns maps in which each pixel has the weight of its segment.
 
     Args:
-        weights: of `lime_weights`, for one output.
-        segments: labels of the pixels. A traced label without a weight gives NaN.
+        weights: The weights of `lime_weights`, for one output.
+        segments: Labels of the pixels. A traced label without a weight gives NaN.
 
     Raises:
-        ValueError: if labels and weights do not fit.
+        ValueError: If labels and weights do not fit.
     """
     weights = jnp.asarray(weights)
     images, count = weights.shape
@@ -124,15 +124,15 @@ def as_segments(
     """Returns checked labels, and the number of labels.
 
     Args:
-        segments: labels.
+        segments: Labels.
         shape: (image, height, width); None for any.
-        count: the number of labels; None for the largest label plus one.
+        count: The number of labels; None for the largest label plus one.
 
     Returns:
         Labels and their number. Traced labels that are out of range become `count`.
 
     Raises:
-        ValueError: if the labels do not fit.
+        ValueError: If the labels do not fit.
     """
     if not isinstance(segments, Array):
         segments = np.asarray(segments)  # a list

@@ -24,9 +24,9 @@ class Draws(NamedTuple):
     """The random choices for each image and sample.
 
     Attributes:
-        baseline: a row of the baselines, [image, sample].
-        alpha: the place on the path from baseline (0) to image (1), [image, sample].
-        noise: added to the image, [image, sample, height, width, channel]. If it is zero, its
+        baseline: A row of the baselines, [image, sample].
+        alpha: The place on the path from baseline (0) to image (1), [image, sample].
+        noise: Added to the image, [image, sample, height, width, channel]. If it is zero, its
             last three axes may have length 1.
     """
 
@@ -51,21 +51,21 @@ def gradient_shap(
     As Captum's `GradientShap`, for the same draws.
 
     Args:
-        logits_fn: from images to logits [image, class].
-        images: floats, as the model takes them.
-        targets: what to explain, see `select`.
-        key: one key, or one for each image, see `shap_draws`.
-        baselines: images; each sample draws one of them, with replacement.
-        samples: per image.
-        stdev: standard deviation of the noise on the image, in the images' unit.
-        chunk: samples of an image that go through the model at once (None: all). It bounds
+        logits_fn: From images to logits [image, class].
+        images: Floats, as the model takes them.
+        targets: What to explain, see `select`.
+        key: One key, or one for each image, see `shap_draws`.
+        baselines: Images; each sample draws one of them, with replacement.
+        samples: Per image.
+        stdev: Standard deviation of the noise on the image, in the images' unit.
+        chunk: Samples of an image that go through the model at once (None: all). It bounds
             memory and changes the result by rounding only.
 
     Returns:
         Signed attributions, in logits.
 
     Raises:
-        ValueError: if an argument does not fit.
+        ValueError: If an argument does not fit.
     """
     images = as_images(images)
     baselines = _as_baselines(baselines, images)
@@ -86,14 +86,14 @@ def shap_draws(
     their order, or the number of samples (with JAX's default Threefry keys).
 
     Args:
-        key: one key, of which image i gets `jax.random.fold_in(key, i)`, or one for each image.
-        images: what is explained.
-        baselines: the number of baselines.
-        samples: per image.
-        stdev: standard deviation of the noise, in the images' unit.
+        key: One key, of which image i gets `jax.random.fold_in(key, i)`, or one for each image.
+        images: What is explained.
+        baselines: The number of baselines.
+        samples: Per image.
+        stdev: Standard deviation of the noise, in the images' unit.
 
     Raises:
-        ValueError: if an argument does not fit.
+        ValueError: If an argument does not fit.
     """
     images = to_float32(as_images(images))
     check_noise(samples, stdev)
@@ -125,18 +125,18 @@ def shap_from_draws(
     The factor of the gradient is the noisy image minus the baseline, as in Captum.
 
     Args:
-        logits_fn: from images to logits [image, class].
-        images: floats, as the model takes them.
-        targets: what to explain, see `select`.
-        baselines: images from which `draws.baseline` selects.
-        draws: of `shap_draws`.
-        chunk: as for `gradient_shap`.
+        logits_fn: From images to logits [image, class].
+        images: Floats, as the model takes them.
+        targets: What to explain, see `select`.
+        baselines: Images from which `draws.baseline` selects.
+        draws: The result of `shap_draws`.
+        chunk: As for `gradient_shap`.
 
     Returns:
         Signed attributions, in logits.
 
     Raises:
-        ValueError: if an argument does not fit.
+        ValueError: If an argument does not fit.
     """
     images = as_images(images)
     baselines, draws = _as_baselines(baselines, images), _as_draws(draws, images)

@@ -44,7 +44,7 @@ def smooth_grad(method: GradientMethod) -> Callable[..., Array]:
       and changes the result by rounding only.
 
     Args:
-        method: a gradient method. Bind its settings before:
+        method: A gradient method. Bind its settings before:
             `smooth_grad(partial(integrated_gradients, steps=20))`.
     """
 
@@ -57,7 +57,7 @@ def var_grad(method: GradientMethod) -> Callable[..., Array]:
     The variance divides by the number of samples, as in Captum.
 
     Args:
-        method: a gradient method, see `smooth_grad`.
+        method: A gradient method, see `smooth_grad`.
     """
 
     return _of_noisy_copies(method, var_grad_from_draws)
@@ -94,13 +94,13 @@ def noise_draws(
     their order, or the number of samples (with JAX's default Threefry keys).
 
     Args:
-        key: one key, of which image i gets `jax.random.fold_in(key, i)`, or one for each image.
-        images: what is explained.
-        samples: copies of each image.
-        stdev: standard deviation, in the images' unit.
+        key: One key, of which image i gets `jax.random.fold_in(key, i)`, or one for each image.
+        images: What is explained.
+        samples: Copies of each image.
+        stdev: Standard deviation, in the images' unit.
 
     Raises:
-        ValueError: if an argument does not fit.
+        ValueError: If an argument does not fit.
     """
     images = to_float32(as_images(images))
     check_noise(samples, stdev)
@@ -122,18 +122,18 @@ def smooth_grad_from_draws(
     """Returns SmoothGrad for given noise.
 
     Args:
-        method: a gradient method, see `smooth_grad`.
-        logits_fn: the model, as the method takes it.
-        images: floats, as the model takes them.
-        targets: what to explain, see `select`.
-        draws: noise, see `noise_draws`.
-        chunk: as for `smooth_grad`.
+        method: A gradient method, see `smooth_grad`.
+        logits_fn: The model, as the method takes it.
+        images: Floats, as the model takes them.
+        targets: What to explain, see `select`.
+        draws: Noise, see `noise_draws`.
+        chunk: As for `smooth_grad`.
 
     Returns:
         The mean of the method's maps.
 
     Raises:
-        ValueError: if an argument does not fit.
+        ValueError: If an argument does not fit.
     """
     images = as_images(images)
     draws = _as_draws(draws, images)
@@ -158,18 +158,18 @@ def var_grad_from_draws(
     would lose all digits where the maps hardly vary.
 
     Args:
-        method: a gradient method, see `smooth_grad`.
-        logits_fn: the model, as the method takes it.
-        images: floats, as the model takes them.
-        targets: what to explain, see `select`.
-        draws: noise, see `noise_draws`.
-        chunk: as for `smooth_grad`.
+        method: A gradient method, see `smooth_grad`.
+        logits_fn: The model, as the method takes it.
+        images: Floats, as the model takes them.
+        targets: What to explain, see `select`.
+        draws: Noise, see `noise_draws`.
+        chunk: As for `smooth_grad`.
 
     Returns:
         The variance of the method's maps.
 
     Raises:
-        ValueError: if an argument does not fit.
+        ValueError: If an argument does not fit.
     """
     images = as_images(images)
     draws = _as_draws(draws, images)

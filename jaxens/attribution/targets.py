@@ -20,8 +20,8 @@ class Contrast(NamedTuple):
     It is a pytree, so that it passes through `jit` and `vmap`.
 
     Attributes:
-        target: one class, or one for each image.
-        against: one class, or one for each image.
+        target: One class, or one for each image.
+        against: One class, or one for each image.
     """
 
     target: ArrayLike | Sequence[ArrayLike]
@@ -36,8 +36,8 @@ def select(logits: Float[Array, "image label"], targets: Targets) -> Float[Array
     """Returns the number that is explained, for each image.
 
     Args:
-        logits: of the model.
-        targets: one class, one class for each image, a `Contrast`, or a function from logits
+        logits: The output of the model.
+        targets: One class, one class for each image, a `Contrast`, or a function from logits
             [image, class] to one number per image.
 
     Returns:
@@ -45,7 +45,7 @@ def select(logits: Float[Array, "image label"], targets: Targets) -> Float[Array
         clamp the index and explain another class.
 
     Raises:
-        ValueError: for a class that does not exist, or targets of another type or shape.
+        ValueError: For a class that does not exist, or targets of another type or shape.
     """
     if isinstance(targets, Contrast):
         target = _pick(logits, targets.target, "targets.target")

@@ -28,9 +28,9 @@ def check(what: str, settings: dict[str, Any], folder: Path | None) -> None:
     """Raises `UserError` if a benchmark can't run with these settings; creates `folder`.
 
     Args:
-        what: the benchmark's name.
-        settings: its options.
-        folder: where results are to be written, or None.
+        what: The benchmark's name.
+        settings: Its options.
+        folder: Where results are to be written, or None.
     """
     model, size = settings.get("model"), settings.get("image_size")
     if model and size:

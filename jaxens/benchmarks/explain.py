@@ -97,7 +97,7 @@ def _results(
 
 
 def _total(methods: Sequence[Timed]) -> Timed:
-    """The time of all methods, round by round."""
+    """Returns the time of all methods, round by round."""
     rounds = zip(*(timed.rounds for timed in methods), strict=True)
     return Timed(sum(timed.first for timed in methods), tuple(map(sum, rounds)))
 

@@ -24,8 +24,8 @@ class Work(NamedTuple):
     """Number of floating-point operations for one image in one member.
 
     Attributes:
-        forward: Of a forward pass.
-        first: Of the first layer in that pass.
+        forward: The FLOP of a forward pass.
+        first: The FLOP of the first layer in that pass.
     """
 
     forward: float

@@ -18,7 +18,7 @@ INFO = Info("Photos", (Task.multiclass("any", ("yes", "no")),))
 
 
 def photo(number: int) -> bytes:
-    """A JPEG of noise at every scale, about 90 KB."""
+    """Returns a JPEG of noise at every scale, about 90 KB."""
     rng = np.random.default_rng(number)
     pixels = np.full((HEIGHT, WIDTH, 3), 128.0)
     for octave in range(1, 8):
@@ -64,7 +64,7 @@ def example(number: int) -> Example:
 
 
 def prepare(folder: Path, count: int) -> tfds.core.DatasetBuilder:
-    """The photographs as records in a folder."""
+    """Returns the photographs as records in a folder."""
     return prepare_builder(
         Photos, folder, lambda: Photos(count=count, data_dir=folder), "drawing photographs"
     )

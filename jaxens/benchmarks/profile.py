@@ -134,7 +134,7 @@ def _end(event: Event) -> float:
 
 
 def _lines(trace: ProfileData) -> list[list[Event]]:
-    """The instructions on each GPU stream or TPU core, or else on each CPU thread."""
+    """Returns the instructions on each GPU stream or TPU core, or else on each CPU thread."""
     planes = [(plane.name, list(plane.lines)) for plane in trace.planes]
     streams = [s for name, lines in planes if name.startswith("/device:") for s in _streams(lines)]
     if streams:  # a library's kernel without an instruction keeps its own name
@@ -160,7 +160,7 @@ def _streams(lines: Sequence[Any]) -> list[Any]:
 
 
 def _instruction(event: Any) -> str | None:
-    """The name of an event's instruction; on a TPU, the event's name is its whole text."""
+    """Returns the name of an event's instruction; on a TPU, the event's name is its whole text."""
     text = dict(event.stats).get("hlo_op")
     if text is None and event.name.startswith("%"):
         text = event.name.split(" = ")[0]

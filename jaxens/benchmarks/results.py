@@ -22,7 +22,7 @@ class Report(Protocol):
     def title(self) -> str: ...
 
     def cells(self, machine: Machine) -> Cells:
-        """The table's columns and rows: two columns of words, then numbers."""
+        """Returns the table's columns and rows: two columns of words, then numbers."""
 
     def explained(self) -> list[str]:
         """Notes on the numbers: sentences without a final full stop."""
@@ -61,7 +61,7 @@ class Results:
     notes: tuple[str, ...] = ()
 
     def cells(self, machine: Machine) -> Cells:
-        """The columns that are not empty, and the rows."""
+        """Returns the columns that are not empty, and the rows."""
         columns: dict[str, Callable[[Row], str | None]] = {
             "what": lambda row: row.what,
             "by": lambda row: row.by,
@@ -107,25 +107,25 @@ class Results:
 
 
 def fastest(timed: Mapping[str, Timed], ours: str = JAXENS) -> str | None:
-    """The fastest of the other sides; None if there is none."""
+    """Returns the fastest of the other sides; None if there is none."""
     others = [name for name in timed if name != ours]
     return min(others, key=lambda name: timed[name].median, default=None)
 
 
 def times_as_fast(timed: Mapping[str, Timed], by: str) -> float | None:
-    """The fastest other side's time divided by ours; None in the rows of others."""
+    """Returns the fastest other side's time divided by ours; None in the rows of others."""
     best = fastest(timed)
     return timed[best].median / timed[by].median if best and by == JAXENS else None
 
 
 def ratio_to_fastest(timed: Mapping[str, Timed]) -> str | None:
-    """A description of what `times_as_fast` compares; None if there is no other side."""
+    """Returns a description of what `times_as_fast` compares; None if there is no other side."""
     best = fastest(timed)
     return best and f"how many times as fast as {best}"
 
 
 def table(report: Report, machine: Machine) -> Table:
-    """A report as a table for the terminal."""
+    """Returns a report as a table for the terminal."""
     result = Table(title=report.title, title_justify="left", box=box.SIMPLE_HEAD)
     names, cells = report.cells(machine)
     for k, name in enumerate(names):
@@ -144,7 +144,7 @@ def markdown(report: Report, machine: Machine) -> str:
 
 
 def _of_ceiling(row: Row, machine: Machine) -> float | None:
-    """The rate as a share of a matrix product's, in the row's type or else in float32."""
+    """Returns the rate as a share of a matrix product's, in the row's type or else in float32."""
     if row.flop is None:
         return None
     ceiling = machine.matmul.get(row.dtype, machine.matmul["float32"])

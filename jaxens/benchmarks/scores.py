@@ -76,7 +76,7 @@ def make_inputs(images: int, members: int, size: int) -> Inputs:
 
 @jax.jit
 def jaxens_scores(inputs: Inputs) -> dict[str, Float[Array, "member_and_mean image"]]:
-    """The members' scores, followed by those of their mean map."""
+    """Returns the members' scores, followed by those of their mean map."""
     of_members = metrics.score(*inputs, PROTOCOL, signed=True)
     mean_map = metrics.mean_map(inputs.maps)
     of_mean = metrics.score(mean_map, inputs.masks, inputs.points, PROTOCOL, signed=True)
@@ -84,7 +84,7 @@ def jaxens_scores(inputs: Inputs) -> dict[str, Float[Array, "member_and_mean ima
 
 
 def scores_by_map(inputs: Inputs) -> dict[str, Float[np.ndarray, "member_and_mean image"]]:
-    """The same as straightforward NumPy and SciPy code."""
+    """Returns the same as straightforward NumPy and SciPy code."""
     maps = np.concatenate([inputs.maps, inputs.maps.mean(axis=0)[None]])
     results = {name: np.empty(maps.shape[:2], np.float32) for name in PROTOCOL.metrics}
     for i, (mask, point) in enumerate(zip(inputs.masks, inputs.points, strict=True)):
@@ -105,7 +105,7 @@ def scores_by_map(inputs: Inputs) -> dict[str, Float[np.ndarray, "member_and_mea
 
 
 def scores_at_once(inputs: Inputs) -> dict[str, Float[np.ndarray, "member_and_mean image"]]:
-    """The same in NumPy, without a loop over maps."""
+    """Returns the same in NumPy, without a loop over maps."""
     maps = np.concatenate([inputs.maps, inputs.maps.mean(axis=0)[None]])
     height, width = maps.shape[-2:]
     pixels = (-2, -1)

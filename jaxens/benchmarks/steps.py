@@ -56,7 +56,7 @@ def together(subject: Subject, embedded: bool = False) -> Training:
 
 
 def one_by_one(subject: Subject) -> Training:
-    """The jitted step of one member, called for each member."""
+    """Returns the jitted step of one member, called for each member."""
     stacked, one, key = subject.state(), subject.step(), jax.random.key(1)
     states = [member(stacked, k) for k in range(subject.members)]
 
@@ -105,6 +105,6 @@ class _Program:
 
 
 def _orders(images: int, steps: int) -> Array:
-    """An order of the images for each step, so that XLA can't move work out of the loop."""
+    """Returns an order of the images for each step, so that XLA can't move work out of the loop."""
     keys = jax.random.split(jax.random.key(2), steps)
     return jnp.stack([jax.random.permutation(key, images) for key in keys])

@@ -103,7 +103,7 @@ class Subject:
         return Ensemble(self.model, state.variables, (TASK,), trunk=state.trunk)
 
     def step(self) -> Step:
-        """One member's step; that of its heads if the trunk is frozen."""
+        """Returns one member's step; that of its heads if the trunk is frozen."""
         return train_one(self.model, self.optimizer, (TASK,), (1.0,), self._frozen)
 
     @property
@@ -119,5 +119,5 @@ class Subject:
 
 
 def member(variables: Any, k: int) -> Any:
-    """One member of a stacked tree."""
+    """Returns one member of a stacked tree."""
     return jax.tree.map(lambda leaf: leaf[k], variables)

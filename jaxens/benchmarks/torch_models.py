@@ -130,7 +130,7 @@ class SmallResNet(nn.Module):
 
 
 def last_layer(model: nn.Module) -> nn.Module:
-    """The layer whose output Grad-CAM explains."""
+    """Returns the layer whose output Grad-CAM explains."""
     named = {ResNet18: "layer4", SmallResNet: "stage2_0"}.get(type(model), "features")
     return model.get_submodule(named)
 

@@ -29,7 +29,7 @@ class Variant:
 
 
 def device() -> torch.device:
-    """The kind of device that JAX uses. Raises `UserError` if PyTorch can't use it."""
+    """Returns the kind of device that JAX uses. Raises `UserError` if PyTorch can't use it."""
     if on_cpu():
         return torch.device("cpu")
     if not torch.cuda.is_available():
@@ -41,7 +41,7 @@ def device() -> torch.device:
 
 
 def variants(cuda: bool) -> list[Variant]:
-    """The variants to measure; the fastest is the reference."""
+    """Returns the variants to measure; the fastest is the reference."""
     result = [
         Variant("PyTorch", torch.contiguous_format),
         Variant("PyTorch, channels_last", torch.channels_last),
@@ -105,7 +105,7 @@ class Members:
         return value.to(self.device, memory_format=variant.memory_format)
 
     def training(self) -> Callable[[], Pending]:
-        """A step of every member with AdamW and cross-entropy, as in jaxens."""
+        """Returns a step of every member with AdamW and cross-entropy, as in jaxens."""
         torch._dynamo.config.recompile_limit = max(64, 4 * len(self.nets))
         for net in self.nets:
             net.train()

@@ -28,7 +28,7 @@ def state_dict(name: str, variables: Any) -> dict[str, torch.Tensor]:
 
 
 def _module(name: str, ours: str) -> str:
-    """The name of a trunk's module in PyTorch."""
+    """Returns the name of a trunk's module in PyTorch."""
     if name == "small":
         return ours
     if name == "resnet18":

@@ -54,7 +54,7 @@ def _call_bytes(result: str, rest: str, shapes: dict[str, str]) -> int:
 
 
 def _arrays(shape: str) -> list[tuple[str, int]]:
-    """The element types and bytes of an array, or of the arrays of a tuple."""
+    """Returns the element types and bytes of an array, or of the arrays of a tuple."""
     result = []
     for kind, axes in _ARRAY.findall(shape):
         bits = re.search(r"\d+", kind)

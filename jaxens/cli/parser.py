@@ -35,13 +35,13 @@ def call(
     """Calls a command with what its command line says.
 
     Args:
-        command: its parameters are the flags; positional ones come without a flag.
-        arguments: the words after the command's name (default: those of this process).
-        name: of the command, as in `python -m jaxens.train`.
-        values: fills in flags that the command line lacks, from a file for example.
+        command: Its parameters are the flags; positional ones come without a flag.
+        arguments: The words after the command's name (default: those of this process).
+        name: The name of the command, as in `python -m jaxens.train`.
+        values: Fills in flags that the command line lacks, from a file for example.
 
     Raises:
-        UserError: names the flag, and a near miss where there is one.
+        UserError: Names the flag, and a near miss where there is one.
     """
     app = App(
         name=f"python -m jaxens.{name}",

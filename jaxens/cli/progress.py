@@ -19,7 +19,7 @@ def bar(console: Console | None = None) -> Iterator[Callback]:
     """A progress bar that begins after a second; it yields the callback that moves it.
 
     Args:
-        console: where it is drawn (default: standard error).
+        console: Where it is drawn (default: standard error).
     """
     progress = Progress(
         TextColumn("{task.description}", markup=False),

@@ -36,7 +36,7 @@ def quality(scores: Sequence[Quality], members: int, images: int) -> Table:
 
 
 def question(result: QuestionResult) -> Table:
-    """The rows of a question, with a section per metric."""
+    """Returns the rows of a question, with a section per metric."""
     table = _table(result.title())
     table.padding = (0, 1, 0, 0)
     for i, column in enumerate(rows.HEADER):
@@ -57,7 +57,7 @@ def question(result: QuestionResult) -> Table:
 
 
 def predictions(subject: Subject) -> Table:
-    """One row per image: prediction, agreement, what is explained, and the label if known."""
+    """Returns one row per image: prediction, agreement, what is explained, the label if known."""
     table = _table(shorten(subject.task.name))
     several = len(subject.predictions.members) > 1
     known = subject.photos.truth is not None
@@ -89,5 +89,5 @@ def _table(title: str) -> Table:
 
 
 def _cell(text: str, style: str = "") -> Text:
-    """A text of a table: brackets are no markup, and what can't be seen is escaped."""
+    """Returns a text of a table: brackets are no markup, and what can't be seen is escaped."""
     return Text(visible(text, keep="\n"), style)

@@ -26,11 +26,11 @@ def open(source: str, *, progress: Progress = no_progress, **settings: Any) -> "
         held_out = jaxens.data.load(cub.test)
 
     Args:
-        source: a key of `SOURCES`.
-        progress: called with a description, the number of images prepared so far, and of all.
-        **settings: fields of `jaxens.data.Data`.
+        source: A key of `SOURCES`.
+        progress: Called with a description, the number of images prepared so far, and of all.
+        **settings: Fields of `jaxens.data.Data`.
 
     Raises:
-        UserError: for a wrong setting, or files that are missing or malformed.
+        UserError: For a wrong setting, or files that are missing or malformed.
     """
     return open_data(Data(source=source, **settings), progress)

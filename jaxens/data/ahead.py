@@ -22,10 +22,10 @@ def in_order(
     """Yields `function(item)` of each item, in the order of the items.
 
     Args:
-        function: called in several threads at once.
-        items: what it is called with.
-        threads: how many work at a time.
-        waiting: the most results, finished or not, that are worked on ahead.
+        function: Called in several threads at once.
+        items: What it is called with.
+        threads: How many work at a time.
+        waiting: The most results, finished or not, that are worked on ahead.
     """
     options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=waiting)
     yield from grain.MapDataset.source(items).map(function).to_iter_dataset(options)
@@ -47,9 +47,9 @@ class Workers(Generic[Item, Result]):
         """Prepares the processes; `with` starts and ends them.
 
         Args:
-            function: a picklable function.
-            count: the number of processes.
-            purpose: for error messages: a process that ...
+            function: A picklable function.
+            count: The number of processes.
+            purpose: For error messages: a process that ...
         """
         self._function, self._count, self._purpose = function, count, purpose
         self._idle: SimpleQueue[Connection] = SimpleQueue()
@@ -59,8 +59,8 @@ class Workers(Generic[Item, Result]):
         """Computes the function of an item in a process; several threads may call it.
 
         Raises:
-            UserError: if the process died.
-            Exception: what the function raised.
+            UserError: If the process died.
+            Exception: What the function raised.
         """
         pipe = self._idle.get()
         try:

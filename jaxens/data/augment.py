@@ -27,11 +27,11 @@ def draw(key: Key[Array, ""], images: int, flip: bool, zoom: float, color: float
     """Draws a random change for each image.
 
     Args:
-        key: of the random numbers.
-        images: the number of images.
-        flip: mirror half of the images.
-        zoom: largest fraction of a side that a crop leaves out.
-        color: largest change of contrast and brightness, in fractions of their range.
+        key: The key of the random numbers.
+        images: The number of images.
+        flip: Mirror half of the images.
+        zoom: Largest fraction of a side that a crop leaves out.
+        color: Largest change of contrast and brightness, in fractions of their range.
     """
     keys = jax.random.split(key, 6)
     uniform = [jax.random.uniform(k, (images,)) for k in keys]

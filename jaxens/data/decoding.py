@@ -28,7 +28,7 @@ def open_photo(content: bytes) -> Image.Image:
     """Opens an encoded image; its pixels may still be undecoded.
 
     Raises:
-        PhotoError: if it is no image, has too many pixels, or 32-bit values.
+        PhotoError: If it is no image, has too many pixels, or 32-bit values.
     """
     with _pillow_errors(), _no_warnings():
         photo = Image.open(io.BytesIO(content))
@@ -40,18 +40,18 @@ def open_photo(content: bytes) -> Image.Image:
 
 
 def decode(photo: Image.Image, least: tuple[int, int] | None = None) -> tuple[Image.Image, float]:
-    """The RGB pixels of an opened image, as they are stored (not turned upright).
+    """Returns the RGB pixels of an opened image, as they are stored (not turned upright).
 
     Args:
-        photo: as returned by `open_photo`.
-        least: the width and height that are needed. A JPEG is decoded at half, a quarter or an
+        photo: As returned by `open_photo`.
+        least: The width and height that are needed. A JPEG is decoded at half, a quarter or an
             eighth of its size if that is enough; all of its data is read even so.
 
     Returns:
         The image, and its size as a fraction of the size of `photo`.
 
     Raises:
-        PhotoError: if the image is damaged.
+        PhotoError: If the image is damaged.
     """
     width = photo.width
     with _pillow_errors():
@@ -61,10 +61,10 @@ def decode(photo: Image.Image, least: tuple[int, int] | None = None) -> tuple[Im
 
 
 def decode_gray(content: bytes) -> UInt8[np.ndarray, "height width"]:
-    """The gray values of a mask; a transparent pixel is black.
+    """Returns the gray values of a mask; a transparent pixel is black.
 
     Raises:
-        PhotoError: if it can't be decoded, or has colors, whose gray values mean nothing.
+        PhotoError: If it can't be decoded, or has colors, whose gray values mean nothing.
     """
     photo = open_photo(content)
     with _pillow_errors():
@@ -75,7 +75,7 @@ def decode_gray(content: bytes) -> UInt8[np.ndarray, "height width"]:
 
 
 def orientation_of(photo: Image.Image) -> int:
-    """The EXIF orientation of a decoded image, 1 to 8; 1, as stored, if unknown."""
+    """Returns the EXIF orientation of a decoded image, 1 to 8; 1, as stored, if unknown."""
     try:
         with _pillow_errors(), _no_warnings():
             orientation = photo.getexif().get(_ORIENTATION, 1)
@@ -85,7 +85,7 @@ def orientation_of(photo: Image.Image) -> int:
 
 
 def _on(photo: Image.Image, background: tuple[int, int, int, int]) -> Image.Image:
-    """An image of any mode as RGB, on a background."""
+    """Returns an image of any mode as RGB, on a background."""
     if photo.mode.startswith("I;16"):
         photo = _scaled_to_8_bits(photo)
     if not photo.has_transparency_data:

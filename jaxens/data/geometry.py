@@ -35,16 +35,16 @@ def square(example: Example, size: int, crop: Crop = "center", parts: int = 0) -
     Mask, points and box are those of the image as it is stored; they are turned with it.
 
     Args:
-        example: an encoded image of any shape and color mode.
-        size: the side of the result, in pixels.
+        example: An encoded image of any shape and color mode.
+        size: The side of the result, in pixels.
         crop: `"center"` is the largest central square. `"box"` is a square around the box with a
             margin of 15 % of its longer side; it is moved inside the image if it fits, and
             padded with the mean color of the image if not. An image without a box (NaN) is
             cropped at the center.
-        parts: the number of parts in the example's mask; with 0, masks are not decoded.
+        parts: The number of parts in the example's mask; with 0, masks are not decoded.
 
     Raises:
-        PhotoError: if the image can't be decoded.
+        PhotoError: If the image can't be decoded.
     """
     photo = open_photo(example.image)
     width, height = photo.size
@@ -85,7 +85,7 @@ def _window(crop: Crop, width: int, height: int, box: Float32[np.ndarray, "4"]) 
 
 
 def _moved_inside(start: float, side: float, length: int) -> float:
-    """The start of a window moved inside if it fits; if not, the image is centered in it."""
+    """Returns the start of a window that is moved inside, or centered if it does not fit."""
     return min(max(start, 0), length - side) if side <= length else (length - side) / 2
 
 
@@ -132,7 +132,7 @@ def _is_inside(window: _Window, image: Image.Image) -> bool:
 def _padded(
     image: Image.Image, window: _Window, color: int | tuple[int, ...]
 ) -> tuple[Image.Image, _Window]:
-    """The image on a canvas that holds the window, and the window on that canvas."""
+    """Returns the image on a canvas that holds the window, and the window on that canvas."""
     left, top, side = window
     before_x, before_y = int(max(0, np.ceil(-left))), int(max(0, np.ceil(-top)))
     after_x = int(max(0, np.ceil(left + side - image.width)))

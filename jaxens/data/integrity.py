@@ -19,7 +19,7 @@ def seal(folder: Path) -> None:
 
 
 def damage_of(folder: Path) -> str | None:
-    """What is wrong with a folder, as a part of a sentence; None if it is as it was sealed."""
+    """Returns what is wrong with a folder, in words; None if it is as it was sealed."""
     if not folder.is_dir():
         return "it is missing"
     try:
@@ -38,7 +38,7 @@ def damage_of(folder: Path) -> str | None:
 
 
 def _content(folder: Path) -> dict[str, str | int]:
-    """A hash of each JSON file, and the size of each other file."""
+    """Returns a hash of each JSON file, and the size of each other file."""
     return {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
         if path.suffix == ".json"

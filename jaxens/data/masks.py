@@ -19,12 +19,12 @@ def pack(masks: Bool[np.ndarray, "*shape part"]) -> UInt8[np.ndarray, "*shape by
 def union(
     bits: UInt8[np.ndarray, "*shape byte"], names: Sequence[str], parts: Sequence[str]
 ) -> Bool[np.ndarray, "*shape"]:
-    """The union of the masks of some parts.
+    """Returns the union of the masks of some parts.
 
     Args:
-        bits: packed masks of all parts.
-        names: names of all parts, in the order of the bits.
-        parts: the parts to unite; those without a mask are ignored.
+        bits: Packed masks of all parts.
+        names: Names of all parts, in the order of the bits.
+        parts: The parts to unite; those without a mask are ignored.
     """
     chosen = pack(np.isin(names, parts))
     region = np.zeros(bits.shape[:-1], bool)

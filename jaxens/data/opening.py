@@ -18,11 +18,11 @@ def open_data(settings: Data, progress: Progress = no_progress) -> "DataSet":
     """Opens a data set; prepares it the first time.
 
     Args:
-        settings: which data set, and how its images are made.
-        progress: called after each image that is prepared.
+        settings: Which data set, and how its images are made.
+        progress: Called after each image that is prepared.
 
     Raises:
-        UserError: for files that are missing or malformed, or a task that does not exist.
+        UserError: For files that are missing or malformed, or a task that does not exist.
     """
     from jaxens.data.preparing import fingerprint, notices
     from jaxens.data.source import DataSet, Source

@@ -31,11 +31,11 @@ _TURNS = {
 
 
 def upright(example: DecodedExample, orientation: int) -> DecodedExample:
-    """The example as a viewer shows it.
+    """Returns the example as a viewer shows it.
 
     Args:
-        example: image, mask, points and box as stored.
-        orientation: as returned by `decoding.orientation_of`.
+        example: Image, mask, points and box as stored.
+        orientation: As returned by `decoding.orientation_of`.
     """
     if orientation == 1:
         return example

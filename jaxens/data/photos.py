@@ -25,11 +25,11 @@ class Photos:
     """Images at the size of a network's input.
 
     Attributes:
-        names: paths of photos, or ids of a data set.
+        names: Paths of photos, or ids of a data set.
         images: RGB.
-        places: one integer per image; random numbers drawn for it depend on this.
-        sha256: hashes of the encoded images.
-        truth: their labels and marks, if they are images of a data set.
+        places: One integer per image; random numbers drawn for it depend on this.
+        sha256: Hashes of the encoded images.
+        truth: Their labels and marks, if they are images of a data set.
     """
 
     names: list[str]
@@ -50,11 +50,11 @@ def from_files(paths: Sequence[Path], size: int) -> Photos:
     place of a photo is a hash of its content.
 
     Args:
-        paths: files and folders.
-        size: the side of an image, in pixels.
+        paths: Files and folders.
+        size: The side of an image, in pixels.
 
     Raises:
-        UserError: if no photo can be read.
+        UserError: If no photo can be read.
     """
     files: dict[Path, Path | None] = {}
     for file, folder in (pair for path in paths for pair in _files(path)):
@@ -86,10 +86,10 @@ def from_split(source: Source, rows: Int[np.ndarray, "image"]) -> Photos:
 
 
 def rows_of(source: Source, ids: Sequence[str]) -> Int[np.ndarray, "image"]:
-    """The rows of images in a split, by their ids.
+    """Returns the rows of images in a split, by their ids.
 
     Raises:
-        UserError: for an id that the split lacks.
+        UserError: For an id that the split lacks.
     """
     row_of = {source.example(row).id: row for row in range(len(source))}
     for id in ids:
@@ -107,7 +107,7 @@ def _hashes(contents: Iterable[bytes]) -> list[str]:
 
 
 def _files(path: Path) -> list[tuple[Path, Path | None]]:
-    """A file, or the photos in a folder; and the folder that each must be in."""
+    """Returns a file, or the photos in a folder; and the folder that each must be in."""
     if not path.is_dir():
         return [(path, None)]
     known = {end for end, kind in Image.registered_extensions().items() if kind in Image.OPEN}
@@ -118,6 +118,6 @@ def _files(path: Path) -> list[tuple[Path, Path | None]]:
 
 
 def _example(content: bytes) -> Example:
-    """An image without labels and marks."""
+    """Returns an image without labels and marks."""
     unknown = np.full((1, 4), np.nan, np.float32)
     return Example("", content, points=unknown[:0, :2], box=unknown[0])

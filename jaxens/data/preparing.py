@@ -35,7 +35,7 @@ class ExampleBuilder(tfds.core.GeneratorBasedBuilder):
     each, into `self.info.metadata["notices"]`.
 
     Attributes:
-        images: the number of images of all splits, for the progress bar.
+        images: The number of images of all splits, for the progress bar.
     """
 
     images: int
@@ -44,7 +44,7 @@ class ExampleBuilder(tfds.core.GeneratorBasedBuilder):
         """Counts an image for the progress bar. `prepare_builder` replaces it."""
 
     def record(self, split: str, example: Example) -> dict[str, Any]:
-        """An example as a TFDS record.
+        """Returns an example as a TFDS record.
 
         It also updates the fingerprint of the data set: a hash of the tasks and parts, and of
         the content of all examples in the order in which they are written.
@@ -75,19 +75,19 @@ def prepare_builder(
     for each other.
 
     Args:
-        kind: the class of the source.
-        data_dir: the cache of these records; they are in `<name>/<version>` below it.
-        make: returns the source, whose `data_dir` is the same. It is not called if the records
+        kind: The class of the source.
+        data_dir: The cache of these records; they are in `<name>/<version>` below it.
+        make: Returns the source, whose `data_dir` is the same. It is not called if the records
             exist.
-        description: for the progress bar.
-        progress: called after each image.
+        description: For the progress bar.
+        progress: Called after each image.
 
     Returns:
         A builder that reads this folder alone; the source is no longer needed.
 
     Raises:
-        UserError: if the cache can't be written.
-        OSError: with `errno.ENOSPC`, when the disk is full.
+        UserError: If the cache can't be written.
+        OSError: With `errno.ENOSPC`, when the disk is full.
     """
     folder = data_dir / kind.name / str(kind.VERSION)
     if damage_of(folder):
@@ -117,17 +117,17 @@ def _write(builder: ExampleBuilder, folder: Path, description: str, progress: Pr
 
 
 def notices(builder: tfds.core.DatasetBuilder) -> list[str]:
-    """The warnings of a source about its images."""
+    """Returns the warnings of a source about its images."""
     return list((builder.info.metadata or {}).get("notices", ()))
 
 
 def fingerprint(builder: tfds.core.DatasetBuilder) -> str:
-    """The fingerprint of a prepared data set: 16 hexadecimal digits, see `ExampleBuilder`."""
+    """Returns the fingerprint of prepared data (16 hexadecimal digits), see `ExampleBuilder`."""
     return builder.info.metadata["fingerprint"]
 
 
 def cores() -> int:
-    """The number of cores that this process may use."""
+    """Returns the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

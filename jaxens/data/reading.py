@@ -16,15 +16,15 @@ class OutsideError(PhotoError):
 
 
 def read_photo(path: Path, folder: Path | None = None) -> bytes:
-    """The content of a file.
+    """Returns the content of a file.
 
     Args:
-        path: the file, or a link to it.
-        folder: the file must be in it, links followed; None allows any place.
+        path: The file, or a link to it.
+        folder: The file must be in it, links followed; None allows any place.
 
     Raises:
-        OutsideError: if the file is not in `folder`.
-        PhotoError: if it can't be read, is no file (but a pipe or a device, which may never
+        OutsideError: If the file is not in `folder`.
+        PhotoError: If it can't be read, is no file (but a pipe or a device, which may never
             end), or is larger than a gigabyte.
     """
     check_inside(path, folder)
@@ -54,5 +54,5 @@ def check_inside(path: Path, folder: Path | None) -> None:
 
 
 def printable(name: str | Path) -> str:
-    """A file name as text: bytes that are not UTF-8 become `\\xff`."""
+    """Returns a file name as text: bytes that are not UTF-8 become `\\xff`."""
     return str(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

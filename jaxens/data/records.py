@@ -45,12 +45,12 @@ def dataset_info(builder: tfds.core.DatasetBuilder, info: Info) -> tfds.core.Dat
 
 
 def info_of(builder: tfds.core.DatasetBuilder) -> Info:
-    """The `Info` of a prepared builder."""
+    """Returns the `Info` of a prepared builder."""
     return Info.from_json(builder.info.metadata["info"])
 
 
 def to_record(example: Example) -> dict[str, Any]:
-    """An example as the features of `dataset_info`."""
+    """Returns an example as the features of `dataset_info`."""
     record = {
         "id": example.id,
         "image": example.image,
@@ -64,7 +64,7 @@ def to_record(example: Example) -> dict[str, Any]:
 
 
 def from_record(record: Mapping[str, Any]) -> Example:
-    """A record as an example; its images were read with `SkipDecoding`."""
+    """Returns a record as an example; its images were read with `SkipDecoding`."""
     return Example(
         id=record["id"].decode(),
         image=record["image"],
@@ -96,12 +96,12 @@ def update_fingerprint(digest: Hash, example: Example) -> None:
 
 
 def new_fingerprint(info: Info) -> Any:
-    """A hash that begins with the tasks and parts of a data set."""
+    """Returns a hash that begins with the tasks and parts of a data set."""
     return hashlib.sha256(info.to_json().encode())
 
 
 def _content(encoded: bytes) -> bytes:
-    """The pixels of a PNG such as FieldMarks writes; other images as they are.
+    """Returns the pixels of a PNG such as FieldMarks writes; other images as they are.
 
     What a PNG shows may depend on more than its pixels: a palette, a transparent color, an
     orientation.

@@ -8,11 +8,11 @@ class DataSource:
     """One row of the registry.
 
     Attributes:
-        title: one line about the data set.
-        module: has a function `prepare_from(settings, progress)`, which writes the records into
+        title: One line about the data set.
+        module: Has a function `prepare_from(settings, progress)`, which writes the records into
             the cache unless they exist, and returns a TFDS builder with the splits train, val
             and test. It is imported when the data set is opened.
-        needs_folder: whether the user must give the folder of the data set.
+        needs_folder: Whether the user must give the folder of the data set.
     """
 
     title: str

@@ -19,7 +19,7 @@ def stratified(
     Args:
         labels: By task: a class, or a 0 or 1 per class.
         count: Images to take, at least 1; all if there are fewer.
-        seed: Of the draws.
+        seed: The seed of the draws.
 
     Returns:
         Rows in ascending order.

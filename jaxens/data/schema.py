@@ -18,9 +18,9 @@ class Task:
     """One classification task.
 
     Attributes:
-        name: of the task.
+        name: The name of the task.
         kind: `"multiclass"` has one label among `classes`; `"multilabel"` has a 0 or 1 for each.
-        classes: names of the classes.
+        classes: Names of the classes.
         parts: `parts[k]` names the parts that a person would point at for class `k`: the truth
             for explanations of that class. Empty if there are none.
     """
@@ -32,12 +32,12 @@ class Task:
 
     @classmethod
     def multiclass(cls, name: str, classes: tuple[str, ...], parts: tuple[str, ...] = ()) -> Self:
-        """A multiclass task whose classes all have the same parts."""
+        """Returns a multiclass task whose classes all have the same parts."""
         return cls(name, "multiclass", classes, (parts,) * len(classes))
 
     @classmethod
     def multilabel(cls, name: str, parts: Mapping[str, tuple[str, ...]]) -> Self:
-        """A multilabel task; `parts` maps each label to its parts."""
+        """Returns a multilabel task; `parts` maps each label to its parts."""
         return cls(name, "multilabel", tuple(parts), tuple(parts.values()))
 
 
@@ -46,10 +46,10 @@ class Info:
     """The tasks of a data set, and the names of its parts.
 
     Attributes:
-        name: of the data set.
-        tasks: what can be learned.
-        points: names of the key points; row `p` of an example's points is `points[p]`.
-        masks: names of the masks, of any number; see `jaxens.data.masks` for their bits.
+        name: The name of the data set.
+        tasks: What can be learned.
+        points: Names of the key points; row `p` of an example's points is `points[p]`.
+        masks: Names of the masks, of any number; see `jaxens.data.masks` for their bits.
     """
 
     name: str
@@ -58,14 +58,14 @@ class Info:
     masks: tuple[str, ...] = ()
 
     def task(self, name: str) -> Task:
-        """The task of this name."""
+        """Returns the task of this name."""
         return next(task for task in self.tasks if task.name == name)
 
     def choose_tasks(self, names: Sequence[str]) -> tuple[Task, ...]:
-        """The tasks of these names, or all tasks if there are no names.
+        """Returns the tasks of these names, or all tasks if there are no names.
 
         Raises:
-            UserError: for a name that the data set lacks.
+            UserError: For a name that the data set lacks.
         """
         known = [task.name for task in self.tasks]
         for name in names:
@@ -76,7 +76,7 @@ class Info:
         return tuple(self.task(name) for name in names or known)
 
     def to_json(self) -> str:
-        """The info as JSON."""
+        """Returns the info as JSON."""
         return json.dumps(asdict(self))
 
     @classmethod
@@ -98,12 +98,12 @@ class Example:
     do not depend on the size of the image.
 
     Attributes:
-        id: of the image, unique in its split.
-        image: the bytes of a JPEG or PNG file.
+        id: The id of the image, unique in its split.
+        image: The bytes of a JPEG or PNG file.
         points: x, y of every key point; NaN if it is not visible.
-        box: left, top, right, bottom; NaN if unknown.
-        labels: per task, a class or a 0 or 1 per class; `MISSING` if unknown.
-        mask: the bytes of a PNG file as `jaxens.data.masks.encode` writes it, or None.
+        box: Left, top, right, bottom; NaN if unknown.
+        labels: Per task, a class or a 0 or 1 per class; `MISSING` if unknown.
+        mask: The bytes of a PNG file as `jaxens.data.masks.encode` writes it, or None.
     """
 
     id: str
@@ -121,12 +121,12 @@ class DecodedExample:
     """An `Example`, decoded, cropped to a square and resized.
 
     Attributes:
-        id: of the image.
+        id: The id of the image.
         image: RGB.
-        mask: packed as in `jaxens.data.masks`, or None.
+        mask: Packed as in `jaxens.data.masks`, or None.
         points: x, y in fractions of the square; NaN if outside or not visible.
-        box: left, top, right, bottom in fractions of the square.
-        labels: per task, as in `Example`.
+        box: Left, top, right, bottom in fractions of the square.
+        labels: Per task, as in `Example`.
     """
 
     id: str

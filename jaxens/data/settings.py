@@ -73,10 +73,10 @@ class Data:
 
 
 def default_cache() -> Path:
-    """The default folder for prepared data and compiled programs.
+    """Returns the default folder for prepared data and compiled programs.
 
     Raises:
-        UserError: if the user has no home folder.
+        UserError: If the user has no home folder.
     """
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return with_home(base, "add --cache-dir for prepared data") / "jaxens"

@@ -29,16 +29,16 @@ class Split:
     """The images of a split in memory, with their labels and marks.
 
     Attributes:
-        info: tasks and parts.
-        ids: one per image.
+        info: Tasks and parts.
+        ids: One per image.
         images: RGB.
-        masks: packed as in `jaxens.data.masks`; None if the data set has no masks.
+        masks: Packed as in `jaxens.data.masks`; None if the data set has no masks.
         points: x, y in fractions of width and height; NaN if not visible.
-        boxes: left, top, right, bottom in fractions; NaN if unknown.
-        labels: per task, a class or a 0 or 1 per class; `MISSING` if unknown.
-        places: the rows of the images in the whole split; random numbers drawn for an image
+        boxes: Left, top, right, bottom in fractions; NaN if unknown.
+        labels: Per task, a class or a 0 or 1 per class; `MISSING` if unknown.
+        places: The rows of the images in the whole split; random numbers drawn for an image
             depend on this.
-        sample: how the images were taken from the whole split; empty if all were.
+        sample: How the images were taken from the whole split; empty if all were.
     """
 
     info: Info
@@ -55,7 +55,7 @@ class Split:
         return len(self.ids)
 
     def take(self, rows: Int[np.ndarray, "image"]) -> "Split":
-        """The images at `rows`, in that order."""
+        """Returns the images at `rows`, in that order."""
         return Split(
             info=self.info,
             ids=[self.ids[i] for i in rows],
@@ -71,11 +71,11 @@ class Split:
     def mask(
         self, parts: Sequence[str], rows: Rows = slice(None)
     ) -> Bool[np.ndarray, "image size size"] | None:
-        """The union of the masks of some parts.
+        """Returns the union of the masks of some parts.
 
         Args:
-            parts: names of parts; those without a mask are ignored.
-            rows: the images (default: all).
+            parts: Names of parts; those without a mask are ignored.
+            rows: The images (default: all).
 
         Returns:
             One mask per image, or None if none of the parts has a mask in this data set.
@@ -87,11 +87,11 @@ class Split:
     def point(
         self, parts: Sequence[str], rows: Rows = slice(None)
     ) -> Float32[np.ndarray, "image 2"] | None:
-        """The mean of the visible key points of some parts.
+        """Returns the mean of the visible key points of some parts.
 
         Args:
-            parts: names of parts; those without a key point are ignored.
-            rows: the images (default: all).
+            parts: Names of parts; those without a key point are ignored.
+            rows: The images (default: all).
 
         Returns:
             x, y per image in fractions, NaN if no part is visible; or None if none of the parts
@@ -119,13 +119,13 @@ class Source:
         """Opens a split.
 
         Args:
-            builder: as returned by `prepare_builder`.
+            builder: As returned by `prepare_builder`.
             split: `"train"`, `"val"` or `"test"`.
-            size: the side of an image, in pixels.
-            crop: see `geometry.square`.
+            size: The side of an image, in pixels.
+            crop: See `geometry.square`.
 
         Raises:
-            UserError: if there is no such split.
+            UserError: If there is no such split.
         """
         if split not in builder.info.splits:
             known = ", ".join(builder.info.splits)
@@ -143,27 +143,27 @@ class Source:
         return self.decoded(index)
 
     def decoded(self, index: int, masks: bool = True) -> DecodedExample:
-        """The example at `index`, decoded; its mask only if `masks`.
+        """Returns the example at `index`, decoded; its mask only if `masks`.
 
         Raises:
-            UserError: if the prepared data is damaged.
+            UserError: If the prepared data is damaged.
         """
         example = self.example(index)
         with self._damage_as_user_error():
             return square(example, self.size, self.crop, len(self.info.masks) if masks else 0)
 
     def example(self, index: int) -> Example:
-        """The example at `index`; its image stays encoded.
+        """Returns the example at `index`; its image stays encoded.
 
         Raises:
-            UserError: if the prepared data is damaged.
+            UserError: If the prepared data is damaged.
         """
         index = range(len(self))[index]
         with self._damage_as_user_error():
             return from_record(self._records[index])
 
     def labels(self) -> dict[str, Int32[np.ndarray, "image"] | Int8[np.ndarray, "image class"]]:
-        """The labels of all images, per task. No image is decoded."""
+        """Returns the labels of all images, per task. No image is decoded."""
         examples = [self.example(index).labels for index in range(len(self))]
         return {task.name: np.stack([e[task.name] for e in examples]) for task in self.info.tasks}
 
@@ -218,10 +218,10 @@ def load(
     """Decodes images of a split into memory, on all cores.
 
     Args:
-        source: the split.
-        progress: called after each image.
-        rows: which images (default: all).
-        sample: how the rows were chosen, see `Split`.
+        source: The split.
+        progress: Called after each image.
+        rows: Which images (default: all).
+        sample: How the rows were chosen, see `Split`.
     """
     size, info = source.size, source.info
     places = np.arange(len(source)) if rows is None else rows
@@ -263,11 +263,11 @@ def load_sample(
     """Loads a sample of a split that has the proportions of its labels; see `stratified`.
 
     Args:
-        source: the split.
-        count: how many images; all if there are fewer.
-        seed: of the sample.
-        tasks: those whose labels count first.
-        progress: called after each image.
+        source: The split.
+        count: How many images; all if there are fewer.
+        seed: The seed of the sample.
+        tasks: Those whose labels count first.
+        progress: Called after each image.
     """
     labels = source.labels()
     first = {name: labels[name] for name in tasks if name in labels}

@@ -32,22 +32,22 @@ def batches(
     earlier one exactly.
 
     Args:
-        source: the training images.
-        plan: maps a step to the images of its batch, with a leading member axis if each member
+        source: The training images.
+        plan: Maps a step to the images of its batch, with a leading member axis if each member
             has its own batch. It must be picklable if there are workers.
-        start_step: the first step, counted from 0.
-        stop_step: the step after the last.
-        workers: processes that decode; 0 means threads of this process.
-        process_index: the slice of the batch axis that this process reads.
-        process_count: the number of slices.
+        start_step: The first step, counted from 0.
+        stop_step: The step after the last.
+        workers: Processes that decode; 0 means threads of this process.
+        process_index: The slice of the batch axis that this process reads.
+        process_count: The number of slices.
 
     Yields:
         `{"images": uint8 [batch size size 3] or [member batch size size 3],
         "labels": {task: [batch] or [batch class], or these with a leading member axis}}`.
 
     Raises:
-        UserError: if the prepared data is damaged, or a worker died.
-        ValueError: if the processes do not divide the batch.
+        UserError: If the prepared data is damaged, or a worker died.
+        ValueError: If the processes do not divide the batch.
     """
     gather = _Gather(source, plan, process_index, process_count)
     steps = range(start_step, stop_step)

@@ -146,7 +146,7 @@ def for_members(function: Callable[..., Any], *, vmapped: bool) -> Callable[...,
     """Returns a function of stacked arguments that applies `function` to every member.
 
     Args:
-        function: Of one member's variables (and other arrays).
+        function: A function of one member's variables (and other arrays).
         vmapped: Whether to use `jax.vmap`, which computes once what is the same for all members,
             such as the features of a shared trunk. If not, `over_members` uses a loop on a CPU.
     """
@@ -187,7 +187,7 @@ def network_of_member(
 
     Args:
         model: The model of one member.
-        variables: Of the member, as `model.apply` takes them.
+        variables: The variables of the member, as `model.apply` takes them.
         methods: Names in `attribution.METHODS`.
     """
     needs = {"logits_fn"}.union(*(attribution.method_named(method).needs for method in methods))

@@ -18,7 +18,7 @@ def augmented(split: Split, seed: int, *, flip: bool, zoom: float, color: float)
 
     Args:
         split: Images and truth.
-        seed: Of the changes.
+        seed: The seed of the changes.
         flip: Whether to mirror half of the images.
         zoom: Largest fraction of a side that a crop leaves out.
         color: Largest change of brightness and contrast.

@@ -26,7 +26,7 @@ def split_figure(split: Split, title: str) -> Figure:
 
 
 def _caption(split: Split, i: int) -> str:
-    """The labels of an image: the first two tasks on one line, the next three on another."""
+    """Returns the labels of an image: of two tasks on one line, of three more on another."""
     texts = [_label(split.info, name, labels[i]) for name, labels in split.labels.items()]
     known = [shorten(text, LETTERS) for text in texts if text]
     return ", ".join(known[:2]) + "\n" + ", ".join(known[2:5])

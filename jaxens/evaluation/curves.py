@@ -18,7 +18,7 @@ class BySize:
     """Scores by the number of members in the mean map.
 
     Attributes:
-        curve: Of the mean map.
+        curve: The curve of the mean map.
         individual: The individuals' average over the images of the curve.
     """
 

@@ -35,7 +35,7 @@ class QuestionResult:
         protocol: How maps are scored.
         scores: By method.
         chance_scores: By name of the chance-level map.
-        rows: Of its tables.
+        rows: The rows of its tables.
         chance: Rows of chance-level maps.
     """
 

@@ -152,7 +152,7 @@ class Explainer:
         return settings
 
     def _has_lime_weights(self, targets: Classes) -> bool:
-        """Whether these maps follow from LIME's weights of single classes.
+        """Returns whether these maps follow from LIME's weights of single classes.
 
         Ridge regression is linear in the explained number, so the map of a contrast is the
         difference of two maps. A lasso is not linear.

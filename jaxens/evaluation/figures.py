@@ -72,7 +72,7 @@ def threshold_figure(
 
 
 def _axes(scores: Mapping[tuple[str, str], Any]) -> tuple[list[str], list[str]]:
-    """The methods and the metrics of scores by (method, metric)."""
+    """Returns the methods and the metrics of scores by (method, metric)."""
     methods, metrics = zip(*scores, strict=True)
     return list(dict.fromkeys(methods)), list(dict.fromkeys(metrics))
 

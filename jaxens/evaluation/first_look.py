@@ -72,7 +72,7 @@ def _labeled(split: Split, task: Task) -> Int[np.ndarray, "example 2"]:
 
 
 def _maps(ensemble: Ensemble, split: Split, task: Task, index: int, label: int) -> np.ndarray:
-    """The members' maps and, last, their mean; one map of one member."""
+    """Returns the members' maps and, last, their mean; one map of one member."""
     image = jnp.asarray(split.images[index][None])
     maps = ensemble.attribute(image, label, METHOD, task=task.name)[:, 0]
     means = [maps.mean(0, keepdims=True)] * (ensemble.members > 1)
@@ -80,12 +80,12 @@ def _maps(ensemble: Ensemble, split: Split, task: Task, index: int, label: int) 
 
 
 def _mask(split: Split, task: Task, index: int, label: int) -> np.ndarray:
-    """The mask of the label's parts; empty without one."""
+    """Returns the mask of the label's parts; empty without one."""
     masks = split.mask(task.parts[label], slice(index, index + 1))
     return np.zeros(split.images.shape[1:3], bool) if masks is None else masks[0]
 
 
 def _point(split: Split, task: Task, index: int, label: int) -> np.ndarray:
-    """The key point of the label's parts; NaN without one."""
+    """Returns the key point of the label's parts; NaN without one."""
     points = split.point(task.parts[label], slice(index, index + 1))
     return np.full(2, np.nan) if points is None else points[0]

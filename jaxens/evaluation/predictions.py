@@ -72,7 +72,7 @@ class Subject:
 
     Attributes:
         photos: The images.
-        predictions: Of the ensemble.
+        predictions: The predictions of the ensemble.
         targets: The explained class of each image.
         against: Explain the targets rather than this class; None if there is no contrast.
     """

@@ -18,7 +18,7 @@ def make_protocol(
     """Returns a protocol; its arguments are those of `metrics.Protocol`.
 
     Args:
-        threshold: Of the normalized map.
+        threshold: The threshold of the normalized map.
         correlation_size: Cells along a side.
         sign: A name in `metrics.SIGNS`.
         metrics: Names in `metrics.METRICS`; "all" stands for all of them.

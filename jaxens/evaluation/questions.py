@@ -22,8 +22,8 @@ class Question:
     one question.
 
     Attributes:
-        name: Of the task; with the label if the task is multilabel, and with the parts if classes
-            of the task have different ones. Two questions never have the same name.
+        name: The name of the task; with the label if the task is multilabel, and with the parts if
+            classes of the task have different ones. Two questions never have the same name.
         task: The task.
         part: Names of the parts.
         images: Rows of the split.

@@ -26,7 +26,7 @@ class Row:
         question: Name of the question.
         metric: Name in `METRICS`.
         method: Name in `METHODS`.
-        comparison: Of Ind-Avg and Ens-Avg.
+        comparison: The statistics of Ind-Avg and Ens-Avg.
         p_holm: The p-value of the t-test with Holm's correction over the methods of the table.
         no_truth: Images left out because of their truth, such as an empty mask. Other images are
             left out because their maps have no score.
@@ -50,7 +50,7 @@ class Chance:
     Attributes:
         question: Name of the question.
         metric: Name in `METRICS`.
-        name: Of the maps.
+        name: The name of the maps.
         mean: Over the images that have a score.
         n: Number of these images.
     """
@@ -102,7 +102,7 @@ def rows_of(question: Question, scores: Mapping[str, Mapping[str, Scores]]) -> l
 
 
 def won(row: Row) -> bool:
-    """Whether the ensemble is better with p < 0.01 by the paired t-test."""
+    """Returns whether the ensemble is better with p < 0.01 by the paired t-test."""
     return row.comparison.better and row.comparison.p < 0.01
 
 
@@ -111,8 +111,8 @@ def markdown(title: str, rows: Sequence[Row], chance: Sequence[Chance]) -> str:
 
     Args:
         title: A heading, then a line for each note.
-        rows: Of one question.
-        chance: Of the same question.
+        rows: The rows of one question.
+        chance: The chance scores of the same question.
     """
     heading, *notes = title.split("\n")
     lines = [f"## {plain(heading)}", "", *(f"- {plain(note)}" for note in notes), ""]

@@ -29,9 +29,9 @@ class Scores:
     """Scores of one question by one metric and one method. NaN where there is no score.
 
     Attributes:
-        individual: Of the map of each member, or of the one member trained on all data.
-        ensemble: Of the mean map.
-        by_size: Of the mean map of the first 1, 2, ... members of each order.
+        individual: The scores of the map of each member, or of the one member trained on all data.
+        ensemble: The scores of the mean map.
+        by_size: The scores of the mean map of the first 1, 2, ... members of each order.
     """
 
     individual: Float[np.ndarray, "member case"]
@@ -68,7 +68,7 @@ def score_question(
     """Explains every image of a question by each method, and scores the maps.
 
     Args:
-        explainer: Of the ensemble.
+        explainer: The explainer of the ensemble.
         baseline: Explainer of the one member trained on all data, if there is one.
         split: The images.
         question: Images, targets and truth.
@@ -184,7 +184,7 @@ def score_chance(
         split: The images, for their size.
         question: Images and truth.
         protocol: How maps are scored.
-        seed: Of the random maps, which depend on it and the image alone.
+        seed: The seed of the random maps, which depend on it and the image alone.
 
     Returns:
         Scores by name of the map.

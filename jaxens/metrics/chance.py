@@ -14,7 +14,7 @@ Keys = Key[Array, "*lead"] | UInt32[Array, "*lead 2"]
 def centered_gaussian(
     height: int, width: int, sigma: float = 0.25
 ) -> Float[Array, "{height} {width}"]:
-    """A Gaussian at the center of the image, one map for all images.
+    """Returns a Gaussian at the center of the image, one map for all images.
 
     It is the stronger of the two baselines, because photographers center their subject. A method
     that scores no better has found nothing more than that.

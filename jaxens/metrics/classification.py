@@ -14,7 +14,7 @@ from jaxens.sharding import with_auto_axes
 def accuracy(
     logits: Float[ArrayLike, "*#lead image class"], labels: Integer[ArrayLike, "*#lead image"]
 ) -> Float[Array, "*#lead"]:
-    """The fraction of the labeled images that are classified correctly; higher is better.
+    """Returns the fraction of the labeled images that are classified correctly; higher is better.
 
     Args:
         logits: For example [member, image, class].
@@ -39,7 +39,7 @@ def accuracy(
 def auc(
     scores: Float[ArrayLike, "*#lead image"], labels: Integer[ArrayLike, "*#lead image"]
 ) -> Float[Array, "*#lead"]:
-    """The area under the ROC curve of a binary label; higher is better.
+    """Returns the area under the ROC curve of a binary label; higher is better.
 
     It is the probability that a positive image scores above a negative one, where a tie counts
     one half (the Mann-Whitney statistic).
@@ -76,7 +76,7 @@ def mean_auc(
     scores: Float[ArrayLike, "*#lead image label"],
     labels: Integer[ArrayLike, "*#lead image label"],
 ) -> Float[Array, "*#lead"]:
-    """The mean of `auc` over the labels of a multilabel task (macro average).
+    """Returns the mean of `auc` over the labels of a multilabel task (macro average).
 
     Args:
         scores: A logit or probability per label.

@@ -21,7 +21,7 @@ ROUNDING = 1e-5
 def correlation(
     map: Num[ArrayLike, "*#lead height width"], mask: Mask, size: int = 14
 ) -> Float[Array, "*#lead"]:
-    """The Pearson correlation of a map and a mask, both averaged over a grid of equal cells.
+    """Returns the Pearson correlation of a map and a mask, both averaged over a grid of cells.
 
     Negative values count as they are; apply a sign rule first to change that. The map's scale
     and offset have no effect.
@@ -65,7 +65,7 @@ def _varies(cells: Float[Array, "*lead size size"]) -> Bool[Array, "*lead"]:
 def area_average(
     map: Num[ArrayLike, "*lead height width"], size: int
 ) -> Float[Array, "*lead {size} {size}"]:
-    """The mean of a map over each cell of a grid of `size` x `size` equal cells.
+    """Returns the mean of a map over each cell of a grid of `size` x `size` equal cells.
 
     A pixel on the border of two cells counts in each by the fraction of its area there, so height
     and width need not be multiples of `size`. If they are, the result is that of block averages.
@@ -94,7 +94,7 @@ def area_average(
 
 
 def _weights(length: int, size: int) -> Float[np.ndarray, "{size} {length}"]:
-    """The fraction of cell `i`, one of `size` along `length` pixels, that each pixel covers."""
+    """Returns the fraction of cell `i`, one of `size` on `length` pixels, that a pixel covers."""
     edges = np.linspace(0, length, size + 1)
     pixels = np.arange(length)
     starts = np.maximum(edges[:-1, None], pixels)

@@ -12,7 +12,7 @@ from jaxens.metrics.normalize import has_contrast
 
 @jax.jit
 def center_of_mass(map: Num[ArrayLike, "*lead height width"]) -> Float[Array, "*lead 2"]:
-    """The center of mass of the positive values of a map.
+    """Returns the center of mass of the positive values of a map.
 
     Negative values have weight 0: with weights of both signs the center could lie outside the
     image. The minimum is not subtracted: Eq. 3 weights each pixel by its relevance, so relevance
@@ -49,7 +49,7 @@ def _moment(weights: Float[Array, "*lead length"]) -> Float[Array, "*lead"]:
 def center_of_mass_distance(
     map: Num[ArrayLike, "*#lead height width"], point: Float[ArrayLike, "*#lead 2"]
 ) -> Float[Array, "*#lead"]:
-    """The Euclidean distance from the center of mass of a map to a key point; lower is better.
+    """Returns the distance from the center of mass of a map to a key point; lower is better.
 
     Pazzani et al. 2022, section 3.2.
 

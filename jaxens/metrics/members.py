@@ -16,7 +16,7 @@ from jaxens.metrics.normalize import has_contrast, normalize
 def mean_map(
     maps: Num[ArrayLike, "member *lead height width"],
 ) -> Float[Array, "*lead height width"]:
-    """The ensemble's map: the mean of the members' raw maps.
+    """Returns the ensemble's map: the mean of the members' raw maps.
 
     A member with larger values has more weight; in `mean_of_normalized` all weigh the same.
 
@@ -35,7 +35,7 @@ def mean_map(
 def mean_of_normalized(
     maps: Num[ArrayLike, "member *lead height width"], *, signed: bool
 ) -> Float[Array, "*lead height width"]:
-    """The mean of the members' normalized maps, which gives all members the same weight.
+    """Returns the mean of the members' normalized maps, which gives all members the same weight.
 
     It differs from the normalized mean map, and from Equation 1 of the paper.
 
@@ -53,7 +53,7 @@ def mean_of_normalized(
 def spread(
     maps: Num[ArrayLike, "member *lead height width"],
 ) -> Float[Array, "*lead height width"]:
-    """The standard deviation over members at each pixel.
+    """Returns the standard deviation over members at each pixel.
 
     Args:
         maps: Raw maps.
@@ -67,7 +67,7 @@ def spread(
 
 @jax.jit
 def agreement(maps: Num[ArrayLike, "member *lead height width"]) -> Float[Array, "*lead"]:
-    """The mean Pearson correlation of two members' maps, over all pairs of members.
+    """Returns the mean Pearson correlation of two members' maps, over all pairs of members.
 
     Args:
         maps: Raw maps.

@@ -53,7 +53,7 @@ def check_sign(sign: str) -> None:
 
 @jax.jit
 def has_contrast(map: Num[ArrayLike, "*lead height width"]) -> Bool[Array, "*lead"]:
-    """Whether a map can be scored: all its values are finite, and they are not all equal.
+    """Returns whether a map can be scored: all its values are finite, and they are not all equal.
 
     Magnitudes from 1e37 count as infinite and ranges up to 1e-37 as zero, because float32 cannot
     divide by them. The test uses the range (maximum minus minimum): the standard deviation of a

@@ -19,7 +19,7 @@ def intersection_union(
     *,
     signed: bool,
 ) -> tuple[Float[Array, "*#lead"], Float[Array, "*#lead"]]:
-    """The sizes of the intersection and of the union of a map's region and a mask.
+    """Returns the sizes of the intersection and of the union of a map's region and a mask.
 
     The region of a map is where its normalized value is at least `threshold` (see `normalize`).
     In a signed map that is evidence *for* the target, of at least 0.3 of the largest magnitude.

@@ -49,7 +49,7 @@ def insertion(
     output: Output = jax.nn.softmax,
     chunk: int | None = None,
 ) -> Perturbation:
-    """The target's value as pixels of the image replace the baseline, most relevant first.
+    """Returns the target's value as pixels of the image replace the baseline, most relevant first.
 
     A large area is good: few pixels bring the target back. Pixels with equal values go row by
     row, from the top left. The function can be `jit`ted, and `vmap`ped over members or maps.
@@ -108,7 +108,7 @@ def deletion(
     output: Output = jax.nn.softmax,
     chunk: int | None = None,
 ) -> Perturbation:
-    """The target's value as the baseline replaces pixels of the image, most relevant first.
+    """Returns the target's value as the baseline replaces pixels of the image, most relevant first.
 
     A small area is good: the target is lost with few pixels. Arguments, targets, NaN and errors
     are those of `insertion`, except that `baselines` is 0 by default: the mean color, where

@@ -22,7 +22,7 @@ from jaxens.sharding import with_auto_axes
 def pointing_game(
     map: Num[ArrayLike, "*#lead height width"], mask: Mask, tolerance: int = 0
 ) -> Float[Array, "*#lead"]:
-    """Whether the maximum of a map lies in the mask; higher is better.
+    """Returns whether the maximum of a map lies in the mask; higher is better.
 
     Zhang et al. 2018, "Top-down neural attention by excitation backprop". They use a tolerance
     of 15 pixels on photos of about 500 x 400 pixels; on small images that would count most
@@ -69,7 +69,7 @@ def _dilate(mask: Bool[Array, "*lead height width"], radius: int) -> Bool[Array,
 def relevance_mass(
     map: Num[ArrayLike, "*#lead height width"], mask: Mask
 ) -> Float[Array, "*#lead"]:
-    """The fraction of the positive relevance that lies in the mask; higher is better.
+    """Returns the fraction of the positive relevance that lies in the mask; higher is better.
 
     Negative values count as 0. The minimum is not subtracted.
 
@@ -101,7 +101,7 @@ def relevance_mass(
 def relevance_rank(
     map: Num[ArrayLike, "*#lead height width"], mask: Mask
 ) -> Float[Array, "*#lead"]:
-    """The fraction of the K most relevant pixels that lie in a mask of K pixels; higher is better.
+    """Returns the fraction of the K most relevant pixels in a mask of K pixels; higher is better.
 
     If several pixels are tied for the last places among the K, the result is the expected value
     over random orders of them, so it depends neither on the pixel order nor on a seed.

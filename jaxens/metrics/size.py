@@ -41,7 +41,7 @@ def member_orders(members: int, orders: int, seed: int = 0) -> Integer[np.ndarra
     Args:
         members: How many members there are.
         orders: How many orders to draw.
-        seed: Of the random generator.
+        seed: The seed of the random generator.
 
     Returns:
         A permutation of 0 to `members` - 1 per row.
@@ -131,7 +131,7 @@ def _scores_by_size(
 
 
 def curve(scores: Float[np.ndarray, "order size image"], seed: int = 0) -> Curve:
-    """The mean score by size, with a 95 % band for other images and orders.
+    """Returns the mean score by size, with a 95 % band for other images and orders.
 
     The band is a percentile bootstrap: each of 1,000 resamples draws images with replacement,
     and one order. An image without a score at one size is left out at all sizes, so that sizes
@@ -139,7 +139,7 @@ def curve(scores: Float[np.ndarray, "order size image"], seed: int = 0) -> Curve
 
     Args:
         scores: Scores of one metric, as from `scores_by_size`; NaN where there is none.
-        seed: Of the resamples.
+        seed: The seed of the resamples.
 
     Returns:
         The curve, computed in float64; NaN if no image remains.

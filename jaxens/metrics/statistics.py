@@ -25,9 +25,9 @@ class Comparison:
         difference: Ensemble minus individual, also where a lower score is better.
         low: The lower bound of the 95 % confidence interval of the difference.
         high: The upper bound.
-        t: Of the paired t-test, with n - 1 degrees of freedom.
-        p: Of the paired t-test, two-sided.
-        wilcoxon_p: Of the Wilcoxon signed-rank test, two-sided.
+        t: The t statistic of the paired t-test, with n - 1 degrees of freedom.
+        p: The p-value of the paired t-test, two-sided.
+        wilcoxon_p: The p-value of the Wilcoxon signed-rank test, two-sided.
         d_z: The effect size: the mean of the differences over their standard deviation.
         better: Whether the ensemble's mean is the better one.
     """
@@ -61,7 +61,7 @@ def compare(
         individual: A score per image; NaN where there is none. See `individual_average`.
         ensemble: The scores of the mean map, for the same images in the same order.
         higher_is_better: The direction of the metric, as in `METRICS`.
-        seed: Of the resamples.
+        seed: The seed of the resamples.
 
     Returns:
         The comparison. Tests, effect size and interval are NaN for fewer than two images, and
@@ -144,7 +144,7 @@ def holm(p_values: Float[np.ndarray, " test"]) -> Float[np.ndarray, " test"]:
     at least as large as the one before.
 
     Args:
-        p_values: Of all tests in one table. NaN is not counted as a test.
+        p_values: The p-values of all tests in one table. NaN is not counted as a test.
 
     Returns:
         The adjusted p-values in the same order; NaN stays NaN.
@@ -159,7 +159,7 @@ def holm(p_values: Float[np.ndarray, " test"]) -> Float[np.ndarray, " test"]:
 
 
 def stars(p: float) -> str:
-    """The significance marks of the paper's tables: ** for p < 0.01, **** for p < 0.0001."""
+    """Returns the marks of the paper's tables: ** for p < 0.01, **** for p < 0.0001."""
     if p < 1e-4:
         return "****"
     return "**" if p < 0.01 else ""
@@ -168,7 +168,7 @@ def stars(p: float) -> str:
 def individual_average(
     scores: Float[np.ndarray, "member image"],
 ) -> tuple[Float[np.ndarray, " image"], Integer[np.ndarray, " image"]]:
-    """The individuals' average score of each image, Ind-Avg in the paper.
+    """Returns the individuals' average score of each image, Ind-Avg in the paper.
 
     A member without a score is left out of the image's mean. (Leaving out the image instead
     would drop more images in larger ensembles.)

@@ -58,7 +58,7 @@ def check(targets: Targets, images: int, output: Output) -> None:
 def select(
     logits: Float[Array, "image step label"], targets: Targets, output: Output
 ) -> Float[Array, "image step"]:
-    """The value that is measured at each step; see `insertion`.
+    """Returns the value that is measured at each step; see `insertion`.
 
     Raises:
         ValueError: If a class does not exist, a function returns another shape than [image], or

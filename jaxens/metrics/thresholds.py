@@ -87,7 +87,7 @@ def threshold_curves(
 def average_precision(
     map: Num[ArrayLike, "*#lead height width"], mask: Mask
 ) -> Float[Array, "*#lead"]:
-    """The average precision of a map as a ranking of the marked pixels; higher is better.
+    """Returns the average precision of a map as a ranking of the marked pixels; higher is better.
 
     It depends only on the order of the map's values, so on no threshold or normalization. Equal
     values enter together, as in scikit-learn's `average_precision_score`. For a map of noise it

@@ -33,10 +33,10 @@ def build(
     """Returns a model with a head for each task.
 
     Args:
-        name: a key of `MODELS`.
-        tasks: the name and the number of logits of each task.
-        dtype: of the computation. Parameters, batch statistics and logits are float32.
-        conv_general_dilated: computes every convolution; has the signature of
+        name: A key of `MODELS`.
+        tasks: The name and the number of logits of each task.
+        dtype: The type of the computation. Parameters, batch statistics and logits are float32.
+        conv_general_dilated: Computes every convolution; has the signature of
             `jax.lax.conv_general_dilated`.
 
     Raises:

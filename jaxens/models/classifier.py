@@ -60,12 +60,12 @@ class Classifier(nn.Module):
     are larger by n / (n - 1), where n is the number of values per channel.
 
     Attributes:
-        tasks: the name of each task and its number of logits.
-        conv_general_dilated: computes every convolution; has the signature of
+        tasks: The name of each task and its number of logits.
+        conv_general_dilated: Computes every convolution; has the signature of
             `jax.lax.conv_general_dilated`.
-        act: the activation after every layer. For guided backpropagation, use the same model with
+        act: The activation after every layer. For guided backpropagation, use the same model with
             another activation: `model.clone(act=...)`.
-        dtype: of the computation. Parameters, batch statistics and logits are float32.
+        dtype: The type of the computation. Parameters, batch statistics and logits are float32.
 
     Raises:
         ValueError: If tasks are empty, have the same name, or have no logits; if images are not

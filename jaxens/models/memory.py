@@ -26,9 +26,9 @@ def images_at_once(model: Classifier, size: int, members: int) -> int:
     reads again: ResNet-18 took 6.7 ms per image of 64 px with 42 at once, and 12.7 with 4.
 
     Args:
-        model: of one member.
-        size: side of an image, pixels.
-        members: the number of members.
+        model: The model of one member.
+        size: Side of an image, pixels.
+        members: The number of members.
     """
     activations, weights = gradient_bytes(model, size)
     limit = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")  # none on CPU
@@ -45,8 +45,8 @@ def gradient_bytes(model: Classifier, size: int) -> tuple[int, int]:
     CPU. Nothing is computed.
 
     Args:
-        model: of one member.
-        size: side of an image, pixels.
+        model: The model of one member.
+        size: Side of an image, pixels.
     """
     plain = model.clone(conv_general_dilated=jax.lax.conv_general_dilated)
 

@@ -66,7 +66,7 @@ class ResNet18(Classifier):
     """ResNet-18. It has 11,689,512 parameters with 1000 logits; features are the output of layer4.
 
     Attributes:
-        width: the channels of the first stage; each later stage doubles them.
+        width: The channels of the first stage; each later stage doubles them.
     """
 
     width: int = 64

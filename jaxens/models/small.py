@@ -45,8 +45,8 @@ class SmallResNet(Classifier):
     activations are small. The receptive field of a feature is 48x48 pixels.
 
     Attributes:
-        widths: the number of channels of each stage; each stage halves the image.
-        blocks: the number of residual blocks of each stage, after its strided convolution.
+        widths: The number of channels of each stage; each stage halves the image.
+        blocks: The number of residual blocks of each stage, after its strided convolution.
 
     Raises:
         ValueError: If `widths` and `blocks` have different lengths.

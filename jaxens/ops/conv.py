@@ -56,12 +56,12 @@ def conv_general_dilated(
     other layouts work through `dimension_numbers`.
 
     Args:
-        lhs: images.
-        rhs: the kernel, in the images' type.
-        window_strides: as in `lax.conv_general_dilated`, like the other arguments.
+        lhs: Images.
+        rhs: The kernel, in the images' type.
+        window_strides: As in `lax.conv_general_dilated`, like the other arguments.
 
     Raises:
-        TypeError, ValueError: as `lax` does, with its messages, if shapes or types don't match.
+        TypeError, ValueError: As `lax` does, with its messages, if shapes or types don't match.
     """
     geometry = Geometry.of(
         lhs.shape,
@@ -160,7 +160,7 @@ _weight_grad.defvjp(_save_operands(_weight_grad), _weight_grad_bwd)
 
 
 def _on_cpu(geometry: Geometry, images: Any, kernel: Any) -> bool:
-    """Whether the kernels of `jaxens.ops.cpu` are used."""
+    """Returns whether the kernels of `jaxens.ops.cpu` are used."""
     if jax.default_backend() != "cpu" or not geometry.plain:
         return False
     return not cpu_conv.is_empty(geometry, images, kernel)

@@ -77,11 +77,11 @@ class Geometry(NamedTuple):
         )
 
     def conv_input_grad(self, shape: tuple[int, ...], cotangent: Array, kernel: Array) -> Array:
-        """The gradient of `conv` with respect to images of this shape."""
+        """Returns the gradient of `conv` with respect to images of this shape."""
         return _transpose(lambda images: self.conv(images, kernel), shape, cotangent)
 
     def conv_weight_grad(self, shape: tuple[int, ...], images: Array, cotangent: Array) -> Array:
-        """The gradient of `conv` with respect to a kernel of this shape."""
+        """Returns the gradient of `conv` with respect to a kernel of this shape."""
         return _transpose(lambda kernel: self.conv(images, kernel), shape, cotangent)
 
 
@@ -90,7 +90,7 @@ def _dilated_sizes(shape: Sequence[int], spec: Sequence[int], dilation: Sequence
 
 
 def _transpose(linear: Callable[[Array], Array], shape: tuple[int, ...], cotangent: Array) -> Array:
-    """The transpose of a linear function of an array of this shape, applied to a cotangent."""
+    """Returns the transpose of a linear function of such an array, applied to a cotangent."""
     # The primal's values are not used, but inside `shard_map` it has to vary as the cotangent does.
     primal = jnp.broadcast_to(cotangent.ravel()[:1].sum(), shape)
     return jax.vjp(linear, primal)[1](cotangent)[0]

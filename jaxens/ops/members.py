@@ -20,8 +20,8 @@ def over_members(
     The loop may recompute what does not depend on the member: compute that outside.
 
     Args:
-        function: a function of one member.
-        in_axes: for each argument, 0 if it has a leading member axis, None if members share it.
+        function: A function of one member.
+        in_axes: For each argument, 0 if it has a leading member axis, None if members share it.
 
     Returns:
         A function of stacked arguments whose results have a leading member axis.

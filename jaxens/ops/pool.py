@@ -16,13 +16,13 @@ def max_pool(
     propagates.
 
     Args:
-        x: images.
-        window: side of a window, pixels.
-        stride: distance between windows, pixels.
-        padding: pixels of -inf added on each side, at most half of `window`.
+        x: Images.
+        window: Side of a window, pixels.
+        stride: Distance between windows, pixels.
+        padding: Pixels of -inf added on each side, at most half of `window`.
 
     Raises:
-        ValueError: if the padding is too large, or the images are smaller than a window.
+        ValueError: If the padding is too large, or the images are smaller than a window.
     """
     if 2 * padding > window:
         raise ValueError(f"max_pool: padding {padding} is more than half of window {window}")
@@ -36,7 +36,7 @@ def max_pool(
 
 
 def _pool_axis(x: Array, axis: int, window: int, stride: int, padding: int) -> Array:
-    """The maximum over windows of one axis: XLA fuses three slices better than nine."""
+    """Returns the maximum over windows of one axis: XLA fuses three slices better than nine."""
     if padding:
         widths = [(0, 0)] * x.ndim
         widths[axis] = (padding, padding)

@@ -41,11 +41,11 @@ class Checkpoints:
     number. The score, by which the best one is chosen, is in that list, which has a checksum too.
 
     Args:
-        folder: of the checkpoints; it is created if it doesn't exist.
+        folder: The folder of the checkpoints; it is created if it doesn't exist.
 
     Attributes:
-        folder: of the checkpoints.
-        chosen: the epoch that `best` read last, and whether it is the best.
+        folder: The folder of the checkpoints.
+        chosen: The epoch that `best` read last, and whether it is the best.
     """
 
     def __init__(self, folder: Path):
@@ -61,16 +61,16 @@ class Checkpoints:
         )
 
     def epochs(self) -> list[int]:
-        """The epochs that have a checkpoint, the newest first."""
+        """Returns the epochs that have a checkpoint, the newest first."""
         return sorted(self._manager.all_steps(), reverse=True)
 
     def save(self, epoch: int, state: Any, score: float) -> None:
         """Starts to write a checkpoint. The first one is read back.
 
         Args:
-            epoch: its number.
-            state: a named tuple or a dict of arrays.
-            score: chooses the best checkpoint; higher is better.
+            epoch: Its number.
+            state: A named tuple or a dict of arrays.
+            score: Chooses the best checkpoint; higher is better.
 
         Raises:
             OSError: If the disk is full (`errno.ENOSPC`).
@@ -106,7 +106,7 @@ class Checkpoints:
         """Reads the newest checkpoint; damaged ones are left out with a warning.
 
         Args:
-            like: a state with the shapes, types and shardings to restore.
+            like: A state with the shapes, types and shardings to restore.
 
         Returns:
             Its epoch and state; None if there is no checkpoint.
@@ -236,7 +236,7 @@ class _LastTwoAndBest(checkpoint_managers.PreservationPolicy):
     """Keeps the last two checkpoints, because the older one replaces a damaged one, and the best.
 
     Attributes:
-        scores: returns the known scores by epoch.
+        scores: Returns the known scores by epoch.
     """
 
     scores: Callable[[Iterable[int]], dict[int, float]]

@@ -19,8 +19,8 @@ def load(path: Path, complete: bool = False) -> Config:
     """Returns the config of a TOML file; keys that it lacks keep their defaults.
 
     Args:
-        path: of the file.
-        complete: whether the file must have all keys, as that of a run.
+        path: The path of the file.
+        complete: Whether the file must have all keys, as that of a run.
 
     Raises:
         UserError: Names the file, the section and key, and what to do.

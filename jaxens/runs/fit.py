@@ -32,12 +32,12 @@ class Trained:
     """A trained ensemble and its scores.
 
     Attributes:
-        ensemble: from the checkpoint with the best validation score.
-        scores: on the held-out images, one per task.
-        history: one dict per epoch (the members' losses, the speed, validation scores), and a
+        ensemble: From the checkpoint with the best validation score.
+        scores: On the held-out images, one per task.
+        history: One dict per epoch (the members' losses, the speed, validation scores), and a
             last one with the held-out scores.
-        held_out: the images on which `scores` were computed.
-        folder: the run directory; None if nothing was written.
+        held_out: The images on which `scores` were computed.
+        folder: The run directory; None if nothing was written.
     """
 
     ensemble: Ensemble
@@ -53,10 +53,10 @@ def train(
     """Trains an ensemble.
 
     Args:
-        config: of the run.
-        out: run directory to write; None writes nothing.
-        resume: continue the run in `out`, with the same numbers as if it had never stopped.
-        watch: receives the progress.
+        config: The config of the run.
+        out: Run directory to write; None writes nothing.
+        resume: Continue the run in `out`, with the same numbers as if it had never stopped.
+        watch: Receives the progress.
 
     Raises:
         UserError: If data, weights or the folder can't be used, or a member diverges.

@@ -55,10 +55,10 @@ def data_of(
     """Opens the data set of a run.
 
     Args:
-        run: an open run.
-        data_dir: the folder of the data set, if it was moved.
-        cache_dir: the folder of prepared data, if they were moved.
-        progress: called after each image, if data are prepared again.
+        run: An open run.
+        data_dir: The folder of the data set, if it was moved.
+        cache_dir: The folder of prepared data, if they were moved.
+        progress: Called after each image, if data are prepared again.
 
     Raises:
         UserError: If the data set is not the one that the run was trained on, or its prepared
@@ -95,9 +95,9 @@ def as_ensemble(config: Config, tasks: tuple[Task, ...], state: State) -> Ensemb
     """Returns the ensemble of a training state.
 
     Args:
-        config: of the run.
-        tasks: the tasks that it was trained on.
-        state: of all members; the last one is the baseline, if the run has one.
+        config: The config of the run.
+        tasks: The tasks that it was trained on.
+        state: The state of all members; the last one is the baseline, if the run has one.
     """
     members = config.ensemble.members
 

@@ -62,10 +62,10 @@ def provenance(
     """Returns the software, the machine and the inputs of a run, as JSON values.
 
     Args:
-        config: of the run.
-        data: fingerprint of the data set.
-        weights: fingerprint of the initial weights, if there are any.
-        files: text of the run's files, by name.
+        config: The config of the run.
+        data: Fingerprint of the data set.
+        weights: Fingerprint of the initial weights, if there are any.
+        files: Text of the run's files, by name.
     """
     return {
         **environment(),

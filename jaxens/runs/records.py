@@ -16,9 +16,9 @@ def read_json(path: Path, kind: Any, remedy: str) -> Any:
     """Returns the value in a JSON file.
 
     Args:
-        path: of the file.
-        kind: its type: see `check`.
-        remedy: what the user can do about a file that can't be read.
+        path: The path of the file.
+        kind: Its type: see `check`.
+        remedy: What the user can do about a file that can't be read.
 
     Raises:
         UserError: Names the file, the place in it, and what is wrong.
@@ -49,10 +49,10 @@ def check(value: Any, kind: Any, where: str = "") -> None:
     """Checks the type of a JSON value.
 
     Args:
-        value: from `parse_json`.
-        kind: a type: text, numbers, None, `Literal`, a union, a list or tuple of any length, a
+        value: From `parse_json`.
+        kind: A type: text, numbers, None, `Literal`, a union, a list or tuple of any length, a
             `dict` by name, a `TypedDict`, or a dataclass of these.
-        where: the place of the value, for messages.
+        where: The place of the value, for messages.
 
     Raises:
         ValueError: Names the first place with another type.
@@ -118,7 +118,7 @@ def _place(where: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A value in a few letters; a large one by its kind."""
+    """Returns a value in a few letters; a large one by its kind."""
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):

@@ -39,11 +39,11 @@ class Run:
     """An open run directory: see `create`, `resume` and `open`.
 
     Attributes:
-        folder: the run directory.
-        config: of the run.
-        info: tasks and parts of the data set.
-        record: what is known of how the run was made.
-        checkpoints: of the run.
+        folder: The run directory.
+        config: The config of the run.
+        info: Tasks and parts of the data set.
+        record: What is known of how the run was made.
+        checkpoints: The checkpoints of the run.
     """
 
     def __init__(
@@ -70,11 +70,11 @@ class Run:
         """Creates a run directory. Call `check_absent` first, so that errors come before long work.
 
         Args:
-            folder: of the run; it is empty or does not exist.
-            config: of the run.
-            info: of the data set.
-            data: fingerprint of the data set.
-            weights: fingerprint of the initial weights, if there are any.
+            folder: The folder of the run; it is empty or does not exist.
+            config: The config of the run.
+            info: The info of the data set.
+            data: Fingerprint of the data set.
+            weights: Fingerprint of the initial weights, if there are any.
 
         Raises:
             UserError: If the folder can't be used.
@@ -134,8 +134,8 @@ class Run:
         """Checks that the run was trained on this data set.
 
         Args:
-            info: of the data set.
-            fingerprint: of the data set.
+            info: The info of the data set.
+            fingerprint: The fingerprint of the data set.
 
         Raises:
             UserError: If it was not, or its info.json has been changed.
@@ -265,9 +265,9 @@ def check_same(expected: Config, config: Config, folder: Path) -> None:
     The data themselves are checked by their fingerprint.
 
     Args:
-        expected: the config of the run.
-        config: the config to continue it with.
-        folder: of the run, for the message.
+        expected: The config of the run.
+        config: The config to continue it with.
+        folder: The folder of the run, for the message.
 
     Raises:
         UserError: Names the first field in which the configs differ.

@@ -18,18 +18,18 @@ class Watch:
         """Called before the first step.
 
         Args:
-            steps: of the whole training.
-            done: steps that an earlier process took.
-            epochs: of the whole training.
+            steps: The steps of the whole training.
+            done: Steps that an earlier process took.
+            epochs: The epochs of the whole training.
         """
 
     def step(self, epoch: int, losses: Float[np.ndarray, "member"], speed: float) -> None:
         """Called after each step.
 
         Args:
-            epoch: the first is 1.
-            losses: of each member.
-            speed: in member-images per second.
+            epoch: The first is 1.
+            losses: The losses of each member.
+            speed: In member-images per second.
         """
 
     def epoch(
@@ -42,10 +42,10 @@ class Watch:
         """Called after each epoch.
 
         Args:
-            epoch: the first is 1.
-            losses: of each member, averaged over the steps of the epoch.
-            speed: in member-images per second.
-            validation: scores of the validation images, one per task.
+            epoch: The first is 1.
+            losses: The losses of each member, averaged over the steps of the epoch.
+            speed: In member-images per second.
+            validation: Scores of the validation images, one per task.
         """
 
     def end(self) -> None:

@@ -25,8 +25,8 @@ class Weights:
     """Initial weights of all members.
 
     Attributes:
-        variables: below the heads, without a member axis.
-        fingerprint: of the numbers, 16 hexadecimal digits.
+        variables: Below the heads, without a member axis.
+        fingerprint: The fingerprint of the numbers, 16 hexadecimal digits.
     """
 
     variables: Any

@@ -35,8 +35,8 @@ class Feed(Protocol):
         """Compiles a program for each number of steps in `counts`, unless it is compiled already.
 
         Args:
-            state: a state with the shapes that training has.
-            counts: numbers of steps in one dispatch, at most `at_once`.
+            state: A state with the shapes that training has.
+            counts: Numbers of steps in one dispatch, at most `at_once`.
         """
 
     def __call__(
@@ -45,9 +45,9 @@ class Feed(Protocol):
         """Runs the steps `number` to `number + count - 1` in one dispatch.
 
         Args:
-            state: before the steps; its buffers are reused, so it can't be read afterwards.
-            number: of the first step, counted from the start of the training.
-            count: the number of steps, one of those that were compiled.
+            state: Before the steps; its buffers are reused, so it can't be read afterwards.
+            number: The number of the first step, counted from the start of the training.
+            count: The number of steps, one of those that were compiled.
 
         Returns:
             The state after the steps, and every member's loss in each of them.
@@ -83,16 +83,16 @@ def feed(
     images are decoded ahead of time and streamed. The numbers are the same.
 
     Args:
-        config: of the run.
-        model: of one member.
-        trunk: variables of a frozen trunk; None if members train their own.
-        source: the training images.
-        tasks: the tasks whose labels the step needs.
-        plan: the rows of each step.
-        step: the step of all members.
-        start: number of the first step.
-        stop: number of the last step, plus one.
-        progress: called while images are read.
+        config: The config of the run.
+        model: The model of one member.
+        trunk: Variables of a frozen trunk; None if members train their own.
+        source: The training images.
+        tasks: The tasks whose labels the step needs.
+        plan: The rows of each step.
+        step: The step of all members.
+        start: Number of the first step.
+        stop: Number of the last step, plus one.
+        progress: Called while images are read.
     """
     pool = embeddings(config, model, trunk, source, tasks, progress)
     if pool is None and fits_on_device(config.data.resident, len(source) * source.size**2 * 3):

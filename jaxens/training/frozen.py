@@ -33,12 +33,12 @@ def embeddings(
     """Computes the embeddings of all training images, if they can be kept on the device.
 
     Args:
-        config: of the run.
-        model: of one member.
-        trunk: variables of the frozen trunk; None if members train their own.
-        source: the training images.
-        tasks: the tasks whose labels are returned too.
-        progress: called after each chunk of images.
+        config: The config of the run.
+        model: The model of one member.
+        trunk: Variables of the frozen trunk; None if members train their own.
+        source: The training images.
+        tasks: The tasks whose labels are returned too.
+        progress: Called after each chunk of images.
 
     Returns:
         `embeddings` [image, channel] and `labels` by task, on the device. None if images differ

@@ -21,10 +21,10 @@ def multitask_loss(
     Pazzani et al. 2022, section 7; Caruana 1997, "Multitask learning".
 
     Args:
-        tasks: the tasks.
-        weights: one per task.
-        logits: by task, [image, class].
-        labels: by task: classes [image], or 0 or 1 [image, class]; `MISSING` if unknown.
+        tasks: The tasks.
+        weights: One per task.
+        logits: By task, [image, class].
+        labels: By task: classes [image], or 0 or 1 [image, class]; `MISSING` if unknown.
     """
     losses = [task_loss(task, logits[task.name], labels[task.name]) for task in tasks]
     return sum((w * x for w, x in zip(weights, losses, strict=True)), start=jnp.float32(0))
@@ -36,9 +36,9 @@ def task_loss(
     """Returns the mean loss of one task over its known labels; 0 if there are none.
 
     Args:
-        task: multiclass (softmax cross-entropy) or multilabel (sigmoid cross-entropy).
-        logits: of the classes.
-        labels: classes [image], or 0 or 1 [image, class]; `MISSING` if unknown.
+        task: Multiclass (softmax cross-entropy) or multilabel (sigmoid cross-entropy).
+        logits: The output of the classes.
+        labels: Classes [image], or 0 or 1 [image, class]; `MISSING` if unknown.
     """
     labeled = labels != MISSING
     known = jnp.where(labeled, labels, 0)

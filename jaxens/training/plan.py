@@ -24,10 +24,10 @@ class Plan:
     bagging: as often as the row was drawn).
 
     Attributes:
-        rows: the rows of each member; a single entry if all members share their batches.
-        batch: images per member and step.
-        seed: of the random orders.
-        shared: whether all members share their batches.
+        rows: The rows of each member; a single entry if all members share their batches.
+        batch: Images per member and step.
+        seed: The seed of the random orders.
+        shared: Whether all members share their batches.
     """
 
     def __init__(self, rows: list[Int32[np.ndarray, "_"]], batch: int, seed: int, shared: bool):
@@ -46,10 +46,10 @@ class Plan:
                 images are dealt into `members` buckets, and member k never sees bucket k.
                 "bagging": each member draws as many images as there are, with replacement. The
                 last two add one more member at the end, the baseline trained on all images.
-            members: the number of members, without the baseline.
-            images: the number of training images.
-            batch: images per member and step.
-            seed: of all random draws.
+            members: The number of members, without the baseline.
+            images: The number of training images.
+            batch: Images per member and step.
+            seed: The seed of all random draws.
         """
         everything = np.arange(images, dtype=np.int32)
         if diversity == "random-weights":
@@ -92,8 +92,8 @@ class InOrder:
     images.
 
     Attributes:
-        images: the number of images.
-        batch: images per step.
+        images: The number of images.
+        batch: Images per step.
     """
 
     images: int

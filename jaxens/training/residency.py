@@ -11,7 +11,7 @@ def fits_on_device(resident: Literal["auto", "yes", "no"], nbytes: int) -> bool:
 
     Args:
         resident: "yes", "no", or "auto": if it takes at most a quarter of the device's memory.
-        nbytes: size of the training set, bytes.
+        nbytes: Size of the training set, bytes.
     """
     if resident != "auto":
         return resident == "yes"

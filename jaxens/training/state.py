@@ -18,10 +18,10 @@ class State(NamedTuple):
     """Parameters, batch statistics and optimizer state of all members.
 
     Attributes:
-        params: each leaf [member, ...].
-        batch_stats: each leaf [member, ...].
-        opt_state: each leaf [member, ...].
-        trunk: variables of a frozen trunk, the same for all members and never trained, without
+        params: Each leaf [member, ...].
+        batch_stats: Each leaf [member, ...].
+        opt_state: Each leaf [member, ...].
+        trunk: Variables of a frozen trunk, the same for all members and never trained, without
             a member axis; None if each member trains its own trunk.
     """
 
@@ -109,11 +109,11 @@ def init(
     is kept once, and members have only the layers above it.
 
     Args:
-        config: of the run.
-        model: of one member.
-        optimizer: of one member.
-        key: of the random weights.
-        weights: variables below the heads, without a member axis, that all members start from.
+        config: The config of the run.
+        model: The model of one member.
+        optimizer: The optimizer of one member.
+        key: The key of the random weights.
+        weights: Variables below the heads, without a member axis, that all members start from.
 
     Raises:
         ValueError: If `base` is "frozen" and there are no weights.

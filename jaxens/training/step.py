@@ -58,11 +58,11 @@ class Step:
         loop over members.
 
         Args:
-            state: of all members.
-            inputs: normalized images, or embeddings of a frozen trunk.
-            labels: by task.
-            keys: of dropout.
-            shared: whether inputs and labels are the same for all members; otherwise they have
+            state: The state of all members.
+            inputs: Normalized images, or embeddings of a frozen trunk.
+            labels: By task.
+            keys: The keys of dropout.
+            shared: Whether inputs and labels are the same for all members; otherwise they have
                 a leading member axis.
         """
         axis = None if shared else 0
@@ -82,11 +82,11 @@ def train_one(
     """Returns the training step of one member.
 
     Args:
-        model: of one member.
-        optimizer: of one member.
-        tasks: the tasks.
-        weights: of the tasks' losses.
-        frozen: whether the trunk is frozen; the step's inputs are embeddings then.
+        model: The model of one member.
+        optimizer: The optimizer of one member.
+        tasks: The tasks.
+        weights: The weights of the tasks' losses.
+        frozen: Whether the trunk is frozen; the step's inputs are embeddings then.
     """
 
     def loss_of(
@@ -128,11 +128,11 @@ def train_all(
     member.
 
     Args:
-        one: the step of one member.
-        changes: random changes of the images.
-        key: of augmentation and dropout.
-        shared: whether all members have the same batch.
-        frozen: the model, if its trunk is frozen.
+        one: The step of one member.
+        changes: Random changes of the images.
+        key: The key of augmentation and dropout.
+        shared: Whether all members have the same batch.
+        frozen: The model, if its trunk is frozen.
     """
 
     def augmented(key: Key[Array, ""], images: UInt8[Array, "image height width 3"]) -> Array:

@@ -31,9 +31,9 @@ class Trainer:
     step. So a run that is resumed takes the same steps as one that was never stopped.
 
     Args:
-        config: of the run.
-        source: the training images.
-        tasks: the tasks to train on.
+        config: The config of the run.
+        source: The training images.
+        tasks: The tasks to train on.
 
     Raises:
         UserError: If there are fewer images than a batch has, or too many steps.
@@ -74,9 +74,9 @@ class Trainer:
         """Returns a feed for the steps that follow epoch `done`.
 
         Args:
-            state: before those steps.
-            done: the number of epochs that are trained already.
-            progress: called while images are read.
+            state: Before those steps.
+            done: The number of epochs that are trained already.
+            progress: Called while images are read.
         """
         weights = self._config.optim.task_weights or (1.0,) * len(self._tasks)
         frozen = state.trunk is not None
@@ -109,10 +109,10 @@ class Trainer:
         Losses are read one dispatch late, so that the device never waits for the host.
 
         Args:
-            state: before the epoch; its buffers are reused.
-            feed: of `Trainer.feed`.
-            epoch: number of the epoch; the first is 1.
-            on_step: called with the losses of each step and the speed in member-images per second.
+            state: Before the epoch; its buffers are reused.
+            feed: The result of `Trainer.feed`.
+            epoch: Number of the epoch; the first is 1.
+            on_step: Called with the losses of each step and the speed in member-images per second.
 
         Returns:
             The state after the epoch, each member's mean loss, and the speed in member-images per

@@ -52,12 +52,12 @@ def prepare(
 
     Args:
         folder: `CUB_200_2011` as its archive unpacks it, or its parent.
-        cache_dir: the cache; the name of the folder below is a hash of the tables, and of the
+        cache_dir: The cache; the name of the folder below is a hash of the tables, and of the
             size and the modification time of each photo and segmentation.
-        progress: called after each photo.
+        progress: Called after each photo.
 
     Raises:
-        UserError: if a table is missing or malformed (it names file, row and field), a photo
+        UserError: If a table is missing or malformed (it names file, row and field), a photo
             is outside of the folder, or more than 5 % of the photos can't be used.
     """
     root = find_root(folder)
@@ -141,7 +141,7 @@ class Cub(ExampleBuilder):
         )
 
     def _mask(self, name: str, size: tuple[int, int]) -> bytes:
-        """The pixels that at least half of the annotators assigned to the object."""
+        """Returns the pixels that at least half of the annotators assigned to the object."""
         folder = self.tables.segmentations or Path()
         path = (folder / name).with_suffix(".png")
         id = printable(path.relative_to(folder))
@@ -166,7 +166,7 @@ def _bird(content: bytes, size: tuple[int, int]) -> Bool[np.ndarray, "height wid
     """Decodes a mask.
 
     Raises:
-        PhotoError: if it is damaged, has another size than its photo, or holds the numbers of
+        PhotoError: If it is damaged, has another size than its photo, or holds the numbers of
             classes. Those are small, and often 255 stands for "ignore", while gray levels lie in
             between, or are 0 and 255 alone.
     """
@@ -196,7 +196,7 @@ def _splits(tables: Tables) -> dict[str, Int[np.ndarray, "photo"]]:
 
 
 def _key(root: Path) -> str:
-    """A hash of the tables, and of the size and time of each photo and segmentation.
+    """Returns a hash of the tables, and of the size and time of each photo and segmentation.
 
     The content of all photos would take too long to read each time the data set is opened.
     """

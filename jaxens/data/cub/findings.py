@@ -13,12 +13,12 @@ class Findings:
     """Photos that something is wrong with, by their ids.
 
     Attributes:
-        root: the folder of the data set.
-        total: the number of its photos.
-        unusable: what is wrong with each photo that is left out.
-        unsegmented: what is wrong with each segmentation that is ignored.
-        turned: photos with an EXIF orientation.
-        outside: photos with a key point or the box outside of them.
+        root: The folder of the data set.
+        total: The number of its photos.
+        unusable: What is wrong with each photo that is left out.
+        unsegmented: What is wrong with each segmentation that is ignored.
+        turned: Photos with an EXIF orientation.
+        outside: Photos with a key point or the box outside of them.
     """
 
     root: Path
@@ -33,7 +33,7 @@ class Findings:
         """Notes a photo to leave out.
 
         Raises:
-            UserError: if there are too many.
+            UserError: If there are too many.
         """
         self.unusable[id] = reason
         if len(self.unusable) > self._most:
@@ -46,7 +46,7 @@ class Findings:
         """Notes a segmentation that is damaged or in another format.
 
         Raises:
-            UserError: if there are too many.
+            UserError: If there are too many.
         """
         self.unsegmented[name] = self._foreign[name] = reason
         if len(self._foreign) > self._most:
@@ -56,7 +56,7 @@ class Findings:
             )
 
     def notices(self) -> list[str]:
-        """One sentence for each kind of finding."""
+        """Returns one sentence for each kind of finding."""
         sentences = {
             "can't be used and are left out": _reasons(self.unusable),
             "have no usable segmentation, so their masks are empty": _reasons(self.unsegmented),

@@ -24,9 +24,9 @@ class Numbers:
     """A table of numbers.
 
     Attributes:
-        path: of the table.
-        ids: its first columns, whole numbers.
-        values: the columns after them.
+        path: The path of the table.
+        ids: Its first columns, whole numbers.
+        values: The columns after them.
     """
 
     path: Path
@@ -38,7 +38,7 @@ class Numbers:
         wrong(self.path, self.line(index), what)
 
     def line(self, index: int) -> int:
-        """The number of a row's line in the file, from 1."""
+        """Returns the number of a row's line in the file, from 1."""
         rows = (line for line, text in enumerate(lines(self.path), 1) if text.strip())
         return next(line for k, line in enumerate(rows) if k == index)
 
@@ -51,15 +51,15 @@ class Numbers:
     def last_rows(
         self, keys: Int[np.ndarray, "row"], count: int, values: Shaped[np.ndarray, "row ..."]
     ) -> Int[np.ndarray, "key"]:
-        """The index of the last row of each of `count` keys, or -1 for a key without one.
+        """Returns the index of the last row of each of `count` keys, or -1 for a key without one.
 
         Args:
-            keys: of each row, or -1 for rows to ignore.
-            count: the number of keys.
-            values: of each row.
+            keys: The keys of each row, or -1 for rows to ignore.
+            count: The number of keys.
+            values: The values of each row.
 
         Raises:
-            UserError: if rows with the same key have different values.
+            UserError: If rows with the same key have different values.
         """
         used = np.flatnonzero(keys >= 0)
         rows = np.full(count, -1)
@@ -75,12 +75,12 @@ def read_numbers(path: Path, ids: Sequence[str], values: Sequence[str]) -> Numbe
     """Reads a table of numbers; columns after the named ones are ignored.
 
     Args:
-        path: of the table.
-        ids: names of its first columns, whole numbers.
-        values: names of the columns after them.
+        path: The path of the table.
+        ids: Names of its first columns, whole numbers.
+        values: Names of the columns after them.
 
     Raises:
-        UserError: if the table is missing or empty, or a field is not such a number.
+        UserError: If the table is missing or empty, or a field is not such a number.
     """
     _check_file(path)
     fields = len(ids) + len(values)
@@ -118,12 +118,12 @@ def read_names(
     Bytes that are not UTF-8 become surrogates, so that a file name still names its file.
 
     Args:
-        path: of the table.
-        field: what the names are called in errors.
-        problem: says what is wrong with a name.
+        path: The path of the table.
+        field: What the names are called in errors.
+        problem: Says what is wrong with a name.
 
     Raises:
-        UserError: if the table is missing or empty, or a row is wrong.
+        UserError: If the table is missing or empty, or a row is wrong.
     """
     result: dict[int, str] = {}
     for row, line in enumerate(lines(path), 1):
@@ -148,7 +148,7 @@ def read_names(
 def places(
     values: Int[np.ndarray, "row"], ids: Sequence[int] | Int[np.ndarray, "id"]
 ) -> Int[np.ndarray, "row"]:
-    """The index of each value in `ids`, or -1."""
+    """Returns the index of each value in `ids`, or -1."""
     order = np.argsort(ids)
     ascending = np.asarray(ids)[order]
     nearest = np.searchsorted(ascending, values).clip(max=len(ascending) - 1)
@@ -156,7 +156,7 @@ def places(
 
 
 def lines(path: Path) -> Iterator[str]:
-    """The lines of a table, without a byte-order mark."""
+    """Yields the lines of a table, without a byte-order mark."""
     _check_file(path)
     with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
         yield from file
@@ -168,7 +168,7 @@ def wrong(path: Path, row: int, what: str) -> NoReturn:
 
 
 def shown(word: str) -> str:
-    """A word of a table in quotes, printable and not too long."""
+    """Returns a word of a table in quotes, printable and not too long."""
     return repr(word if len(word) <= 60 else f"{word[:60]}...")
 
 

@@ -62,7 +62,7 @@ def read(folder: Path) -> Tables:
         folder: `CUB_200_2011`, or its parent.
 
     Raises:
-        UserError: names the table, the row and the field that is wrong.
+        UserError: Names the table, the row and the field that is wrong.
     """
     root = find_root(folder)
     photos = photo_names(root)
@@ -99,10 +99,10 @@ def read(folder: Path) -> Tables:
 
 
 def find_root(folder: Path) -> Path:
-    """The folder that holds `images.txt`: `folder`, or `CUB_200_2011` in it.
+    """Returns the folder that holds `images.txt`: `folder`, or `CUB_200_2011` in it.
 
     Raises:
-        UserError: if there is none, or one of its tables is a link that leads elsewhere.
+        UserError: If there is none, or one of its tables is a link that leads elsewhere.
     """
     for root in (folder, folder / "CUB_200_2011"):
         if (root / IMAGES).is_file():
@@ -121,13 +121,13 @@ def find_root(folder: Path) -> Path:
 
 
 def find_segmentations(root: Path) -> Path | None:
-    """The folder of the separate archive: in the folder of the data set, or next to it."""
+    """Returns the folder of the separate archive: in the folder of the data set, or next to it."""
     folders = (root / "segmentations", root.parent / "segmentations")
     return next((path for path in folders if path.is_dir()), None)
 
 
 def table_files(root: Path) -> list[Path]:
-    """The existing tables that `read` reads."""
+    """Returns the existing tables that `read` reads."""
     fixed = (IMAGES, CLASSES, SPECIES, SPLIT, BOXES, PARTS, PART_LOCS)
     paths = [root / name for name in fixed if (root / name).is_file()]
     attributes = (_attribute_file(root, name) for name in (ATTRIBUTES, BY_PHOTO, BY_CLASS))
@@ -135,7 +135,7 @@ def table_files(root: Path) -> list[Path]:
 
 
 def photo_names(root: Path) -> dict[int, str]:
-    """The path of each photo below `images`, by its id."""
+    """Returns the path of each photo below `images`, by its id."""
     seen: set[str] = set()
 
     def problem(name: str) -> str | None:
@@ -155,7 +155,7 @@ def photo_names(root: Path) -> dict[int, str]:
 
 
 def _names(path: Path, field: str) -> dict[int, str]:
-    """The names of classes, parts or attributes; bytes that are not UTF-8 become `\\xff`."""
+    """Returns the names of classes, parts or attributes; bytes that are no UTF-8 become `\\xff`."""
     return {id: printable(name) for id, name in read_names(path, field).items()}
 
 
@@ -270,7 +270,7 @@ def _answers(
 def _certainties(
     path: Path, ids: Int[np.ndarray, "photos"], attributes: Sequence[int]
 ) -> Float32[np.ndarray, "photos attributes"]:
-    """The certainty of each attribute of a photo; 0 if the attribute is not given.
+    """Returns the certainty of each attribute of a photo; 0 if the attribute is not given.
 
     A few hundred rows have an extra field before the time, so only the first four are read.
     """
@@ -296,7 +296,7 @@ def _parts(group: str, point_names: Sequence[str], whole: tuple[str, ...]) -> tu
 
 
 def _attribute_file(root: Path, name: str) -> Path | None:
-    """The archive has some of the attribute tables next to `CUB_200_2011`."""
+    """Returns whether the archive has some of the attribute tables next to `CUB_200_2011`."""
     folders = (root / "attributes", root.parent / "attributes", root.parent)
     return next((path / name for path in folders if (path / name).is_file()), None)
 
@@ -304,7 +304,7 @@ def _attribute_file(root: Path, name: str) -> Path | None:
 def _per_photo(
     table: Numbers, values: Shaped[np.ndarray, "row ..."], ids: Int[np.ndarray, "photos"]
 ) -> Shaped[np.ndarray, "photos ..."]:
-    """The values of a table in the order of `images.txt`; rows of other photos are ignored."""
+    """Returns the values of a table in the order of `images.txt`; ignores rows of other photos."""
     rows = table.last_rows(places(table.ids[:, 0], ids), len(ids), values)
     for i in np.flatnonzero(rows < 0)[:1]:
         raise UserError(f"{table.path}: there is no row for photo {ids[i]}: restore the file")

@@ -122,7 +122,7 @@ def outline_body(build: Build) -> Points:
 
 
 def outline_bird(bird: Bird) -> Points:
-    """One smooth outline of trunk and head, in bird units."""
+    """Returns one smooth outline of trunk and head, in bird units."""
     head = [
         (0.60, 0.86), (0.90, 0.42), (0.97, -0.18), (0.60, -0.80), (-0.15, -1.0),
         (-0.78, -0.62), (-1.0, 0.1),
@@ -184,7 +184,7 @@ def outline_band(bird: Bird) -> Points:
 
 
 def key_points(bird: Bird, species: Species) -> dict[str, Points]:
-    """The key point of each part in bird units: usually its center.
+    """Returns the key point of each part in bird units: usually its center.
 
     For the bird it is the center of the body, and for the eye ring the eye.
     """

@@ -65,13 +65,13 @@ class FieldMarks(ExampleBuilder):
         """Checks the values.
 
         Args:
-            size: the side of an image, in pixels.
-            seed: of the series of images.
-            counts: number of images of `"train"`, `"val"` and `"test"`.
-            data_dir: the cache; the builder writes into a folder below.
+            size: The side of an image, in pixels.
+            seed: The seed of the series of images.
+            counts: Number of images of `"train"`, `"val"` and `"test"`.
+            data_dir: The cache; the builder writes into a folder below.
 
         Raises:
-            UserError: if a value is out of range.
+            UserError: If a value is out of range.
         """
         _check(size, seed, counts)
         self.size, self.seed, self.counts = size, seed, counts
@@ -114,17 +114,17 @@ def prepare(
     Scripts that call this need `if __name__ == "__main__":`, as with every process pool.
 
     Args:
-        cache_dir: the cache; each combination of size, seed and counts has a folder below.
-        size: the side of an image, in pixels.
-        seed: of the series of images.
-        counts: number of images of `"train"`, `"val"` and `"test"`.
-        progress: called after each image.
+        cache_dir: The cache; each combination of size, seed and counts has a folder below.
+        size: The side of an image, in pixels.
+        seed: The seed of the series of images.
+        counts: Number of images of `"train"`, `"val"` and `"test"`.
+        progress: Called after each image.
 
     Returns:
         A prepared builder with these splits.
 
     Raises:
-        UserError: if a value is out of range, or the drawing processes die.
+        UserError: If a value is out of range, or the drawing processes die.
     """
     _check(size, seed, counts)
     workers = min(cores(), sum(counts.values()) // _CHUNK)

@@ -23,7 +23,7 @@ class Affine:
 
     @classmethod
     def rotate(cls, angle: float, shift: tuple[float, float], scale: float = 1.0) -> Self:
-        """A rotation by `angle` (radians, clockwise on the screen), a scaling, then a shift."""
+        """Returns a rotation by `angle` (radians, clockwise on screen), a scaling, then a shift."""
         c, s = scale * np.cos(angle), scale * np.sin(angle)
         return cls(np.array([[c, -s], [s, c]]), np.array(shift, float))
 
@@ -39,7 +39,7 @@ class Affine:
 
 
 def spline(points: Points, steps: int = 6) -> Points:
-    """A closed uniform Catmull-Rom curve through `points`."""
+    """Returns a closed uniform Catmull-Rom curve through `points`."""
     p = np.asarray(points, float)
     before, after, beyond = (np.roll(p, shift, 0)[:, None] for shift in (1, -1, -2))
     here, t = p[:, None], (np.arange(steps) / steps)[:, None]
@@ -68,7 +68,7 @@ class Shape:
     cover: Float32[np.ndarray, "rows cols"]
 
     def local(self, place: Affine) -> tuple[np.ndarray, np.ndarray]:
-        """The coordinates of the pixels before `place` mapped them to the canvas."""
+        """Returns the coordinates of the pixels before `place` mapped them to the canvas."""
         back = place.inverse()
         x = np.arange(self.cols.start, self.cols.stop, dtype=np.float32) + 0.5
         y = np.arange(self.rows.start, self.rows.stop, dtype=np.float32)[:, None] + 0.5
@@ -77,7 +77,7 @@ class Shape:
         return a * x + (b * y + e), c * x + (d * y + f)
 
     def within(self, whole: Coverage) -> "Shape":
-        """The shape clipped by a coverage of the whole canvas."""
+        """Returns the shape clipped by a coverage of the whole canvas."""
         return Shape(self.rows, self.cols, self.cover * whole[self.rows, self.cols])
 
 
@@ -106,7 +106,7 @@ class Canvas:
         under += shape.cover * ((over[:, None, None] if over.ndim == 1 else over) - under)
 
     def whole(self, *shapes: Shape) -> Coverage:
-        """The union of `shapes`, on the whole canvas."""
+        """Returns the union of `shapes`, on the whole canvas."""
         cover = np.zeros((self.side, self.side), np.float32)
         for shape in shapes:
             part = cover[shape.rows, shape.cols]
@@ -115,7 +115,7 @@ class Canvas:
 
 
 def soften(cover: Coverage, radius: float) -> np.ndarray:
-    """A coverage on the coarse grid, blurred by `radius` (a fraction of the image)."""
+    """Returns a coverage on the coarse grid, blurred by `radius` (a fraction of the image)."""
     image = Image.fromarray((cover * 255).astype(np.uint8))
     image = image.resize((GRID, GRID), Image.Resampling.BOX)
     return np.asarray(image.filter(ImageFilter.GaussianBlur(radius * GRID)), np.float32) / 255

@@ -60,9 +60,9 @@ def render(seed: int, index: int, size: int = 64) -> Drawing:
     """Draws image `index` of the series `seed`; it depends on nothing else.
 
     Args:
-        seed: at least 0.
-        index: at least 0.
-        size: the side of the image, in pixels. The scene is the same at any size.
+        seed: At least 0.
+        index: At least 0.
+        size: The side of the image, in pixels. The scene is the same at any size.
     """
     species = SPECIES[np.random.default_rng((seed, index, 0)).integers(len(SPECIES))]
     return draw_species(species, seed, index, size)
@@ -104,7 +104,7 @@ def draw_species(species: Species, seed: int, index: int, size: int) -> Drawing:
 
 
 def labels(species: Species) -> dict[str, Label]:
-    """The label of each task: a class, or a 0 or 1 for each mark."""
+    """Returns the label of each task: a class, or a 0 or 1 for each mark."""
     numbers = {
         "species": [s.name for s in SPECIES].index(species.name),
         "family": FAMILIES.index(species.family),
@@ -266,7 +266,7 @@ def _photograph(
 
 
 def _mask(cover: dict[str, Coverage], fine: int) -> UInt8[np.ndarray, "size size byte"]:
-    """The pixels that a part covers at least half of, or else those that it covers most."""
+    """Returns the pixels that a part covers at least half of, or else those that it covers most."""
     size = len(cover["bird"]) // fine
     regions = np.zeros((size, size, len(PARTS)), bool)
     for p, part in enumerate(PARTS):

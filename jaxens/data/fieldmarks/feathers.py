@@ -72,7 +72,7 @@ def _spots(u: np.ndarray, v: np.ndarray, pitch: float, radius: float) -> np.ndar
 
 
 def horn(shape: Shape, head: Affine, color: Color) -> np.ndarray:
-    """The bill: a bright upper edge and a dark line between its halves."""
+    """Returns the bill: a bright upper edge and a dark line between its halves."""
     _, y = shape.local(head)
     gape = np.exp(-(((y - 0.05) / 0.045) ** 2))
     return color[:, None, None] * (1.0 - 0.4 * gape) + 0.25 * np.clip(-y, 0, 0.3)

@@ -80,7 +80,7 @@ def _pick(rng: np.random.Generator, colors: np.ndarray) -> Color:
 def _contrast(
     rng: np.random.Generator, colors: np.ndarray, ground: np.ndarray, least: float
 ) -> Color:
-    """One of `colors` in contrast to every color of `ground`, or else the one with most contrast.
+    """Returns one of `colors` in contrast to all of `ground`, or else the one with most contrast.
 
     Lightness counts most, as it does for the eye.
     """

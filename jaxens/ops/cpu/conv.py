@@ -32,12 +32,12 @@ STRIDED_PARTS = 12  # a strided convolution's input gradient may use windows 12 
 
 
 def is_empty(geometry: Geometry, images: Any, kernel: Any) -> bool:
-    """Whether an operand or the result has no elements."""
+    """Returns whether an operand or the result has no elements."""
     return min(*images.shape, *kernel.shape, *windows.out_size(geometry, images, kernel.shape)) <= 0
 
 
 def forward(geometry: Geometry, images: Array, kernel: Array) -> Array:
-    """The convolution of images with a kernel."""
+    """Returns the convolution of images with a kernel."""
     if windows.fit(geometry, images, kernel.shape):
         return jnp.matmul(
             windows.to_rows(geometry, images, kernel.shape),
@@ -50,7 +50,7 @@ def forward(geometry: Geometry, images: Array, kernel: Array) -> Array:
 def input_gradient(
     geometry: Geometry, shape: tuple[int, ...], cotangent: Array, kernel: Array
 ) -> Array:
-    """The gradient with respect to images of `shape`, in the cotangent's type."""
+    """Returns the gradient with respect to images of `shape`, in the cotangent's type."""
     images = jax.ShapeDtypeStruct(shape, cotangent.dtype)
     # A dilated convolution runs at 4 GFLOP/s here (4x4 from 2x2); the matmul form at 404.
     parts = 1 if max(geometry.strides) == 1 else STRIDED_PARTS
@@ -79,6 +79,6 @@ def input_gradient(
 
 
 def _transposed_padding(size: int, window: int, stride: int, low: int, out: int) -> tuple[int, int]:
-    """The padding of a cotangent, dilated by `stride`, whose convolution has `size` pixels."""
+    """Returns the padding of a cotangent, dilated by `stride`, for a result of `size` pixels."""
     before = window - 1 - low
     return before, size + window - 1 - ((out - 1) * stride + 1) - before

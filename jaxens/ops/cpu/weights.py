@@ -29,7 +29,7 @@ OUTPUTS = 256  # more output channels may use windows of proportionally more byt
 def weight_gradient(
     geometry: Geometry, shape: tuple[int, ...], images: Array, cotangent: Array
 ) -> Array:
-    """The gradient with respect to a kernel of `shape`, [height, width, channel, out].
+    """Returns the gradient with respect to a kernel of `shape`, [height, width, channel, out].
 
     Images are [image, height, width, channel] and the cotangent of the result is
     [image, h, w, out]. Sums are taken in float32 at least; the result has the cotangent's type.
@@ -68,7 +68,7 @@ def weight_gradient(
 
 
 def _part_size(geometry: Geometry, images: Array, kernel: tuple[int, ...]) -> tuple[int, int]:
-    """The number of images, and of rows of their results, whose windows are copied at once.
+    """Returns the number of images, and of rows of their results, whose windows are copied at once.
 
     All windows of the input images if they fit: XLA can move those out of a loop over members.
     """

@@ -23,7 +23,7 @@ FEW_PIXELS = 4  # results so small always use windows: a direct convolution is 1
 
 
 def out_size(geometry: Geometry, images: Any, kernel: tuple[int, ...]) -> tuple[int, int, int]:
-    """The result's number of images, height and width."""
+    """Returns the result's number of images, height and width."""
     height, width = (
         (size + low + high - k) // stride + 1
         for size, k, stride, (low, high) in zip(
@@ -34,7 +34,7 @@ def out_size(geometry: Geometry, images: Any, kernel: tuple[int, ...]) -> tuple[
 
 
 def pad_widths(geometry: Geometry, images: Any, kernel: tuple[int, ...]) -> list[tuple[int, int]]:
-    """The padding at top and bottom, left and right, that puts every window inside the image."""
+    """Returns the padding at top, bottom, left and right that puts all windows inside the image."""
     _, *space = out_size(geometry, images, kernel)
     return [
         (low, max(0, (out - 1) * stride + k - size - low))
@@ -66,7 +66,7 @@ def shifted_views(
 
 
 def to_rows(geometry: Geometry, images: Array, kernel: tuple[int, ...]) -> Array:
-    """One row per window, [image * h * w, window height * window width * channel]."""
+    """Returns one row per window, [image * h * w, window height * window width * channel]."""
     n, *space = out_size(geometry, images, kernel)
     padded = jnp.pad(images, [(0, 0), *pad_widths(geometry, images, kernel), (0, 0)])
     views = shifted_views(geometry, padded, kernel, space, leading_axes=1)
@@ -74,7 +74,7 @@ def to_rows(geometry: Geometry, images: Array, kernel: tuple[int, ...]) -> Array
 
 
 def to_images(geometry: Geometry, shape: tuple[int, ...], values: Array) -> Array:
-    """The transpose of `to_rows`: adds window values to the pixels that they came from (col2im).
+    """Returns the transpose of `to_rows`: adds values of windows to their pixels (col2im).
 
     `values` is [image, h, w, window height, window width, channel]. With strides, pixels of the
     same phase are summed first and the phases are interleaved last: XLA:CPU takes twice as long
@@ -101,7 +101,7 @@ def to_images(geometry: Geometry, shape: tuple[int, ...], values: Array) -> Arra
 
 
 def fit(geometry: Geometry, images: Any, kernel: tuple[int, ...], parts: int = 1) -> bool:
-    """Whether the windows of one of `parts` equal parts of the images stay in the caches."""
+    """Returns whether the windows of one of `parts` equal parts of the images fit the caches."""
     _, rows, columns = out_size(geometry, images, kernel)
     *window, channels, out = kernel
     if math.prod(window) == 1 or rows * columns <= FEW_PIXELS:  # 1x1 windows need no copy
@@ -111,13 +111,13 @@ def fit(geometry: Geometry, images: Any, kernel: tuple[int, ...], parts: int = 1
 
 
 def size_in_bytes(geometry: Geometry, images: Any, kernel: tuple[int, ...]) -> int:
-    """The size of all windows of all images."""
+    """Returns the size of all windows of all images."""
     window_bytes = math.prod(kernel[:3]) * images.dtype.itemsize
     return math.prod(out_size(geometry, images, kernel)) * window_bytes
 
 
 def sum_type(dtype: Any) -> Any:
-    """The type of sums of values of this type: float32 at least."""
+    """Returns the type of sums of values of this type: float32 at least."""
     return jnp.float32 if dtype.itemsize < 4 else dtype
 
 
