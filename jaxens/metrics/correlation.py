@@ -90,7 +90,13 @@ def area_average(
         )
     rows, columns = (_weights(length, size).astype(map.dtype) for length in (height, width))
     # HIGHEST: by default a GPU or TPU rounds the factors to 10 or 8 bits.
-    return jnp.einsum("ih,...hw,jw->...ij", rows, map, columns, precision=lax.Precision.HIGHEST)
+    product = partial(jnp.einsum, precision=lax.Precision.HIGHEST)
+    if height % size == 0:  # on a CPU, a sum takes a third of the time of a matrix product
+        shares = (map * size / height).reshape(*map.shape[:-2], size, height // size, width)
+        cells = jnp.sum(shares, axis=-2)
+    else:
+        cells = product("ih,...hw->...iw", rows, map)
+    return product("...iw,jw->...ij", cells, columns)
 
 
 def _weights(length: int, size: int) -> Float[np.ndarray, "{size} {length}"]:

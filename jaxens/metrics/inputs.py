@@ -42,8 +42,11 @@ def check_mask_dtype(dtype: np.dtype) -> None:
 
 
 def count(pixels: Bool[Array, "*lead height width"]) -> Float[Array, "*lead"]:
-    """Counts the marked pixels of each mask; exact up to 16 million."""
-    return jnp.sum(pixels, axis=(-2, -1), dtype=jnp.float32)
+    """Counts the marked pixels of each mask; exact up to 16 million.
+
+    XLA:CPU adds floats three times as fast as booleans.
+    """
+    return jnp.sum(pixels.astype(jnp.float32), axis=(-2, -1))
 
 
 def with_axes(array: Array, axes: int) -> Array:

@@ -1,6 +1,6 @@
 """The mean, spread and agreement of the maps of an ensemble's members."""
 
-from functools import partial
+from functools import partial, reduce
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +28,8 @@ def mean_map(
     Returns:
         The mean over members, in the unit of the maps.
     """
-    return jnp.mean(to_float32(maps), axis=0)
+    # One by one: XLA:CPU takes 20 times as long to reduce the first axis.
+    return reduce(jnp.add, to_float32(maps)) / len(maps)
 
 
 @partial(jax.jit, static_argnames="signed")

@@ -65,9 +65,8 @@ def has_contrast(map: Num[ArrayLike, "*lead height width"]) -> Bool[Array, "*lea
     Returns:
         One boolean per map.
     """
-    map = to_float32(map)
-    finite = jnp.all(jnp.abs(map) < LARGEST, axis=(-2, -1))  # NaN compares as false
-    return finite & (jnp.max(map, axis=(-2, -1)) - jnp.min(map, axis=(-2, -1)) > 1 / LARGEST)
+    low, high = (extreme[..., 0, 0] for extreme in extremes(to_float32(map)))
+    return (low > -LARGEST) & (high < LARGEST) & (high - low > 1 / LARGEST)
 
 
 @partial(jax.jit, static_argnames="signed")
@@ -86,6 +85,18 @@ def normalize(
         The maps, in [-1, 1] if signed, else in [0, 1]. A map without contrast becomes NaN.
     """
     map = to_float32(map)
-    low, high = (extreme(map, axis=(-2, -1), keepdims=True) for extreme in (jnp.min, jnp.max))
+    low, high = extremes(map)
     scaled = map / jnp.maximum(-low, high) if signed else (map - low) / (high - low)
     return jnp.where(has_contrast(map)[..., None, None], scaled, jnp.nan)
+
+
+def extremes(
+    map: Float[Array, "*lead height width"],
+) -> tuple[Float[Array, "*lead 1 1"], Float[Array, "*lead 1 1"]]:
+    """Returns the smallest and the largest value of each map, where NaN counts as infinite.
+
+    They tell of every value that is not finite. Scores share them: without a third pass over the
+    map for NaN, and with one for both, all scores together take half of the time.
+    """
+    map = jnp.where(jnp.isnan(map), jnp.inf, map)
+    return jnp.min(map, (-2, -1), keepdims=True), jnp.max(map, (-2, -1), keepdims=True)

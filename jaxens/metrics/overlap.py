@@ -43,8 +43,9 @@ def intersection_union(
     """
     map, mask = map_and_mask(map, mask)
     region = normalize(map, signed=signed) >= threshold
-    scored = has_contrast(map) & jnp.any(mask, axis=(-2, -1))
-    intersection, union = count(region & mask), count(region | mask)
+    marked, intersection = count(mask), count(region & mask)
+    union = count(region) + marked - intersection
+    scored = has_contrast(map) & (marked > 0)
     return jnp.where(scored, intersection, jnp.nan), jnp.where(scored, union, jnp.nan)
 
 

@@ -12,6 +12,7 @@ from jaxtyping import Float, Num
 from jaxens.arrays import as_whole
 from jaxens.metrics.correlation import correlation
 from jaxens.metrics.inputs import ArrayLike, Mask
+from jaxens.metrics.loops import image_by_image
 from jaxens.metrics.mass import center_of_mass_distance
 from jaxens.metrics.normalize import apply_sign, check_sign
 from jaxens.metrics.overlap import intersection_union
@@ -147,6 +148,16 @@ def score(
     """
     if mask is None and point is None:
         raise ValueError("nothing to score maps against: give a mask, a key point or both")
+    return image_by_image(partial(_score, protocol, signed), maps, mask, point)
+
+
+def _score(
+    protocol: Protocol,
+    signed: bool,
+    maps: ArrayLike,
+    mask: Mask | None,
+    point: ArrayLike | None,
+) -> dict[str, Array]:
     if signed:
         maps = apply_sign(maps, protocol.sign)
     still_signed = signed and protocol.sign == "signed"
