@@ -56,6 +56,10 @@ def signature_of_source(
         classes = [cls for cls in reversed(obj.__mro__) if cls.__module__.startswith("jaxens.")]
         nodes = [node for cls in classes for node in getattr(source_of(cls), "body", ())]
         fields = {node.target.id: node for node in nodes if isinstance(node, ast.AnnAssign)}
+        for field in fields.values():
+            kind = field.annotation
+            if isinstance(kind, ast.Subscript) and ast.unparse(kind.value) == "Annotated":
+                field.annotation = kind.slice.elts[0]  # without the flag of the command line
         return f"({', '.join(ast.unparse(field) for field in fields.values())})", None
     return None
 

@@ -228,7 +228,6 @@ def test_a_network_whose_functions_agree_passes() -> None:
         ({"head_fn": lambda f: pooled(attr.guided_relu(f))}, "head_fn contains guided_relu"),
         (dict.fromkeys(attr.Network._fields), "no function: give at least logits_fn"),
     ],
-    ids=str,
 )
 def test_functions_that_do_not_belong_together_are_refused(
     wrong: dict[str, Model | None], message: str

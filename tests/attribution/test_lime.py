@@ -323,7 +323,7 @@ def test_settings_that_make_no_sense_are_refused(
         lime(network, IMAGES, 1, **settings)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("settings", [{}, {"probabilities": jax.nn.softmax}], ids=str)
+@pytest.mark.parametrize("settings", [{}, {"probabilities": jax.nn.softmax}])
 def test_the_softmax_of_one_logit_is_refused(network: Model, settings: dict[str, Model]) -> None:
     def one_logit(images: jax.Array) -> jax.Array:
         return network(images)[:, :1]
