@@ -93,8 +93,8 @@ def _functions(network: Network, images: Array) -> list[tuple[str, Model]]:
 def _check_independence(
     model: Model,
     images: Float[Array, "image height width channel"],
-    logits: Float64[np.ndarray, "image label"],
-    among_others: Float64[np.ndarray, "image label"],
+    logits: Float64[np.ndarray, "image class"],
+    among_others: Float64[np.ndarray, "image class"],
     count: int,
 ) -> None:
     in_reverse = _logits(model, images[::-1])[::-1]
@@ -117,7 +117,7 @@ def _check_independence(
 
 def _check_same(
     name: str,
-    logits: Float64[np.ndarray, "image label"],
+    logits: Float64[np.ndarray, "image class"],
     reference: str,
     expected: Float64[np.ndarray, "image _label"],
 ) -> None:
@@ -187,7 +187,7 @@ def _with_noise_around_the_last(
     return images + jnp.asarray(noise, images.dtype)
 
 
-def _check_finite(logits: Float64[np.ndarray, "image label"]) -> None:
+def _check_finite(logits: Float64[np.ndarray, "image class"]) -> None:
     wrong = np.flatnonzero(~np.isfinite(logits).all(axis=1))
     if wrong.size:
         raise ValueError(
@@ -199,13 +199,13 @@ def _check_finite(logits: Float64[np.ndarray, "image label"]) -> None:
 
 def _logits(
     logits_fn: Model, images: Float[Array, "image height width channel"]
-) -> Float64[np.ndarray, "image label"]:
+) -> Float64[np.ndarray, "image class"]:
     return np.asarray(as_logits(logits_fn(images), len(images)), np.float64)
 
 
 def _changed(
-    before: Float64[np.ndarray, "image label"],
-    after: Float64[np.ndarray, "image label"],
+    before: Float64[np.ndarray, "image class"],
+    after: Float64[np.ndarray, "image class"],
     tolerance: float,
 ) -> Bool[np.ndarray, "image"]:
     """Which images' logits changed by more than this share of their largest; true for NaN."""

@@ -131,7 +131,7 @@ def cast_inputs(model: Model, dtype: DTypeLike) -> Model:
     return lambda images: model(images.astype(dtype))
 
 
-def as_logits(logits: Any, images: int) -> Float[Array, "image label"]:
+def as_logits(logits: Any, images: int) -> Float[Array, "image class"]:
     """Returns what a model returned as an array.
 
     Raises:

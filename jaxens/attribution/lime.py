@@ -253,7 +253,7 @@ def _values(
     segments: Integer[Array, "image height width"],
     masks: Bool[Array, "image sample segment"],
     chunk: int | None,
-) -> Float[Array, "image sample label"]:
+) -> Float[Array, "image sample class"]:
     """Returns what the model returns for each perturbed image."""
     by_pixel = jax.vmap(lambda masks, labels: jnp.take(masks, labels, axis=1, mode="clip"))
 

@@ -32,7 +32,7 @@ class Contrast(NamedTuple):
 Targets = Classes | Contrast | Callable[[Array], Array]
 
 
-def select(logits: Float[Array, "image label"], targets: Targets) -> Float[Array, "image"]:
+def select(logits: Float[Array, "image class"], targets: Targets) -> Float[Array, "image"]:
     """Returns the number that is explained, for each image.
 
     Args:
@@ -62,7 +62,7 @@ def select(logits: Float[Array, "image label"], targets: Targets) -> Float[Array
 
 
 def _pick(
-    logits: Float[Array, "image label"], classes: ArrayLike | Sequence[ArrayLike], name: str
+    logits: Float[Array, "image class"], classes: ArrayLike | Sequence[ArrayLike], name: str
 ) -> Float[Array, "image"]:
     images, count = logits.shape
     if not isinstance(classes, Array):

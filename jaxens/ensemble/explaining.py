@@ -113,19 +113,19 @@ def lime_weights(
     masks = attribution.lime_draws(key, segments, samples, variant, segment_count=segment_count)
     members = jax.tree.leaves(variables)[0].shape[0]
 
-    def logits(images: Array) -> Float[Array, "image member_label"]:
-        def logits_of_member(variables: Any) -> Float[Array, "image label"]:
+    def logits(images: Array) -> Float[Array, "image member_class"]:
+        def logits_of_member(variables: Any) -> Float[Array, "image class"]:
             return _joined_logits(model, model.apply(with_trunk(variables, trunk), images))
 
         by_member = for_members(logits_of_member, vmapped=trunk is not None)(variables)
         return jnp.moveaxis(by_member, 0, 1).reshape(len(images), -1)
 
-    def split_members(joined: Float[Array, "*_ member_label"]) -> Float[Array, "*_ member label"]:
+    def split_members(joined: Float[Array, "*_ member_class"]) -> Float[Array, "*_ member label"]:
         return joined.reshape(*joined.shape[:-1], members, -1)
 
     def all_probabilities(
-        logits: Float[Array, "*_ member_label"],
-    ) -> Float[Array, "*_ member_label"]:
+        logits: Float[Array, "*_ member_class"],
+    ) -> Float[Array, "*_ member_class"]:
         return _probabilities(tasks, split_members(logits)).reshape(logits.shape)
 
     takes_probabilities = _takes_probabilities("lime", {"variant": variant})
@@ -201,7 +201,7 @@ def _apply(variables: Any, values: Array, *, model: Classifier, name: str) -> Ar
     return getattr(_network(model, variables), name)(values)
 
 
-def _joined_logits(model: Classifier, logits: dict[str, Array]) -> Float[Array, "image label"]:
+def _joined_logits(model: Classifier, logits: dict[str, Array]) -> Float[Array, "image class"]:
     return jnp.concatenate([logits[name] for name, _ in model.tasks], axis=-1)
 
 
@@ -216,14 +216,14 @@ def probabilities(task: Task, logits: Float[Array, "*_ class"]) -> Float[Array, 
 
 
 def _probabilities(
-    tasks: tuple[Task, ...], logits: Float[Array, "*_ label"]
-) -> Float[Array, "*_ label"]:
+    tasks: tuple[Task, ...], logits: Float[Array, "*_ class"]
+) -> Float[Array, "*_ class"]:
     """Returns the probabilities of all tasks, concatenated as the logits are."""
     by_task = zip(tasks, split(tasks, logits), strict=True)
     return jnp.concatenate([probabilities(task, part) for task, part in by_task], axis=-1)
 
 
-def split(tasks: tuple[Task, ...], joined: Float[Array, "*_ label"]) -> list[Array]:
+def split(tasks: tuple[Task, ...], joined: Float[Array, "*_ class"]) -> list[Array]:
     """Returns the part of each task in arrays of all tasks' classes.
 
     Args:

@@ -172,7 +172,7 @@ class TaskFunction:
     first: int
     count: int
 
-    def __call__(self, logits: Float[Array, "image label"]) -> Float[Array, "image"]:
+    def __call__(self, logits: Float[Array, "image class"]) -> Float[Array, "image"]:
         """Returns the function's value for each image."""
         return self.function(logits[:, self.first : self.first + self.count])
 

@@ -56,7 +56,7 @@ def check(targets: Targets, images: int, output: Output) -> None:
 
 
 def select(
-    logits: Float[Array, "image step label"], targets: Targets, output: Output
+    logits: Float[Array, "image step class"], targets: Targets, output: Output
 ) -> Float[Array, "image step"]:
     """Returns the value that is measured at each step; see `insertion`.
 
@@ -75,7 +75,7 @@ def select(
     return _pick(values.reshape(*logits.shape[:2], -1), targets, "targets")
 
 
-def _call(function: Output, logits: Float[Array, "image label"]) -> Float[Array, " image"]:
+def _call(function: Output, logits: Float[Array, "image class"]) -> Float[Array, " image"]:
     values = function(logits)
     if np.shape(values) != logits.shape[:1]:
         raise ValueError(
@@ -86,7 +86,7 @@ def _call(function: Output, logits: Float[Array, "image label"]) -> Float[Array,
 
 
 def _pick(
-    values: Float[Array, "image step label"], classes: Classes, name: str
+    values: Float[Array, "image step class"], classes: Classes, name: str
 ) -> Float[Array, "image step"]:
     """NaN for a traced class that does not exist, where JAX would pick another class."""
     count = values.shape[-1]
