@@ -79,10 +79,10 @@ def evaluate(
     from jaxens.cli.progress import bar
     from jaxens.data.source import load, load_sample
     from jaxens.evaluation.augmented import augmented
+    from jaxens.evaluation.describing import make_protocol
     from jaxens.evaluation.evaluating import plan_evaluation
-    from jaxens.evaluation.evaluation import QuestionResult, check_folder
-    from jaxens.evaluation.explainer import background_images
-    from jaxens.evaluation.protocol import make_protocol
+    from jaxens.evaluation.maps import background_images
+    from jaxens.evaluation.results import QuestionResult, check_folder
     from jaxens.files import lock
     from jaxens.runs.loading import best_ensemble, data_of
     from jaxens.runs.run import Run

@@ -67,9 +67,9 @@ def explain(
     from jaxens.cli.compilation import use_cache
     from jaxens.cli.console import say, uncut
     from jaxens.cli.progress import bar
-    from jaxens.evaluation import explaining, explanation
+    from jaxens.evaluation import explained, explaining
     from jaxens.evaluation.captions import folder_name
-    from jaxens.evaluation.explainer import background_images
+    from jaxens.evaluation.maps import background_images
     from jaxens.evaluation.predictions import choose_targets
     from jaxens.files import lock
     from jaxens.runs.loading import best_ensemble, data_of
@@ -92,12 +92,12 @@ def explain(
     of_split = None if photos else (split or "test") + ("-ids" if ids else "")
     folder = out or run / folder_name(subject, of_split, target, against)
     origin = run.resolve().name, opened.checkpoints.chosen
-    provenance = explanation.provenance(
+    provenance = explained.provenance(
         ensemble, subject, list(methods), settings, background, *origin
     )
     with lock(folder), bar() as progress:
-        explanation.check_folders(folder, provenance)
-        explained = explaining.explain_subject(
+        explained.check_folders(folder, provenance)
+        result = explaining.explain_subject(
             ensemble,
             subject,
             methods=methods,
@@ -105,7 +105,7 @@ def explain(
             background=background,
             progress=progress,
         )
-        explained.save(folder, provenance, save_maps=save_maps, display=display)
+        result.save(folder, provenance, save_maps=save_maps, display=display)
     say(f"figures: {folder}")
 
 

@@ -13,7 +13,7 @@ from jaxens.benchmarks.profile import profiled
 from jaxens.benchmarks.results import JAXENS, Report, Results, Row, fastest, times_as_fast
 from jaxens.benchmarks.rounds import Timed, in_turn
 from jaxens.benchmarks.subject import TASK, Subject
-from jaxens.evaluation.explainer import Explainer
+from jaxens.evaluation.maps import Explainer
 from jaxens.evaluation.settings import MethodSettings
 
 METHODS = get_args(MethodName)

@@ -16,7 +16,7 @@ from jaxens.benchmarks.results import JAXENS, Results, Row, ratio_to_fastest, ti
 from jaxens.benchmarks.rounds import in_turn
 from jaxens.benchmarks.subject import TASK, Subject
 from jaxens.ensemble import Ensemble
-from jaxens.evaluation.explainer import Explainer
+from jaxens.evaluation.maps import Explainer
 from jaxens.evaluation.settings import MethodSettings
 from jaxens.models import Classifier, normalized
 

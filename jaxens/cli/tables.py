@@ -9,8 +9,8 @@ from rich.text import Text
 
 from jaxens.ensemble.quality import Quality
 from jaxens.evaluation import rows
-from jaxens.evaluation.evaluation import QuestionResult
 from jaxens.evaluation.predictions import Subject
+from jaxens.evaluation.results import QuestionResult
 from jaxens.metrics import METRICS
 from jaxens.names import shorten, visible
 

@@ -9,9 +9,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "augmented": ["augmented"],
         "browsing": ["split_figure"],
         "evaluating": ["evaluate", "plan_evaluation"],
-        "evaluation": ["Evaluation"],
-        "explaining": ["Explanation", "explain"],
-        "explainer": ["background_images"],
+        "results": ["Evaluation"],
+        "explained": ["Explanation"],
+        "explaining": ["explain"],
+        "maps": ["background_images"],
         "settings": ["PAPER_METHODS", "Display", "MethodSettings"],
     },
 )

@@ -15,10 +15,10 @@ from jaxens.data.source import Split
 from jaxens.ensemble.ensemble import Ensemble, mean_probabilities
 from jaxens.ensemble.quality import all_logits
 from jaxens.errors import UserError
-from jaxens.evaluation.evaluation import Evaluation, QuestionResult
-from jaxens.evaluation.explainer import Explainer, check_model
-from jaxens.evaluation.protocol import describe
+from jaxens.evaluation.describing import describe
+from jaxens.evaluation.maps import Explainer, check_model
 from jaxens.evaluation.questions import Explained, Question, questions
+from jaxens.evaluation.results import Evaluation, QuestionResult
 from jaxens.evaluation.scoring import MethodScores, score_chance, score_question
 from jaxens.evaluation.settings import (
     PAPER_METHODS,

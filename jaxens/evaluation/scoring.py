@@ -14,7 +14,7 @@ from jaxens import metrics
 from jaxens.attribution import METHODS
 from jaxens.chunks import in_chunks_to_host
 from jaxens.data.source import Split
-from jaxens.evaluation.explainer import Explainer
+from jaxens.evaluation.maps import Explainer
 from jaxens.evaluation.questions import Question
 
 SCORED_AT_ONCE = 16  # images whose maps of all members are on the device at once, at least

@@ -8,7 +8,7 @@ from jaxens.attribution import METHODS, REDUCTIONS, VARIANTS
 from jaxens.errors import UserError
 from jaxens.evaluate import evaluate as evaluate_command
 from jaxens.evaluation import settings
-from jaxens.evaluation.protocol import make_protocol
+from jaxens.evaluation.describing import make_protocol
 from jaxens.evaluation.settings import Display, MethodSettings, group_methods, reduction
 from jaxens.metrics import METRICS, SIGNS, Protocol
 

@@ -11,7 +11,7 @@ from jaxens import attribution as attr
 from jaxens.data.schema import Task
 from jaxens.ensemble import Ensemble
 from jaxens.errors import UserError
-from jaxens.evaluation.explainer import Explainer, check_model
+from jaxens.evaluation.maps import Explainer, check_model
 from jaxens.evaluation.settings import MethodSettings
 from jaxens.models import build
 from jaxens.models.small import SmallResNet
