@@ -19,7 +19,7 @@ from jaxens.evaluation.questions import Question
 
 SCORED_AT_ONCE = 16  # images whose maps of all members are on the device at once, at least
 SCORED_BY_CHANCE = 128
-GAUSSIAN, RANDOM = "center Gaussian", "random map"
+GAUSSIAN, RANDOM = "centered Gaussian", "random map"
 CHANCE = {GAUSSIAN: "a Gaussian in the center", RANDOM: "a random map"}  # in a sentence
 AT_THRESHOLDS = ("iou", "precision", "recall")
 

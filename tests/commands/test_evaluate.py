@@ -141,7 +141,7 @@ def test_chance_is_scored_next_to_every_table(run, printed, rows, scores):
     assert {(k["question"], k["metric"]) for k in known} == {
         (r["question"], r["metric"]) for r in rows
     }
-    assert printed.count("chance: center Gaussian") == len(known) / 2
+    assert printed.count("chance: centered Gaussian") == len(known) / 2
     test = load(open_data(Run.open(run.folder).config.data).test)
     ids = list(scores["wing_pattern/images"])
     masks = test.mask(("wing",))[[test.ids.index(i) for i in ids]]
@@ -149,7 +149,7 @@ def test_chance_is_scored_next_to_every_table(run, printed, rows, scores):
     (row,) = (
         k
         for k in known
-        if (k["question"], k["metric"], k["map"]) == ("wing_pattern", "iou", "center Gaussian")
+        if (k["question"], k["metric"], k["map"]) == ("wing_pattern", "iou", "centered Gaussian")
     )
     np.testing.assert_allclose(float(row["mean"]), want, atol=1e-6)
 

@@ -182,7 +182,7 @@ def test_chance_is_the_score_of_a_centered_gaussian(split, evaluation):
     (row,) = (
         r
         for r in evaluation.chance.to_dicts()
-        if (r["metric"], r["map"]) == ("iou", "center Gaussian")
+        if (r["metric"], r["map"]) == ("iou", "centered Gaussian")
     )
     assert row["mean"] == pytest.approx(want, abs=1e-6)
     assert row["n"] == IMAGES

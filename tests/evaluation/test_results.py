@@ -36,7 +36,7 @@ def test_to_markdown_has_the_protocol_and_a_table_for_each_metric(evaluation):
         title = METHODS[row["method"]].title
         numbers = f"| {title} | {row['mean_individual']:.3f} |"
         assert numbers in text
-    assert text.count("chance: center Gaussian") == len(SCORED)
+    assert text.count("chance: centered Gaussian") == len(SCORED)
 
 
 def test_an_evaluation_saves_its_tables_figures_and_scores(evaluation, tmp_path):

@@ -45,7 +45,7 @@ def weight_gradient(
     def part_gradient(image: int | Array, row: int | Array) -> Array:
         corner = (0, image, row * geometry.strides[0], 0)
         pixels = lax.dynamic_slice(padded, corner, (channels, count, height, padded.shape[3]))
-        views = windows.shifted_views(geometry, pixels, shape, (rows, columns), leading_axes=2)
+        views = windows.window_views(geometry, pixels, shape, (rows, columns), leading_axes=2)
         part = lax.dynamic_slice(cotangent, (image, row, 0, 0), (count, rows, columns, out))
         return jnp.matmul(
             jnp.stack(views).reshape(-1, count * rows * columns),

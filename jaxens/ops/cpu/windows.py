@@ -44,7 +44,7 @@ def pad_widths(geometry: Geometry, images: Any, kernel: tuple[int, ...]) -> list
     ]
 
 
-def shifted_views(
+def window_views(
     geometry: Geometry,
     padded: Array,
     kernel: tuple[int, ...],
@@ -69,7 +69,7 @@ def to_rows(geometry: Geometry, images: Array, kernel: tuple[int, ...]) -> Array
     """Returns one row per window, [image * h * w, window height * window width * channel]."""
     n, *space = out_size(geometry, images, kernel)
     padded = jnp.pad(images, [(0, 0), *pad_widths(geometry, images, kernel), (0, 0)])
-    views = shifted_views(geometry, padded, kernel, space, leading_axes=1)
+    views = window_views(geometry, padded, kernel, space, leading_axes=1)
     return jnp.concatenate(views, axis=-1).reshape(math.prod((n, *space)), -1)
 
 
