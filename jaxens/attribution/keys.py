@@ -1,5 +1,7 @@
 """Random keys for each image and sample, so that the draws of an image depend on no other."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -44,7 +46,7 @@ def check_noise(samples: int, stdev: float | int) -> None:
         raise ValueError(f"stdev is {stdev}: give 0 or more, and no infinity")
 
 
-def as_typed_key(key: Keys) -> Key[Array, "..."]:
+def as_typed_key(key: Any) -> Key[Array, "..."]:
     """Returns a typed key from a typed or a raw one (`jax.random.PRNGKey`).
 
     Raises:

@@ -7,13 +7,15 @@ import sys
 
 import pytest
 
-RUN = "from jaxens.cli import parser, signals\nfrom jaxens.cli.console import say\n"
-WAIT = "def command():\n    say('ready')\n    signals.signal.pause()\nparser.run(command)"
-KEPT = """
+RUN = "import time\nfrom jaxens.cli import parser, signals\nfrom jaxens.cli.console import say\n"
+# Short sleeps: a signal that comes just before a long one would wait for its end.
+SLEEP = "while True: time.sleep(0.02)"
+WAIT = f"def command():\n    say('ready')\n    {SLEEP}\nparser.run(command)"
+KEPT = f"""
 def command():
     try:
         say('ready')
-        signals.signal.pause()
+        {SLEEP}
     except KeyboardInterrupt as stop:
         stop.add_note('epoch 3 is kept')
         raise
@@ -68,7 +70,7 @@ def test_an_ignored_hangup_stays_ignored():
 
 @pytest.mark.parametrize("words", [["-m", "jaxens.train"], ["-m", "jaxens", "train"]])
 def test_ctrl_c_while_a_command_imports_is_one_line(words, tmp_path):
-    slow = "import signal\nprint('ready', flush=True)\nsignal.pause()\n"
+    slow = f"import time\nprint('ready', flush=True)\n{SLEEP}\n"
     (tmp_path / "cyclopts.py").write_text(slow)
     assert ended(started(*words, path=tmp_path), signal.SIGINT) == (130, "jaxens: stopped\n")
 
