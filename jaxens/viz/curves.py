@@ -16,7 +16,7 @@ from jaxens.viz.texts import PLAIN, draw_legend, drawable
 ENSEMBLE, INDIVIDUAL = "tab:blue", "tab:red"  # as in Pazzani et al. 2022, Figure 5
 CHANCE, CHANCE_STYLES = "0.45", ("--", ":", "-.")
 LETTERS_PER_INCH = 14  # of a title
-LETTERS = 16  # of the name of a chance-level map
+LETTERS = 20  # of the name of a chance-level map
 TICKS = 4  # at most, of numbers of members
 
 
