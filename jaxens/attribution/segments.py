@@ -159,7 +159,7 @@ def _check_labels(segments: np.ndarray, count: int | None) -> int:
     low, high = int(segments.min(initial=0)), int(segments.max(initial=0))
     if low < 0:
         raise ValueError(f"segments has the label {low}: give labels from 0 on")
-    # Memory and time depend on the number of labels.
+    # A label without pixels costs as much memory and time as a segment.
     if count is None and high >= MANY and high + 1 > 2 * (number := len(np.unique(segments))):
         raise ValueError(
             f"segments has labels up to {high}, but only {number} segments: number them without "

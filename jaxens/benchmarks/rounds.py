@@ -22,7 +22,7 @@ class Timed:
         return statistics.median(self.rounds)
 
     def part(self, of: int) -> "Timed":
-        """Returns the time of one of the `of` equal parts of a call."""
+        """Returns the time of a call divided by `of`, for a call that does `of` equal things."""
         return Timed(self.first, tuple(seconds / of for seconds in self.rounds))
 
     @property

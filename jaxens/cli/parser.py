@@ -121,7 +121,7 @@ def _log_lines() -> Iterator[None]:
 
 
 class _OneLine(logging.Formatter):
-    """Shows a warning as one line, whatever the names in it hold."""
+    """Shows a warning as one line, also if a name in it contains line ends."""
 
     def format(self, record: logging.LogRecord) -> str:
         return shorten(super().format(record), LONGEST_LINE)

@@ -85,7 +85,7 @@ def _window(crop: Crop, width: int, height: int, box: Float32[np.ndarray, "4"]) 
 
 
 def _moved_inside(start: float, side: float, length: int) -> float:
-    """Returns the start of a window that is moved inside, or centered if it does not fit."""
+    """Returns where a window starts after it was moved into the image; centered if too large."""
     return min(max(start, 0), length - side) if side <= length else (length - side) / 2
 
 

@@ -118,6 +118,6 @@ def _files(path: Path) -> list[tuple[Path, Path | None]]:
 
 
 def _example(content: bytes) -> Example:
-    """Returns an image without labels and marks."""
+    """Returns an image without labels, masks, key points and box."""
     unknown = np.full((1, 4), np.nan, np.float32)
     return Example("", content, points=unknown[:0, :2], box=unknown[0])

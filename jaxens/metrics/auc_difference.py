@@ -6,15 +6,8 @@ import numpy as np
 from jaxtyping import Float, Integer
 from scipy import stats
 
-from jaxens.metrics.statistics import (
-    CONFIDENCE,
-    NAN,
-    RESAMPLES,
-    percentile_interval,
-    percentile_p,
-)
-
-AT_ONCE = 500  # resamples, which bounds memory
+from jaxens.metrics.crossed import resampled_means
+from jaxens.metrics.statistics import CONFIDENCE, NAN, percentile_interval, percentile_p
 
 
 @dataclass(frozen=True)
@@ -107,15 +100,7 @@ def bootstrap_auc(
     areas, differences = _areas(first, second, labels)
     if not differences.size or np.isnan(areas.difference):
         return areas
-    rng = np.random.default_rng(seed)
-    positives, negatives = differences.shape
-    means = []
-    for _ in range(RESAMPLES // AT_ONCE):
-        # How often a resample has each positive and each negative image.
-        of_positives = rng.multinomial(positives, np.full(positives, 1 / positives), AT_ONCE)
-        of_negatives = rng.multinomial(negatives, np.full(negatives, 1 / negatives), AT_ONCE)
-        means.append(np.sum((of_positives @ differences) * of_negatives, axis=1))
-    resampled = np.concatenate(means) / differences.size
+    resampled = resampled_means(differences, seed)
     low, high = percentile_interval(resampled)
     return replace(areas, low=low, high=high, p=percentile_p(resampled))
 

@@ -40,10 +40,11 @@ def compare_crossed(
 ) -> CrossedComparison:
     """Compares members with their ensemble by a bootstrap over images and members at once.
 
-    `compare` takes the members as given: it asks how sure the result is for other images. Here
-    it is asked for other images and other members, so that the interval is wider. Each resample
-    draws members and images independently, with replacement (the pigeonhole bootstrap of Owen
-    2007, which is conservative). The mean map is that of all members in each resample.
+    `compare` keeps the members fixed. Its interval says how much the result would vary with
+    other images. This interval says how much it would vary with other images and other members,
+    so it is wider. Each resample draws members and images independently, with replacement: the
+    pigeonhole bootstrap of Owen (2007), whose intervals are slightly too wide. The ensemble's
+    scores are those of the mean map of all members; they are not computed again for a resample.
 
     Args:
         individual: The members' scores, NaN where there is none.
@@ -65,26 +66,36 @@ def compare_crossed(
     differences = ensemble - individual
     differences = differences[:, ~np.isnan(differences).all(axis=0)]
     members, images = differences.shape
-    known = ~np.isnan(differences)
-    difference = float(differences[known].mean()) if known.any() else NAN
+    difference = float(np.nanmean(differences)) if differences.size else NAN
     low = high = p = NAN
     if members > 1 and images > 1:
-        means = _resampled_means(np.where(known, differences, 0), known, seed)
+        means = resampled_means(differences, seed)
         (low, high), p = percentile_interval(means), percentile_p(means)
     return CrossedComparison(members, images, difference, low, high, p)
 
 
-def _resampled_means(
-    differences: Float[np.ndarray, "member image"], known: np.ndarray, seed: int
+def resampled_means(
+    values: Float[np.ndarray, "row column"], seed: int
 ) -> Float[np.ndarray, " resample"]:
+    """Returns the means of resamples whose rows and columns are drawn independently.
+
+    Args:
+        values: At least one; NaN is left out of the means.
+        seed: The seed of the resamples.
+
+    Returns:
+        The means of 10,000 resamples; NaN where a resample has no value.
+    """
     rng = np.random.default_rng(seed)
-    members, images = differences.shape
+    rows, columns = values.shape
+    known = ~np.isnan(values)
+    values = np.where(known, values, 0)
     means = []
     for _ in range(RESAMPLES // AT_ONCE):
-        # How often a resample has each member and image.
-        of_members = rng.multinomial(members, np.full(members, 1 / members), AT_ONCE)
-        of_images = rng.multinomial(images, np.full(images, 1 / images), AT_ONCE)
-        total = np.sum((of_members @ differences) * of_images, axis=1)
-        count = np.sum((of_members @ known) * of_images, axis=1)
+        # How often a resample has each row and each column.
+        of_rows = rng.multinomial(rows, np.full(rows, 1 / rows), AT_ONCE)
+        of_columns = rng.multinomial(columns, np.full(columns, 1 / columns), AT_ONCE)
+        total = np.sum((of_rows @ values) * of_columns, axis=1)
+        count = np.sum((of_rows @ known) * of_columns, axis=1)
         means.append(np.divide(total, count, out=np.full(AT_ONCE, NAN), where=count > 0))
     return np.concatenate(means)

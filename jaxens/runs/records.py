@@ -81,7 +81,7 @@ def check(value: Any, kind: Any, where: str = "") -> None:
 
 
 def difference(one: Any, other: Any, where: str = "") -> str | None:
-    """Describes the first place in which two JSON values differ; None if there is none."""
+    """Returns the first difference of two JSON values, in words; None if they are equal."""
     if isinstance(one, Mapping) and isinstance(other, Mapping) and one.keys() == other.keys():
         pairs = [(f"{where}.{name}", one[name], other[name]) for name in one]
     elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):

@@ -1,4 +1,4 @@
-"""The sentences of an evaluation: what was left out and why, who wins, and which chance map."""
+"""An evaluation says what was left out and why, what scores better, and which chance map does."""
 
 import numpy as np
 import pytest

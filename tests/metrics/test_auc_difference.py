@@ -17,7 +17,7 @@ def draw(images=120, gain=0.6, seed=0):
 
 
 def placements(scores, labels):
-    """How a positive ranks among the negatives, and a negative among the positives."""
+    """The share of negatives below each positive, and of positives above each negative."""
     positive, negative = scores[labels == 1], scores[labels == 0]
 
     def psi(x, y):

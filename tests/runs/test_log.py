@@ -1,4 +1,4 @@
-"""A damaged line of the metrics log is named and left out, whatever bit has changed."""
+"""If any bit of a line of the metrics log has changed, the line is named and left out."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Texts of figures may be names from files: they are drawn as they are, whatever they hold."""
+"""Names from files are drawn in figures as they are, also with markup or control characters."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Reads the rows of CUB's tables. An error names the table, the row and the field."""
+"""Reads the rows of CUB's tables. An error message names the table, the row and the field."""
 
 import codecs
 import math
@@ -34,7 +34,7 @@ class Numbers:
     values: Float64[np.ndarray, "row value"]
 
     def wrong(self, index: int, what: str) -> NoReturn:
-        """Raises an error that names a row by its index among those that are not blank."""
+        """Raises an error that names the line of row `index`. Blank lines are no rows."""
         wrong(self.path, self.line(index), what)
 
     def line(self, index: int) -> int:

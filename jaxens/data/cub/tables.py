@@ -121,13 +121,13 @@ def find_root(folder: Path) -> Path:
 
 
 def find_segmentations(root: Path) -> Path | None:
-    """Returns the folder of the separate archive: in the folder of the data set, or next to it."""
+    """Returns the folder of segmentations: in the folder of the data set, or next to it."""
     folders = (root / "segmentations", root.parent / "segmentations")
     return next((path for path in folders if path.is_dir()), None)
 
 
 def table_files(root: Path) -> list[Path]:
-    """Returns the existing tables that `read` reads."""
+    """Returns the paths of the tables that `read` reads and that exist."""
     fixed = (IMAGES, CLASSES, SPECIES, SPLIT, BOXES, PARTS, PART_LOCS)
     paths = [root / name for name in fixed if (root / name).is_file()]
     attributes = (_attribute_file(root, name) for name in (ATTRIBUTES, BY_PHOTO, BY_CLASS))

@@ -115,7 +115,12 @@ class Canvas:
 
 
 def soften(cover: Coverage, radius: float) -> np.ndarray:
-    """Returns a coverage on the coarse grid, blurred by `radius` (a fraction of the image)."""
+    """Returns how much of each cell of a coarse grid is covered, blurred.
+
+    Args:
+        cover: How much of each pixel of the canvas is covered.
+        radius: The standard deviation of the blur, as a fraction of the image.
+    """
     image = Image.fromarray((cover * 255).astype(np.uint8))
     image = image.resize((GRID, GRID), Image.Resampling.BOX)
     return np.asarray(image.filter(ImageFilter.GaussianBlur(radius * GRID)), np.float32) / 255
