@@ -11,10 +11,11 @@ def stratified(
 ) -> Int[np.ndarray, "sampled"]:
     """Returns the rows of a random sample in which every label is as frequent as in the whole.
 
-    The images are ordered by the labels of the first task, equal ones by those of the second, and
-    so on, and at random where all are equal. The sample takes every n-th image of this order from
-    a random one on. So of each class of the first task it has as many images as its share, rounded
-    up or down; of the later tasks, about as many. Every image is equally likely to be taken.
+    The images are sorted by the labels of the first task, then by those of the second, and so on.
+    Images with equal labels are in random order. The sample takes every n-th image, and starts at
+    a random one. For the first task, the number of images of each class is its share of the
+    sample, rounded up or down. For later tasks, it is close to that. All images are equally
+    likely to be taken.
 
     Args:
         labels: By task: a class, or a 0 or 1 per class.

@@ -56,10 +56,9 @@ def from_line(line: bytes) -> dict[str, Any]:
     numbers = parse_json(line.decode())
     if not isinstance(numbers, dict):
         raise ValueError("it is no object")
-    # The first versions wrote no checksum.
     expected = numbers.pop("crc32", None)
     check(numbers, FinalLine if "test" in numbers else EpochLine)
-    if expected is not None and expected != _checksum(numbers):
+    if expected != _checksum(numbers):
         raise ValueError("its checksum differs")
     return numbers
 

@@ -52,7 +52,7 @@ class Provenance(Environment):
     data: str
     seed: NotRequired[int]
     weights: NotRequired[InitialWeights | None]
-    files: NotRequired[dict[str, str]]
+    files: dict[str, str]
     resumed: NotRequired[list[Resumed]]
 
 

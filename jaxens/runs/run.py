@@ -306,7 +306,7 @@ def _read_record(folder: Path) -> Provenance:
     """Reads a run's provenance, and compares the checksums in it with its files."""
     path = folder / "provenance.json"
     record = read_json(path, Provenance, RESTORE)
-    for name, expected in record.get("files", {}).items():
+    for name, expected in record["files"].items():
         if name in ("config.toml", "info.json") and checksum(read_text(folder / name)) != expected:
             raise UserError(
                 f"{folder / name} was changed after the run began (its checksum is not that in "

@@ -24,9 +24,9 @@ def test_a_line_is_read_as_it_was_written(numbers):
     assert json.dumps(read) == json.dumps(numbers)  # NaN differs from itself
 
 
-def test_a_line_without_a_checksum_is_read():
-    """The first versions wrote none."""
-    assert json.dumps(from_line(json.dumps(EPOCH).encode())) == json.dumps(EPOCH)
+def test_a_line_without_a_checksum_is_damaged():
+    with pytest.raises(ValueError, match="its checksum differs"):
+        from_line(json.dumps(EPOCH).encode())
 
 
 def test_no_flipped_bit_changes_a_line_silently():
