@@ -24,8 +24,10 @@ parser.run(command)
 
 
 def started(*words, path=""):
-    # A shell that starts tests in the background ignores Ctrl-C, and children inherit that.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Tests in the background of a shell ignore Ctrl-C, those under nohup a hangup, and children
+    # inherit that.
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
     try:
         return subprocess.Popen(
             [sys.executable, *words],
@@ -35,7 +37,8 @@ def started(*words, path=""):
             env=os.environ | {"PYTHONPATH": os.pathsep.join([str(path), *filter(None, sys.path)])},
         )
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def ended(process, number):
