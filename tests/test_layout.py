@@ -20,6 +20,7 @@ GROUND = {
     "names",
     "sharding",
     "tables",
+    "targets",
 }  # files at the top that every room may import
 
 

@@ -40,8 +40,8 @@ from jaxens.attribution.smooth import (
     var_grad,
     var_grad_from_draws,
 )
-from jaxens.attribution.targets import Contrast, Targets, select
 from jaxens.chunks import in_chunks
+from jaxens.targets import Contrast, Targets, select
 
 __all__ = [
     "METHODS",

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from jaxens.arrays import as_images, to_float32
 from jaxens.attribution.gradient import Model, cast_inputs, gradients
-from jaxens.attribution.targets import Targets
+from jaxens.targets import Targets
 
 
 def grad_cam(

@@ -17,7 +17,7 @@ from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Bool, Float
 
 from jaxens.arrays import as_images, to_float32
-from jaxens.attribution.targets import Targets, select
+from jaxens.targets import Targets, select
 
 Model = Callable[[Array], Array]
 

@@ -20,7 +20,7 @@ from jaxens.attribution.gradcam import grad_cam
 from jaxens.attribution.gradient import Model, image_gradients
 from jaxens.attribution.relus import GUIDED, count_guided, likely_relus
 from jaxens.attribution.resize import resize
-from jaxens.attribution.targets import Targets
+from jaxens.targets import Targets
 
 CAPPED = "jnp.minimum(guided_relu(x), 6)"  # without the cap, the logits would be others
 

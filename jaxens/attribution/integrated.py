@@ -9,9 +9,9 @@ from jaxtyping import Float, Real
 from jaxens.arrays import as_images, broadcast_to_images, to_float32
 from jaxens.attribution.gradient import Model, cast_inputs, scores, sum_of_gradients
 from jaxens.attribution.quadrature import nodes_and_weights
-from jaxens.attribution.targets import Targets
 from jaxens.chunks import in_chunks
 from jaxens.sharding import shard_as
+from jaxens.targets import Targets
 
 
 def integrated_gradients(

@@ -29,9 +29,9 @@ from jaxens.attribution.lime_variants import (
     variant_named,
 )
 from jaxens.attribution.segments import as_segments, segments_to_map
-from jaxens.attribution.targets import Targets, select
 from jaxens.chunks import in_chunks
 from jaxens.sharding import shard_as, with_auto_axes
+from jaxens.targets import Targets, select
 
 
 def lime(

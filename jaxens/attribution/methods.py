@@ -19,7 +19,7 @@ from jaxens.attribution.reduce import REDUCTIONS
 from jaxens.attribution.resize import resize
 from jaxens.attribution.shap import gradient_shap
 from jaxens.attribution.smooth import smooth_grad, var_grad
-from jaxens.attribution.targets import Targets
+from jaxens.targets import Targets
 
 
 class Network(NamedTuple):

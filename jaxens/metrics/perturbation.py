@@ -18,7 +18,8 @@ from jaxens.metrics import targets as targeting
 from jaxens.metrics.blur import blur
 from jaxens.metrics.inputs import ArrayLike, Images
 from jaxens.metrics.normalize import has_contrast
-from jaxens.metrics.targets import Output, Targets
+from jaxens.metrics.targets import Output
+from jaxens.targets import Targets
 
 Model = Callable[[Array], Array]
 Maps = Num[ArrayLike, "image height width"]
@@ -70,9 +71,8 @@ def insertion(
         logits_fn: Maps images [image, height, width, channel] to logits [image, class].
         images: Images as the model takes them.
         maps: One value per pixel; the larger, the earlier the pixel is changed.
-        targets: A class for all images, or one for each; an object with the fields `target` and
-            `against`, such as `attribution.Contrast`; or a function from logits [image, class]
-            to [image]. Use the target that the maps explain.
+        targets: A class for all images, or one for each; an `attribution.Contrast`; or a function
+            from logits [image, class] to [image]. Use the target that the maps explain.
         baselines: Broadcasts to the images. None means `blur(images)`, because on a constant
             baseline every inserted region adds sharp edges.
         steps: How many times pixels are changed. Costs `steps` + 1 forward passes per image.
@@ -146,7 +146,7 @@ def _perturb(
         logits = logits_fn(points.reshape(-1, *start.shape[1:]))
         _check_logits(logits, len(start) * len(counts))
         logits = to_float32(logits).reshape(len(start), len(counts), -1)
-        return to_float32(targeting.select(logits, targets, output))
+        return to_float32(targeting.measure(logits, targets, output))
 
     curve = in_chunks(values, chunk, changed, out_axis=1)
     curve = jnp.where(has_contrast(maps)[:, None], curve, jnp.nan)

@@ -11,7 +11,7 @@ from jaxens.attribution.gradient import Model
 from jaxens.attribution.lime import lime, lime_draws, lime_from_draws, lime_weights
 from jaxens.attribution.lime_variants import VARIANTS
 from jaxens.attribution.segments import segments_to_map
-from jaxens.attribution.targets import Contrast
+from jaxens.targets import Contrast
 from tests.attribution import cnn
 from tests.attribution.lime_cases import COUNT, IMAGES, KEY, KEYS, MASKS, SEGMENTS
 

@@ -15,7 +15,7 @@ from lime import lime_image
 from jaxens.attribution.lime import lime_from_draws
 from jaxens.attribution.lime_variants import VARIANTS
 from jaxens.attribution.segments import grid
-from jaxens.attribution.targets import Contrast
+from jaxens.targets import Contrast
 from tests.attribution import cnn
 from tests.reference import networks, twins
 

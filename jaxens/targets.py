@@ -1,4 +1,4 @@
-"""What is explained: one raw logit per image, or a function of an image's logits."""
+"""What is explained or measured: one raw logit per image, or a function of an image's logits."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -15,7 +15,7 @@ Classes = Integer[ArrayLike, ""] | Integer[ArrayLike, "image"] | Sequence[ArrayL
 
 
 class Contrast(NamedTuple):
-    """Explains why `target` rather than `against`: the difference of their logits.
+    """Two classes: explains why `target` rather than `against`, by the difference of their logits.
 
     It is a pytree, so that it passes through `jit` and `vmap`.
 
@@ -47,6 +47,7 @@ def select(logits: Float[Array, "image class"], targets: Targets) -> Float[Array
     Raises:
         ValueError: For a class that does not exist, or targets of another type or shape.
     """
+    check_targets(targets, len(logits))
     if isinstance(targets, Contrast):
         target = _pick(logits, targets.target, "targets.target")
         return target - _pick(logits, targets.against, "targets.against")
@@ -61,29 +62,49 @@ def select(logits: Float[Array, "image class"], targets: Targets) -> Float[Array
     return _pick(logits, targets, "targets")
 
 
+def check_targets(targets: Targets, images: int) -> None:
+    """Checks types and shapes, which needs no call of the model.
+
+    Raises:
+        ValueError: If classes are not integers, or their number is neither one nor `images`.
+    """
+    if isinstance(targets, Contrast):
+        _check_classes(targets.target, images, "targets.target")
+        _check_classes(targets.against, images, "targets.against")
+    elif not callable(targets):
+        _check_classes(targets, images, "targets")
+
+
+def _check_classes(classes: ArrayLike | Sequence[ArrayLike], images: int, name: str) -> None:
+    """Checks before any cast, which would turn 1.5 into class 1."""
+    leaves = jax.tree.leaves(classes)
+    dtypes = {getattr(leaf, "dtype", np.dtype(type(leaf))) for leaf in leaves}
+    if not dtypes or not all(jnp.issubdtype(dtype, jnp.integer) for dtype in dtypes):
+        types = ", ".join(sorted(str(dtype) for dtype in dtypes)) or type(classes).__name__
+        raise ValueError(
+            f"{name} has type {types}: give one class, or one for each image, as an integer or "
+            f"an array of {images} integers"
+        )
+    shape = (len(classes),) if isinstance(classes, Sequence) else np.shape(classes)
+    if shape not in ((), (images,)):
+        raise ValueError(
+            f"{name} has shape {shape} for {images} images: give one class, or one for each "
+            f"image, shape ({images},)"
+        )
+
+
 def _pick(
     logits: Float[Array, "image class"], classes: ArrayLike | Sequence[ArrayLike], name: str
 ) -> Float[Array, "image"]:
-    images, count = logits.shape
-    if not isinstance(classes, Array):
-        # In a list, `jit` has replaced numbers by tracers.
-        traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(classes))
-        classes = jnp.asarray(classes) if traced else np.asarray(classes)
-    if not jnp.issubdtype(classes.dtype, jnp.integer):
-        raise ValueError(f"{name} has type {classes.dtype}: give integers")
-    if np.shape(classes) not in ((), (images,)):
-        raise ValueError(
-            f"{name} has shape {np.shape(classes)} for {images} images: give one class, or one "
-            f"for each image, shape ({images},)"
-        )
-    if not isinstance(classes, jax.core.Tracer):
+    count = logits.shape[1]
+    if not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(classes)):
         _check_range(np.asarray(classes), count, name)
-    index = jnp.broadcast_to(jnp.asarray(classes, jnp.int32), (images,))
+    index = jnp.broadcast_to(jnp.asarray(classes, jnp.int32), logits.shape[:1])
     picked = jnp.take_along_axis(logits, index[:, None], axis=1, mode="clip")[:, 0]
     return jnp.where((index >= 0) & (index < count), picked, jnp.nan)
 
 
-def _check_range(classes: np.ndarray, count: int, name: str) -> None:
+def _check_range(classes: Integer[np.ndarray, "..."], count: int, name: str) -> None:
     wrong = np.flatnonzero((classes < 0) | (classes >= count))
     if wrong.size:
         where = f" (image {wrong[0]})" if classes.ndim else ""
