@@ -8,7 +8,8 @@ from jaxtyping import Float
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from jaxens.cli.console import console, say
-from jaxens.cli.progress import Callback, bar
+from jaxens.cli.progress import bar
+from jaxens.data.progress import Progress as Callback
 from jaxens.ensemble.quality import Quality
 from jaxens.names import shorten
 from jaxens.runs.watch import Watch

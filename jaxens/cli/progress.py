@@ -2,14 +2,14 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from jaxens.data.progress import Progress as Callback
 from jaxens.names import shorten
 
-Callback = Callable[[str, int, int], None]  # what is done, how much, of how much
 DELAY = 1.0  # seconds before a bar is shown
 LETTERS = 100  # of a description
 

@@ -26,7 +26,8 @@ def read_tensors(path: Path) -> Mapping[str, np.ndarray]:
         if path.suffix == ".safetensors":
             return safetensors.numpy.load_file(path)
         if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as file:
+            # NumPy does not close a damaged file that it has opened itself.
+            with path.open("rb") as content, np.load(content, allow_pickle=False) as file:
                 return dict(file)
         if path.suffix in (".pth", ".pt"):
             return _read_pytorch(path)

@@ -231,14 +231,16 @@ def test_what_a_killed_start_left_is_removed_by_the_next(tmp_path):
     dead.wait()
     (tmp_path / f".run.{dead.pid}").mkdir()
     (tmp_path / f".run.{dead.pid}" / "info.json").touch()
-    Run.create(tmp_path / "run", CONFIG, INFO, data="0123")
+    run = Run.create(tmp_path / "run", CONFIG, INFO, data="0123")
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    run.close()
 
 
 def test_one_process_at_a_time_trains_a_run(tmp_path, folder):
     new = Run.create(tmp_path / "new", CONFIG, INFO, data="0123")
     with pytest.raises(UserError, match=f"another process writes into {new.folder}"):
         Run.resume(new.folder, CONFIG, INFO, "0123")
+    new.close()
     first = Run.resume(folder, CONFIG, INFO, "0123")
     with pytest.raises(UserError, match=f"another process writes into {folder}"):
         Run.resume(folder, CONFIG, INFO, "0123")
@@ -270,6 +272,7 @@ def test_data_are_prepared_nowhere_but_where_the_user_says(tmp_path):
     with pytest.raises(UserError, match=r"config.toml names .*theirs .*: add --cache-dir"):
         data_of(run)
     assert not (tmp_path / "theirs").exists()
+    run.close()
 
 
 def test_a_config_with_all_keys_is_complete_without_its_empty_lists(tmp_path):
