@@ -55,7 +55,7 @@ def select(logits: Float[Array, "image class"], targets: Targets) -> Float[Array
         numbers = targets(logits)
         if np.shape(numbers) != logits.shape[:1]:
             raise ValueError(
-                f"targets, as a function, returned shape {np.shape(numbers)} for logits of shape "
+                f"the function given as targets returned shape {np.shape(numbers)} for logits "
                 f"{logits.shape}: return one number per image, shape {logits.shape[:1]}"
             )
         return numbers
@@ -109,6 +109,6 @@ def _check_range(classes: Integer[np.ndarray, "..."], count: int, name: str) -> 
     if wrong.size:
         where = f" (image {wrong[0]})" if classes.ndim else ""
         raise ValueError(
-            f"{name} names class {classes.flat[wrong[0]]}{where}, but the model has {count}: give "
-            f"0 to {count - 1}, and leave out images without a label"
+            f"{name} names class {classes.flat[wrong[0]]}{where}, but the model has {count} "
+            f"classes: give 0 to {count - 1}, and leave out images without a label"
         )

@@ -60,8 +60,8 @@ def guided_backprop(
         targets: What to explain, see `select`.
 
     Returns:
-        Signed attributions. ReLUs pass only positive gradients, but the layers before the first
-        ReLU pass both signs.
+        Attributions of both signs, because the layers before the first ReLU pass both. Their sign
+        says little: reduce channels by `max_abs`, and score the maps as unsigned ones.
 
     Raises:
         ValueError: If the model contains no `guided_relu`, see `check_guided`, or if an argument
@@ -95,7 +95,7 @@ def guided_grad_cam(
             Captum "nearest".
 
     Returns:
-        Signed attributions.
+        Attributions, to be read as those of `guided_backprop`.
 
     Raises:
         ValueError: As `guided_backprop`, and if `head_fn` contains `guided_relu`: Grad-CAM takes

@@ -136,7 +136,7 @@ def lime_from_draws(
     probabilities: Model | None = None,
     chunk: int | None = None,
 ) -> Float[Array, "image height width"]:
-    """Returns `lime` for given masks.
+    """Returns the maps of `lime` for masks that were drawn before, by `lime_draws`.
 
     Args:
         logits_fn: From images to logits [image, class].

@@ -16,7 +16,7 @@ from jaxtyping import Float, Integer, Real
 
 from jaxens.arrays import as_whole
 
-MANY = 1000  # labels: from this on, at least half of them must have pixels
+MANY = 1000  # with at least so many labels, half of them must have pixels
 
 
 def grid(height: int, width: int, cells: int) -> Integer[np.ndarray, "height width"]:

@@ -18,7 +18,7 @@ INFO = Info("Photos", (Task.multiclass("any", ("yes", "no")),))
 
 
 def photo(number: int) -> bytes:
-    """Returns a JPEG of about 90 KB, with coarse and fine noise as a photo has detail."""
+    """Returns a JPEG of about 90 KB. Noise at several scales imitates a photo's detail."""
     rng = np.random.default_rng(number)
     pixels = np.full((HEIGHT, WIDTH, 3), 128.0)
     for octave in range(1, 8):

@@ -107,4 +107,4 @@ def by_opencv(encoded: bytes, size: int) -> UInt8[np.ndarray, "size size 3"]:
     top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
     square = image[top : top + side, left : left + side]
     small = cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA)
-    return cv2.cvtColor(small, cv2.COLOR_BGR2RGB)  # older versions can't decode to RGB
+    return cv2.cvtColor(small, cv2.COLOR_BGR2RGB)  # OpenCV before 4.10 can't decode to RGB

@@ -37,7 +37,7 @@ Name = TypeVar("Name", bound=Hashable)
 
 
 def in_turn(sides: Mapping[Name, Callable[[], object]], rounds: int) -> dict[Name, Timed]:
-    """Times all functions in each of several rounds, after a first call of each.
+    """Calls each function once. Then times all of them in each round.
 
     A function that takes less than `MIN_SECONDS` is called several times per round, without
     waiting between calls, as in a training loop. A round waits for results with

@@ -35,7 +35,7 @@ def open_photo(content: bytes) -> Image.Image:
         if photo.format not in ("JPEG", "MPO", "PNG", "WEBP"):
             photo.load()  # Pillow turns a TIFF upright only now, which changes its size
     if photo.mode in ("I", "F"):
-        raise PhotoError(f"has values of no known range (mode {photo.mode}): convert it to 8 bits")
+        raise PhotoError("has 32-bit values of unknown range: convert it to 8 bits")
     return photo
 
 
@@ -70,7 +70,7 @@ def decode_gray(content: bytes) -> UInt8[np.ndarray, "height width"]:
     with _pillow_errors():
         rgb = np.asarray(_on(photo, _BLACK))
     if (rgb != rgb[..., :1]).any():
-        raise PhotoError("has colors")
+        raise PhotoError("has colors: save it as a gray image")
     return rgb[..., 0]
 
 
@@ -116,7 +116,7 @@ def _pillow_errors() -> Iterator[None]:
         most = 2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6
         raise PhotoError(f"has more than {most:.0f} megapixels: make it smaller") from None
     except Exception:
-        raise PhotoError("is damaged") from None
+        raise PhotoError("is damaged: save it again") from None
 
 
 @contextmanager

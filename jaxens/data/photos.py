@@ -28,7 +28,7 @@ class Photos:
         names: Paths of photos, or ids of a data set.
         images: RGB.
         places: One integer per image; random numbers drawn for it depend on this.
-        sha256: Hashes of the encoded images.
+        sha256: Hashes of the encoded images, or of the pixels of arrays.
         truth: Their labels and marks, if they are images of a data set.
     """
 

@@ -147,8 +147,8 @@ def for_members(function: Callable[..., Any], *, vmapped: bool) -> Callable[...,
 
     Args:
         function: A function of one member's variables (and other arrays).
-        vmapped: Whether to use `jax.vmap`, which computes once what is the same for all members,
-            such as the features of a shared trunk. If not, `over_members` uses a loop on a CPU.
+        vmapped: True: `jax.vmap`, which computes shared work, such as the features of a frozen
+            trunk, once. False: `over_members`, which is a loop on a CPU.
     """
 
     def of_all(*args: Any) -> Any:

@@ -8,7 +8,7 @@ from jaxens.data.schema import Info
 from jaxens.data.source import Split
 from jaxens.names import shorten
 
-LETTERS = 24  # of a label
+LETTERS = 24  # of a label; longer ones are cut
 
 
 def split_figure(split: Split, title: str) -> Figure:

@@ -236,7 +236,7 @@ def _names(rows: Int[np.ndarray, "row"], photos: Photos) -> str:
 
 
 def find_task(tasks: tuple[Task, ...], name: str | None) -> Task:
-    """Returns the task of this name, or the first one without a name.
+    """Returns the task of this name. If no name is given, returns the first task.
 
     Raises:
         UserError: If there is no such task.

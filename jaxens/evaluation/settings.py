@@ -71,8 +71,7 @@ class MethodSettings:
     seed: int = 0
     """seed of everything random"""
     images_at_once: int | None = None
-    """members times images in one call of the model, but at least a 16th of a method's steps or
-    samples; changes no map (default: what fits the memory)"""
+    """members times images in one call of the model; changes no map (default: what fits)"""
 
     def __post_init__(self) -> None:
         for flag in ("steps", "shap_samples", "noise_samples", "lime_samples", "images_at_once"):

@@ -25,7 +25,7 @@ def with_trunk(member: Any, trunk: Any) -> dict[str, Any]:
 def embed(
     model: Classifier, trunk: Any, images: Float[Array, "*lead height width 3"]
 ) -> Float[Array, "*lead channel"]:
-    """Returns the pooled features of images by a frozen trunk, the same for all members.
+    """Returns the pooled features that a frozen trunk gives for images. All members share them.
 
     Args:
         model: The model of one member.

@@ -52,7 +52,7 @@ class Checkpoints:
         self.folder = folder
         self.chosen = ""
         self._read_back = False
-        self._contents: dict[int, Contents] = {}  # of those that were read or written
+        self._contents: dict[int, Contents] = {}  # by epoch, once read or written
         self._manager = ocp.CheckpointManager(
             folder.absolute(),
             options=ocp.CheckpointManagerOptions(

@@ -236,7 +236,7 @@ def check_path(folder: Path) -> None:
     characters in the path it finds none, and no checkpoint could be read again.
 
     Raises:
-        UserError: If they can't.
+        UserError: If the path contains `*`, `?` or `[`.
     """
     for path in (folder.absolute(), folder.resolve()):
         if found := sorted(set("*?[") & set(str(path))):

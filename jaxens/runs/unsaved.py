@@ -7,7 +7,7 @@ from jaxens.training.settings import Config
 
 
 class UnsavedRun:
-    """Has the methods of a `Run` and of its `Checkpoints`, and writes nothing."""
+    """Offers what training needs of a `Run` and its `Checkpoints`. It writes nothing."""
 
     folder = None
 

@@ -23,7 +23,7 @@ from jaxens.training.step import Batch
 
 Step = Callable[[State, Batch, Array], tuple[State, Array]]
 
-_WAITING = 2  # streamed batches on the device ahead of the step
+_WAITING = 2  # batches that are copied to the device before they are needed
 
 
 class Feed(Protocol):

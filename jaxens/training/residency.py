@@ -10,7 +10,8 @@ def fits_on_device(resident: Literal["auto", "yes", "no"], nbytes: int) -> bool:
     """Returns whether the training set should be kept on the device.
 
     Args:
-        resident: "yes", "no", or "auto": if it takes at most a quarter of the device's memory.
+        resident: "yes", "no", or "auto": if it takes at most a quarter of the device's memory, or a
+            gigabyte on a CPU, where images can also be read from the prepared files.
         nbytes: Size of the training set, bytes.
     """
     if resident != "auto":

@@ -35,7 +35,7 @@ def test_one_number_per_image_is_explained(targets: attr.Targets, selected: list
 @pytest.mark.parametrize(
     ("targets", "message"),
     [
-        (3, "targets names class 3, but the model has 3: give 0 to 2"),
+        (3, "targets names class 3, but the model has 3 classes: give 0 to 2"),
         (-1, "targets names class -1,"),
         (np.array([0, 3]), r"targets names class 3 \(image 1\)"),
         (jnp.array([-1, 0]), r"targets names class -1 \(image 0\)"),

@@ -232,10 +232,13 @@ def test_a_bfloat16_model_gets_bfloat16_images_and_is_measured_in_float32():
         ({"targets": np.array([0, 1])}, r"targets has shape \(2,\) for 3 images"),
         (
             {"targets": np.array([0, 4, 1])},
-            "has 4: give 0 to 3, and leave out images",
+            "has 4 classes: give 0 to 3, and leave out images",
         ),
         ({"targets": -1}, "class -1"),
-        ({"targets": Contrast(2, 4)}, r"targets\.against names class 4, but the model has 4"),
+        (
+            {"targets": Contrast(2, 4)},
+            r"targets\.against names class 4, but the model has 4 classes",
+        ),
         ({"targets": Contrast(1.5, 2)}, r"targets\.target has type float64: give one class"),
         ({"targets": Contrast([2, 3], 1)}, r"targets\.target has shape \(2,\) for 3 images"),
         ({"targets": lambda logits: logits}, r"returned shape \(3, 4\) .* shape \(3,\)"),

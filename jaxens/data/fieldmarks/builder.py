@@ -109,7 +109,7 @@ def prepare(
     counts: Mapping[str, int] = COUNTS,
     progress: Progress = no_progress,
 ) -> tfds.core.DatasetBuilder:
-    """Draws the images on all cores unless they exist, and opens them.
+    """Opens the prepared images. Draws them first, on all cores, if they do not exist.
 
     Scripts that call this need `if __name__ == "__main__":`, as with every process pool.
 

@@ -15,11 +15,14 @@ from jax import Array, lax
 
 from jaxens.ops.geometry import Geometry
 
-ROOM = 5 * 2**20  # bytes that all windows may take, for up to `OUTPUTS` output channels
-OUTPUTS = 128  # more output channels may take proportionally more bytes
-IMAGE_ROOM = 40 * 2**20  # the same for windows of the input images, up to `IMAGE_CHANNELS`
+# The most bytes of all windows: `ROOM` for up to `OUTPUTS` output channels, and in proportion for
+# more channels. Windows of images, which have at most `IMAGE_CHANNELS` channels, have more room.
+ROOM = 5 * 2**20
+OUTPUTS = 128
+IMAGE_ROOM = 40 * 2**20
 IMAGE_CHANNELS = 4
-FEW_PIXELS = 4  # results so small always use windows: a direct convolution is 10 times slower
+# Results of at most so many pixels always use windows: a direct convolution takes 10 times as long.
+FEW_PIXELS = 4
 
 
 def out_size(geometry: Geometry, images: Any, kernel: tuple[int, ...]) -> tuple[int, int, int]:
