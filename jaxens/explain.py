@@ -67,7 +67,7 @@ def explain(
     from jaxens.cli.compilation import use_cache
     from jaxens.cli.console import say, uncut
     from jaxens.cli.progress import bar
-    from jaxens.evaluation import explained, explaining
+    from jaxens.evaluation import explaining, explanation
     from jaxens.evaluation.captions import folder_name
     from jaxens.evaluation.maps import background_images
     from jaxens.evaluation.predictions import choose_targets
@@ -92,11 +92,11 @@ def explain(
     of_split = None if photos else (split or "test") + ("-ids" if ids else "")
     folder = out or run / folder_name(subject, of_split, target, against)
     origin = run.resolve().name, opened.checkpoints.chosen
-    provenance = explained.provenance(
+    provenance = explanation.provenance(
         ensemble, subject, list(methods), settings, background, *origin
     )
     with lock(folder), bar() as progress:
-        explained.check_folders(folder, provenance)
+        explanation.check_folders(folder, provenance)
         result = explaining.explain_subject(
             ensemble,
             subject,

@@ -1,7 +1,7 @@
-"""What is explained or measured: one raw logit per image, or a function of an image's logits."""
+"""What a model returns, and what of it is explained or measured: one number per image."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,7 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float, Integer
 
+Model = Callable[[Array], Array]  # from images [image, height, width, channel] to logits
 # One class for every image, or one for each.
 Classes = Integer[ArrayLike, ""] | Integer[ArrayLike, "image"] | Sequence[ArrayLike]
 
@@ -112,3 +113,28 @@ def _check_range(classes: Integer[np.ndarray, "..."], count: int, name: str) -> 
             f"{name} names class {classes.flat[wrong[0]]}{where}, but the model has {count} "
             f"classes: give 0 to {count - 1}, and leave out images without a label"
         )
+
+
+def as_logits(logits: Any, images: int) -> Float[Array, "image class"]:
+    """Returns what a model returned as an array.
+
+    Raises:
+        ValueError: Unless it is an array of floats [image, class] for this number of images.
+    """
+    shape = getattr(logits, "shape", None)
+    if shape is None:
+        raise ValueError(
+            f"the model returned a {type(logits).__name__} for {images} images: return the array "
+            f"of the logits to explain, shape ({images}, classes)"
+        )
+    if len(shape) != 2 or shape[0] != images:
+        raise ValueError(
+            f"the model returned shape {shape} for {images} images: return logits "
+            f"of shape ({images}, classes)"
+        )
+    if not jnp.issubdtype(logits.dtype, jnp.floating) or not shape[1]:
+        raise ValueError(
+            f"the model returned type {logits.dtype}, shape {shape}: return the raw logits of at "
+            "least one class, as floating-point numbers"
+        )
+    return jnp.asarray(logits)

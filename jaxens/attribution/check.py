@@ -11,10 +11,10 @@ from jaxtyping import Bool, Float, Float64
 
 from jaxens.arrays import as_images, to_float32
 from jaxens.attribution.gradcam import as_features
-from jaxens.attribution.gradient import Model, as_logits
 from jaxens.attribution.guided import CAPPED, check_guided
 from jaxens.attribution.methods import Network
 from jaxens.attribution.relus import count_guided
+from jaxens.targets import Model, as_logits
 
 # Tolerances, as shares of an image's largest logit. If only the other images change, not even
 # rounding does. At another place in the batch, and in another program, sums may have another

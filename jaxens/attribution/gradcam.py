@@ -8,8 +8,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from jaxens.arrays import as_images, to_float32
-from jaxens.attribution.gradient import Model, cast_inputs, gradients
-from jaxens.targets import Targets
+from jaxens.attribution.gradient import cast_inputs, gradients
+from jaxens.targets import Model, Targets
 
 
 def grad_cam(

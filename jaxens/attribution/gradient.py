@@ -6,8 +6,6 @@ the user's images; maps and sums are in float32 or float64.
 """
 
 import functools
-from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,9 +15,7 @@ from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Bool, Float
 
 from jaxens.arrays import as_images, to_float32
-from jaxens.targets import Targets, select
-
-Model = Callable[[Array], Array]
+from jaxens.targets import Model, Targets, as_logits, select
 
 
 def saliency(
@@ -102,7 +98,7 @@ def _slopes(
     logits_fn: Model, points: Float[Array, "image point ..."], targets: Targets
 ) -> tuple[Float[Array, "image point ..."], Float[Array, "image point"]]:
     def total(points: Array) -> tuple[Array, Array]:
-        values = scores(logits_fn, points, targets)
+        values = explained_values(logits_fn, points, targets)
         return values.sum(), values
 
     return jax.grad(total, has_aux=True)(points)
@@ -113,7 +109,7 @@ def _nan_where(undefined: Bool[Array, "..."], slopes: Float[Array, "..."]) -> Fl
     return jnp.where(whole_maps, jnp.nan, slopes)
 
 
-def scores(
+def explained_values(
     logits_fn: Model,
     points: Float[Array, "image point ..."],
     targets: Targets,
@@ -129,28 +125,3 @@ def scores(
 def cast_inputs(model: Model, dtype: DTypeLike) -> Model:
     """Returns the model with its input cast to a type, which is the type of the user's images."""
     return lambda images: model(images.astype(dtype))
-
-
-def as_logits(logits: Any, images: int) -> Float[Array, "image class"]:
-    """Returns what a model returned as an array.
-
-    Raises:
-        ValueError: Unless it is an array of floats [image, class] for this number of images.
-    """
-    shape = getattr(logits, "shape", None)
-    if shape is None:
-        raise ValueError(
-            f"the model returned a {type(logits).__name__}: return the array of the logits to "
-            f"explain, shape ({images}, classes)"
-        )
-    if len(shape) != 2 or shape[0] != images:
-        raise ValueError(
-            f"the model returned shape {shape} for {images} images: return logits "
-            f"of shape ({images}, classes)"
-        )
-    if not jnp.issubdtype(logits.dtype, jnp.floating) or not shape[1]:
-        raise ValueError(
-            f"the model returned type {logits.dtype}, shape {shape}: return the raw logits of at "
-            "least one class, as floating-point numbers"
-        )
-    return jnp.asarray(logits)

@@ -17,10 +17,10 @@ from jaxtyping import Bool, Float
 
 from jaxens.arrays import as_images
 from jaxens.attribution.gradcam import grad_cam
-from jaxens.attribution.gradient import Model, image_gradients
+from jaxens.attribution.gradient import image_gradients
 from jaxens.attribution.relus import GUIDED, count_guided, likely_relus
 from jaxens.attribution.resize import resize
-from jaxens.targets import Targets
+from jaxens.targets import Model, Targets
 
 CAPPED = "jnp.minimum(guided_relu(x), 6)"  # without the cap, the logits would be others
 

@@ -7,11 +7,11 @@ from jax.typing import ArrayLike
 from jaxtyping import Float, Real
 
 from jaxens.arrays import as_images, broadcast_to_images, to_float32
-from jaxens.attribution.gradient import Model, cast_inputs, scores, sum_of_gradients
+from jaxens.attribution.gradient import cast_inputs, explained_values, sum_of_gradients
 from jaxens.attribution.quadrature import nodes_and_weights
 from jaxens.chunks import in_chunks
 from jaxens.sharding import shard_as
-from jaxens.targets import Targets
+from jaxens.targets import Model, Targets
 
 
 def integrated_gradients(
@@ -101,7 +101,7 @@ def convergence_delta(
     images = as_images(images)
     model, images = cast_inputs(logits_fn, images.dtype), to_float32(images)
     ends = jnp.stack([as_baselines(baselines, images), images], axis=1)
-    at_baseline, at_image = scores(model, ends, targets).T
+    at_baseline, at_image = explained_values(model, ends, targets).T
     return jnp.asarray(attributions).sum(axis=(1, 2, 3)) - (at_image - at_baseline)
 
 

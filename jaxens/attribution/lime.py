@@ -18,7 +18,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Bool, Float, Integer
 
 from jaxens.arrays import as_images, as_whole, check_one_logit, to_float32
-from jaxens.attribution.gradient import Model, as_logits, cast_inputs
+from jaxens.attribution.gradient import cast_inputs
 from jaxens.attribution.keys import Keys, keys_of_samples
 from jaxens.attribution.lime_variants import (
     VARIANTS,
@@ -31,7 +31,7 @@ from jaxens.attribution.lime_variants import (
 from jaxens.attribution.segments import as_segments, segments_to_map
 from jaxens.chunks import in_chunks
 from jaxens.sharding import shard_as, with_auto_axes
-from jaxens.targets import Targets, select
+from jaxens.targets import Model, Targets, as_logits, select
 
 
 def lime(

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from jaxens.arrays import as_images
 from jaxens.attribution.gradcam import grad_cam
-from jaxens.attribution.gradient import Model, input_x_gradient, saliency
+from jaxens.attribution.gradient import input_x_gradient, saliency
 from jaxens.attribution.guided import guided_backprop, guided_grad_cam
 from jaxens.attribution.integrated import integrated_gradients
 from jaxens.attribution.lime import lime
@@ -19,7 +19,7 @@ from jaxens.attribution.reduce import REDUCTIONS
 from jaxens.attribution.resize import resize
 from jaxens.attribution.shap import gradient_shap
 from jaxens.attribution.smooth import smooth_grad, var_grad
-from jaxens.targets import Targets
+from jaxens.targets import Model, Targets
 
 
 class Network(NamedTuple):

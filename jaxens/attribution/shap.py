@@ -14,10 +14,10 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from jaxens.arrays import as_images, check_finite, to_float32
-from jaxens.attribution.gradient import Model, cast_inputs, gradients
+from jaxens.attribution.gradient import cast_inputs, gradients
 from jaxens.attribution.keys import Keys, check_noise, keys_of_samples
 from jaxens.chunks import in_chunks
-from jaxens.targets import Targets
+from jaxens.targets import Model, Targets
 
 
 class Draws(NamedTuple):

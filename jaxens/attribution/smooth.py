@@ -15,11 +15,10 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from jaxens.arrays import as_images, to_float32
-from jaxens.attribution.gradient import Model
 from jaxens.attribution.keys import Keys, check_noise, keys_of_samples
 from jaxens.chunks import in_chunks
 from jaxens.sharding import is_explicit
-from jaxens.targets import Targets
+from jaxens.targets import Model, Targets
 
 # From (model, images, targets) to attributions. `partial(grad_cam, features_fn)` is one, too: its
 # model is the head.

@@ -15,7 +15,7 @@ from jaxens import attribution
 from jaxens.attribution.keys import as_typed_key
 from jaxens.chunks import in_chunks
 from jaxens.data.schema import Task
-from jaxens.ensemble import explaining
+from jaxens.ensemble import programs
 from jaxens.ensemble.inputs import (
     Classes,
     Images,
@@ -92,7 +92,7 @@ class Ensemble:
         Raises:
             ValueError: If they do not, with the remedy.
         """
-        network = explaining.network_of_member(self.model, self.member(member), methods)
+        network = programs.network_of_member(self.model, self.member(member), methods)
         attribution.check_network(network, normalized_images(images))
 
     def logits(self, images: Images, task: str | None = None) -> Float[Array, "member image class"]:
@@ -198,7 +198,7 @@ class Ensemble:
         all_targets = targets_of_all_tasks(targets, self._task(task), self.tasks)
         function, classes = (all_targets, None) if callable(all_targets) else (None, all_targets)
         explain = partial(
-            explaining.maps,
+            programs.maps,
             model=self.model,
             tasks=self.tasks,
             methods=settings.static,
@@ -258,7 +258,7 @@ class Ensemble:
             raise ValueError(
                 f"unknown variant {variant!r}: choose from {', '.join(attribution.VARIANTS)}"
             )
-        return explaining.lime_weights(
+        return programs.lime_weights(
             self.variables,
             self.trunk,
             images,
@@ -290,7 +290,7 @@ def mean_probabilities(
         task: The task.
         logits: Every member's logits for the task.
     """
-    return jnp.mean(explaining.probabilities(task, logits), axis=0)
+    return jnp.mean(programs.probabilities(task, logits), axis=0)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -298,4 +298,4 @@ def _logits(model: Classifier, variables: Any, trunk: Any, images: Array) -> dic
     def logits_of_member(variables: Any) -> dict[str, Array]:
         return model.apply(with_trunk(variables, trunk), images)
 
-    return explaining.for_members(logits_of_member, vmapped=trunk is not None)(variables)
+    return programs.for_members(logits_of_member, vmapped=trunk is not None)(variables)

@@ -13,7 +13,7 @@ from jaxens.chunks import in_chunks_to_host
 from jaxens.data.photos import Photos
 from jaxens.data.progress import Progress, no_progress
 from jaxens.ensemble.ensemble import Ensemble
-from jaxens.evaluation.explained import Explanation
+from jaxens.evaluation.explanation import Explanation
 from jaxens.evaluation.maps import Explainer, check_model
 from jaxens.evaluation.predictions import Subject, choose_targets
 from jaxens.evaluation.settings import (

@@ -12,7 +12,7 @@ from jaxens.attribution import Contrast
 from jaxens.data.photos import Photos
 from jaxens.data.schema import MISSING, Task
 from jaxens.ensemble.ensemble import Classes, Ensemble
-from jaxens.ensemble.explaining import probabilities
+from jaxens.ensemble.programs import probabilities
 from jaxens.errors import UserError
 from jaxens.tables import Table
 

@@ -3,7 +3,6 @@
 They measure whether a map is faithful to the model, not whether it agrees with people.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -19,9 +18,8 @@ from jaxens.metrics.blur import blur
 from jaxens.metrics.inputs import ArrayLike, Images
 from jaxens.metrics.normalize import has_contrast
 from jaxens.metrics.targets import Output
-from jaxens.targets import Targets
+from jaxens.targets import Model, Targets, as_logits
 
-Model = Callable[[Array], Array]
 Maps = Num[ArrayLike, "image height width"]
 
 
@@ -143,8 +141,9 @@ def _perturb(
     def values(counts: Integer[ArrayLike, " _"]) -> Float[Array, "image _"]:
         is_changed = ranks[:, None] < counts[None, :, None, None]
         points = jnp.where(is_changed[..., None], finish[:, None], start[:, None])
-        logits = logits_fn(points.reshape(-1, *start.shape[1:]))
-        _check_logits(logits, len(start) * len(counts))
+        logits = as_logits(
+            logits_fn(points.reshape(-1, *start.shape[1:])), len(start) * len(counts)
+        )
         logits = to_float32(logits).reshape(len(start), len(counts), -1)
         return to_float32(targeting.measure(logits, targets, output))
 
@@ -172,14 +171,4 @@ def _check(start: Array, maps: Maps, steps: int) -> None:
     if steps > height * width:
         raise ValueError(
             f"steps is {steps}: give 1 to {height * width}, the number of pixels of an image"
-        )
-
-
-def _check_logits(logits: object, images: int) -> None:
-    shape = getattr(logits, "shape", None)
-    if shape is None or len(shape) != 2 or shape[0] != images:
-        returned = f"a {type(logits).__name__}" if shape is None else f"shape {shape}"
-        raise ValueError(
-            f"the model returned {returned} for {images} images: return logits of shape "
-            f"({images}, classes)"
         )

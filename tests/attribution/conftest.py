@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from jaxens.attribution.gradient import Model
+from jaxens.targets import Model
 from tests.attribution import cnn
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from jaxens import attribution as attr
-from jaxens.attribution.gradient import Model
+from jaxens.targets import Model
 from tests.attribution import cases, cnn
 from tests.attribution.cases import IMAGES, KEYS, MEMBERS, TARGETS, of_members
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxens import attribution as attr
-from jaxens.attribution.gradient import Model
+from jaxens.targets import Model
 
 FEATURES = np.random.default_rng(0).normal(size=(2, 3, 4, 6)).astype(np.float32)
 WEIGHTS = np.random.default_rng(1).normal(size=(6, 5)).astype(np.float32)

@@ -13,7 +13,7 @@ from flax import nnx
 
 from jaxens import attribution as attr
 from jaxens import models
-from jaxens.attribution.gradient import Model
+from jaxens.targets import Model
 from tests.attribution import cnn, vgg
 
 IMAGES = cnn.sample_images(3)

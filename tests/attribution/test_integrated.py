@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxens import attribution as attr
-from jaxens.attribution.gradient import Model
+from jaxens.targets import Model
 from tests.attribution import cnn
 
 IMAGES = cnn.sample_images(3)

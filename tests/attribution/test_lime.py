@@ -7,11 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxens.attribution.gradient import Model
 from jaxens.attribution.lime import lime, lime_draws, lime_from_draws, lime_weights
 from jaxens.attribution.lime_variants import VARIANTS
 from jaxens.attribution.segments import segments_to_map
-from jaxens.targets import Contrast
+from jaxens.targets import Contrast, Model
 from tests.attribution import cnn
 from tests.attribution.lime_cases import COUNT, IMAGES, KEY, KEYS, MASKS, SEGMENTS
 

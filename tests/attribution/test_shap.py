@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from jaxens import attribution as attr
-from jaxens.attribution.gradient import Model
+from jaxens.targets import Model
 from tests.attribution import cnn
 
 IMAGES = cnn.sample_images(4)

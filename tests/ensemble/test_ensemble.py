@@ -8,7 +8,7 @@ import pytest
 from jaxens import attribution, metrics
 from jaxens.attribution import METHODS
 from jaxens.data.schema import Task
-from jaxens.ensemble import Ensemble, explaining, mean_probabilities
+from jaxens.ensemble import Ensemble, mean_probabilities, programs
 from jaxens.ensemble.quality import task_quality
 from jaxens.models import build, normalized
 from jaxens.ops import conv_general_dilated
@@ -129,7 +129,7 @@ def test_several_methods_in_one_program_return_the_maps_of_each_method(ensemble,
 def test_methods_share_gradients_and_forward_passes(ensemble, images):
     def work(*methods):
         """The number of convolutions and matrix products, under any of XLA's names for them."""
-        program = explaining.maps.lower(
+        program = programs.maps.lower(
             ensemble.variables,
             ensemble.trunk,
             normalized(images / 255),

@@ -14,7 +14,7 @@ import torch
 from jax import Array
 from torch import nn
 
-from jaxens.attribution.gradient import Model
+from jaxens.targets import Model
 from tests.attribution import cnn
 from tests.attribution import vgg as jax_vgg
 from tests.attribution.cnn import Act, Params
