@@ -10,7 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "browsing": ["split_figure"],
         "evaluating": ["evaluate", "plan_evaluation"],
         "results": ["Evaluation"],
-        "explained": ["Explanation"],
+        "explanation": ["Explanation"],
         "explaining": ["explain"],
         "maps": ["background_images"],
         "settings": ["PAPER_METHODS", "Display", "MethodSettings"],
