@@ -1,0 +1,72 @@
+"""Probabilities that can be taken at their word: one temperature per task."""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.optimize import minimize_scalar
+
+from jaxens.data.schema import MISSING, Task
+from jaxens.data.source import Split
+from jaxens.ensemble.ensemble import Ensemble, mean_probabilities
+from jaxens.ensemble.quality import all_logits
+
+# Of the logarithm of a temperature. Where every image is classified correctly, the likelihood
+# alone would choose 0.
+RANGE = (-1.0, 2.0)
+
+
+def calibrate(ensemble: Ensemble, split: Split) -> dict[str, float]:
+    """Returns a temperature for each task, by which logits are divided.
+
+    It minimizes the negative log-likelihood of the ensemble's mean probabilities on images that
+    the members were not trained on.
+
+    Guo et al. 2017 (On Calibration of Modern Neural Networks), section 4.2.
+
+    Args:
+        ensemble: The ensemble.
+        split: Validation images with labels. A task without a label gets the temperature 1.
+    """
+    logits = all_logits(ensemble, split)
+    return {
+        task.name: fit_temperature(task, logits[task.name], split.labels[task.name])
+        for task in ensemble.tasks
+    }
+
+
+def fit_temperature(
+    task: Task,
+    logits: Float[jax.Array, "member image class"],
+    labels: Int[np.ndarray, "image"] | Int[np.ndarray, "image class"],
+) -> float:
+    """Returns the temperature of one task; see `calibrate`."""
+    known = labels != MISSING
+    if not known.any():
+        return 1.0
+
+    @jax.jit
+    def probabilities(temperature: jax.Array) -> jax.Array:
+        return mean_probabilities(task, logits / temperature)
+
+    def loss(log_temperature: float) -> float:
+        p = np.asarray(probabilities(jnp.float32(np.exp(log_temperature))), np.float64)
+        if task.kind == "multilabel":
+            of_label = np.where(labels == 1, p, 1 - p)[known]
+        else:
+            of_label = p[known, labels[known]]
+        return float(-np.log(np.maximum(of_label, 1e-12)).mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=RANGE, method="bounded").x))
+
+
+def calibrated(
+    task: Task,
+    logits: Float[jax.Array, "member image class"],
+    temperatures: Mapping[str, float],
+) -> Float[np.ndarray, "image class"]:
+    """Returns the ensemble's probabilities; a task without a temperature has 1."""
+    temperature = temperatures.get(task.name, 1.0)
+    return np.asarray(mean_probabilities(task, logits / jnp.float32(temperature)))

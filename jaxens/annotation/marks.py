@@ -1,0 +1,104 @@
+"""What an ensemble sees in an image: marks with a label and a tip, and the rules for them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from jaxens.annotation.tips import TipName
+from jaxens.annotation.wording import plain
+
+NEAR = 0.1  # of the diagonal: two tips this close point at the same thing
+DIAGONAL = np.sqrt(2)  # of an image, in fractions of its sides
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Something that the ensemble sees in an image, and where.
+
+    Points are x, y as fractions of width and height.
+
+    Attributes:
+        task: Name of the task.
+        target: The class, by number.
+        label: The class in words, such as "short bill".
+        parts: The parts of the class.
+        probability: Of the class, by the calibrated ensemble.
+        tip: Where the mean map points; NaN if it shows nothing.
+        member_tips: Where each member's map points.
+        box: Left, top, right, bottom of the most relevant region of the mean map.
+        certainty: The share of members whose tip is within a tenth of the diagonal of the tip.
+        uncertain: Whether fewer members agree than an arrow needs to be drawn solid.
+    """
+
+    task: str
+    target: int
+    label: str
+    parts: tuple[str, ...]
+    probability: float
+    tip: Float[np.ndarray, "2"]
+    member_tips: Float[np.ndarray, "member 2"]
+    box: Float[np.ndarray, "4"]
+    certainty: float
+    uncertain: bool
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """What the ensemble sees in one image.
+
+    Attributes:
+        name: Name of the image.
+        image: RGB.
+        prediction: The predicted class of the first task without parts, such as the species;
+            "" if there is no such task.
+        probability: Of that class, by the calibrated ensemble; NaN if there is none.
+        look_alike: The class that it is compared with; "" if there is none.
+        marks: What is seen, the most probable first.
+        heatmap: The mean map of the predicted class, or of the first mark if there is none.
+        sentence: The marks in words.
+        method: Name of the attribution method.
+        tip: Name of the rule for tips.
+    """
+
+    name: str
+    image: UInt8[np.ndarray, "height width 3"]
+    prediction: str
+    probability: float
+    look_alike: str
+    marks: tuple[Mark, ...]
+    heatmap: Float[np.ndarray, "height width"]
+    sentence: str
+    method: str
+    tip: str
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Which marks are drawn, and how they are located.
+
+    Attributes:
+        method: Name in `jaxens.attribution.METHODS`.
+        tip: Name in `jaxens.annotation.TIPS`.
+        confidence: The least calibrated probability of a mark.
+        solid: The least share of members that agree about the tip of a solid arrow.
+        drawn: The least share of members that agree about the tip of an arrow at all.
+        most: Marks in an image; the least probable are left out.
+    """
+
+    method: str = "grad_cam"
+    tip: TipName = "center_of_mass"
+    confidence: float = 0.5
+    solid: float = 0.5
+    drawn: float = 0.2
+    most: int = 12
+
+    def describe(self) -> str:
+        """Returns the rules as a sentence each."""
+        return (
+            f"A mark is shown if its calibrated probability is at least {self.confidence:.0%}, "
+            f"at most {self.most} in an image. Tips: {plain(self.tip)} of the mean "
+            f"{plain(self.method)} map. An arrow is dashed if fewer than {self.solid:.0%} of the "
+            f"members point within {NEAR:.0%} of the diagonal of its tip, and left out if fewer "
+            f"than {self.drawn:.0%} do."
+        )
