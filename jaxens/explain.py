@@ -7,18 +7,14 @@ and draws for each method the members' maps with their mean and spread, their ce
 and a single network next to the ensemble.
 """
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from jaxens.cli import parser
-from jaxens.errors import UserError, check_number
 from jaxens.evaluation.settings import DEFAULT_METHODS, Display, MethodName, MethodSettings
-
-log = logging.getLogger(__name__)
 
 
 def explain(
@@ -56,12 +52,9 @@ def explain(
         cache_dir: where prepared data lie
         out: folder for the figures (default: RUN/explained-...)
     """
-    if photos and (split or ids or images):
-        raise UserError("--split, --ids and --images choose from the data set: name no photos")
-    if ids and images:
-        raise UserError("--ids and --images both choose: give one of them")
-    if images is not None:
-        check_number("--images", images, least=1)
+    from jaxens.runs.photos import check_choice, choose_photos
+
+    check_choice(photos, split, images, ids)
 
     from jaxens.cli import tables
     from jaxens.cli.compilation import use_cache
@@ -83,7 +76,7 @@ def explain(
     with bar() as progress:
         data = data_of(opened, data_dir, cache_dir, progress) if shap or not photos else None
     subject = choose_targets(
-        ensemble, _photos(opened, data, photos, split, images, ids), task, target, against
+        ensemble, choose_photos(opened, data, photos, split, images, ids), task, target, against
     )
     say(uncut(tables.predictions(subject), 200))
     background = background_images(data.train) if data and shap else None
@@ -112,29 +105,6 @@ def explain(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command with these arguments (default: those of this process)."""
     parser.call(explain, arguments, name="explain")
-
-
-def _photos(
-    opened: Any,
-    data: Any,
-    photos: Sequence[Path],
-    split: str | None,
-    images: int | None,
-    ids: Sequence[str] | None,
-) -> Any:
-    from jaxens.data.photos import from_files, from_split, rows_of
-    from jaxens.data.source import evenly_spaced
-
-    if photos:
-        if opened.config.data.crop == "box":
-            log.warning(
-                f"{opened.folder} was trained on squares around the bounding box; of a photo, the "
-                "central square is taken: crop photos around the object first"
-            )
-        return from_files(photos, opened.config.data.image_size)
-    source = getattr(data, split or "test")
-    rows = rows_of(source, ids) if ids else evenly_spaced(images or 8, len(source))
-    return from_split(source, rows)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,18 @@
 """Labeled arrows: what an ensemble sees in an image, where, and how sure its members are."""
 
-from jaxens.annotation.annotating import annotate
-from jaxens.annotation.calibration import calibrate
-from jaxens.annotation.marks import Annotation, Mark, Rules
-from jaxens.annotation.tips import TIPS
-from jaxens.annotation.wording import typical
+import lazy_loader
 
-__all__ = ["TIPS", "Annotation", "Mark", "Rules", "annotate", "calibrate", "typical"]
+# A command's help reads `rules` without loading JAX.
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "annotating": ["annotate"],
+        "calibration": ["calibrate"],
+        "files": ["SCHEMA", "to_json"],
+        "marks": ["Annotation", "Mark"],
+        "rules": ["Rules"],
+        "styles": ["STYLES", "draw"],
+        "tips": ["TIPS"],
+        "wording": ["typical"],
+    },
+)

@@ -8,9 +8,10 @@ from jax import Array
 from jaxtyping import Float, Int, UInt8
 
 from jaxens.annotation.calibration import calibrated
-from jaxens.annotation.marks import DIAGONAL, NEAR, Annotation, Mark, Rules
+from jaxens.annotation.marks import Annotation, Mark
+from jaxens.annotation.rules import DIAGONAL, NEAR, Rules
 from jaxens.annotation.tips import TIPS, region_boxes
-from jaxens.annotation.wording import Typical, describe, label_of, plain
+from jaxens.annotation.wording import Typical, describe, label_of, plain, split_tasks
 from jaxens.attribution import Contrast
 from jaxens.chunks import in_chunks, in_chunks_to_host
 from jaxens.data.progress import Progress, no_progress
@@ -62,14 +63,13 @@ def annotate(
         UserError: If no task has parts, or a method or class is unknown.
     """
     check_methods([rules.method], background)
-    described = [task for task in ensemble.tasks if any(task.parts)]
+    headline, described = split_tasks(ensemble.tasks)
     if not described:
         raise UserError(
             f"no task has parts to point at ({', '.join(t.name for t in ensemble.tasks)}): train "
             "on a data set whose classes have masks, key points or boxes"
         )
     check_model(ensemble, images[:1], [rules.method])
-    headline = next((task for task in ensemble.tasks if not any(task.parts)), None)
     probabilities = _probabilities(ensemble, images, temperatures or {})
     found = {task.name: _present(task, probabilities[task.name], rules) for task in described}
     maps = _Maps(

@@ -1,15 +1,9 @@
-"""What an ensemble sees in an image: marks with a label and a tip, and the rules for them."""
+"""What an ensemble sees in an image: marks with a label and a tip."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, UInt8
-
-from jaxens.annotation.tips import TipName
-from jaxens.annotation.wording import plain
-
-NEAR = 0.1  # of the diagonal: two tips this close point at the same thing
-DIAGONAL = np.sqrt(2)  # of an image, in fractions of its sides
 
 
 @dataclass(frozen=True)
@@ -71,34 +65,3 @@ class Annotation:
     sentence: str
     method: str
     tip: str
-
-
-@dataclass(frozen=True)
-class Rules:
-    """Which marks are drawn, and how they are located.
-
-    Attributes:
-        method: Name in `jaxens.attribution.METHODS`.
-        tip: Name in `jaxens.annotation.TIPS`.
-        confidence: The least calibrated probability of a mark.
-        solid: The least share of members that agree about the tip of a solid arrow.
-        drawn: The least share of members that agree about the tip of an arrow at all.
-        most: Marks in an image; the least probable are left out.
-    """
-
-    method: str = "grad_cam"
-    tip: TipName = "center_of_mass"
-    confidence: float = 0.5
-    solid: float = 0.5
-    drawn: float = 0.2
-    most: int = 12
-
-    def describe(self) -> str:
-        """Returns the rules as a sentence each."""
-        return (
-            f"A mark is shown if its calibrated probability is at least {self.confidence:.0%}, "
-            f"at most {self.most} in an image. Tips: {plain(self.tip)} of the mean "
-            f"{plain(self.method)} map. An arrow is dashed if fewer than {self.solid:.0%} of the "
-            f"members point within {NEAR:.0%} of the diagonal of its tip, and left out if fewer "
-            f"than {self.drawn:.0%} do."
-        )

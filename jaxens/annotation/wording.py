@@ -26,21 +26,29 @@ def plain(name: str) -> str:
 
 def typical(
     labels: Mapping[str, Int[np.ndarray, "image"] | Int[np.ndarray, "image class"]],
-    headline: Task,
     tasks: Sequence[Task],
 ) -> Typical:
-    """Returns what most images of each class of a task have, from the labels of a data set.
+    """Returns what most images of each class have, from the labels of a data set.
 
     Args:
         labels: Per task, a class or a 0 or 1 per class.
-        headline: The task whose classes are described, such as the species.
-        tasks: The tasks that describe them.
+        tasks: The first one without parts has the classes, such as the species; those with parts
+            describe them.
     """
+    headline, described = split_tasks(tasks)
+    if headline is None:
+        return {}
     by_class = {}
     for k in range(len(headline.classes)):
         rows = labels[headline.name] == k
-        by_class[k] = {task.name: _usual(task, labels[task.name][rows]) for task in tasks}
+        by_class[k] = {task.name: _usual(task, labels[task.name][rows]) for task in described}
     return by_class
+
+
+def split_tasks(tasks: Sequence[Task]) -> tuple[Task | None, list[Task]]:
+    """Returns the first task without parts, whose class is predicted, and all tasks with parts."""
+    headline = next((task for task in tasks if not any(task.parts)), None)
+    return headline, [task for task in tasks if any(task.parts)]
 
 
 def _usual(task: Task, labels: Int[np.ndarray, "image ..."]) -> tuple[int, ...]:

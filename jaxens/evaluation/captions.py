@@ -1,5 +1,6 @@
 """The words of an explanation: what is explained, and whether the prediction is right."""
 
+from collections.abc import Sequence
 from pathlib import PurePath
 
 from jaxens.attribution import METHODS
@@ -60,9 +61,11 @@ def folder_name(
         target: The chosen class, if there is one.
         against: The class that the target is explained against, if there is one.
     """
-    images = split
-    if images is None:
-        names = subject.photos.names
-        images = PurePath(names[0]).stem + (f"-and-{len(names) - 1}-more" if names[1:] else "")
+    images = split or name_of_photos(subject.photos.names)
     words = ["explained", images, subject.task.name, target, against and f"not-{against}"]
     return file_name("-".join(filter(None, words)))
+
+
+def name_of_photos(names: Sequence[str]) -> str:
+    """Returns the name of the first photo, and how many there are more."""
+    return PurePath(names[0]).stem + (f"-and-{len(names) - 1}-more" if names[1:] else "")

@@ -1,0 +1,113 @@
+"""Draws labeled arrows: what an ensemble sees in photos, where, and how sure its members are.
+
+    python -m jaxens.annotate runs/fieldmarks photo.jpg
+
+reads photos (without any, some images of the data set), finds the attributes that the ensemble
+is sure of, and draws an arrow with a label to each.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from jaxens.annotation.rules import Rules, StyleName
+from jaxens.cli import parser
+from jaxens.evaluation.settings import MethodSettings
+
+
+def annotate(
+    run: Path,
+    /,
+    *photos: Path,
+    split: Literal["train", "val", "test"] | None = None,
+    images: int | None = None,
+    ids: tuple[str, ...] | None = None,
+    against: str | None = None,
+    styles: Annotated[tuple[StyleName | Literal["all"], ...], parser.JOINED] = ("labeled_arrows",),
+    formats: Annotated[tuple[Literal["png", "svg", "pdf"], ...], parser.JOINED] = ("png",),
+    rules: Annotated[Rules, parser.FLAT] = Rules(),
+    settings: Annotated[MethodSettings, parser.FLAT] = MethodSettings(),
+    data_dir: Path | None = None,
+    cache_dir: Path | None = None,
+    out: Path | None = None,
+) -> None:
+    """Draw labeled arrows: what an ensemble sees in photos, where, and how sure its members are.
+
+    Args:
+        run: run directory that jaxens.train has written
+        photos: files, or folders of files; the central square is taken
+        split: without photos: a split of the data set (default: test)
+        images: how many images of the split, evenly spaced (default: 8)
+        ids: images of the split, by name
+        against: a look-alike class: point at what tells the prediction from it
+        styles: how an image is annotated, side by side, or all
+        formats: of the figures
+        data_dir: where the data set lies now, if it was moved
+        cache_dir: where prepared data lie
+        out: folder for the figures (default: RUN/annotated-...)
+    """
+    from jaxens.runs.photos import check_choice, choose_photos
+
+    check_choice(photos, split, images, ids)
+
+    from jaxens import viz
+    from jaxens.annotation import annotate as find_marks
+    from jaxens.annotation import calibrate, typical
+    from jaxens.annotation.files import to_json
+    from jaxens.annotation.styles import STYLES, draw
+    from jaxens.cli.compilation import use_cache
+    from jaxens.cli.console import say
+    from jaxens.cli.progress import bar
+    from jaxens.data.source import load
+    from jaxens.evaluation.captions import name_of_photos
+    from jaxens.evaluation.maps import background_images
+    from jaxens.files import lock, write_text
+    from jaxens.names import file_name, file_names, shorten
+    from jaxens.runs.loading import best_ensemble, data_of
+    from jaxens.runs.run import Run
+
+    use_cache()
+    opened = Run.open(run)
+    ensemble = best_ensemble(opened)
+    opened.close()
+    with bar() as progress:
+        data = data_of(opened, data_dir, cache_dir, progress)
+        chosen = choose_photos(opened, data, photos, split, images, ids)
+        temperatures = calibrate(ensemble, load(data.val, progress))
+        background = background_images(data.train) if rules.method == "gradient_shap" else None
+        say(rules.describe())
+        annotations = find_marks(
+            ensemble,
+            chosen.images,
+            rules=rules,
+            names=chosen.names,
+            temperatures=temperatures,
+            typical=typical(data.train.labels(), ensemble.tasks),
+            against=against,
+            settings=settings,
+            background=background,
+            progress=progress,
+        )
+    images_name = name_of_photos(chosen.names) if photos else split or "test"
+    folder = out or run / file_name(f"annotated-{images_name}")
+    drawn = list(STYLES) if "all" in styles else styles
+    with lock(folder), bar() as progress:
+        write_text(folder / "annotations.json", to_json(annotations, rules, run.resolve().name))
+        names = file_names([Path(name).stem for name in chosen.names])
+        for k, (name, annotation) in enumerate(zip(names, annotations, strict=True)):
+            figure = draw([annotation], drawn)
+            for suffix in formats:
+                viz.save(figure, folder / f"{name}.{suffix}")
+            progress("drawing", k + 1, len(names))
+    for annotation in annotations:
+        say(f"{shorten(annotation.name)}: {shorten(annotation.prediction)}: {annotation.sentence}")
+    say(f"figures: {folder}")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command with these arguments (default: those of this process)."""
+    parser.call(annotate, arguments, name="annotate")
+
+
+if __name__ == "__main__":
+    parser.run(main)

@@ -1,0 +1,124 @@
+"""Annotations as JSON, with a schema."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from jaxens.annotation.marks import Annotation, Mark
+from jaxens.annotation.rules import Rules
+
+VERSION = 1
+_FRACTION = {"type": ["number", "null"]}
+_POINT = {"type": "array", "items": _FRACTION, "minItems": 2, "maxItems": 2}
+_SHARE = {"type": "number", "minimum": 0, "maximum": 1}
+
+# JSON Schema, draft 2020-12. Points are x, y and boxes left, top, right, bottom, as fractions of
+# the image's width and height; null where a map shows nothing.
+SCHEMA: Mapping[str, Any] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "type": "object",
+    "required": ["version", "run", "rules", "images"],
+    "properties": {
+        "version": {"const": VERSION},
+        "run": {"type": "string", "description": "name of the run directory"},
+        "rules": {"type": "object", "description": "see jaxens.annotation.Rules"},
+        "images": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": [
+                    "name", "prediction", "probability", "look_alike", "sentence", "marks",
+                ],
+                "properties": {
+                    "name": {"type": "string"},
+                    "prediction": {"type": "string"},
+                    "probability": {"type": ["number", "null"]},
+                    "look_alike": {"type": "string"},
+                    "sentence": {"type": "string"},
+                    "marks": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "required": [
+                                "task", "class", "label", "parts", "probability", "tip",
+                                "member_tips", "box", "certainty", "uncertain",
+                            ],
+                            "properties": {
+                                "task": {"type": "string"},
+                                "class": {"type": "integer", "minimum": 0},
+                                "label": {"type": "string"},
+                                "parts": {"type": "array", "items": {"type": "string"}},
+                                "probability": _SHARE,
+                                "tip": _POINT,
+                                "member_tips": {"type": "array", "items": _POINT},
+                                "box": {
+                                    "type": "array",
+                                    "items": _FRACTION,
+                                    "minItems": 4,
+                                    "maxItems": 4,
+                                },
+                                "certainty": _SHARE,
+                                "uncertain": {"type": "boolean"},
+                            },
+                        },
+                    },
+                },
+            },
+        },
+    },
+}  # fmt: skip
+
+
+def to_json(annotations: Sequence[Annotation], rules: Rules, run: str = "") -> str:
+    """Returns annotations as JSON that fits `SCHEMA`.
+
+    Args:
+        annotations: From `annotate`.
+        rules: With which they were found.
+        run: Name of the run directory of the ensemble.
+    """
+    content = {
+        "version": VERSION,
+        "run": run,
+        "rules": asdict(rules),
+        "images": [
+            {
+                "name": each.name,
+                "prediction": each.prediction,
+                "probability": _number(each.probability),
+                "look_alike": each.look_alike,
+                "sentence": each.sentence,
+                "marks": [_mark(mark) for mark in each.marks],
+            }
+            for each in annotations
+        ],
+    }
+    return json.dumps(content, indent=2, allow_nan=False)
+
+
+def _mark(mark: Mark) -> dict[str, Any]:
+    return {
+        "task": mark.task,
+        "class": mark.target,
+        "label": mark.label,
+        "parts": list(mark.parts),
+        "probability": mark.probability,
+        "tip": _numbers(mark.tip),
+        "member_tips": [_numbers(tip) for tip in mark.member_tips],
+        "box": _numbers(mark.box),
+        "certainty": mark.certainty,
+        "uncertain": mark.uncertain,
+    }
+
+
+def _numbers(values: np.ndarray) -> list[float | None]:
+    return [_number(float(value)) for value in values]
+
+
+def _number(value: float) -> float | None:
+    """Rounds to a hundred-thousandth of an image; JSON has no NaN."""
+    return round(value, 5) if math.isfinite(value) else None
