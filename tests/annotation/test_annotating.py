@@ -1,0 +1,154 @@
+"""What is annotated, of an ensemble whose maps and logits are known."""
+
+import json
+
+import jsonschema
+import numpy as np
+import pytest
+
+from jaxens import viz
+from jaxens.annotation import SCHEMA, STYLES, Rules, annotate, draw, to_json
+from jaxens.data.schema import Task
+from jaxens.errors import UserError
+from tests.evaluation.known import SIZE, WING, KnownEnsemble
+
+SPECIES = Task.multiclass("species", ("<b>finch</b>", "jay", "[red]owl"))
+MARKS = Task.multilabel("marks", {"crest": ("crest",), "eye_ring": ("eye",), "any": ()})
+TYPICAL = {1: {"wing": (2,), "marks": (0, 1)}}
+RULES = Rules(method="input_x_gradient", tip="center_of_mass", confidence=0.6)
+
+
+def spot(x, y):
+    """A map of one pixel."""
+    map = np.zeros((SIZE, SIZE))
+    map[y, x] = 1
+    return map
+
+
+def tip(x, y):
+    return ((x + 0.5) / SIZE, (y + 0.5) / SIZE)
+
+
+@pytest.fixture(scope="module")
+def ensemble():
+    """Three members, two images; the wing is at (2, 3), and one member looks at (7, 7)."""
+    maps = np.zeros((3, 2, 3, SIZE, SIZE))
+    maps[:] = spot(2, 3)
+    maps[2] = spot(7, 7) * 1e-3
+    logits = {
+        "species": np.tile([[3.0, 2.0, -1.0], [0.0, 4.0, -1.0]], (3, 1, 1)),
+        "wing": np.tile([[0.0, 5.0, 0.0], [0.1, 0.0, 0.0]], (3, 1, 1)),
+        "marks": np.tile([[4.0, -4.0, 4.0], [2.0, 3.0, 4.0]], (3, 1, 1)),
+    }
+    return KnownEnsemble((SPECIES, WING, MARKS), {"input_x_gradient": maps}, logits)
+
+
+@pytest.fixture(scope="module")
+def images():
+    images = np.zeros((2, SIZE, SIZE, 3), np.uint8)
+    images[:, 0, 0, 0] = [0, 1]
+    return images
+
+
+@pytest.fixture(scope="module")
+def annotations(ensemble, images):
+    return annotate(ensemble, images, rules=RULES, names=["a.jpg", "b.jpg"], typical=TYPICAL)
+
+
+def test_probable_classes_with_parts_are_marked_the_most_probable_first(annotations):
+    first, second = ([mark.label for mark in each.marks] for each in annotations)
+    assert first == ["barred wing", "crest"]  # "any" has no part, and an eye ring is improbable
+    assert second == ["eye ring", "crest"]  # no wing is probable enough
+    assert annotations[0].marks[1].probability == pytest.approx(1 / (1 + np.exp(-4)))
+
+
+def test_the_prediction_and_its_look_alike_are_named(annotations):
+    assert [each.prediction for each in annotations] == ["<b>finch</b>", "jay"]
+    assert annotations[0].look_alike == "jay"
+    p = np.exp([3.0, 2, -1])
+    assert annotations[0].probability == pytest.approx(p[0] / p.sum())
+    assert annotations[0].sentence == (
+        "barred wing and crest; unlike the jay, which has a spotted wing and an eye ring"
+    )
+
+
+def test_a_tip_is_that_of_the_mean_map_and_its_certainty_the_share_of_members_near(annotations):
+    mark = annotations[0].marks[0]
+    np.testing.assert_allclose(mark.tip, tip(2, 3), atol=0.01)
+    np.testing.assert_allclose(mark.member_tips, [tip(2, 3), tip(2, 3), tip(7, 7)], atol=1e-6)
+    assert mark.certainty == pytest.approx(2 / 3)
+    assert not mark.uncertain
+
+
+@pytest.mark.parametrize(
+    ("rules", "marks", "uncertain"),
+    [({"solid": 0.7}, 2, True), ({"solid": 0.6}, 2, False), ({"drawn": 0.7}, 0, None)],
+)
+def test_arrows_that_members_disagree_about_are_dashed_or_left_out(
+    ensemble, images, rules, marks, uncertain
+):
+    rules = Rules(method="input_x_gradient", **rules)
+    annotation = annotate(ensemble, images[:1], rules=rules)[0]
+    assert len(annotation.marks) == marks
+    assert all(mark.uncertain == uncertain for mark in annotation.marks)
+
+
+def test_at_most_so_many_marks(ensemble, images):
+    rules = Rules(method="input_x_gradient", most=1)
+    assert [mark.label for mark in annotate(ensemble, images, rules=rules)[0].marks] == [
+        "barred wing"
+    ]
+
+
+def test_a_look_alike_may_be_named(ensemble, images):
+    annotation = annotate(ensemble, images[:1], rules=RULES, against="[red]owl")[0]
+    assert annotation.look_alike == "[red]owl"
+    with pytest.raises(UserError, match="--against lark: species has no such class"):
+        annotate(ensemble, images[:1], rules=RULES, against="lark")
+
+
+def test_without_a_task_without_parts_there_is_no_prediction(ensemble, images):
+    described = KnownEnsemble((WING,), ensemble.maps, {"wing": ensemble.known_logits["wing"]})
+    annotation = annotate(described, images[:1], rules=RULES)[0]
+    assert (annotation.prediction, annotation.look_alike) == ("", "")
+    np.testing.assert_allclose(
+        annotation.heatmap, ensemble.maps["input_x_gradient"][:, 0, 1].mean(0)
+    )
+    with pytest.raises(UserError, match="no task has parts to point at"):
+        annotate(
+            KnownEnsemble((SPECIES,), {}, {"species": ensemble.known_logits["species"]}),
+            images,
+            rules=RULES,
+        )
+
+
+def test_the_json_fits_its_schema_and_holds_every_number(annotations):
+    content = json.loads(to_json(annotations, RULES, "birds"))
+    jsonschema.validate(content, SCHEMA, jsonschema.Draft202012Validator)
+    assert content["rules"]["confidence"] == 0.6
+    image, annotation = content["images"][0], annotations[0]
+    assert (image["name"], image["prediction"]) == ("a.jpg", "<b>finch</b>")
+    for found, mark in zip(image["marks"], annotation.marks, strict=True):
+        np.testing.assert_allclose(found["tip"], mark.tip, atol=1e-5)
+        np.testing.assert_allclose(found["member_tips"], mark.member_tips, atol=1e-5)
+        assert (found["class"], found["label"]) == (mark.target, mark.label)
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+def test_all_styles_are_drawn_in_every_format(annotations, tmp_path, suffix):
+    figure = draw(annotations, tuple(STYLES), title="$ <b> [red]")
+    texts = {text.get_text() for axes in figure.axes for text in axes.texts}
+    assert {"barred wing", "crest", "<b>finch</b> (72%)"} <= texts
+    assert viz.save(figure, tmp_path / f"all.{suffix}").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"confidence": 1.5}, "--confidence must be at most 1"),
+        ({"most": 0}, "--marks must be at least 1"),
+    ],
+)
+def test_rules_out_of_range_are_refused(setting, message):
+    with pytest.raises(UserError, match=message):
+        Rules(**setting)

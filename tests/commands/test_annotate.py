@@ -1,0 +1,63 @@
+"""The annotate command: what it writes, in which formats, and how it refuses."""
+
+import json
+
+import jsonschema
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxens.annotate import main as annotate
+from jaxens.annotation import SCHEMA
+from jaxens.cli.console import console
+from jaxens.errors import UserError
+
+pytestmark = pytest.mark.slow
+
+EVERYTHING = ["--confidence", "0", "--drawn", "0"]  # a tiny run is sure of nothing
+
+
+def annotated(*words):
+    with console.capture() as capture:
+        annotate([*map(str, words), *EVERYTHING])
+    return capture.get()
+
+
+def test_a_figure_per_image_and_a_json_that_fits_its_schema(run, tmp_path):
+    printed = annotated(
+        run.folder, "--images", 2, "--styles", "all", "--formats", "svg", "--out", tmp_path / "out"
+    )
+    content = json.loads((tmp_path / "out" / "annotations.json").read_text())
+    jsonschema.validate(content, SCHEMA)
+    names = [image["name"] for image in content["images"]]
+    assert len(names) == 2
+    assert {f"{name}.svg" for name in names} <= {path.name for path in (tmp_path / "out").iterdir()}
+    for image in content["images"]:
+        assert image["sentence"].partition(";")[0] in " ".join(printed.split())
+        # Of a multiclass task one mark; of the marks each, because no confidence is needed.
+        assert {"bill_length", "wing_pattern", "marks"} == {mark["task"] for mark in image["marks"]}
+        assert len(image["marks"]) == 7
+
+
+def test_photos_are_annotated_whatever_their_names(run, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 32, 3), dtype=np.uint8)
+    photo = tmp_path / "a <b> [red] \u05d0 $x$.png"
+    Image.fromarray(pixels).save(photo)
+    annotated(run.folder, photo, "--marks", 2, "--out", tmp_path / "out")
+    content = json.loads((tmp_path / "out" / "annotations.json").read_text())
+    assert [len(image["marks"]) for image in content["images"]] == [2]
+    (figure,) = (tmp_path / "out").glob("*.png")
+    assert figure.name == "a_-b-_[red]_\u05d0_$x$.png"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["photo.png", "--images", "2"], "name no photos"),
+        (["--against", "lark"], "--against lark: species has no such class"),
+        (["--method", "gradcam"], "grad_cam"),
+    ],
+)
+def test_what_can_not_be_annotated_is_told_in_one_line(run, words, message):
+    with pytest.raises(UserError, match=message):
+        annotate([str(run.folder), *words])
