@@ -73,6 +73,8 @@ def check_finite(values: ArrayLike, name: str) -> None:
 def as_whole(value: Any, name: str, least: int = 1) -> int:
     """Returns a setting as an int; ValueError unless it is a whole number of at least `least`."""
     try:
+        if isinstance(value, bool):
+            raise TypeError
         number = operator.index(value)
     except TypeError:
         raise ValueError(f"{name} is {value!r}: give a whole number, at least {least}") from None

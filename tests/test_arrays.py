@@ -45,7 +45,7 @@ WHOLE: dict[str, tuple[str, Callable[[float], object]]] = {
 @pytest.mark.usefixtures("unchecked")
 def test_numbers_of_things_are_whole(name: str, call: Callable[[float], object]) -> None:
     call(np.int64(3))
-    for number in (3.0, 2.5, float("nan"), "3"):
+    for number in (3.0, 2.5, float("nan"), "3", True):
         with pytest.raises(ValueError, match=f"{name} is {number!r}: give a whole number"):
             call(number)  # type: ignore[arg-type]
 

@@ -114,10 +114,13 @@ def _log_lines() -> Iterator[None]:
     handler.setFormatter(_OneLine("jaxens: %(message)s"))
     logger = logging.getLogger("jaxens")
     logger.addHandler(handler)
+    # A handler of the root logger, as some library adds it, would show names unescaped.
+    propagate, logger.propagate = logger.propagate, False
     try:
         yield
     finally:
         logger.removeHandler(handler)
+        logger.propagate = propagate
 
 
 class _OneLine(logging.Formatter):

@@ -54,6 +54,7 @@ class Workers(Generic[Item, Result]):
         self._function, self._count, self._purpose = function, count, purpose
         self._idle: SimpleQueue[Connection] = SimpleQueue()
         self._processes: list[Any] = []
+        self._answered = False
 
     def __call__(self, item: Item) -> Result:
         """Computes the function of an item in a process; several threads may call it.
@@ -66,11 +67,12 @@ class Workers(Generic[Item, Result]):
         try:
             pipe.send(item)
             result, error = pipe.recv()
+            self._answered = True
         except (EOFError, OSError):
-            raise UserError(
-                f"a process that {self._purpose} died: free some memory or use fewer processes, "
-                'or, if your script does not, start it below `if __name__ == "__main__":`'
-            ) from None
+            remedy = "free some memory, or use fewer --workers"
+            if not self._answered:  # a script without the guard starts itself again and again
+                remedy += ', or start your script below `if __name__ == "__main__":`'
+            raise UserError(f"a process that {self._purpose} died: {remedy}") from None
         finally:
             self._idle.put(pipe)
         if error is not None:

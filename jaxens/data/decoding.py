@@ -4,9 +4,10 @@
   range and are refused.
 - Transparent pixels are shown on white, as a page shows them, and not in their hidden color.
 - An EXIF orientation is read, not applied; `jaxens.data.orientation` applies it.
-- Whatever Pillow raises becomes a `PhotoError`, and its warnings are not shown.
+- Every error of Pillow becomes a `PhotoError`, and its warnings are not shown.
 """
 
+import functools
 import io
 import threading
 import warnings
@@ -31,12 +32,23 @@ def open_photo(content: bytes) -> Image.Image:
         PhotoError: If it is no image, has too many pixels, or 32-bit values.
     """
     with _pillow_errors(), _no_warnings():
-        photo = Image.open(io.BytesIO(content))
+        photo = Image.open(io.BytesIO(content), formats=_formats())
         if photo.format not in ("JPEG", "MPO", "PNG", "WEBP"):
             photo.load()  # Pillow turns a TIFF upright only now, which changes its size
+    if photo.mode == "I" and photo.format == "PPM":  # Pillow scales its values to 16 bits
+        deep = Image.fromarray(np.asarray(photo).astype(np.uint16))
+        deep.format = photo.format
+        return deep
     if photo.mode in ("I", "F"):
         raise PhotoError("has 32-bit values of unknown range: convert it to 8 bits")
     return photo
+
+
+@functools.cache
+def _formats() -> tuple[str, ...]:
+    """Returns the formats that Pillow reads by itself: for EPS it starts another program."""
+    Image.init()
+    return tuple(name for name in Image.OPEN if name not in ("EPS", "WMF"))
 
 
 def decode(photo: Image.Image, least: tuple[int, int] | None = None) -> tuple[Image.Image, float]:

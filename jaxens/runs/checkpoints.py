@@ -283,6 +283,4 @@ def _deferred_interrupts() -> Iterator[None]:
 def _reason(error: Exception) -> str:
     """Names an error in a few words; Orbax's messages have many lines."""
     message = str(error)
-    return (
-        message if message and len(message) < 80 and "\n" not in message else type(error).__name__
-    )
+    return message if message and len(message) < 80 and "\n" not in message else "it can't be read"

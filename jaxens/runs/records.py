@@ -77,7 +77,7 @@ def check(value: Any, kind: Any, where: str = "") -> None:
     else:
         number = kind in (int, float) and not isinstance(value, bool)
         fits = isinstance(value, int if kind is int else int | float) if number else False
-        _expect(fits or (kind is str and isinstance(value, str)), value, _WORDS[kind], where)
+        _expect(fits or (kind is str and _is_text(value)), value, _WORDS[kind], where)
 
 
 def difference(one: Any, other: Any, where: str = "") -> str | None:
@@ -87,8 +87,11 @@ def difference(one: Any, other: Any, where: str = "") -> str | None:
     elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
         pairs = [(f"{where}[{i}]", *both) for i, both in enumerate(zip(one, other, strict=True))]
     else:
-        same = one == other
-        return None if same else f"{_place(where)} is {_shown(one)}, not {_shown(other)}"
+        if one == other:
+            return None
+        if isinstance(one, list) and isinstance(other, list):
+            return f"{_place(where)} has {len(one)} entries, not {len(other)}"
+        return f"{_place(where)} is {_shown(one)}, not {_shown(other)}"
     return next(filter(None, (difference(a, b, place) for place, a, b in pairs)), None)
 
 
@@ -111,6 +114,11 @@ def _check_fields(value: Any, kind: Any, where: str) -> None:
 def _expect(fits: bool, value: Any, words: str, where: str) -> None:
     if not fits:
         raise ValueError(f"{_place(where)} is {_shown(value)}, not {words}")
+
+
+def _is_text(value: Any) -> bool:
+    """Returns whether a value is text that can be written: JSON may hold half a character."""
+    return isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value)
 
 
 def _place(where: str) -> str:

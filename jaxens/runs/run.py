@@ -208,7 +208,7 @@ class Run:
             self._lock.close()
         if epochs:
             return f"{self.folder} is kept up to epoch {max(epochs)}: --resume continues it"
-        return "nothing was saved, because no epoch was finished"
+        return "nothing was saved, because no checkpoint was finished"
 
 
 def check_absent(folder: Path) -> None:

@@ -71,6 +71,17 @@ def test_an_error_and_a_warning_are_one_short_line_each(capsys):
     assert len(error) < 3000
 
 
+def test_a_warning_is_shown_once_where_a_library_shows_warnings_too(capsys):
+    """A handler of the root logger would show the name as it is."""
+    other = logging.StreamHandler(sys.stderr)
+    logging.getLogger().addHandler(other)
+    try:
+        parser.run(lambda: logging.getLogger("jaxens.data").warning("left out \x1b[31ma"))
+    finally:
+        logging.getLogger().removeHandler(other)
+    assert capsys.readouterr().err == "jaxens: left out \\x1b[31ma\n"
+
+
 @pytest.mark.parametrize(
     ("encoding", "shown"),
     [

@@ -15,7 +15,7 @@ from PIL import Image
 
 from jaxens.data.cub import builder as cub
 from jaxens.data.cub import findings
-from jaxens.data.decoding import decode_gray
+from jaxens.data.decoding import decode, decode_gray, open_photo
 from jaxens.data.geometry import square
 from jaxens.data.photos import from_files
 from jaxens.data.preparing import notices
@@ -206,6 +206,18 @@ def large(width: int, height: int) -> bytes:
     file = io.BytesIO()
     Image.new("L", (width, height), 70).save(file, "PNG")
     return file.getvalue()
+
+
+def test_a_gray_map_of_16_bits_is_scaled() -> None:
+    content = b"P5 2 1 65535\n" + bytes([0x80, 0x80, 0xFF, 0xFF])
+    shown, _ = decode(open_photo(content), least=(1, 1))
+    np.testing.assert_array_equal(np.asarray(shown)[..., 0], [[128, 255]])
+
+
+def test_formats_for_which_pillow_starts_another_program_are_not_read() -> None:
+    content = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n%%EOF\n"
+    with pytest.raises(PhotoError, match="is not an image of a known format"):
+        open_photo(content)
 
 
 def test_a_very_large_photo_is_read_without_a_warning_and_a_larger_one_is_not_called_damaged(

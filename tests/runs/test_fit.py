@@ -138,7 +138,7 @@ class Stop(Watch):
 def test_a_stop_before_the_first_epoch_ends_says_so_and_blocks_no_retry(config, tmp_path):
     with pytest.raises(KeyboardInterrupt) as caught:
         train(config, tmp_path / "run", watch=Stop(1))
-    assert caught.value.__notes__ == ["nothing was saved, because no epoch was finished"]
+    assert caught.value.__notes__ == ["nothing was saved, because no checkpoint was finished"]
     assert list(tmp_path.iterdir()) == []
 
 

@@ -120,6 +120,7 @@ INFO_TEXT = json.loads(INFO.to_json())
         ("info.json", INFO.to_json().replace('"barred"', "3"), "classes[1] is 3, not text"),
         ("info.json", INFO.to_json().replace('"barred"', '"x", "y"'), "has 3 classes"),
         ("info.json", INFO.to_json().replace("marks", "wing"), "two tasks of one name"),
+        ("info.json", INFO.to_json().replace("marks", r"\ud800"), r'is "\ud800", not text'),
         ("info.json", "[" * 10_000, "nested too deeply"),
         ("info.json", "[" + "9" * 5000 + "]", "info.json can't be read"),
         ("provenance.json", "[]", "provenance.json can't be read: it is a list"),
@@ -222,7 +223,7 @@ def test_a_folder_below_a_pattern_is_refused_before_anything_is_written(tmp_path
 
 def test_a_run_that_ends_before_its_first_checkpoint_leaves_nothing(tmp_path):
     run = Run.create(tmp_path / "run", CONFIG, INFO, data="0123")
-    assert run.close() == "nothing was saved, because no epoch was finished"
+    assert run.close() == "nothing was saved, because no checkpoint was finished"
     assert list(tmp_path.iterdir()) == []
 
 
