@@ -18,7 +18,7 @@ from jaxens.data.preparing import cores
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.records import from_record, info_of
 from jaxens.data.sampling import stratified
-from jaxens.data.schema import DecodedExample, Example, Info
+from jaxens.data.schema import DecodedExample, Example, Info, ignored
 from jaxens.errors import UserError
 
 Rows = Int[np.ndarray, "image"] | slice
@@ -83,6 +83,22 @@ class Split:
         if self.masks is None or not set(parts) & set(self.info.masks):
             return None
         return part_masks.union(self.masks[rows], self.info.masks, parts)
+
+    def ignored(
+        self, parts: Sequence[str], rows: Rows = slice(None)
+    ) -> Bool[np.ndarray, "image size size"] | None:
+        """Returns the pixels of which nobody knows whether they show one of some parts.
+
+        Args:
+            parts: Names of parts.
+            rows: The images (default: all).
+
+        Returns:
+            One mask per image, or None if there are no such masks in this data set.
+        """
+        unknown = self.mask([ignored(part) for part in parts], rows)
+        known = self.mask(parts, rows)
+        return unknown if unknown is None or known is None else unknown & ~known
 
     def point(
         self, parts: Sequence[str], rows: Rows = slice(None)
