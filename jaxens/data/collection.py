@@ -135,7 +135,7 @@ def prepare_collection(
     )
 
 
-def cache_key(tables: Iterable[Path], photos: Iterable[str | Path]) -> str:
+def cache_key(tables: Iterable[Path], photos: Iterable[str | Path], text: str = "") -> str:
     """Returns a hash of the content of tables, and of the size and time of other files.
 
     The content of all photos would take too long to read each time the data set is opened.
@@ -143,8 +143,9 @@ def cache_key(tables: Iterable[Path], photos: Iterable[str | Path]) -> str:
     Args:
         tables: Paths of existing files.
         photos: Paths of photos, masks and so on; missing ones count as such.
+        text: What else the records depend on, such as the names of files.
     """
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(text.encode("utf-8", "surrogateescape"))
     for path in tables:
         with path.open("rb") as table:
             digest.update(path.name.encode() + hashlib.file_digest(table, "sha256").digest())

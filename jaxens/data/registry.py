@@ -29,4 +29,9 @@ SOURCES: dict[str, DataSource] = {
         "jaxens.data.cub.builder",
         needs_folder=True,
     ),
+    "folder": DataSource(
+        "your own photos, in a folder that its dataset.toml describes",
+        "jaxens.data.folder.builder",
+        needs_folder=True,
+    ),
 }

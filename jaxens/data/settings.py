@@ -24,7 +24,7 @@ class Data:
     )
     """data set"""
     data_dir: Annotated[str, UNSHOWN] = ""
-    """folder that holds the data set (cub)"""
+    """folder that holds the data set (cub, folder)"""
     cache_dir: Annotated[str, UNSHOWN] = ""
     """folder for prepared data (default: $XDG_CACHE_HOME/jaxens)"""
     image_size: int = 64
