@@ -269,6 +269,23 @@ def load(
     return Split(info, ids, images, masks, points, boxes, labels, places, sample)
 
 
+def concatenate(splits: Sequence[Split]) -> Split:
+    """Returns the images of several splits of one data set, one after the other."""
+    first, masks = splits[0], [split.masks for split in splits]
+    return Split(
+        info=first.info,
+        ids=[id for split in splits for id in split.ids],
+        images=np.concatenate([split.images for split in splits]),
+        masks=None if first.masks is None else np.concatenate([m for m in masks if m is not None]),
+        points=np.concatenate([split.points for split in splits]),
+        boxes=np.concatenate([split.boxes for split in splits]),
+        labels={
+            task: np.concatenate([split.labels[task] for split in splits]) for task in first.labels
+        },
+        places=np.concatenate([split.places for split in splits]),
+    )
+
+
 def load_sample(
     source: Source,
     count: int,
