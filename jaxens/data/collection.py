@@ -217,7 +217,9 @@ class CollectionBuilder(ExampleBuilder):
         if findings.problems:
             files.write_text(self._list, findings.table().to_csv())
             findings.check(self._list)
-        metadata["excluded"] = [p.photo for p in findings.problems if p.kind == "unusable"]
+        metadata["excluded"] = [
+            p.photo for p in findings.problems if p.kind in ("unusable", "unnamed")
+        ]
         metadata["problems"] = len(findings.problems)
         metadata["notices"] = [
             *self.collection.notices,

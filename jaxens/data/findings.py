@@ -8,11 +8,12 @@ from jaxens.tables import Table
 
 MOST = 0.05  # of all photos may be unusable; three always may
 
-Kind = Literal["unusable", "mask", "empty", "turned", "outside"]
+Kind = Literal["unusable", "unnamed", "mask", "empty", "turned", "outside"]
 
 # By kind: a sentence about the photos, and what becomes of such a photo in the list.
 _SENTENCES: dict[Kind, tuple[str, str]] = {
     "unusable": ("can't be used and are left out", "left out"),
+    "unnamed": ("are in no table and are left out", "left out"),
     "mask": ("have a mask that can't be used, so it is empty", "its mask is empty"),
     "empty": ("have no mask, or one that shows nothing", "its mask is empty"),
     "turned": (
@@ -32,7 +33,8 @@ class Problem(NamedTuple):
 
     Attributes:
         photo: The id of the photo.
-        kind: What becomes of it: photos that are `unusable` are left out. A `mask` that can't be
+        kind: What becomes of it: photos that are `unusable`, or `unnamed` by a table, are left
+            out; of the unnamed there may be many. A `mask` that can't be
             used, or that is `empty`, is empty. The others are used.
         name: The file that the reason is about.
         reason: Follows the name: "is damaged".

@@ -94,7 +94,7 @@ class _Reader:
                 "with the names of photos"
             )
         self.left_out += [
-            Problem(printable(p), "unusable", printable(p), f"has no row in {table.path.name}")
+            Problem(printable(p), "unnamed", printable(p), f"has no row in {table.path.name}")
             for p in self.photos
             if p not in rows
         ]
