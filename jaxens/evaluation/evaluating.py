@@ -108,6 +108,11 @@ class EvaluationPlan:
         choices = describe(
             self.methods, self.protocol, self.settings, self.ensemble, self.explained, count
         )
+        if any(question.ignored is not None for question in self.questions):
+            choices += (
+                "\nIgnored in scores against masks: pixels of which nobody knows whether they show "
+                "the part."
+            )
         return f"Images: {self.split.sample}.\n{choices}" if self.split.sample else choices
 
     def choices(self) -> dict[str, Any]:

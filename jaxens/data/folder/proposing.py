@@ -145,12 +145,13 @@ def _mask_parts(
     listing: Listing, photos: Sequence[str], images: str, masks: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
     """Returns the parts that files of masks show, by the patterns of their names."""
-    folder_of: dict[str, str] = {}
+    below: dict[str, set[str]] = {}
     for photo in photos:
-        folder_of.setdefault(stem(photo), photo.rpartition("/")[0])
+        folder = photo.removeprefix(f"{images}/" if images else "").rpartition("/")[0]
+        below.setdefault(stem(photo), set()).add(folder)
     named: dict[str, list[str]] = {}
     for mask in masks:
-        if pattern := _pattern(mask, folder_of, images):
+        if pattern := _pattern(mask, below):
             named.setdefault(pattern, []).append(mask)
     parts: dict[str, dict[str, Any]] = {}
     for pattern, of_pattern in named.items():
@@ -175,19 +176,24 @@ def _mask_parts(
     return parts
 
 
-def _pattern(mask: str, folder_of: Mapping[str, str], images: str) -> str | None:
-    """Returns the pattern by which a mask is named after a photo."""
+def _pattern(mask: str, below: Mapping[str, set[str]]) -> str | None:
+    """Returns the pattern by which a mask is named after a photo.
+
+    Args:
+        mask: The path of the mask.
+        below: By the name of a photo, its folders, below the folder of photos.
+    """
     folder, _, name = mask.rpartition("/")
     whole, _, ending = name.rpartition(".")
     ends = [len(whole), *(m.start() for m in reversed(list(re.finditer(r"[_\-. ]", whole))))]
+    steps = folder.split("/")
     for end in ends:
-        if (photo_folder := folder_of.get(whole[:end])) is not None:
+        if folders := below.get(whole[:end]):
             rest = f"{whole[end:]}.{ending}"
-            below = photo_folder[len(images) :].strip("/")
-            if below and (folder == below or folder.endswith(f"/{below}")):
-                start = folder[: len(folder) - len(below)]
-                return f"{start}{{path}}{rest}"
-            return f"{folder}/{{stem}}{rest}" if folder else f"{{stem}}{rest}"
+            for same in range(len(steps)):  # the mask's folders as the photo's
+                if "/".join(steps[same:]) in folders:
+                    return "/".join([*steps[:same], "{path}"]) + rest
+            return "/".join(filter(None, [folder, "{stem}"])) + rest
     return None
 
 
