@@ -122,6 +122,13 @@ def test_too_many_photos_that_cannot_be_used_are_an_error_after_all_are_listed(
     assert not list((tmp_path / "cache").rglob("*record*"))
 
 
+def test_separate_parts_survive_json_and_other_tasks_are_written_as_before() -> None:
+    assert Info.from_json(INFO.to_json()) == INFO
+    joint = Info("joint", (Task.multiclass("kind", ("a", "b"), ("eye",)),))
+    assert Info.from_json(joint.to_json()) == joint
+    assert "separate" not in joint.to_json()
+
+
 @pytest.mark.parametrize(
     ("values", "mode", "wanted", "marked"),
     [
