@@ -25,7 +25,7 @@ from jaxens.data.preparing import PROBLEMS, ExampleBuilder, cores, prepare_build
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.reading import OutsideError, PhotoError, printable, read_photo
 from jaxens.data.records import dataset_info
-from jaxens.data.schema import Example, Info
+from jaxens.data.schema import MISSING, Example, Info
 from jaxens.errors import UserError
 
 Size = tuple[int, int]  # width and height in pixels
@@ -91,6 +91,9 @@ class Collection:
         left_out: Photos that are no items, with the reason.
         box_of: A part of `Info.masks`; its bounding box is the box of a photo that has none.
         remedy: The advice where too many photos can't be used.
+        labels_of_masks: Multilabel tasks whose labels the masks give: 1 where a mask of the
+            class's parts is not empty, and unknown where none of them can be used. Items have no
+            labels of these tasks.
     """
 
     root: Path
@@ -102,6 +105,7 @@ class Collection:
     left_out: Sequence[Problem] = ()
     box_of: str = ""
     remedy: str = "correct or remove them"
+    labels_of_masks: Sequence[str] = ()
 
 
 def prepare_collection(
@@ -249,7 +253,7 @@ class CollectionBuilder(ExampleBuilder):
         points, box = item.points / scale, item.box / (*scale, *scale)
         if ((points < 0) | (points > 1)).any() or max(*box[:2], *(1 - box[2:])) >= 1:
             add("outside", item.id, "has a key point or its box outside")
-        bits = self._bits(item, size, add)
+        bits, known = self._bits(item, size, add)
         names = self.collection.info.masks
         if self.collection.box_of and np.isnan(box).all():
             box = _outline(masks.union(bits, names, (self.collection.box_of,)))
@@ -258,14 +262,26 @@ class CollectionBuilder(ExampleBuilder):
             image=image,
             points=points.astype(np.float32),
             box=box.astype(np.float32),
-            labels=item.labels,
+            labels={**item.labels, **self._labels_of_masks(bits, known)},
             mask=masks.encode(bits) if names else None,
         )
         return read
 
-    def _bits(self, item: Item, size: Size, add: Callable[[Kind, str, str], None]) -> np.ndarray:
-        """Returns the masks of all parts, packed as in `jaxens.data.masks`."""
+    def _labels_of_masks(self, bits: np.ndarray, known: set[str]) -> dict[str, np.ndarray]:
+        """Returns the labels of tasks that masks give; `known` has the parts that can be used."""
+        info, labels = self.collection.info, {}
+        for task in map(info.task, self.collection.labels_of_masks):
+            found = [masks.union(bits, info.masks, parts).any() for parts in task.parts]
+            used = [bool(known & set(parts)) for parts in task.parts]
+            labels[task.name] = np.where(used, found, MISSING).astype(np.int8)
+        return labels
+
+    def _bits(
+        self, item: Item, size: Size, add: Callable[[Kind, str, str], None]
+    ) -> tuple[np.ndarray, set[str]]:
+        """Returns the packed masks of all parts, and the parts that have one that can be used."""
         names = self.collection.info.masks
+        known: set[str] = set()
         bits = np.zeros((size[1], size[0], -(-len(names) // 8)), np.uint8)
         for marks in item.marks:
             try:
@@ -275,10 +291,11 @@ class CollectionBuilder(ExampleBuilder):
             except PhotoError as error:
                 add("empty" if isinstance(error, EmptyError) else "mask", marks.name, str(error))
                 continue
+            known |= parts.keys()
             for part, mask in parts.items():
                 place = names.index(part)
                 bits[..., place // 8] |= mask.astype(np.uint8) << (place % 8)
-        return bits
+        return bits, known
 
 
 def _outline(mask: Bool[np.ndarray, "height width"]) -> Float[np.ndarray, "4"]:

@@ -24,7 +24,7 @@ class Data:
     )
     """data set"""
     data_dir: Annotated[str, UNSHOWN] = ""
-    """folder that holds the data set (cub, folder)"""
+    """folder that holds the data set (all but fieldmarks)"""
     cache_dir: Annotated[str, UNSHOWN] = ""
     """folder for prepared data (default: $XDG_CACHE_HOME/jaxens)"""
     image_size: int = 64
@@ -67,7 +67,6 @@ class Data:
         if self.data_dir and not needs_folder:
             others = " or ".join(name for name, row in SOURCES.items() if row.needs_folder)
             raise UserError(f"--data-dir is for --data {others}: add that, or omit --data-dir")
-
         if self.attributes == "independent" and self.source != "fieldmarks":
             raise UserError(
                 f"--attributes independent is for --data fieldmarks, not {self.source}: omit it"

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Int, Int8, Int32
 
-from jaxens.data.schema import MISSING, Info, Task
+from jaxens.data.schema import MISSING, Info, Task, is_ignored
 from jaxens.data.source import DataSet, Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.errors import UserError, remedy
@@ -78,7 +78,7 @@ def _check_parts(
     before: Sequence[Task], after: Sequence[Task], info: Info, renamed: Mapping[str, Sequence[str]]
 ) -> None:
     expected = list(dict.fromkeys(p for task in before for names in task.parts for p in names))
-    known = list(dict.fromkeys((*info.masks, *info.points)))
+    known = [name for name in dict.fromkeys((*info.masks, *info.points)) if not is_ignored(name)]
     for name, others in renamed.items():
         if name not in expected:
             raise UserError(

@@ -79,7 +79,7 @@ def test_a_new_row_of_the_registry_is_a_new_data_set(
     ("settings", "message"),
     [
         ({"source": "fieldmark"}, "--data fieldmark is not a data set: did you mean fieldmarks"),
-        ({"source": "imagenet"}, "--data imagenet is not a data set: choose from fieldmarks, cub"),
+        ({"source": "mnist"}, "--data mnist is not a data set: choose from fieldmarks, cub"),
         ({"source": "cub"}, "--data cub needs the folder that holds it: add --data-dir FOLDER"),
         ({"data_dir": "birds"}, "--data-dir is for --data cub"),
         (
