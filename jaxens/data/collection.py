@@ -91,6 +91,8 @@ class Collection:
         left_out: Photos that are no items, with the reason.
         box_of: A part of `Info.masks`; its bounding box is the box of a photo that has none.
         remedy: The advice where too many photos can't be used.
+        centers: Parts of `Info.masks` whose center of mass is a key point. They are the last names
+            of `Info.points`, and items have no points for them.
         labels_of_masks: Multilabel tasks whose labels the masks give: 1 where a mask of the
             class's parts is not empty, and unknown where none of them can be used. Items have no
             labels of these tasks.
@@ -105,6 +107,7 @@ class Collection:
     left_out: Sequence[Problem] = ()
     box_of: str = ""
     remedy: str = "correct or remove them"
+    centers: Sequence[str] = ()
     labels_of_masks: Sequence[str] = ()
 
 
@@ -257,10 +260,11 @@ class CollectionBuilder(ExampleBuilder):
         names = self.collection.info.masks
         if self.collection.box_of and np.isnan(box).all():
             box = _outline(masks.union(bits, names, (self.collection.box_of,)))
+        centers = [_center(masks.union(bits, names, (part,))) for part in self.collection.centers]
         read.example = Example(
             id=item.id,
             image=image,
-            points=points.astype(np.float32),
+            points=np.concatenate([points, *centers]).astype(np.float32),
             box=box.astype(np.float32),
             labels={**item.labels, **self._labels_of_masks(bits, known)},
             mask=masks.encode(bits) if names else None,
@@ -306,6 +310,15 @@ def _outline(mask: Bool[np.ndarray, "height width"]) -> Float[np.ndarray, "4"]:
     height, width = mask.shape
     left, right = columns[0] / width, (columns[-1] + 1) / width
     return np.array([left, rows[0] / height, right, (rows[-1] + 1) / height])
+
+
+def _center(mask: Bool[np.ndarray, "height width"]) -> Float[np.ndarray, "1 2"]:
+    """Returns the center of mass of a mask, x and y in fractions; NaN if it is empty."""
+    if not mask.any():
+        return np.full((1, 2), np.nan)
+    rows, columns = np.nonzero(mask)
+    height, width = mask.shape
+    return np.array([[(columns.mean() + 0.5) / width, (rows.mean() + 0.5) / height]])
 
 
 def name_of(path: Path, root: Path) -> str:

@@ -1,8 +1,8 @@
 """PartImageNet (He et al. 2022): parts of animals and things in photos of ImageNet; the birds.
 
 The only label is the class of ImageNet, `wnid`. The parts are `head`, `body`, `wing`, `foot` and
-`tail`. An ensemble that was trained on another data set is scored against them by
-`evaluate RUN --on partimagenet`, as in Pazzani et al. 2022, section 5.1.
+`tail`; the center of mass of each is its key point. `evaluate RUN --on partimagenet` scores an
+ensemble against them that was trained on another data set, as in Pazzani et al. 2022, section 5.1.
 """
 
 from collections.abc import Mapping, Sequence
@@ -98,11 +98,13 @@ def read(folder: Path, kind: str = KIND) -> Collection:
         info=Info(
             TITLE,
             (Task.multiclass("wnid", tuple(map(printable, classes)), parts),),
+            points=parts,
             masks=parts + (tuple(map(ignored, parts)) if crowds else ()),
         ),
         splits=splits,
         splits_from=str(folder),
         notices=notices,
+        centers=parts,
         remedy="restore the files",
     )
 

@@ -76,7 +76,7 @@ def test_masks_of_isic_that_can_not_be_used_give_no_label(
     assert labels[1].tolist() == [MISSING, 0, 1, 0, 0]
     assert labels[2].tolist() == [0, 1, 0, 0, MISSING]
     listed = next((tmp_path / "cache").rglob(PROBLEMS))
-    reasons = [row["reason"] for row in csv.DictReader(listed.open())]
+    reasons = [row["reason"] for row in csv.DictReader(listed.read_text().splitlines())]
     assert len(reasons) == 3
     assert reasons[0].endswith("ISIC_0000000_attribute_streaks.png can't be read: No such file or "
                                "directory")  # fmt: skip
@@ -122,6 +122,9 @@ def test_partimagenet_has_the_birds_and_their_parts(tmp_path: Path) -> None:
     head[:4, :2] = True
     np.testing.assert_array_equal(mask_of(test, "head")[0], head)
     assert not mask_of(test, "body").any()
+    # Of 20 x 16 pixels, the middle 16 x 16 are left: columns 5 to 15 are 3 to 13.
+    np.testing.assert_allclose(test.point(("wing",))[0], [8 / 16, 8 / 16], atol=1e-6)
+    assert np.isnan(test.point(("body",))).all()
     np.testing.assert_allclose(test.boxes[0], [0, 0, 13 / 16, 12 / 16], atol=1e-6)
     assert not list((tmp_path / "cache").rglob(PROBLEMS))
 
