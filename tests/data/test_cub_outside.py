@@ -230,7 +230,8 @@ def test_masks_that_hold_numbers_of_classes_are_an_error(
     root: Path, tmp_path: Path, values: tuple[int, ...]
 ) -> None:
     for path in tiny_cub.segment(root).rglob("*.png"):
-        width, height = Image.open(path).size
+        with Image.open(path) as opened:
+            width, height = opened.size
         labels = np.resize(np.array(values, np.uint8), (height, width))
         Image.fromarray(labels).save(path)
     message = refused(root, tmp_path / "cache")
@@ -261,7 +262,8 @@ def test_a_mask_without_a_bird_is_counted_with_its_reason(
 
 
 def test_turned_photos_and_marks_outside_of_photos_are_counted(root: Path, tmp_path: Path) -> None:
-    photo = Image.open(root / "images" / PHOTO)
+    with Image.open(root / "images" / PHOTO) as opened:
+        photo = opened.copy()
     exif = Image.Exif()
     exif[0x0112] = 6
     photo.save(root / "images" / PHOTO, exif=exif)
