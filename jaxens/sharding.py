@@ -51,6 +51,8 @@ def is_explicit(values: Array) -> bool:
 
 def _explicit(values: object) -> NamedSharding | None:
     """Returns the sharding of an array that is sharded over Explicit axes."""
+    if values is None:
+        return None
     sharding = getattr(jax.typeof(values), "sharding", None)
     if sharding is None or AxisType.Explicit not in sharding.mesh.axis_types:
         return None

@@ -10,13 +10,30 @@ from jaxens.data.registry import SOURCES
 from jaxens.data.settings import Data
 
 if TYPE_CHECKING:
-    from jaxens.data.source import DataSet
+    from jaxens.data.describing import Description, describe
+    from jaxens.data.folder.proposing import propose
+    from jaxens.data.source import DataSet, Split, load
 
 # `source` loads TensorFlow Datasets.
 __getattr__, _, _ = lazy_loader.attach(
-    __name__, submod_attrs={"source": ["DataSet", "Split", "load"]}
+    __name__,
+    submod_attrs={
+        "source": ["DataSet", "Split", "load"],
+        "describing": ["Description", "describe"],
+        "folder.proposing": ["propose"],
+    },
 )
-__all__ = ["SOURCES", "Data", "DataSet", "Split", "load", "open"]
+__all__ = [
+    "SOURCES",
+    "Data",
+    "DataSet",
+    "Description",
+    "Split",
+    "describe",
+    "load",
+    "open",
+    "propose",
+]
 
 
 def open(source: str, *, progress: Progress = no_progress, **settings: Any) -> "DataSet":

@@ -1,18 +1,86 @@
-"""Looks at a data set: images with their labels, masks, key points and boxes.
+"""Describes, prepares and shows a data set.
 
-    python -m jaxens.data browse --data cub --data-dir FOLDER --out page.png
+    python -m jaxens.data describe FOLDER
+    python -m jaxens.data prepare --data folder --data-dir FOLDER
+    python -m jaxens.data browse --data folder --data-dir FOLDER --out page.png
 
 shows at a glance whether the truth is where it belongs before anything is trained on it.
 """
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from jaxens.cli import parser
 from jaxens.data.settings import Data
-from jaxens.errors import UserError, check_number
+from jaxens.errors import UserError, check_number, remedy
+
+if TYPE_CHECKING:
+    from jaxens.data.source import Source
+
+
+def describe(
+    folder: Path | None = None,
+    /,
+    *,
+    out: Path | None = None,
+    sheet: Path = Path("page.png"),
+    images: int = 24,
+    settings: Annotated[Data, parser.FLAT] = Data(),
+) -> None:
+    """Show what a data set holds; propose the dataset.toml of a folder that has none.
+
+    Args:
+        folder: your own folder of photos, instead of --data and --data-dir
+        out: file for the proposed dataset.toml (default: in the folder, if there is none)
+        sheet: file for a page of images with their labels, masks, key points and boxes
+        images: how many are on the page, evenly spaced over all splits
+    """
+    check_number("--images", images, least=1)
+    if folder is not None:
+        settings = replace(settings, source="folder", data_dir=str(folder))
+
+    from jaxens.cli.console import say
+    from jaxens.cli.progress import bar
+    from jaxens.data.describing import describe as describe_data
+    from jaxens.data.folder.proposing import write_proposal
+    from jaxens.data.opening import open_data, open_prepared
+    from jaxens.files import with_home
+
+    layout = None
+    if settings.source == "folder":
+        layout = write_proposal(with_home(settings.data_dir), out, say)
+    elif out is not None:
+        raise UserError("--out is for the dataset.toml of a folder: name the folder, or omit it")
+    with bar() as progress:
+        if layout is None:
+            data = open_data(settings, progress)
+        else:
+            from jaxens.data.folder.builder import prepare as prepare_folder
+
+            records = prepare_folder(with_home(settings.data_dir), settings.cache, progress, layout)
+            data = open_prepared(records, settings)
+        description = describe_data(data, progress)
+    say(str(description))
+    share = -(-images // 3)
+    _page([data.train, data.val, data.test], share, sheet, description.name)
+
+
+def prepare(*, settings: Annotated[Data, parser.FLAT] = Data()) -> None:
+    """Prepare a data set: read and check every photo once, and write records into the cache.
+
+    What was interrupted starts anew; nobody uses records that are not whole.
+    """
+    from jaxens.cli.console import say
+    from jaxens.cli.progress import bar
+    from jaxens.data.opening import open_data
+
+    with bar() as progress:
+        data = open_data(settings, progress)
+    counts = ", ".join(f"{s.split} {len(s):,}" for s in (data.train, data.val, data.test))
+    say(f"{data.train.folder}: {counts}")
 
 
 def browse(
@@ -31,32 +99,41 @@ def browse(
     """
     check_number("--images", images, least=1)
 
-    from jaxens import viz
-    from jaxens.cli.console import say
     from jaxens.cli.progress import bar
     from jaxens.data.opening import open_data
-    from jaxens.data.source import evenly_spaced, load
-    from jaxens.evaluation.browsing import split_figure
-    from jaxens.names import shorten
 
     with bar() as progress:
         data = open_data(settings, progress)
-        loaded = load(getattr(data, split), progress)
-    shown = loaded.take(evenly_spaced(images, len(loaded)))
     name = Path(settings.data_dir).resolve().name if settings.data_dir else settings.source
-    say(f"{viz.save(split_figure(shown, shorten(name)), out)}")
+    _page([getattr(data, split)], images, out, name)
+
+
+def _page(sources: "Sequence[Source]", images: int, out: Path, title: str) -> None:
+    """Draws some images of each split."""
+    from jaxens import viz
+    from jaxens.cli.console import say
+    from jaxens.data.source import concatenate, evenly_spaced, load
+    from jaxens.evaluation.browsing import split_figure
+    from jaxens.names import shorten
+
+    loaded = [load(source, rows=evenly_spaced(images, len(source))) for source in sources]
+    say(f"{viz.save(split_figure(concatenate(loaded), shorten(title)), out)}")
+
+
+ACTIONS = {"describe": describe, "prepare": prepare, "browse": browse}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the action that the first argument names."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in ("-h", "--help"):
-        print("Usage: python -m jaxens.data browse [OPTIONS]")
-        print("\n  browse  draw a page of images with their labels and marks")
-    elif words[0] == "browse":
-        parser.call(browse, words[1:], name="data browse")
+        print("Usage: python -m jaxens.data ACTION [OPTIONS]\n")
+        for name, action in ACTIONS.items():
+            print(f"  {name:10}{(action.__doc__ or '').splitlines()[0]}")
+    elif words[0] in ACTIONS:
+        parser.call(ACTIONS[words[0]], words[1:], name=f"data {words[0]}")
     else:
-        raise UserError(f"there is no action {words[0]!r}: choose browse")
+        raise UserError(f"there is no action {words[0]!r}: {remedy(words[0], ACTIONS)}")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int32, UInt8
 from PIL import Image, UnidentifiedImageError
 
 from jaxens.data.reading import PhotoError
@@ -84,6 +84,32 @@ def decode_gray(content: bytes) -> UInt8[np.ndarray, "height width"]:
     if (rgb != rgb[..., :1]).any():
         raise PhotoError("has colors: save it as a gray image")
     return rgb[..., 0]
+
+
+def decode_values(content: bytes) -> Int32[np.ndarray, "height width"]:
+    """Returns the values of a mask as they are stored: gray values, or indexes into a palette.
+
+    Raises:
+        PhotoError: If it can't be decoded, or has colors.
+    """
+    photo = open_photo(content)
+    if photo.mode in ("1", "L", "P") or photo.mode.startswith("I;16"):
+        with _pillow_errors():
+            photo.load()
+            return np.asarray(photo).astype(np.int32)
+    return decode_gray(content).astype(np.int32)
+
+
+def decode_colors(content: bytes) -> Int32[np.ndarray, "height width"]:
+    """Returns the colors of a mask as numbers, 0xff0000 for red; a transparent pixel is black.
+
+    Raises:
+        PhotoError: If it can't be decoded.
+    """
+    photo = open_photo(content)
+    with _pillow_errors():
+        rgb = np.asarray(_on(photo, _BLACK)).astype(np.int32)
+    return (rgb << np.array([16, 8, 0], np.int32)).sum(axis=-1, dtype=np.int32)
 
 
 def orientation_of(photo: Image.Image) -> int:

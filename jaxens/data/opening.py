@@ -9,6 +9,8 @@ from jaxens.data.registry import SOURCES
 from jaxens.data.settings import Data
 
 if TYPE_CHECKING:
+    from tensorflow_datasets.core import DatasetBuilder
+
     from jaxens.data.source import DataSet
 
 log = logging.getLogger(__name__)
@@ -24,12 +26,23 @@ def open_data(settings: Data, progress: Progress = no_progress) -> "DataSet":
     Raises:
         UserError: For files that are missing or malformed, or a task that does not exist.
     """
+    module = importlib.import_module(SOURCES[settings.source].module)
+    return open_prepared(module.prepare_from(settings, progress), settings)
+
+
+def open_prepared(builder: "DatasetBuilder", settings: Data) -> "DataSet":
+    """Opens records that are prepared, and logs what was found when they were.
+
+    Args:
+        builder: As returned by `prepare_builder`.
+        settings: How images are made.
+
+    Raises:
+        UserError: For a task that does not exist.
+    """
     from jaxens.data.preparing import fingerprint, notices
     from jaxens.data.source import DataSet, Source
 
-    builder = importlib.import_module(SOURCES[settings.source].module).prepare_from(
-        settings, progress
-    )
     train, val, test = (
         Source(builder, split, settings.image_size, settings.crop)
         for split in ("train", "val", "test")

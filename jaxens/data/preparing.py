@@ -21,6 +21,8 @@ from jaxens.errors import UserError
 
 log = logging.getLogger(__name__)
 
+PROBLEMS = "problems.csv"  # lists photos that something is wrong with
+
 try:
     import fcntl
 except ImportError:  # Windows, where a run is one process
@@ -118,7 +120,11 @@ def _write(builder: ExampleBuilder, folder: Path, description: str, progress: Pr
 
 def notices(builder: tfds.core.DatasetBuilder) -> list[str]:
     """Returns the warnings of a source about its images."""
-    return list((builder.info.metadata or {}).get("notices", ()))
+    metadata = builder.info.metadata or {}
+    result = list(metadata.get("notices", ()))
+    if metadata.get("problems"):
+        result.append(f"{Path(builder.data_dir).parents[1] / PROBLEMS} lists all of these photos")
+    return result
 
 
 def fingerprint(builder: tfds.core.DatasetBuilder) -> str:

@@ -1,4 +1,4 @@
-"""A sample of a split with the proportions of its labels."""
+"""Samples and splits in which every label is as frequent as in the whole."""
 
 from collections.abc import Mapping
 
@@ -35,3 +35,23 @@ def stratified(
     order = np.lexsort([generator.random(total), *reversed(columns)])
     places = (np.arange(count) + generator.random()) * total / count
     return np.sort(order[places.astype(int)])
+
+
+def seeded_splits(
+    labels: Mapping[str, Num[np.ndarray, "image ..."]], shares: Mapping[str, float], seed: int
+) -> dict[str, Int[np.ndarray, "_"]]:
+    """Returns the rows of "train" and of other splits, with the proportions of the labels.
+
+    Args:
+        labels: As for `stratified`.
+        shares: The fraction of all images in each of the other splits; each gets at least one.
+        seed: The seed of the draws.
+    """
+    total = len(next(iter(labels.values())))
+    left, result = np.arange(total), {}
+    for name, share in shares.items():
+        of_left = {task: values[left] for task, values in labels.items()}
+        drawn = stratified(of_left, max(1, round(share * total)), seed)
+        result[name] = left[drawn]
+        left = np.delete(left, drawn)
+    return {"train": left, **result}

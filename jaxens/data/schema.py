@@ -11,6 +11,21 @@ from jaxtyping import Float32, Int8, Int32, UInt8
 from jaxens.errors import UserError
 
 MISSING = -1  # an unknown label; the loss and the scores ignore it
+_IGNORED = ": ignored"
+
+
+def ignored(part: str) -> str:
+    """Returns the name of the mask of pixels of which nobody knows whether they show a part.
+
+    They are the border of a trimap, for example. A data set lists the name in `Info.masks` after
+    that of the part. Scores leave these pixels out.
+    """
+    return part + _IGNORED
+
+
+def is_ignored(mask: str) -> bool:
+    """Returns whether a name of `Info.masks` is one that `ignored` returned."""
+    return mask.endswith(_IGNORED)
 
 
 @dataclass(frozen=True)
@@ -23,17 +38,26 @@ class Task:
         classes: Names of the classes.
         parts: `parts[k]` names the parts that a person would point at for class `k`: the truth
             for explanations of that class. Empty if there are none.
+        separate: Whether each part of a class is a truth of its own, such as a box of the head and
+            a mask of the whole body. If not, the truth is the union of the parts.
     """
 
     name: str
     kind: Literal["multiclass", "multilabel"]
     classes: tuple[str, ...]
     parts: tuple[tuple[str, ...], ...]
+    separate: bool = False
 
     @classmethod
-    def multiclass(cls, name: str, classes: tuple[str, ...], parts: tuple[str, ...] = ()) -> Self:
+    def multiclass(
+        cls,
+        name: str,
+        classes: tuple[str, ...],
+        parts: tuple[str, ...] = (),
+        separate: bool = False,
+    ) -> Self:
         """Returns a multiclass task whose classes all have the same parts."""
-        return cls(name, "multiclass", classes, (parts,) * len(classes))
+        return cls(name, "multiclass", classes, (parts,) * len(classes), separate)
 
     @classmethod
     def multilabel(cls, name: str, parts: Mapping[str, tuple[str, ...]]) -> Self:
@@ -49,7 +73,8 @@ class Info:
         name: The name of the data set.
         tasks: What can be learned.
         points: Names of the key points; row `p` of an example's points is `points[p]`.
-        masks: Names of the masks, of any number; see `jaxens.data.masks` for their bits.
+        masks: Names of the masks, of any number; see `jaxens.data.masks` for their bits. A name
+            that `ignored` returns is no part.
     """
 
     name: str
@@ -77,14 +102,24 @@ class Info:
 
     def to_json(self) -> str:
         """Returns the info as JSON."""
-        return json.dumps(asdict(self))
+        raw = asdict(self)
+        for task in raw["tasks"]:
+            if not task["separate"]:  # as written before there was such a field
+                del task["separate"]
+        return json.dumps(raw)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Reads what `to_json` wrote."""
         raw = json.loads(text)
         tasks = tuple(
-            Task(t["name"], t["kind"], tuple(t["classes"]), tuple(map(tuple, t["parts"])))
+            Task(
+                t["name"],
+                t["kind"],
+                tuple(t["classes"]),
+                tuple(map(tuple, t["parts"])),
+                t.get("separate", False),
+            )
             for t in raw["tasks"]
         )
         return cls(raw["name"], tasks, tuple(raw["points"]), tuple(raw["masks"]))

@@ -24,7 +24,7 @@ class Data:
     )
     """data set"""
     data_dir: Annotated[str, UNSHOWN] = ""
-    """folder that holds the data set (cub)"""
+    """folder that holds the data set (all but fieldmarks)"""
     cache_dir: Annotated[str, UNSHOWN] = ""
     """folder for prepared data (default: $XDG_CACHE_HOME/jaxens)"""
     image_size: int = 64
@@ -41,6 +41,8 @@ class Data:
     """FieldMarks images held out"""
     data_seed: int = 0
     """seed of the FieldMarks images"""
+    attributes: Literal["species", "independent"] = "species"
+    """of FieldMarks birds: those of their species, or each drawn independently of all others"""
     resident: Literal["auto", "yes", "no"] = "auto"
     """keep the training set on the device, or stream it (auto: keep it if it fits)"""
     workers: int = 0
@@ -65,6 +67,10 @@ class Data:
         if self.data_dir and not needs_folder:
             others = " or ".join(name for name, row in SOURCES.items() if row.needs_folder)
             raise UserError(f"--data-dir is for --data {others}: add that, or omit --data-dir")
+        if self.attributes == "independent" and self.source != "fieldmarks":
+            raise UserError(
+                f"--attributes independent is for --data fieldmarks, not {self.source}: omit it"
+            )
 
     @property
     def cache(self) -> Path:

@@ -18,7 +18,7 @@ from jaxens.data.preparing import cores
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.records import from_record, info_of
 from jaxens.data.sampling import stratified
-from jaxens.data.schema import DecodedExample, Example, Info
+from jaxens.data.schema import DecodedExample, Example, Info, ignored
 from jaxens.errors import UserError
 
 Rows = Int[np.ndarray, "image"] | slice
@@ -83,6 +83,22 @@ class Split:
         if self.masks is None or not set(parts) & set(self.info.masks):
             return None
         return part_masks.union(self.masks[rows], self.info.masks, parts)
+
+    def ignored(
+        self, parts: Sequence[str], rows: Rows = slice(None)
+    ) -> Bool[np.ndarray, "image size size"] | None:
+        """Returns the pixels of which nobody knows whether they show one of some parts.
+
+        Args:
+            parts: Names of parts.
+            rows: The images (default: all).
+
+        Returns:
+            One mask per image, or None if there are no such masks in this data set.
+        """
+        unknown = self.mask([ignored(part) for part in parts], rows)
+        known = self.mask(parts, rows)
+        return unknown if unknown is None or known is None else unknown & ~known
 
     def point(
         self, parts: Sequence[str], rows: Rows = slice(None)
@@ -251,6 +267,23 @@ def load(
             values[i] = example.labels[name]
         progress(f"reading the {source.split} images", i + 1, count)
     return Split(info, ids, images, masks, points, boxes, labels, places, sample)
+
+
+def concatenate(splits: Sequence[Split]) -> Split:
+    """Returns the images of several splits of one data set, one after the other."""
+    first, masks = splits[0], [split.masks for split in splits]
+    return Split(
+        info=first.info,
+        ids=[id for split in splits for id in split.ids],
+        images=np.concatenate([split.images for split in splits]),
+        masks=None if first.masks is None else np.concatenate([m for m in masks if m is not None]),
+        points=np.concatenate([split.points for split in splits]),
+        boxes=np.concatenate([split.boxes for split in splits]),
+        labels={
+            task: np.concatenate([split.labels[task] for split in splits]) for task in first.labels
+        },
+        places=np.concatenate([split.places for split in splits]),
+    )
 
 
 def load_sample(

@@ -14,5 +14,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "explaining": ["explain"],
         "maps": ["background_images"],
         "settings": ["PAPER_METHODS", "Display", "MethodSettings"],
+        "transfer": ["on_other"],
     },
 )

@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 from jaxens import metrics
 from jaxens.attribution import METHODS
 from jaxens.data.progress import Progress, no_progress
+from jaxens.data.schema import MISSING
 from jaxens.data.source import Split
 from jaxens.ensemble.ensemble import Ensemble, mean_probabilities
 from jaxens.ensemble.quality import all_logits
@@ -108,6 +109,11 @@ class EvaluationPlan:
         choices = describe(
             self.methods, self.protocol, self.settings, self.ensemble, self.explained, count
         )
+        if any(question.ignored is not None for question in self.questions):
+            choices += (
+                "\nIgnored in scores against masks: pixels of which nobody knows whether they show "
+                "the part."
+            )
         return f"Images: {self.split.sample}.\n{choices}" if self.split.sample else choices
 
     def choices(self) -> dict[str, Any]:
@@ -117,6 +123,7 @@ class EvaluationPlan:
         return {
             "methods": list(self.methods),
             "questions": [question.name for question in self.questions],
+            "truth": [question.part for question in self.questions],
             "explained": self.explained,
             "images": len(self.split),
             "sample": self.split.sample,
@@ -224,6 +231,11 @@ def _questions(
     tasks = tuple(task for task in ensemble.tasks if task.name in (names or known))
     logits = all_logits(ensemble, split)
     _check_finite({task.name: np.asarray(logits[task.name]) for task in tasks})
+    if explained == "label" and all((split.labels[t.name] == MISSING).all() for t in tasks):
+        raise UserError(
+            f"no held-out image has a label for {', '.join(t.name for t in tasks)}: explain the "
+            "prediction, or choose other --tasks"
+        )
     predicted = {
         task.name: np.asarray(mean_probabilities(task, logits[task.name])) for task in tasks
     }

@@ -19,7 +19,7 @@ class Question:
     """Images, the class that is explained for each, and the part that a person would point at.
 
     A multiclass task is one question for each set of parts; each label of a multilabel task is
-    one question.
+    one question. If the parts of a task are separate, there is one question for each of them.
 
     Attributes:
         name: The name of the task; with the label if the task is multilabel, and with the parts if
@@ -31,6 +31,8 @@ class Question:
         masks: Union of the parts' masks; None if the data set has none of them.
         points: Mean of the parts' visible key points (x, y), as fractions of width and height;
             None if the data set has none of them.
+        ignored: Pixels of which nobody knows whether they show the parts; None if the data set
+            does not say so of any.
         left_out: Number of images that are left out, by reason.
     """
 
@@ -42,6 +44,7 @@ class Question:
     masks: Bool[np.ndarray, "case height width"] | None
     points: Float[np.ndarray, "case 2"] | None
     left_out: Mapping[str, int] = field(default_factory=dict)
+    ignored: Bool[np.ndarray, "case height width"] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -51,10 +54,12 @@ class Question:
         if METRICS[metric].truth == "point":
             hidden = () if self.points is None else np.isnan(self.points).any(axis=-1)
             return {"no key point": int(np.sum(hidden))}
-        marked = np.ones(0) if self.masks is None else self.masks.mean(axis=(1, 2))
-        reasons = {"no mask": int(np.sum(marked == 0))}
+        masks = np.ones((0, 1, 1), bool) if self.masks is None else self.masks
+        marked = masks.any(axis=(1, 2))
+        reasons = {"no mask": int(np.sum(~marked))}
         if metric == "correlation":
-            reasons["a mask that fills the image"] = int(np.sum(marked == 1))
+            full = masks if self.ignored is None else masks | self.ignored
+            reasons["a mask that fills the image"] = int(np.sum(marked & full.all(axis=(1, 2))))
         return reasons
 
 
@@ -78,10 +83,15 @@ def questions(
     result = []
     marked = {*split.info.masks, *split.info.points}
     for task in tasks:
-        groups = [parts for parts in dict.fromkeys(task.parts) if marked & set(parts)]
-        for parts in groups:
-            classes = [k for k, names in enumerate(task.parts) if names == parts]
-            name = task.name if len(groups) == 1 else f"{task.name}: {' and '.join(parts)}"
+        truths = [((part,) for part in p) if task.separate else (p,) for p in task.parts]
+        classes_of: dict[tuple[str, ...], list[int]] = {}
+        for k, of_class in enumerate(truths):
+            for parts in of_class:
+                if marked & set(parts):
+                    classes_of.setdefault(parts, []).append(k)
+        for parts, classes in classes_of.items():
+            several = len(classes_of) > 1
+            name = f"{task.name}: {' and '.join(parts)}" if several else task.name
             result += _of_parts(name, task, parts, classes, split, explained, predicted)
     return result
 
@@ -101,7 +111,7 @@ def _of_parts(
         unknown = (labels == MISSING) if explained == "label" else np.zeros_like(chosen)
         return [
             _question(
-                f"{task.name}: {task.classes[k]}",
+                f"{name if task.separate else task.name}: {task.classes[k]}",
                 task,
                 parts,
                 np.flatnonzero(chosen[:, k]),
@@ -142,4 +152,5 @@ def _question(
         None if masks is None else masks[marked],
         None if points is None else points[marked],
         left_out | {f"no {part} marked": int(np.sum(~marked))},
+        split.ignored(parts, images[marked]),
     )

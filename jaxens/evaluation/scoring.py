@@ -94,12 +94,14 @@ def score_question(
         by_members, by_baseline = maps(explainer), {} if baseline is None else maps(baseline)
         masks = None if question.masks is None else jnp.asarray(question.masks[rows])
         points = None if question.points is None else jnp.asarray(question.points[rows])
+        ignored = None if question.ignored is None else jnp.asarray(question.ignored[rows])
         return {
             method: _scores(
                 by_members[method],
                 by_baseline.get(method),
                 masks,
                 points,
+                ignored,
                 jnp.asarray(orders),
                 protocol,
                 METHODS[method].signed,
@@ -136,6 +138,7 @@ def _scores(
     baseline: Float[Array, "1 case height width"] | None,
     masks: Array | None,
     points: Array | None,
+    ignored: Array | None,
     orders: Int[Array, "order member"],
     protocol: metrics.Protocol,
     signed: bool,
@@ -143,19 +146,22 @@ def _scores(
     """Returns all scores by name, such as "iou/individual", with the case axis last."""
     individuals = maps if baseline is None else baseline
     mean_map = metrics.mean_map(maps)
-    individual = metrics.score(individuals, masks, points, protocol, signed=signed)
-    mean = metrics.score(mean_map, masks, points, protocol, signed=signed)
+    score = partial(metrics.score, protocol=protocol, signed=signed, ignored=ignored)
+    individual = score(individuals, masks, points)
+    mean = score(mean_map, masks, points)
     scores = {}
     for metric in mean:
         scores[f"{metric}/individual"] = individual[metric]
         scores[f"{metric}/ensemble"] = mean[metric]
-    by_size = metrics.scores_by_size(maps, masks, points, orders, protocol, signed=signed)
+    by_size = metrics.scores_by_size(
+        maps, masks, points, orders, protocol, signed=signed, ignored=ignored
+    )
     scores |= {f"{metric}/by_size": values for metric, values in by_size.items()}
     if masks is not None:
         stacked = jnp.concatenate([individuals, mean_map[None]])
         applied = metrics.apply_sign(stacked, protocol.sign) if signed else stacked
         still_signed = signed and protocol.sign == "signed"
-        for name, values in _at_thresholds(applied, masks, signed=still_signed).items():
+        for name, values in _at_thresholds(applied, masks, ignored, signed=still_signed).items():
             scores[f"{name}/thresholds/individual"] = jnp.nanmean(values[:-1], axis=0)
             scores[f"{name}/thresholds/ensemble"] = values[-1]
     return scores
@@ -202,10 +208,11 @@ def score_chance(
         }
         masks = None if question.masks is None else jnp.asarray(question.masks[rows])
         points = None if question.points is None else jnp.asarray(question.points[rows])
+        ignored = None if question.ignored is None else jnp.asarray(question.ignored[rows])
         return {
             name: (
-                metrics.score(each, masks, points, protocol, signed=False),
-                {} if masks is None else _at_thresholds(each, masks, signed=False),
+                metrics.score(each, masks, points, protocol, signed=False, ignored=ignored),
+                {} if masks is None else _at_thresholds(each, masks, ignored, signed=False),
             )
             for name, each in maps.items()
         }
@@ -216,7 +223,11 @@ def score_chance(
 
 
 def _at_thresholds(
-    maps: Float[Array, "*lead case height width"], masks: Array, *, signed: bool
+    maps: Float[Array, "*lead case height width"],
+    masks: Array,
+    ignored: Array | None,
+    *,
+    signed: bool,
 ) -> dict[str, Float[Array, "*lead threshold case"]]:
-    curves = metrics.threshold_curves(maps, masks, signed=signed)
+    curves = metrics.threshold_curves(maps, masks, signed=signed, ignored=ignored)
     return {name: jnp.moveaxis(getattr(curves, name), -1, -2) for name in AT_THRESHOLDS}

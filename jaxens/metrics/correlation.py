@@ -19,7 +19,11 @@ ROUNDING = 1e-5
 
 @partial(jax.jit, static_argnames="size")
 def correlation(
-    map: Num[ArrayLike, "*#lead height width"], mask: Mask, size: int = 14
+    map: Num[ArrayLike, "*#lead height width"],
+    mask: Mask,
+    size: int = 14,
+    *,
+    ignored: Mask | None = None,
 ) -> Float[Array, "*#lead"]:
     """Returns the Pearson correlation of a map and a mask, both averaged over a grid of cells.
 
@@ -32,6 +36,8 @@ def correlation(
         map: Maps.
         mask: Masks, boolean or integer (nonzero marks a pixel).
         size: Cells along each side of the grid.
+        ignored: Pixels that are left out of the mean of their cell; nonzero marks one. A cell
+            without any other pixel is left out.
 
     Returns:
         A score from -1 to 1 per map; higher is better. NaN where a map is constant or not finite,
@@ -40,10 +46,18 @@ def correlation(
     Raises:
         ValueError: If map and mask differ in height or width, or are smaller than the grid.
     """
-    map, mask = map_and_mask(map, mask)
+    map, mask, valid = map_and_mask(map, mask, ignored)
     # Normalized, because the square of a gradient of 1e-25 underflows float32.
-    cells = area_average(normalize(map, signed=False), size)
-    return _pearson(cells, area_average(mask.astype(cells.dtype), size))
+    map = normalize(map, signed=False)
+    if valid is None:
+        return _pearson(area_average(map, size), area_average(mask.astype(map.dtype), size))
+    share = area_average(valid.astype(map.dtype), size)
+    used = share > ROUNDING
+    sums = (area_average(jnp.where(valid, each, 0), size) for each in (map, mask.astype(map.dtype)))
+    a, b = (jnp.where(used, each / jnp.where(used, share, 1), jnp.nan) for each in sums)
+    # Cells that are left out have the mean of the others, so that they add nothing.
+    a, b = (jnp.where(used, x, jnp.nanmean(x, axis=(-2, -1), keepdims=True)) for x in (a, b))
+    return _pearson(a, b)
 
 
 def _pearson(

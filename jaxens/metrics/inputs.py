@@ -16,21 +16,43 @@ Mask = Bool[ArrayLike, "*#lead _height _width"] | Integer[ArrayLike, "*#lead _he
 
 
 def map_and_mask(
-    map: Num[ArrayLike, "... height width"], mask: Mask
-) -> tuple[Float[Array, "..."], Bool[Array, "..."]]:
-    """Converts to a float map and a boolean mask with the same number of axes.
+    map: Num[ArrayLike, "... height width"], mask: Mask, ignored: Mask | None = None
+) -> tuple[Float[Array, "..."], Bool[Array, "..."], Bool[Array, "..."] | None]:
+    """Converts to a float map and boolean masks with the same number of axes.
+
+    Args:
+        map: Maps.
+        mask: Masks.
+        ignored: Pixels to leave out.
+
+    Returns:
+        The map, the mask, and the pixels that count; None if all do. In the others, the map has
+        the smallest of the values that count, and the mask is empty.
 
     Raises:
-        ValueError: If their heights or widths differ, or the mask is not boolean or integer.
+        ValueError: If heights or widths differ, or a mask is not boolean or integer.
     """
-    if map.shape[-2:] != mask.shape[-2:]:
-        raise ValueError(
-            f"a map of shape {map.shape} and a mask of shape {mask.shape} differ in height and "
-            "width: resize the map to the size of the mask first"
-        )
-    check_mask_dtype(mask.dtype)
-    axes = max(map.ndim, mask.ndim)
-    return with_axes(to_float32(map), axes), with_axes(jnp.asarray(mask).astype(bool), axes)
+    masks = [mask] if ignored is None else [mask, ignored]
+    for each in masks:
+        if map.shape[-2:] != each.shape[-2:]:
+            raise ValueError(
+                f"a map of shape {map.shape} and a mask of shape {each.shape} differ in height and "
+                "width: resize the map to the size of the mask first"
+            )
+        check_mask_dtype(each.dtype)
+    axes = max(each.ndim for each in (map, *masks))
+    values = with_axes(to_float32(map), axes)
+    marked, *rest = (with_axes(jnp.asarray(each).astype(bool), axes) for each in masks)
+    if not rest:
+        return values, marked, None
+    valid = ~rest[0]
+    least = jnp.min(values, (-2, -1), keepdims=True, where=valid, initial=jnp.inf)
+    return jnp.where(valid, values, least), marked & valid, valid
+
+
+def among(pixels: Bool[Array, "..."], valid: Bool[Array, "..."] | None) -> Bool[Array, "..."]:
+    """Returns those pixels that count."""
+    return pixels if valid is None else pixels & valid
 
 
 def check_mask_dtype(dtype: np.dtype) -> None:

@@ -11,7 +11,7 @@ from jaxtyping import Float, Num
 from jaxens.metrics.inputs import ArrayLike, Mask
 from jaxens.sharding import is_explicit
 
-Score = Callable[[ArrayLike, Mask | None, ArrayLike | None], dict[str, Array]]
+Score = Callable[[ArrayLike, Mask | None, ArrayLike | None, Mask | None], dict[str, Array]]
 
 
 def image_by_image(
@@ -19,28 +19,32 @@ def image_by_image(
     maps: Num[ArrayLike, "*#lead height width"],
     mask: Mask | None,
     point: Float[ArrayLike, "*#lead 2"] | None,
+    ignored: Mask | None,
 ) -> dict[str, Float[Array, "*#lead"]]:
-    """Returns `score(maps, mask, point)`, on a CPU by a loop over the last leading axis.
+    """Returns `score(maps, mask, point, ignored)`, on a CPU by a loop over the last leading axis.
 
     All scores read each map several times. For 1001 maps of 224 px, the loop takes a quarter of
     the time.
 
     Args:
-        score: A function of maps, a mask and a point, of which each may be None.
+        score: A function of maps, a mask, a point and ignored pixels; all but maps may be None.
         maps: Maps, whose last leading axis has the images.
         mask: Masks.
         point: Key points.
+        ignored: Pixels to leave out.
     """
     images = maps.shape[-3] if maps.ndim > 2 else 1
-    truth = [(mask, -3), (point, -2)]
+    truth = [(mask, -3), (point, -2), (ignored, -3)]
     sizes = {t.shape[axis] for t, axis in truth if t is not None and t.ndim >= -axis}
     if images < 2 or not sizes <= {1, images} or jax.default_backend() != "cpu":
-        return score(maps, mask, point)
+        return score(maps, mask, point, ignored)
     if is_explicit(jnp.asarray(maps)):  # the devices have images of their own
-        return score(maps, mask, point)
+        return score(maps, mask, point, ignored)
 
     def of_image(i: Array) -> dict[str, Array]:
-        return score(_take(maps, i, -3), _take(mask, i, -3), _take(point, i, -2))
+        return score(
+            _take(maps, i, -3), _take(mask, i, -3), _take(point, i, -2), _take(ignored, i, -3)
+        )
 
     return {
         name: jnp.moveaxis(scores, 0, -1)

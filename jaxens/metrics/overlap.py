@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Num
 
-from jaxens.metrics.inputs import ArrayLike, Mask, count, map_and_mask
+from jaxens.metrics.inputs import ArrayLike, Mask, among, count, map_and_mask
 from jaxens.metrics.normalize import has_contrast, normalize
 
 
@@ -18,6 +18,7 @@ def intersection_union(
     threshold: float = 0.3,
     *,
     signed: bool,
+    ignored: Mask | None = None,
 ) -> tuple[Float[Array, "*#lead"], Float[Array, "*#lead"]]:
     """Returns the sizes of the intersection and of the union of a map's region and a mask.
 
@@ -33,6 +34,7 @@ def intersection_union(
         mask: Masks, boolean or integer (nonzero marks a pixel).
         threshold: In normalized units.
         signed: Whether the values of the maps carry a sign.
+        ignored: Pixels that are left out, as if the images had none there; nonzero marks one.
 
     Returns:
         The intersection and the union, in pixels of the map. NaN where a map is constant or not
@@ -41,8 +43,8 @@ def intersection_union(
     Raises:
         ValueError: If map and mask differ in height or width.
     """
-    map, mask = map_and_mask(map, mask)
-    region = normalize(map, signed=signed) >= threshold
+    map, mask, valid = map_and_mask(map, mask, ignored)
+    region = among(normalize(map, signed=signed) >= threshold, valid)
     marked, intersection = count(mask), count(region & mask)
     union = count(region) + marked - intersection
     scored = has_contrast(map) & (marked > 0)
@@ -56,6 +58,7 @@ def iou(
     threshold: float = 0.3,
     *,
     signed: bool,
+    ignored: Mask | None = None,
 ) -> Float[Array, "*#lead"]:
     """Intersection over union of a map's region and a mask; higher is better.
 
@@ -64,5 +67,5 @@ def iou(
     Returns:
         A score from 0 to 1 per map.
     """
-    intersection, union = intersection_union(map, mask, threshold, signed=signed)
+    intersection, union = intersection_union(map, mask, threshold, signed=signed, ignored=ignored)
     return intersection / union

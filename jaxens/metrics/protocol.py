@@ -123,6 +123,7 @@ def score(
     protocol: Protocol,
     *,
     signed: bool,
+    ignored: Mask | None = None,
 ) -> dict[str, Float[Array, "*#lead"]]:
     """Scores maps by all metrics of a protocol.
 
@@ -138,6 +139,8 @@ def score(
         protocol: All choices.
         signed: Whether the values of the maps carry a sign, as for the method in
             `attribution.METHODS`.
+        ignored: Pixels of which nobody knows whether they show the part, in the shape of the mask;
+            nonzero marks one. Scores against the mask leave them out of map and mask.
 
     Returns:
         A score per map, by the name of the metric: those metrics of the protocol for which there
@@ -148,7 +151,7 @@ def score(
     """
     if mask is None and point is None:
         raise ValueError("nothing to score maps against: give a mask, a key point or both")
-    return image_by_image(partial(_score, protocol, signed), maps, mask, point)
+    return image_by_image(partial(_score, protocol, signed), maps, mask, point, ignored)
 
 
 def _score(
@@ -157,28 +160,31 @@ def _score(
     maps: ArrayLike,
     mask: Mask | None,
     point: ArrayLike | None,
+    ignored: Mask | None,
 ) -> dict[str, Array]:
     if signed:
         maps = apply_sign(maps, protocol.sign)
     still_signed = signed and protocol.sign == "signed"
-    scores = {} if mask is None else _against_mask(maps, mask, protocol, still_signed)
+    scores = {} if mask is None else _against_mask(maps, mask, ignored, protocol, still_signed)
     if point is not None and "distance" in protocol.metrics:
         scores["distance"] = center_of_mass_distance(maps, point)
     return scores
 
 
 def _against_mask(
-    maps: ArrayLike, mask: Mask, protocol: Protocol, signed: bool
+    maps: ArrayLike, mask: Mask, ignored: Mask | None, protocol: Protocol, signed: bool
 ) -> dict[str, Array]:
-    intersection, union = intersection_union(maps, mask, protocol.threshold, signed=signed)
+    intersection, union = intersection_union(
+        maps, mask, protocol.threshold, signed=signed, ignored=ignored
+    )
     scores: dict[str, Callable[[], Array]] = {
         "iou": lambda: intersection / union,
         "intersection": lambda: intersection,
         "union": lambda: union,
-        "correlation": lambda: correlation(maps, mask, protocol.correlation_size),
-        "average_precision": lambda: average_precision(maps, mask),
-        "relevance_mass": lambda: relevance_mass(maps, mask),
-        "relevance_rank": lambda: relevance_rank(maps, mask),
-        "pointing_game": lambda: pointing_game(maps, mask),
+        "correlation": lambda: correlation(maps, mask, protocol.correlation_size, ignored=ignored),
+        "average_precision": lambda: average_precision(maps, mask, ignored),
+        "relevance_mass": lambda: relevance_mass(maps, mask, ignored),
+        "relevance_rank": lambda: relevance_rank(maps, mask, ignored),
+        "pointing_game": lambda: pointing_game(maps, mask, ignored=ignored),
     }
     return {name: scores[name]() for name in protocol.metrics if name in scores}

@@ -20,7 +20,11 @@ from jaxens.sharding import with_auto_axes
 
 @partial(jax.jit, static_argnames="tolerance")
 def pointing_game(
-    map: Num[ArrayLike, "*#lead height width"], mask: Mask, tolerance: int = 0
+    map: Num[ArrayLike, "*#lead height width"],
+    mask: Mask,
+    tolerance: int = 0,
+    *,
+    ignored: Mask | None = None,
 ) -> Float[Array, "*#lead"]:
     """Returns whether the maximum of a map lies in the mask; higher is better.
 
@@ -32,6 +36,7 @@ def pointing_game(
         map: Maps.
         mask: Masks, boolean or integer (nonzero marks a pixel).
         tolerance: The largest distance from the mask, in pixels of the map, that is still a hit.
+        ignored: Pixels that are left out, as if the images had none there; nonzero marks one.
 
     Returns:
         1 for a hit and 0 for a miss, per map. If several pixels are tied for the maximum, the
@@ -43,7 +48,7 @@ def pointing_game(
             of at least 0.
     """
     tolerance = as_whole(tolerance, "tolerance", least=0)
-    map, mask = map_and_mask(map, mask)
+    map, mask, _ = map_and_mask(map, mask, ignored)
     maxima = map == jnp.max(map, axis=(-2, -1), keepdims=True)
     hits = jnp.sum(maxima & _dilate(mask, tolerance), axis=(-2, -1))
     scored = has_contrast(map) & jnp.any(mask, axis=(-2, -1))
@@ -67,7 +72,7 @@ def _dilate(mask: Bool[Array, "*lead height width"], radius: int) -> Bool[Array,
 
 @jax.jit
 def relevance_mass(
-    map: Num[ArrayLike, "*#lead height width"], mask: Mask
+    map: Num[ArrayLike, "*#lead height width"], mask: Mask, ignored: Mask | None = None
 ) -> Float[Array, "*#lead"]:
     """Returns the fraction of the positive relevance that lies in the mask; higher is better.
 
@@ -79,6 +84,7 @@ def relevance_mass(
     Args:
         map: Maps.
         mask: Masks, boolean or integer (nonzero marks a pixel).
+        ignored: Pixels that are left out, as if the images had none there; nonzero marks one.
 
     Returns:
         A score from 0 to 1 per map. NaN where a map is constant or not finite, or has no
@@ -87,9 +93,11 @@ def relevance_mass(
     Raises:
         ValueError: If map and mask differ in height or width.
     """
-    map, mask = map_and_mask(map, mask)
+    map, mask, valid = map_and_mask(map, mask, ignored)
     relevance = jnp.maximum(map, 0)
     scored = has_contrast(map) & has_contrast(relevance) & jnp.any(mask, axis=(-2, -1))
+    if valid is not None:
+        relevance = jnp.where(valid, relevance, 0)
     # Scaled first, so that no sum overflows or underflows float32.
     relevance = relevance / jnp.max(relevance, axis=(-2, -1), keepdims=True)
     inside = jnp.sum(jnp.where(mask, relevance, 0), axis=(-2, -1))
@@ -99,7 +107,7 @@ def relevance_mass(
 @with_auto_axes
 @jax.jit
 def relevance_rank(
-    map: Num[ArrayLike, "*#lead height width"], mask: Mask
+    map: Num[ArrayLike, "*#lead height width"], mask: Mask, ignored: Mask | None = None
 ) -> Float[Array, "*#lead"]:
     """Returns the fraction of the K most relevant pixels in a mask of K pixels; higher is better.
 
@@ -111,6 +119,7 @@ def relevance_rank(
     Args:
         map: Maps.
         mask: Masks, boolean or integer (nonzero marks a pixel).
+        ignored: Pixels that are left out, as if the images had none there; nonzero marks one.
 
     Returns:
         A score from 0 to 1 per map. NaN where a map is constant or not finite, or a mask is empty.
@@ -118,8 +127,10 @@ def relevance_rank(
     Raises:
         ValueError: If map and mask differ in height or width.
     """
-    map, mask = map_and_mask(map, mask)
+    map, mask, valid = map_and_mask(map, mask, ignored)
     scored = has_contrast(map) & jnp.any(mask, axis=(-2, -1))
+    if valid is not None:
+        map = jnp.where(valid, map, -jnp.inf)  # below every value that counts
     k = jnp.sum(mask, axis=(-2, -1), keepdims=True)
     pixels = map.shape[-2] * map.shape[-1]
     ordered = jnp.sort(map.reshape(*map.shape[:-2], 1, pixels), axis=-1)

@@ -66,6 +66,7 @@ def scores_by_size(
     protocol: Protocol,
     *,
     signed: bool,
+    ignored: Mask | None = None,
 ) -> dict[str, Float[Array, "order size *lead"]]:
     """Scores the mean map of the first k members of each order, for every k.
 
@@ -78,6 +79,7 @@ def scores_by_size(
         orders: A permutation of the members per row, as from `member_orders`.
         protocol: All choices.
         signed: Whether the values of the maps carry a sign.
+        ignored: As for `score`.
 
     Returns:
         Scores by the name of the metric. The last size is the whole ensemble, and its scores are
@@ -88,7 +90,7 @@ def scores_by_size(
             and as `score` does.
     """
     _check_orders(orders, maps.shape[0])
-    return _scores_by_size(maps, mask, point, orders, protocol, signed=signed)
+    return _scores_by_size(maps, mask, point, orders, protocol, signed=signed, ignored=ignored)
 
 
 def _check_orders(orders: ArrayLike, members: int) -> None:
@@ -117,6 +119,7 @@ def _scores_by_size(
     protocol: Protocol,
     *,
     signed: bool,
+    ignored: Mask | None = None,
 ) -> dict[str, Float[Array, "order size *lead"]]:
     maps = to_float32(maps)
     counts = jnp.arange(1, maps.shape[0] + 1, dtype=maps.dtype)
@@ -124,7 +127,7 @@ def _scores_by_size(
 
     def of_order(order: Array) -> dict[str, Array]:
         means = jnp.cumsum(maps[order], axis=0) / counts
-        return score(means, mask, point, protocol, signed=signed)
+        return score(means, mask, point, protocol, signed=signed, ignored=ignored)
 
     # One by one: all orders at once would need memory for order x member maps of each image.
     return jax.lax.map(of_order, jnp.asarray(orders))

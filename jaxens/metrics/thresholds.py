@@ -10,7 +10,7 @@ from jax import Array
 from jaxtyping import Bool, Float, Num
 
 from jaxens.arrays import to_float32
-from jaxens.metrics.inputs import ArrayLike, Mask, count, map_and_mask
+from jaxens.metrics.inputs import ArrayLike, Mask, among, count, map_and_mask
 from jaxens.metrics.normalize import has_contrast, normalize
 from jaxens.sharding import with_auto_axes
 
@@ -41,6 +41,7 @@ def threshold_curves(
     thresholds: Num[ArrayLike, " threshold"] = THRESHOLDS,
     *,
     signed: bool,
+    ignored: Mask | None = None,
 ) -> ThresholdCurves:
     """Precision, recall and intersection over union at each threshold.
 
@@ -51,6 +52,7 @@ def threshold_curves(
         mask: Masks, boolean or integer (nonzero marks a pixel).
         thresholds: In normalized units (see `normalize`).
         signed: Whether the values of the maps carry a sign.
+        ignored: Pixels that are left out, as if the images had none there; nonzero marks one.
 
     Returns:
         The curves, with the threshold axis last. NaN where a map is constant or not finite, or a
@@ -64,13 +66,13 @@ def threshold_curves(
         raise ValueError(
             f"thresholds has shape {thresholds.shape}: give a list of numbers, such as [0.3, 0.5]"
         )
-    map, mask = map_and_mask(map, mask)
+    map, mask, valid = map_and_mask(map, mask, ignored)
     marked = count(mask)
     scored = has_contrast(map) & (marked > 0)
     values = normalize(map, signed=signed)
 
     def at(threshold: Array) -> tuple[Array, Array, Array]:
-        region = values >= threshold
+        region = among(values >= threshold, valid)
         size, hits = count(region), count(region & mask)
         return hits / size, hits / marked, hits / (size + marked - hits)
 
@@ -85,7 +87,7 @@ def threshold_curves(
 @with_auto_axes
 @jax.jit
 def average_precision(
-    map: Num[ArrayLike, "*#lead height width"], mask: Mask
+    map: Num[ArrayLike, "*#lead height width"], mask: Mask, ignored: Mask | None = None
 ) -> Float[Array, "*#lead"]:
     """Returns the average precision of a map as a ranking of the marked pixels; higher is better.
 
@@ -96,6 +98,7 @@ def average_precision(
     Args:
         map: Maps.
         mask: Masks, boolean or integer (nonzero marks a pixel).
+        ignored: Pixels that are left out, as if the images had none there; nonzero marks one.
 
     Returns:
         A score from 0 to 1 per map. NaN where a map is constant or not finite, or a mask is empty.
@@ -103,8 +106,10 @@ def average_precision(
     Raises:
         ValueError: If map and mask differ in height or width.
     """
-    map, mask = map_and_mask(map, mask)
+    map, mask, valid = map_and_mask(map, mask, ignored)
     scored = has_contrast(map) & jnp.any(mask, axis=(-2, -1))
+    if valid is not None:
+        map = jnp.where(valid, map, -jnp.inf)  # below every value that counts
     precision = jnp.vectorize(_average_precision, signature="(h,w),(h,w)->()")(map, mask)
     return jnp.where(scored, precision, jnp.nan)
 

@@ -9,7 +9,13 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints, is_typedd
 from jaxens.errors import UserError
 from jaxens.files import read_text
 
-_WORDS = {str: "text", int: "a whole number", float: "a number", type(None): "null"}
+_WORDS = {
+    str: "text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    type(None): "null",
+}
 
 
 def read_json(path: Path, kind: Any, remedy: str) -> Any:
@@ -50,8 +56,8 @@ def check(value: Any, kind: Any, where: str = "") -> None:
 
     Args:
         value: From `parse_json`.
-        kind: A type: text, numbers, None, `Literal`, a union, a list or tuple of any length, a
-            `dict` by name, a `TypedDict`, or a dataclass of these.
+        kind: A type: text, numbers, flags, None, `Literal`, a union, a list or tuple of any
+            length, a `dict` by name, a `TypedDict`, or a dataclass of these.
         where: The place of the value, for messages.
 
     Raises:
@@ -74,6 +80,8 @@ def check(value: Any, kind: Any, where: str = "") -> None:
     elif inner:  # a union of None and one other type
         if value is not None:
             check(value, next(each for each in inner if each is not type(None)), where)
+    elif kind is bool:
+        _expect(isinstance(value, bool), value, _WORDS[bool], where)
     else:
         number = kind in (int, float) and not isinstance(value, bool)
         fits = isinstance(value, int if kind is int else int | float) if number else False
@@ -98,9 +106,10 @@ def difference(one: Any, other: Any, where: str = "") -> str | None:
 def _check_fields(value: Any, kind: Any, where: str) -> None:
     _expect(isinstance(value, dict), value, "an object", where)
     fields = get_type_hints(kind)
-    needed = (
-        kind.__required_keys__ if is_typeddict(kind) else {f.name for f in dataclasses.fields(kind)}
-    )
+    if is_typeddict(kind):
+        needed = kind.__required_keys__
+    else:  # `Info.to_json` omits a flag that has its default
+        needed = {f.name for f in dataclasses.fields(kind) if not isinstance(f.default, bool)}
     for name in fields:
         if name in value:
             check(value[name], fields[name], f"{where}.{name}")

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import io
+import json
 
 import jax
 import jax.numpy as jnp
@@ -14,15 +15,18 @@ import jaxens
 from jaxens import metrics
 from jaxens.attribution import METHODS
 from jaxens.cli.console import console
+from jaxens.data.fieldmarks.species import BILL_LENGTHS, independent_traits
 from jaxens.data.opening import open_data
 from jaxens.data.source import load
 from jaxens.errors import UserError
 from jaxens.evaluate import main as evaluate
 from jaxens.evaluation.augmented import augmented
+from jaxens.evaluation.images import Images
 from jaxens.files import lock
 from jaxens.names import file_name
 from jaxens.runs.loading import best_ensemble
 from jaxens.runs.run import Run
+from tests.data import tiny_cub
 
 pytestmark = pytest.mark.slow
 
@@ -275,6 +279,52 @@ def test_masks_points_and_images_are_changed_alike(run):
         assert not np.array_equal(moved.masks[i], test.masks[i])
 
 
+def test_an_ensemble_is_scored_on_another_data_set(run, tmp_path):
+    """Learnt on drawn birds, located on photos that nobody labelled with the same classes."""
+    cub = str(tiny_cub.write(tmp_path))
+    printed = evaluated(
+        *(run.folder, "--on", "cub", "--data-dir", cub, "--parts", "bill=beak"),
+        *("--methods", "grad_cam", "gradient_shap"),
+    )
+    opened, images = Run.open(run.folder), Images(on="cub", data_dir=cub)
+    data = open_data(images.other_data(opened.config.data))
+    sentence = (
+        f"the 6 test images, of cub (fingerprint {data.fingerprint}); "
+        f"trained on FieldMarks (fingerprint {opened.record['data']})"
+    )
+    folder = run.folder / "evaluation-on-cub"
+    settings = json.loads((folder / "settings.json").read_text())
+    text = (folder / "tables.md").read_text()
+    assert sentence == settings["sample"]
+    assert sentence in text
+    assert sentence in printed
+    assert text.startswith("# Explanations of tiny on cub")
+    # No test image has a visible wing.
+    found = (settings["explained"], settings["questions"], settings["truth"])
+    assert found == ("prediction", ["bill_length"], ["beak"])
+
+    scores, other = np.load(folder / "scores.npz"), load(data.test)
+    rows = [other.ids.index(id) for id in scores["bill_length/images"]]
+    maps = jaxens.load(run.folder).attribute(
+        jnp.asarray(other.images[rows]),
+        scores["bill_length/targets"],
+        "grad_cam",
+        task="bill_length",
+    )
+    want = metrics.center_of_mass_distance(maps.mean(axis=0), other.point(("beak",))[rows])
+    got = scores["bill_length/grad_cam/distance/ensemble"]
+    np.testing.assert_allclose(got, want, atol=1e-4)
+
+
+def test_labels_of_another_data_set_are_explained_if_it_has_the_task(run):
+    words = ["--on", "fieldmarks", "--attributes", "independent", "--explain", "label"]
+    evaluated(run.folder, *words, "--methods", "saliency", "--tasks", "bill_length")
+    scores = np.load(run.folder / "evaluation-on-fieldmarks-independent-label" / "scores.npz")
+    for id, target in zip(scores["bill_length/images"], scores["bill_length/targets"], strict=True):
+        index = 2_000_000 + int(id.removeprefix("test-"))
+        assert BILL_LENGTHS[target] == independent_traits(0, index).bill_length
+
+
 def test_one_process_at_a_time_writes_into_the_folder_of_an_evaluation(run, tmp_path):
     message = f"another process writes into {tmp_path}: wait until it ends, or name another --out"
     with lock(tmp_path), pytest.raises(UserError, match=message):
@@ -300,6 +350,7 @@ def test_another_question_never_overwrites_an_evaluation(run, scores):
         (["--threshold", "2"], "threshold"),
         (["--metrics", "ssim"], "ssim"),
         (["--noise", "0"], "must be above 0"),
+        (["--on", "cub"], "--data cub needs the folder that holds it: add --data-dir"),
     ],
 )
 def test_a_mistake_is_one_line(run, words, named):

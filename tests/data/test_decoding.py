@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from jaxens.data import findings
 from jaxens.data.cub import builder as cub
-from jaxens.data.cub import findings
 from jaxens.data.decoding import decode, decode_gray, open_photo
 from jaxens.data.geometry import square
 from jaxens.data.photos import from_files

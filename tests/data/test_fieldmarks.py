@@ -13,11 +13,20 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 from PIL import Image, ImageFilter
+from scipy.stats import chi2_contingency, chisquare
 
 from jaxens.data import masks, records
 from jaxens.data.fieldmarks import builder as fieldmarks
-from jaxens.data.fieldmarks.draw import Drawing, draw_species, encoded, render
-from jaxens.data.fieldmarks.species import BILL_LENGTHS, FAMILIES, MARKS, PARTS, SPECIES
+from jaxens.data.fieldmarks.draw import Drawing, encoded, render, render_traits
+from jaxens.data.fieldmarks.species import (
+    BILL_LENGTHS,
+    FAMILIES,
+    MARKS,
+    PARTS,
+    SPECIES,
+    WING_PATTERNS,
+    independent_traits,
+)
 from jaxens.data.source import Source
 from jaxens.errors import UserError
 
@@ -27,6 +36,11 @@ SMALL = {"train": 6, "val": 3, "test": 3}
 @pytest.fixture(scope="module")
 def drawings() -> list[Drawing]:
     return [render(seed=5, index=i) for i in range(360)]
+
+
+@pytest.fixture(scope="module")
+def independent() -> list[Drawing]:
+    return [render(seed=5, index=i, independent=True) for i in range(40)]
 
 
 def part(drawing: Drawing, name: str) -> np.ndarray:
@@ -51,6 +65,18 @@ def same(a: Drawing, b: Drawing) -> bool:
 @pytest.mark.slow
 def test_a_drawing_depends_on_its_seed_and_index_alone(drawings: list[Drawing]) -> None:
     assert all(same(render(5, i), drawings[i]) for i in (17, 3, 250))
+
+
+def test_the_images_of_a_seed_stay_as_they_are() -> None:
+    """Runs and tables name images of FieldMarks by seed and index."""
+    grays = render(0, 0).image.reshape(4, 16, 4, 16, 3).mean((1, 3, 4))
+    expected = [
+        [122.7, 112.9, 105.9, 110.3],
+        [102.1, 108.0, 96.7, 98.1],
+        [88.8, 95.4, 103.5, 109.1],
+        [120.8, 119.7, 120.9, 119.1],
+    ]
+    np.testing.assert_allclose(grays, expected, atol=0.2)
 
 
 def test_another_process_draws_the_same_image(drawings: list[Drawing]) -> None:
@@ -111,16 +137,16 @@ def test_labels_are_those_of_the_species(drawings: list[Drawing]) -> None:
 
 
 def test_exactly_the_parts_that_are_present_have_a_mask_and_a_key_point(
-    drawings: list[Drawing],
+    drawings: list[Drawing], independent: list[Drawing]
 ) -> None:
-    for drawing in drawings:
+    for drawing in [*drawings, *independent]:
         there = np.concatenate([[1, 1, 1], drawing.labels["marks"]]).astype(bool)
         assert [part(drawing, name).any() for name in PARTS] == there.tolist()
         assert np.isfinite(drawing.points).all(-1).tolist() == there.tolist()
 
 
-def test_key_points_lie_in_their_masks(drawings: list[Drawing]) -> None:
-    for drawing in drawings:
+def test_key_points_lie_in_their_masks(drawings: list[Drawing], independent: list[Drawing]) -> None:
+    for drawing in [*drawings, *independent]:
         for name, point in zip(PARTS, drawing.points, strict=True):
             if np.isfinite(point).all():
                 x, y = (point * 64).astype(int)
@@ -148,7 +174,7 @@ def test_short_medium_and_long_bills_differ_in_length(drawings: list[Drawing]) -
     for i, drawing in enumerate(drawings[:40]):
         here = SPECIES[drawing.labels["species"]]
         for name, seen in lengths.items():
-            other = draw_species(replace(here, bill_length=name), seed=5, index=i, size=64)
+            other = render_traits(replace(here, bill_length=name), seed=5, index=i, size=64)
             rows, cols = np.nonzero(part(other, "bill"))
             seen.append(np.hypot(np.ptp(rows) + 1, np.ptp(cols) + 1))
     short, medium, long = (np.array(lengths[name]) for name in BILL_LENGTHS)
@@ -161,8 +187,8 @@ def test_short_medium_and_long_bills_differ_in_length(drawings: list[Drawing]) -
 def test_a_mark_changes_the_image_inside_its_mask_only(mark: str) -> None:
     for index in range(6):
         species = SPECIES[render(5, index).labels["species"]]
-        with_it = draw_species(replace(species, marks=species.marks | {mark}), 5, index, 64)
-        without = draw_species(replace(species, marks=species.marks - {mark}), 5, index, 64)
+        with_it = render_traits(replace(species, marks=species.marks | {mark}), 5, index, 64)
+        without = render_traits(replace(species, marks=species.marks - {mark}), 5, index, 64)
         change = np.abs(with_it.image.astype(int) - without.image).max(-1)
         mask = part(with_it, mark)
         assert mask.sum() >= 6
@@ -230,6 +256,57 @@ def test_color_predicts_no_attribute(drawings: list[Drawing], task: str) -> None
     assert accuracy < chance + 3 * np.sqrt(chance * (1 - chance) / 120)
 
 
+# Independent attributes
+
+
+def test_independent_attributes_are_balanced_and_predict_nothing_of_each_other() -> None:
+    traits = [independent_traits(0, i) for i in range(4000)]
+    values: dict[str, np.ndarray] = {
+        "family": np.array([FAMILIES.index(t.family) for t in traits]),
+        "bill_length": np.array([BILL_LENGTHS.index(t.bill_length) for t in traits]),
+        "wing_pattern": np.array([WING_PATTERNS.index(t.wing_pattern) for t in traits]),
+        **{mark: np.array([mark in t.marks for t in traits], int) for mark in MARKS},
+    }
+    for name, column in values.items():
+        assert chisquare(np.bincount(column)).pvalue > 0.001, name
+    # The last: neighbors in the series are independent, too.
+    pairs = [*itertools.combinations(values, 2), *((name, name) for name in values)]
+    for a, b in pairs:
+        other = values[b] if a != b else np.roll(values[b], 1)
+        counts = np.zeros((values[a].max() + 1, other.max() + 1), int)
+        np.add.at(counts, (values[a], other), 1)
+        assert chi2_contingency(counts).pvalue > 0.001, (a, b)
+
+
+def test_the_labels_of_independent_attributes_are_those_drawn(independent: list[Drawing]) -> None:
+    for index, drawing in enumerate(independent):
+        traits, labels = independent_traits(5, index), drawing.labels
+        assert list(labels) == [task.name for task in fieldmarks.INDEPENDENT.tasks]
+        assert FAMILIES[labels["family"]] == traits.family
+        assert BILL_LENGTHS[labels["bill_length"]] == traits.bill_length
+        assert WING_PATTERNS[labels["wing_pattern"]] == traits.wing_pattern
+        assert {m for m, has in zip(MARKS, labels["marks"], strict=True) if has} == traits.marks
+
+
+@pytest.mark.parametrize(
+    ("trait", "values", "name"),
+    [("bill_length", BILL_LENGTHS, "bill"), ("wing_pattern", WING_PATTERNS, "wing")],
+)
+def test_only_its_part_shows_an_independent_attribute(
+    trait: str, values: Sequence[str], name: str
+) -> None:
+    for index in range(4):
+        birds = [
+            render_traits(replace(independent_traits(5, index), **{trait: value}), 5, index, 64)
+            for value in values
+        ]
+        shown = np.logical_or.reduce([part(bird, name) for bird in birds])
+        for bird in birds[1:]:
+            change = np.abs(bird.image.astype(int) - birds[0].image).max(-1)
+            # Light, antialiasing and the lens carry a change a little beyond.
+            assert change[~grown(shown, 3)].max() <= 2
+
+
 # The builder
 
 
@@ -277,6 +354,16 @@ def test_drawing_is_done_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert first.data_dir == again.data_dir
 
 
+def test_independent_attributes_have_records_of_their_own(tmp_path: Path) -> None:
+    both = [fieldmarks.prepare(tmp_path, 16, 0, SMALL, independent=i) for i in (False, True)]
+    assert both[0].data_dir != both[1].data_dir
+    assert records.info_of(both[1]) == fieldmarks.INDEPENDENT
+    read = Source(both[1], "test", size=16).example(1)
+    drawn = render(0, 2_000_001, 16, independent=True)
+    assert all(np.array_equal(read.labels[task], drawn.labels[task]) for task in drawn.labels)
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(read.image))), drawn.image)
+
+
 @pytest.mark.parametrize("blow", [KeyboardInterrupt, MemoryError])
 def test_a_half_written_cache_is_never_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blow: type[BaseException]
@@ -303,10 +390,10 @@ def _check_whole(builder: tfds.core.DatasetBuilder, cache: Path) -> None:
 
 
 def _fail_at(index: int = 0, error: type[BaseException] = AssertionError) -> Any:
-    def drawn(seed: int, i: int, size: int) -> dict[str, Any]:
+    def drawn(seed: int, i: int, size: int, independent: bool) -> dict[str, Any]:
         if i >= index:
             raise error
-        return encoded(seed, i, size)
+        return encoded(seed, i, size, independent)
 
     return drawn
 

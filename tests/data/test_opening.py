@@ -79,9 +79,13 @@ def test_a_new_row_of_the_registry_is_a_new_data_set(
     ("settings", "message"),
     [
         ({"source": "fieldmark"}, "--data fieldmark is not a data set: did you mean fieldmarks"),
-        ({"source": "imagenet"}, "--data imagenet is not a data set: choose from fieldmarks, cub"),
+        ({"source": "mnist"}, "--data mnist is not a data set: choose from fieldmarks, cub"),
         ({"source": "cub"}, "--data cub needs the folder that holds it: add --data-dir FOLDER"),
         ({"data_dir": "birds"}, "--data-dir is for --data cub"),
+        (
+            {"source": "cub", "data_dir": "birds", "attributes": "independent"},
+            "--attributes independent is for --data fieldmarks, not cub: omit it",
+        ),
         ({"image_size": 8}, "--image-size must be at least 16, not 8"),
         ({"train_images": 0}, "--train-images must be at least 1, not 0"),
         ({"workers": 100_000}, "--workers must be at most 1,024, not 100,000"),

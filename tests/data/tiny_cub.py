@@ -105,7 +105,8 @@ def segment(root: Path, next_to_it: bool = False) -> Path:
     """Writes a segmentation per image: the left half at 200, the rest at 100."""
     folder = (root.parent if next_to_it else root) / "segmentations"
     for photo in sorted((root / "images").rglob("*.jpg")):
-        width, height = Image.open(photo).size
+        with Image.open(photo) as image:
+            width, height = image.size
         gray = np.full((height, width), 100, np.uint8)
         gray[:, : width // 2] = 200
         path = folder / photo.parent.name / f"{photo.stem}.png"

@@ -1,9 +1,11 @@
 """Questions: which images are explained, for which class, and which are left out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from jaxens.data import masks
+from jaxens.data import masks, schema
 from jaxens.data.schema import MISSING, Info, Task
 from jaxens.data.source import Split
 from jaxens.evaluation.questions import Question, questions
@@ -111,3 +113,19 @@ def test_without_masks_or_points_nothing_is_counted_as_missing(split):
     empty = Question("wing", WING, "wing", question.images, question.targets, None, None)
     for metric in ("correlation", "distance"):
         assert not any(empty.without_truth(metric).values())
+
+
+def test_each_of_separate_parts_is_a_question_of_its_own_and_ignored_pixels_are_of_no_part(split):
+    names = ("wing", schema.ignored("wing"))
+    info = replace(split.info, masks=names)
+    split = replace(split, info=info)  # what was the bill is unknown now
+    both = Task.multiclass("wing", ("plain", "barred"), ("wing", "eye"), separate=True)
+    wing, eye = by_label(split, both)
+    assert (wing.name, wing.part, eye.name, eye.part) == ("wing: wing", "wing", "wing: eye", "eye")
+    assert wing.images.tolist() == [0, 1, 2]
+    assert wing.ignored[:, 1, 1].tolist() == [False, True, False]
+    assert not (wing.ignored & wing.masks).any()
+    assert eye.ignored is None
+    marks = Task("marks", "multilabel", ("ring", "bar"), (("wing", "eye"),) * 2, separate=True)
+    asked = [question.name for question in by_label(split, marks)]
+    assert asked == ["marks: wing: ring", "marks: wing: bar", "marks: eye: ring", "marks: eye: bar"]

@@ -119,6 +119,11 @@ INFO_TEXT = json.loads(INFO.to_json())
         ("info.json", json.dumps(INFO_TEXT | {"tasks": []}), "it has no tasks"),
         ("info.json", INFO.to_json().replace('"barred"', "3"), "classes[1] is 3, not text"),
         ("info.json", INFO.to_json().replace('"barred"', '"x", "y"'), "has 3 classes"),
+        (
+            "info.json",
+            INFO.to_json().replace('"kind"', '"separate": 3, "kind"', 1),
+            "separate is 3",
+        ),
         ("info.json", INFO.to_json().replace("marks", "wing"), "two tasks of one name"),
         ("info.json", INFO.to_json().replace("marks", r"\ud800"), r'is "\ud800", not text'),
         ("info.json", "[" * 10_000, "nested too deeply"),

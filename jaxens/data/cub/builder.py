@@ -3,18 +3,25 @@
 See `jaxens.data.cub.tables` for the tasks and labels.
 """
 
-import hashlib
-from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
 from jaxtyping import Bool, Int
 
-from jaxens.data import masks
-from jaxens.data.cub.findings import Findings
+from jaxens.data.collection import (
+    Collection,
+    CollectionBuilder,
+    EmptyError,
+    Item,
+    Size,
+    cache_key,
+    prepare_collection,
+)
 from jaxens.data.cub.tables import (
+    OBJECT,
     SPLIT,
     Tables,
     find_root,
@@ -23,14 +30,10 @@ from jaxens.data.cub.tables import (
     read,
     table_files,
 )
-from jaxens.data.decoding import decode, decode_gray, open_photo, orientation_of
-from jaxens.data.preparing import ExampleBuilder, prepare_builder
+from jaxens.data.decoding import decode_gray
 from jaxens.data.progress import Progress, no_progress
-from jaxens.data.reading import OutsideError, PhotoError, printable, read_photo
-from jaxens.data.records import dataset_info
-from jaxens.data.schema import Example
+from jaxens.data.reading import PhotoError, printable, read_photo
 from jaxens.data.settings import Data
-from jaxens.errors import UserError
 from jaxens.files import with_home
 
 __all__ = ["Cub", "prepare", "read"]
@@ -61,105 +64,69 @@ def prepare(
             is outside of the folder, or more than 5 % of the photos can't be used.
     """
     root = find_root(folder)
-    data_dir = cache_dir / f"cub-{_key(root)}"
-    return prepare_builder(
-        Cub,
-        data_dir,
-        lambda: Cub(folder=root, data_dir=data_dir),
-        "preparing CUB-200-2011",
-        progress,
+    return prepare_collection(
+        lambda: _collection(read(folder)), cache_dir, f"cub-{_key(root)}", progress, Cub
     )
 
 
-class Cub(ExampleBuilder):
+class Cub(CollectionBuilder):
     """CUB-200-2011 from the user's folder.
 
-    `test` is the official split; every tenth training photo of a species is `val`. Photos are
-    stored unchanged. Those that can't be used are left out: the metadata counts them in
-    `notices` and names them in `excluded`.
+    `test` is the official split; every tenth training photo of a species is `val`.
     """
 
     VERSION = tfds.core.Version("2.1.0")
 
-    def __init__(self, *, folder: Path, **arguments: Any) -> None:
-        self.tables = read(folder)
-        self.images = len(self.tables.names)
-        self._seen = Findings(self.tables.root, self.images)
-        super().__init__(**arguments)
 
-    def _info(self) -> tfds.core.DatasetInfo:
-        return dataset_info(self, self.tables.info)
+def _collection(tables: Tables) -> Collection:
+    return Collection(
+        root=tables.root,
+        title="CUB-200-2011",
+        info=tables.info,
+        splits={
+            name: [_item(tables, i) for i in photos] for name, photos in _splits(tables).items()
+        },
+        splits_from=str(tables.root / SPLIT),
+        notices=tables.notices,
+        remedy="unpack the archive again, or correct them",
+    )
 
-    def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[int, Any]]]:
-        return {
-            name: self._generate_examples(name, photos)
-            for name, photos in _splits(self.tables).items()
-        }
 
-    def _generate_examples(
-        self, split: str, photos: Int[np.ndarray, "photo"]
-    ) -> Iterator[tuple[int, Any]]:
-        written = 0
-        for i in photos:
-            example = self._example(i)
-            self.advance()
-            if example is not None:
-                written += 1
-                yield int(i), self.record(split, example)
-        if not written:
-            raise UserError(f"{self.tables.root / SPLIT}: no photo for the split {split!r}")
-        self.info.metadata["excluded"] = list(self._seen.unusable)
-        self.info.metadata["notices"] = [*self.tables.notices, *self._seen.notices()]
+def _item(tables: Tables, i: int) -> Item:
+    name = tables.names[i]
+    left, top, width, height = tables.boxes[i]
+    segmentations = tables.segmentations
+    return Item(
+        id=printable(name),
+        path=tables.root / "images" / name,
+        labels={task: values[i] for task, values in tables.labels.items()},
+        points=tables.points[i],
+        box=np.asarray([left, top, left + width, top + height]),
+        marks=() if segmentations is None else (_Segmentation(name, segmentations),),
+    )
 
-    def _example(self, i: int) -> Example | None:
-        tables, seen = self.tables, self._seen
-        name, id = tables.names[i], printable(tables.names[i])
-        try:
-            image = read_photo(tables.root / "images" / name, tables.root)
-            photo = open_photo(image)
-            size = photo.size
-            decode(photo, least=(1, 1))
-        except OutsideError as error:
-            raise UserError(f"{tables.root / 'images'}: {id} {error}") from None
-        except PhotoError as error:
-            seen.add_unusable(id, str(error))
-            return None
-        if orientation_of(photo) != 1:
-            seen.turned.append(id)
-        left, top, width, height = tables.boxes[i]
-        box = np.asarray([left, top, left + width, top + height]) / (*size, *size)
-        points = tables.points[i] / size
-        if ((points < 0) | (points > 1)).any() or max(*box[:2], *(1 - box[2:])) >= 1:
-            seen.outside.append(id)
-        return Example(
-            id=id,
-            image=image,
-            points=points.astype(np.float32),
-            box=box.astype(np.float32),
-            labels={task: values[i] for task, values in tables.labels.items()},
-            mask=None if tables.segmentations is None else self._mask(name, size),
-        )
 
-    def _mask(self, name: str, size: tuple[int, int]) -> bytes:
-        """Returns the pixels that at least half of the annotators assigned to the object."""
-        folder = self.tables.segmentations or Path()
-        path = (folder / name).with_suffix(".png")
-        id = printable(path.relative_to(folder))
-        mask = np.zeros((size[1], size[0]), bool)
-        try:
-            content = read_photo(path, folder.parent)
-        except OutsideError as error:
-            raise UserError(f"{folder}: {id} {error}") from None
-        except PhotoError as error:
-            self._seen.unsegmented[id] = str(error)
-        else:
-            try:
-                mask = _bird(content, size)
-                if not mask.any():
-                    self._seen.unsegmented[id] = f"has no pixel of {BIRD} or more"
-            except PhotoError as error:
-                self._seen.add_foreign_mask(id, str(error))
-        return masks.encode(masks.pack(mask[..., None]))
+@dataclass(frozen=True)
+class _Segmentation:
+    """The pixels that at least half of the annotators assigned to the bird of a photo."""
+
+    photo: str
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """Returns the path of the file, below the folder of the data set."""
+        return printable(f"{self.folder.name}/{Path(self.photo).with_suffix('.png')}")
+
+    def __call__(self, size: Size) -> Mapping[str, Bool[np.ndarray, "height width"]]:
+        """Decodes the file."""
+        path = (self.folder / self.photo).with_suffix(".png")
+        if not path.exists() and not path.is_symlink():
+            raise EmptyError("is missing")
+        mask = _bird(read_photo(path, self.folder.parent), size)
+        if not mask.any():
+            raise EmptyError(f"has no pixel of {BIRD} or more")
+        return {OBJECT: mask}
 
 
 def _bird(content: bytes, size: tuple[int, int]) -> Bool[np.ndarray, "height width"]:
@@ -196,26 +163,9 @@ def _splits(tables: Tables) -> dict[str, Int[np.ndarray, "photo"]]:
 
 
 def _key(root: Path) -> str:
-    """Returns a hash of the tables, and of the size and time of each photo and segmentation.
-
-    The content of all photos would take too long to read each time the data set is opened.
-    """
-    digest = hashlib.sha256()
-    for path in table_files(root):
-        with path.open("rb") as table:
-            digest.update(path.name.encode() + hashlib.file_digest(table, "sha256").digest())
+    """Returns a hash of the tables, and of the size and time of each photo and segmentation."""
     photos = photo_names(root).values()
     files = [root / "images" / photo for photo in photos]
     if segmentations := find_segmentations(root):
         files += [(segmentations / photo).with_suffix(".png") for photo in photos]
-    for file in files:
-        digest.update(f"{_size_and_time(file)},".encode())
-    return digest.hexdigest()[:16]
-
-
-def _size_and_time(file: Path) -> tuple[int, int] | None:
-    try:
-        status = file.stat()
-    except OSError:
-        return None
-    return status.st_size, status.st_mtime_ns
+    return cache_key(table_files(root), files)

@@ -1,6 +1,6 @@
 """The pose of a FieldMarks bird, drawn at random, and its outlines.
 
-The random pose does not depend on the marks, bill or wing of the species, so it predicts none
+The random pose does not depend on the marks, bill or wing of the bird, so it predicts none
 of them.
 
 Outlines are in bird units (the length of a body is about 1), x forward and y down, facing
@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxens.data.fieldmarks.canvas import Affine, Points, ellipse, spline
 from jaxens.data.fieldmarks.plumage import Plumage, draw_plumage
-from jaxens.data.fieldmarks.species import Species
+from jaxens.data.fieldmarks.species import Traits
 
 
 @dataclass(frozen=True)
@@ -183,12 +183,12 @@ def outline_band(bird: Bird) -> Points:
     return np.concatenate([path, path[::-1] + np.array((0.0, BAND_WIDTH))])
 
 
-def key_points(bird: Bird, species: Species) -> dict[str, Points]:
+def key_points(bird: Bird, traits: Traits) -> dict[str, Points]:
     """Returns the key point of each part in bird units: usually its center.
 
     For the bird it is the center of the body, and for the eye ring the eye.
     """
-    culmen = outline_bill(species.bill_length, bird.bill_stretch)
+    culmen = outline_bill(traits.bill_length, bird.bill_stretch)
     return {
         "bird": bird.body(np.array([(0.05, 0.0)])),
         "bill": bird.head(culmen.mean(0, keepdims=True)),

@@ -3,10 +3,13 @@
 It shows invented birds of similar species, which differ in their field marks: the length of
 the bill, the pattern of the wing, and the marks that are present. Each image has labels for
 species, family and attributes, a mask and a key point per part, and a box.
+
+With independent attributes, birds have no species, and no attribute can be inferred from another.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -45,6 +48,9 @@ INFO = Info(
     points=PARTS,
     masks=PARTS,
 )
+INDEPENDENT = replace(
+    INFO, name="FieldMarks with independent attributes", tasks=INFO.tasks[1:]
+)  # no species
 
 COUNTS = {"train": 3200, "val": 300, "test": 500}
 
@@ -61,7 +67,15 @@ class FieldMarks(ExampleBuilder):
 
     VERSION = tfds.core.Version("2.0.0")  # of the records
 
-    def __init__(self, *, size: int, seed: int, counts: Mapping[str, int], data_dir: Path) -> None:
+    def __init__(
+        self,
+        *,
+        size: int,
+        seed: int,
+        counts: Mapping[str, int],
+        data_dir: Path,
+        independent: bool = False,
+    ) -> None:
         """Checks the values.
 
         Args:
@@ -69,22 +83,24 @@ class FieldMarks(ExampleBuilder):
             seed: The seed of the series of images.
             counts: Number of images of `"train"`, `"val"` and `"test"`.
             data_dir: The cache; the builder writes into a folder below.
+            independent: Whether attributes are independent.
 
         Raises:
             UserError: If a value is out of range.
         """
         _check(size, seed, counts)
-        self.size, self.seed, self.counts = size, seed, counts
+        self.size, self.seed, self.counts, self.independent = size, seed, counts, independent
         self.images = sum(counts.values())
         self.draw: Callable[[range], Iterable[dict[str, Any]]] = partial(
-            map, partial(encoded, seed, size=size)
+            map, partial(encoded, seed, size=size, independent=independent)
         )
         super().__init__(
-            data_dir=_data_dir(data_dir, size, seed, counts), file_format="array_record"
+            data_dir=_data_dir(data_dir, size, seed, counts, independent),
+            file_format="array_record",
         )
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return dataset_info(self, INFO)
+        return dataset_info(self, INDEPENDENT if self.independent else INFO)
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
         return {split: self._generate_examples(split) for split in _STARTS}
@@ -99,7 +115,14 @@ class FieldMarks(ExampleBuilder):
 def prepare_from(settings: Data, progress: Progress) -> tfds.core.DatasetBuilder:
     """Draws the images that the settings describe, see `prepare`."""
     counts = {split: getattr(settings, f"{split}_images") for split in _STARTS}
-    return prepare(settings.cache, settings.image_size, settings.data_seed, counts, progress)
+    return prepare(
+        settings.cache,
+        settings.image_size,
+        settings.data_seed,
+        counts,
+        progress,
+        independent=settings.attributes == "independent",
+    )
 
 
 def prepare(
@@ -108,17 +131,20 @@ def prepare(
     seed: int = 0,
     counts: Mapping[str, int] = COUNTS,
     progress: Progress = no_progress,
+    independent: bool = False,
 ) -> tfds.core.DatasetBuilder:
     """Opens the prepared images. Draws them first, on all cores, if they do not exist.
 
     Scripts that call this need `if __name__ == "__main__":`, as with every process pool.
 
     Args:
-        cache_dir: The cache; each combination of size, seed and counts has a folder below.
+        cache_dir: The cache; each combination of the other values has a folder below.
         size: The side of an image, in pixels.
         seed: The seed of the series of images.
         counts: Number of images of `"train"`, `"val"` and `"test"`.
         progress: Called after each image.
+        independent: Whether attributes are independent of each other and of the family. There
+            is no task "species" then.
 
     Returns:
         A prepared builder with these splits.
@@ -131,14 +157,16 @@ def prepare(
     with ExitStack() as stack:
 
         def make() -> FieldMarks:
-            builder = FieldMarks(size=size, seed=seed, counts=counts, data_dir=cache_dir)
+            builder = FieldMarks(
+                size=size, seed=seed, counts=counts, data_dir=cache_dir, independent=independent
+            )
             if workers > 1:
-                draw = partial(encoded_images, seed, size)
+                draw = partial(encoded_images, seed, size, independent)
                 pool = stack.enter_context(Workers(draw, workers, "draws FieldMarks"))
                 builder.draw = partial(_draw_in_chunks, pool, workers)
             return builder
 
-        folder = _data_dir(cache_dir, size, seed, counts)
+        folder = _data_dir(cache_dir, size, seed, counts, independent)
         return prepare_builder(FieldMarks, folder, make, "drawing FieldMarks", progress)
 
 
@@ -149,9 +177,11 @@ def _draw_in_chunks(
     return chain.from_iterable(in_order(pool, chunks, workers, 4 * workers))
 
 
-def _data_dir(cache: Path, size: int, seed: int, counts: Mapping[str, int]) -> Path:
-    values = (f"size{size}", f"seed{seed}", *(f"{name}{counts[name]}" for name in _STARTS))
-    return cache / "-".join(values)
+def _data_dir(
+    cache: Path, size: int, seed: int, counts: Mapping[str, int], independent: bool
+) -> Path:
+    values = [f"size{size}", f"seed{seed}", *(f"{name}{counts[name]}" for name in _STARTS)]
+    return cache / "-".join(values + ["independent"] * independent)
 
 
 def _check(size: int, seed: int, counts: Mapping[str, int]) -> None:

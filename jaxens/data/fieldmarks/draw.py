@@ -36,7 +36,12 @@ from jaxens.data.fieldmarks.species import (
     SPECIES,
     WING_PATTERNS,
     Species,
+    Traits,
+    independent_traits,
+    species_of,
 )
+
+_NAMES = [species.name for species in SPECIES]
 
 Label = Int32[np.ndarray, ""] | Int8[np.ndarray, "marks"]
 
@@ -56,62 +61,66 @@ class Drawing:
     labels: dict[str, Label]
 
 
-def render(seed: int, index: int, size: int = 64) -> Drawing:
+def render(seed: int, index: int, size: int = 64, independent: bool = False) -> Drawing:
     """Draws image `index` of the series `seed`; it depends on nothing else.
 
     Args:
         seed: At least 0.
         index: At least 0.
         size: The side of the image, in pixels. The scene is the same at any size.
+        independent: Draw every trait independently of the others, rather than a species.
     """
-    species = SPECIES[np.random.default_rng((seed, index, 0)).integers(len(SPECIES))]
-    return draw_species(species, seed, index, size)
+    traits = independent_traits(seed, index) if independent else species_of(seed, index)
+    return render_traits(traits, seed, index, size)
 
 
-def encoded(seed: int, index: int, size: int) -> dict[str, Any]:
+def encoded(seed: int, index: int, size: int, independent: bool = False) -> dict[str, Any]:
     """Draws an image, as the fields of an `Example` without its id."""
-    drawing = render(seed, index, size)
+    drawing = render(seed, index, size, independent)
     file = io.BytesIO()
     Image.fromarray(drawing.image).save(file, "PNG", compress_level=1)
     return vars(drawing) | {"image": file.getvalue(), "mask": masks.encode(drawing.mask)}
 
 
-def encoded_images(seed: int, size: int, indices: range) -> list[dict[str, Any]]:
+def encoded_images(seed: int, size: int, independent: bool, indices: range) -> list[dict[str, Any]]:
     """Draws images, as `encoded` does."""
-    return [encoded(seed, index, size) for index in indices]
+    return [encoded(seed, index, size, independent) for index in indices]
 
 
-def draw_species(species: Species, seed: int, index: int, size: int) -> Drawing:
-    """Draws a bird of `species` with the pose, plumage and background of image `index`.
+def render_traits(traits: Traits, seed: int, index: int, size: int) -> Drawing:
+    """Draws a bird with these traits and the pose, plumage and background of image `index`.
 
-    Bird, background, light and noise have separate random numbers, so that images of species
+    Bird, background, light and noise have separate random numbers, so that images of birds
     that differ in one mark are the same everywhere else.
     """
     fine = 3 if size <= 160 else 2
-    bird = anatomy.draw_bird(np.random.default_rng((seed, index, 1)), species.family)
+    bird = anatomy.draw_bird(np.random.default_rng((seed, index, 1)), traits.family)
     place = np.random.default_rng((seed, index, 2))
     canvas = Canvas(draw_habitat(place, size * fine, bird.frame(bird.feet)))
     light = _Light.draw(np.random.default_rng((seed, index, 3)))
-    cover = _paint_bird(canvas, bird, species, light)
+    cover = _paint_bird(canvas, bird, traits, light)
     image = _photograph(canvas, light, fine, np.random.default_rng((seed, index, 4)))
     return Drawing(
         image,
         mask=_mask(cover, fine),
-        points=_points(bird, species),
+        points=_points(bird, traits),
         box=_box(cover["bird"]),
-        labels=labels(species),
+        labels=labels(traits),
     )
 
 
-def labels(species: Species) -> dict[str, Label]:
-    """Returns the label of each task: a class, or a 0 or 1 for each mark."""
-    numbers = {
-        "species": [s.name for s in SPECIES].index(species.name),
-        "family": FAMILIES.index(species.family),
-        "bill_length": BILL_LENGTHS.index(species.bill_length),
-        "wing_pattern": WING_PATTERNS.index(species.wing_pattern),
+def labels(traits: Traits) -> dict[str, Label]:
+    """Returns the label of each task: a class, or a 0 or 1 for each mark.
+
+    Independent traits have no label for the species.
+    """
+    numbers = {} if not isinstance(traits, Species) else {"species": _NAMES.index(traits.name)}
+    numbers |= {
+        "family": FAMILIES.index(traits.family),
+        "bill_length": BILL_LENGTHS.index(traits.bill_length),
+        "wing_pattern": WING_PATTERNS.index(traits.wing_pattern),
     }
-    marks = np.array([mark in species.marks for mark in MARKS], np.int8)
+    marks = np.array([mark in traits.marks for mark in MARKS], np.int8)
     return {task: np.array(number, np.int32) for task, number in numbers.items()} | {"marks": marks}
 
 
@@ -138,7 +147,7 @@ class _Light:
         )
 
 
-def _paint_bird(canvas: Canvas, bird: Bird, species: Species, light: _Light) -> dict[str, Coverage]:
+def _paint_bird(canvas: Canvas, bird: Bird, traits: Traits, light: _Light) -> dict[str, Coverage]:
     """Paints from back to front.
 
     Returns:
@@ -157,10 +166,10 @@ def _paint_bird(canvas: Canvas, bird: Bird, species: Species, light: _Light) -> 
     canvas.paint(trunk, feathers.body_feathers(trunk, body, head, bird))
     folded = canvas.shape(wing(anatomy.WING))
 
-    parts = _paint_marks(canvas, bird, species, body, head, canvas.whole(trunk), folded)
+    parts = _paint_marks(canvas, bird, traits, body, head, canvas.whole(trunk), folded)
     _cast_shadow(canvas, folded, canvas.whole(trunk), bird.unit, light)
-    parts |= _paint_wing(canvas, bird, species, wing, folded)
-    parts |= _paint_face(canvas, bird, species, head)
+    parts |= _paint_wing(canvas, bird, traits, wing, folded)
+    parts |= _paint_face(canvas, bird, traits, head)
     plain = canvas.whole(trunk, folded, rump)
     whole = canvas.whole(trunk, folded, rump, *limbs, *parts.values())
     _shade(canvas, plain, canvas.whole(folded), whole, bird.unit, light)
@@ -171,7 +180,7 @@ def _paint_bird(canvas: Canvas, bird: Bird, species: Species, light: _Light) -> 
 def _paint_marks(
     canvas: Canvas,
     bird: Bird,
-    species: Species,
+    traits: Traits,
     body: Affine,
     head: Affine,
     silhouette: Coverage,
@@ -179,13 +188,13 @@ def _paint_marks(
 ) -> dict[str, Shape]:
     """Paints the marks on head and breast, which are below the wing, the bill and the eye."""
     parts, plumage = {}, bird.plumage
-    if "crest" in species.marks:
+    if "crest" in traits.marks:
         crest = parts["crest"] = canvas.shape(head(anatomy.CREST))
         canvas.paint(crest, feathers.crest_feathers(crest, head, plumage.cap))
-    if "cheek_patch" in species.marks:
+    if "cheek_patch" in traits.marks:
         cheek = parts["cheek_patch"] = canvas.shape(head(anatomy.CHEEK)).within(silhouette)
         canvas.paint(cheek, plumage.cheek_patch)
-    if "breast_band" in species.marks:
+    if "breast_band" in traits.marks:
         breast = silhouette * (1 - canvas.whole(folded))
         band = canvas.shape(body(anatomy.outline_band(bird))).within(breast)
         parts["breast_band"] = band
@@ -194,11 +203,11 @@ def _paint_marks(
 
 
 def _paint_wing(
-    canvas: Canvas, bird: Bird, species: Species, wing: Affine, folded: Shape
+    canvas: Canvas, bird: Bird, traits: Traits, wing: Affine, folded: Shape
 ) -> dict[str, Shape]:
     parts = {"wing": folded}
-    canvas.paint(folded, feathers.wing_feathers(folded, wing, bird, species.wing_pattern))
-    if "wing_bar" in species.marks:
+    canvas.paint(folded, feathers.wing_feathers(folded, wing, bird, traits.wing_pattern))
+    if "wing_bar" in traits.marks:
         u, v = folded.local(wing)
         low, high = anatomy.WING_BAR
         across = (u + 0.2 * v > low) & (u + 0.2 * v < high)
@@ -207,11 +216,11 @@ def _paint_wing(
     return parts
 
 
-def _paint_face(canvas: Canvas, bird: Bird, species: Species, head: Affine) -> dict[str, Shape]:
-    bill = canvas.shape(head(anatomy.outline_bill(species.bill_length, bird.bill_stretch)))
+def _paint_face(canvas: Canvas, bird: Bird, traits: Traits, head: Affine) -> dict[str, Shape]:
+    bill = canvas.shape(head(anatomy.outline_bill(traits.bill_length, bird.bill_stretch)))
     canvas.paint(bill, feathers.horn(bill, head, bird.plumage.bill))
     parts = {"bill": bill}
-    if "eye_ring" in species.marks:
+    if "eye_ring" in traits.marks:
         disc = anatomy.ellipse(anatomy.EYE, (anatomy.RING_RADIUS, anatomy.RING_RADIUS))
         ring = parts["eye_ring"] = canvas.shape(head(disc))
         canvas.paint(ring, bird.plumage.eye_ring)
@@ -277,9 +286,9 @@ def _mask(cover: dict[str, Coverage], fine: int) -> UInt8[np.ndarray, "size size
     return masks.pack(regions)
 
 
-def _points(bird: Bird, species: Species) -> Float32[np.ndarray, "parts 2"]:
-    points = anatomy.key_points(bird, species)
-    absent = set(MARKS) - species.marks
+def _points(bird: Bird, traits: Traits) -> Float32[np.ndarray, "parts 2"]:
+    points = anatomy.key_points(bird, traits)
+    absent = set(MARKS) - traits.marks
     rows = [points[part] * (np.nan if part in absent else 1) for part in PARTS]
     return bird.frame(np.concatenate(rows)).astype(np.float32)
 

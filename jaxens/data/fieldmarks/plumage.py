@@ -1,6 +1,6 @@
 """The random colors of a FieldMarks bird.
 
-They do not depend on the species, so that they predict nothing.
+They do not depend on the traits, so that they predict nothing.
 """
 
 from dataclasses import dataclass

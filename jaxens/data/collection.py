@@ -1,0 +1,326 @@
+"""Builds a data set from photos on disk: one `Item` per photo says where it is and what it shows.
+
+A source reads its tables into a `Collection`, and `prepare_collection` writes the records:
+
+    prepare_collection(read, cache_dir, f"cub-{cache_key(tables, files)}", progress)
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import tensorflow_datasets as tfds
+from jaxtyping import Bool, Float, Int8, Int32
+
+from jaxens import files
+from jaxens.data import masks
+from jaxens.data.ahead import in_order
+from jaxens.data.decoding import decode, open_photo, orientation_of
+from jaxens.data.findings import Findings, Kind, Problem
+from jaxens.data.preparing import PROBLEMS, ExampleBuilder, cores, prepare_builder
+from jaxens.data.progress import Progress, no_progress
+from jaxens.data.reading import OutsideError, PhotoError, printable, read_photo
+from jaxens.data.records import dataset_info
+from jaxens.data.schema import MISSING, Example, Info
+from jaxens.errors import UserError
+
+Size = tuple[int, int]  # width and height in pixels
+
+
+class EmptyError(PhotoError):
+    """A mask that is as it should be, but shows nothing. The message follows its name."""
+
+
+class Marks(Protocol):
+    """What people marked in a photo: a file of masks, or boxes, as masks of named parts.
+
+    Attributes:
+        name: Of the file, for messages.
+    """
+
+    @property
+    def name(self) -> str:
+        """Returns the name for messages."""
+
+    def __call__(self, size: Size) -> Mapping[str, Bool[np.ndarray, "height width"]]:
+        """Returns masks of a photo of this size, by names in `Info.masks`.
+
+        Raises:
+            PhotoError: If they can't be used.
+        """
+
+
+@dataclass(frozen=True)
+class Item:
+    """A photo on disk, with its labels and marks.
+
+    Attributes:
+        id: The id of the image, unique in the data set.
+        path: The file.
+        labels: Per task, as in `Example`.
+        points: x, y of every key point of `Info.points`; NaN if it is not visible.
+        box: Left, top, right, bottom; NaN if unknown.
+        marks: Where masks come from; a part that none of them gives has an empty mask.
+        unit: Of points and box. Pixels are those of the photo as it is stored.
+    """
+
+    id: str
+    path: Path
+    labels: Mapping[str, Int32[np.ndarray, ""] | Int8[np.ndarray, "class"]]
+    points: Float[np.ndarray, "point 2"]
+    box: Float[np.ndarray, "4"]
+    marks: Sequence[Marks] = ()
+    unit: Literal["pixels", "fractions"] = "pixels"
+
+
+@dataclass(frozen=True)
+class Collection:
+    """The photos of a data set.
+
+    Attributes:
+        root: The folder, which no path may lead out of.
+        title: The name of the data set, for messages.
+        info: Tasks and parts.
+        splits: Photos of "train", "val" and "test".
+        splits_from: The file or folder that says which photo is in which split.
+        notices: Sentences about what was found so far.
+        left_out: Photos that are no items, with the reason.
+        box_of: A part of `Info.masks`; its bounding box is the box of a photo that has none.
+        remedy: The advice where too many photos can't be used.
+        centers: Parts of `Info.masks` whose center of mass is a key point. They are the last names
+            of `Info.points`, and items have no points for them.
+        labels_of_masks: Multilabel tasks whose labels the masks give: 1 where a mask of the
+            class's parts is not empty, and unknown where none of them can be used. Items have no
+            labels of these tasks.
+    """
+
+    root: Path
+    title: str
+    info: Info
+    splits: Mapping[str, Sequence[Item]]
+    splits_from: str
+    notices: Sequence[str] = ()
+    left_out: Sequence[Problem] = ()
+    box_of: str = ""
+    remedy: str = "correct or remove them"
+    centers: Sequence[str] = ()
+    labels_of_masks: Sequence[str] = ()
+
+
+def prepare_collection(
+    read: Callable[[], Collection],
+    cache_dir: Path,
+    folder: str,
+    progress: Progress = no_progress,
+    kind: type["CollectionBuilder"] | None = None,
+) -> tfds.core.DatasetBuilder:
+    """Writes the records of a collection below `cache_dir` unless they exist, and opens them.
+
+    Args:
+        read: Reads the collection. It is not called if the records exist.
+        cache_dir: The cache.
+        folder: The folder below it; its name should end with a `cache_key`.
+        progress: Called after each photo.
+        kind: The class of the builder, for its name and version.
+
+    Raises:
+        UserError: If a photo is outside of the folder, a split is empty, or too many photos can't
+            be used; and as `read` does.
+    """
+    kind = kind or CollectionBuilder
+    data_dir = cache_dir / folder
+    return prepare_builder(
+        kind,
+        data_dir,
+        lambda: kind(collection=read(), data_dir=data_dir),
+        f"preparing {folder.rpartition('-')[0] or folder}",
+        progress,
+    )
+
+
+def cache_key(tables: Iterable[Path], photos: Iterable[str | Path], text: str = "") -> str:
+    """Returns a hash of the content of tables, and of the size and time of other files.
+
+    The content of all photos would take too long to read each time the data set is opened.
+
+    Args:
+        tables: Paths of existing files.
+        photos: Paths of photos, masks and so on; missing ones count as such.
+        text: What else the records depend on, such as the names of files.
+    """
+    digest = hashlib.sha256(text.encode("utf-8", "surrogateescape"))
+    for path in tables:
+        with path.open("rb") as table:
+            digest.update(path.name.encode() + hashlib.file_digest(table, "sha256").digest())
+    for file in photos:
+        digest.update(f"{_size_and_time(file)},".encode())
+    return digest.hexdigest()[:16]
+
+
+def _size_and_time(file: str | Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(file)
+    except (OSError, ValueError):
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
+@dataclass
+class _Read:
+    """What was read of one photo; no example if the photo can't be used."""
+
+    example: Example | None = None
+    problems: list[Problem] = field(default_factory=list)
+
+
+class CollectionBuilder(ExampleBuilder):
+    """Photos are stored unchanged; those that can't be used are left out, counted and listed.
+
+    The metadata counts them in `notices` and names them in `excluded`. A file next to the records
+    lists every photo that something is wrong with.
+    """
+
+    name = "collection"
+    VERSION = tfds.core.Version("1.0.0")
+
+    def __init__(self, *, collection: Collection, data_dir: Path) -> None:
+        self.collection = collection
+        self.images = sum(map(len, collection.splits.values()))
+        total = self.images + len(collection.left_out)
+        self._findings = Findings(collection.title, total, collection.remedy)
+        self._findings.problems += collection.left_out
+        self._list = data_dir / PROBLEMS
+        self._splits_left = len(collection.splits)
+        super().__init__(data_dir=data_dir)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return dataset_info(self, self.collection.info)
+
+    def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[int, Any]]]:
+        splits = self.collection.splits
+        return {name: self._generate_examples(name, items) for name, items in splits.items()}
+
+    def _generate_examples(self, split: str, items: Sequence[Item]) -> Iterator[tuple[int, Any]]:
+        written, findings, threads = 0, self._findings, cores()
+        for i, read in enumerate(in_order(self._read, items, threads, 4 * threads)):
+            self.advance()
+            findings.problems += read.problems
+            if read.example is not None:
+                written += 1
+                yield i, self.record(split, read.example)
+        self._splits_left -= 1
+        if not self._splits_left or not written:
+            self._finish()
+        if not written:
+            raise UserError(f"{self.collection.splits_from}: no photo for the split {split!r}")
+
+    def _finish(self) -> None:
+        """Writes the list, and checks it."""
+        findings, metadata = self._findings, self.info.metadata
+        if findings.problems:
+            files.write_text(self._list, findings.table().to_csv())
+            findings.check(self._list)
+        metadata["excluded"] = [
+            p.photo for p in findings.problems if p.kind in ("unusable", "unnamed")
+        ]
+        metadata["problems"] = len(findings.problems)
+        metadata["notices"] = [
+            *self.collection.notices,
+            *findings.notices(),
+        ]
+
+    def _read(self, item: Item) -> _Read:
+        """Reads a photo and its marks. Several threads call this."""
+        read, root = _Read(), self.collection.root
+
+        def add(kind: Kind, name: str, reason: str) -> None:
+            read.problems.append(Problem(item.id, kind, name, reason))
+
+        try:
+            image = read_photo(item.path, root)
+            photo = open_photo(image)
+            size = photo.size
+            decode(photo, least=(1, 1))
+        except OutsideError as error:
+            raise UserError(f"{printable(item.path)} {error}") from None
+        except PhotoError as error:
+            add("unusable", item.id, str(error))
+            return read
+        if orientation_of(photo) != 1:
+            add("turned", item.id, "has an EXIF orientation")
+        scale = size if item.unit == "pixels" else (1, 1)
+        points, box = item.points / scale, item.box / (*scale, *scale)
+        if ((points < 0) | (points > 1)).any() or max(*box[:2], *(1 - box[2:])) >= 1:
+            add("outside", item.id, "has a key point or its box outside")
+        bits, known = self._bits(item, size, add)
+        names = self.collection.info.masks
+        if self.collection.box_of and np.isnan(box).all():
+            box = _outline(masks.union(bits, names, (self.collection.box_of,)))
+        centers = [_center(masks.union(bits, names, (part,))) for part in self.collection.centers]
+        read.example = Example(
+            id=item.id,
+            image=image,
+            points=np.concatenate([points, *centers]).astype(np.float32),
+            box=box.astype(np.float32),
+            labels={**item.labels, **self._labels_of_masks(bits, known)},
+            mask=masks.encode(bits) if names else None,
+        )
+        return read
+
+    def _labels_of_masks(self, bits: np.ndarray, known: set[str]) -> dict[str, np.ndarray]:
+        """Returns the labels of tasks that masks give; `known` has the parts that can be used."""
+        info, labels = self.collection.info, {}
+        for task in map(info.task, self.collection.labels_of_masks):
+            found = [masks.union(bits, info.masks, parts).any() for parts in task.parts]
+            used = [bool(known & set(parts)) for parts in task.parts]
+            labels[task.name] = np.where(used, found, MISSING).astype(np.int8)
+        return labels
+
+    def _bits(
+        self, item: Item, size: Size, add: Callable[[Kind, str, str], None]
+    ) -> tuple[np.ndarray, set[str]]:
+        """Returns the packed masks of all parts, and the parts that have one that can be used."""
+        names = self.collection.info.masks
+        known: set[str] = set()
+        bits = np.zeros((size[1], size[0], -(-len(names) // 8)), np.uint8)
+        for marks in item.marks:
+            try:
+                parts = marks(size)
+            except OutsideError as error:
+                raise UserError(f"{self.collection.title}: {marks.name} {error}") from None
+            except PhotoError as error:
+                add("empty" if isinstance(error, EmptyError) else "mask", marks.name, str(error))
+                continue
+            known |= parts.keys()
+            for part, mask in parts.items():
+                place = names.index(part)
+                bits[..., place // 8] |= mask.astype(np.uint8) << (place % 8)
+        return bits, known
+
+
+def _outline(mask: Bool[np.ndarray, "height width"]) -> Float[np.ndarray, "4"]:
+    """Returns the bounding box of a mask in fractions; NaN if it is empty."""
+    if not mask.any():
+        return np.full(4, np.nan)
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    height, width = mask.shape
+    left, right = columns[0] / width, (columns[-1] + 1) / width
+    return np.array([left, rows[0] / height, right, (rows[-1] + 1) / height])
+
+
+def _center(mask: Bool[np.ndarray, "height width"]) -> Float[np.ndarray, "1 2"]:
+    """Returns the center of mass of a mask, x and y in fractions; NaN if it is empty."""
+    if not mask.any():
+        return np.full((1, 2), np.nan)
+    rows, columns = np.nonzero(mask)
+    height, width = mask.shape
+    return np.array([[(columns.mean() + 0.5) / width, (rows.mean() + 0.5) / height]])
+
+
+def name_of(path: Path, root: Path) -> str:
+    """Returns the path of a file below the root, for messages and as an id."""
+    return printable(path.relative_to(root).as_posix())

@@ -1,0 +1,103 @@
+"""What was found in the photos of a data set while it was prepared."""
+
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from jaxens.errors import UserError
+from jaxens.tables import Table
+
+MOST = 0.05  # of all photos may be unusable; three always may
+
+Kind = Literal["unusable", "unnamed", "mask", "empty", "turned", "outside"]
+
+# By kind: a sentence about the photos, and what becomes of such a photo in the list.
+_SENTENCES: dict[Kind, tuple[str, str]] = {
+    "unusable": ("can't be used and are left out", "left out"),
+    "unnamed": ("are in no table and are left out", "left out"),
+    "mask": ("have a mask that can't be used, so it is empty", "its mask is empty"),
+    "empty": ("have no mask, or one that shows nothing", "its mask is empty"),
+    "turned": (
+        "have an EXIF orientation: they are turned upright, and so are their key points, boxes "
+        "and masks, which must be those of the stored pixels",
+        "turned upright",
+    ),
+    "outside": (
+        "have a key point or a box outside of them, which is ignored",
+        "the key point or box is ignored",
+    ),
+}
+
+
+class Problem(NamedTuple):
+    """Something wrong with a photo or its mask.
+
+    Attributes:
+        photo: The id of the photo.
+        kind: What becomes of it: photos that are `unusable`, or `unnamed` by a table, are left
+            out; of the unnamed there may be many. A `mask` that can't be
+            used, or that is `empty`, is empty. The others are used.
+        name: The file that the reason is about.
+        reason: Follows the name: "is damaged".
+    """
+
+    photo: str
+    kind: Kind
+    name: str
+    reason: str
+
+
+@dataclass
+class Findings:
+    """The problems of a data set.
+
+    Attributes:
+        title: The name of the data set.
+        total: The number of its photos.
+        remedy: The advice where too many photos can't be used.
+        problems: In the order of the photos.
+    """
+
+    title: str
+    total: int
+    remedy: str
+    problems: list[Problem] = field(default_factory=list)
+
+    def check(self, path: object) -> None:
+        """Checks that not too many photos or masks can't be used.
+
+        Args:
+            path: The file that lists all of them.
+
+        Raises:
+            UserError: If there are too many.
+        """
+        for kind in ("unusable", "mask"):
+            found = [problem for problem in self.problems if problem.kind == kind]
+            if len({problem.photo for problem in found}) > max(3, MOST * self.total):
+                sentence = "can't be used" if kind == "unusable" else "have a mask that can't be"
+                raise UserError(
+                    f"{self.title}: more than {MOST:.0%} of the {self.total} photos {sentence} "
+                    f"({_some(found)}); {path} lists them: {self.remedy}"
+                )
+
+    def notices(self) -> list[str]:
+        """Returns one sentence for each kind of finding."""
+        result = []
+        for kind, (sentence, _) in _SENTENCES.items():
+            found = [problem for problem in self.problems if problem.kind == kind]
+            if found:
+                count = len({problem.photo for problem in found})
+                what = f"{count} of {self.total} photos {sentence}"
+                result.append(f"{self.title}: {what}: {_some(found)}")
+        return result
+
+    def table(self) -> Table:
+        """Returns all problems as rows."""
+        rows = [(p.photo, f"{p.name} {p.reason}", _SENTENCES[p.kind][1]) for p in self.problems]
+        return Table(("photo", "reason", "consequence"), rows)
+
+
+def _some(problems: list[Problem]) -> str:
+    plain = ("turned", "outside")  # the sentence says it all
+    names = [p.name if p.kind in plain else f"{p.name} {p.reason}" for p in problems[:5]]
+    return ", ".join(names) + (", ..." if len(problems) > 5 else "")

@@ -1,0 +1,265 @@
+"""COCO's JSON: images, categories, and regions as boxes, polygons and run lengths."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from jaxtyping import Bool
+from skimage.draw import polygon2mask
+
+from jaxens.data.collection import Size
+from jaxens.data.marks import Box, Masks
+from jaxens.data.reading import PhotoError, read_photo
+from jaxens.data.schema import ignored
+from jaxens.errors import UserError
+from jaxens.names import shorten
+
+Region = Bool[np.ndarray, "height width"]
+
+
+@dataclass
+class CocoImage:
+    """An image of a COCO file.
+
+    Attributes:
+        file: The file's name.
+        size: Width and height, if the file says so.
+        annotations: Of this image, with their place in the list.
+    """
+
+    file: str
+    size: Size | None
+    annotations: list[tuple[int, Mapping[str, Any]]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Coco:
+    """The content of a COCO file.
+
+    Attributes:
+        path: The file.
+        images: In the order of the file.
+        categories: Names by id.
+        keypoints: Names of the key points of each category.
+    """
+
+    path: Path
+    images: Sequence[CocoImage]
+    categories: Mapping[int, str]
+    keypoints: Mapping[int, Sequence[str]]
+
+    def point(self, image: CocoImage, name: str) -> tuple[float, float]:
+        """Returns the first visible key point of this name, in pixels; NaN if there is none.
+
+        Raises:
+            UserError: If the numbers of an annotation are malformed.
+        """
+        for place, annotation in image.annotations:
+            names = self.keypoints.get(annotation["category_id"], ())
+            numbers = annotation.get("keypoints")
+            if name not in names or numbers is None:
+                continue
+            if not _are_numbers(numbers) or len(numbers) != 3 * len(names):
+                wrong(self.path, f"annotations[{place}].keypoints", f"{3 * len(names)} numbers")
+            x, y, visible = numbers[3 * names.index(name) :][:3]
+            if visible > 0:
+                return x, y
+        return np.nan, np.nan
+
+
+def read_coco(path: Path, root: Path) -> Coco:
+    """Reads a COCO file; regions stay encoded.
+
+    Args:
+        path: The file.
+        root: The folder that it must be in.
+
+    Raises:
+        UserError: Names the file, and the entry and field that is wrong.
+    """
+    try:
+        raw = json.loads(read_photo(path, root))
+    except PhotoError as error:
+        raise UserError(f"{path} {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is no JSON: {shorten(str(error), 120)}: correct it") from None
+    lists = raw if isinstance(raw, dict) else {}
+    for key in ("images", "annotations", "categories"):
+        if not isinstance(lists.get(key), list):
+            wrong(path, key, "a list, as in COCO's files")
+        for place, entry in enumerate(lists[key]):
+            if not isinstance(entry, dict):
+                wrong(path, f"{key}[{place}]", "an object")
+    images = _images(path, lists["images"])
+    categories, keypoints = {}, {}
+    for place, entry in enumerate(lists["categories"]):
+        id, name = entry.get("id"), entry.get("name")
+        if not _is_id(id) or id in categories or not isinstance(name, str) or not name:
+            wrong(path, f"categories[{place}]", "an object with a name, and an id of its own")
+        categories[id] = name
+        names = entry.get("keypoints", [])
+        keypoints[id] = names if isinstance(names, list) else []
+    for place, entry in enumerate(lists["annotations"]):
+        for key, known in (("image_id", images), ("category_id", categories)):
+            if not _is_id(entry.get(key)) or entry[key] not in known:
+                what = "images" if key == "image_id" else "categories"
+                wrong(path, f"annotations[{place}].{key}", f"an id in {what}")
+        images[entry["image_id"]].annotations.append((place, entry))
+    return Coco(path, list(images.values()), categories, keypoints)
+
+
+def _images(path: Path, entries: Sequence[Mapping[str, Any]]) -> dict[Any, CocoImage]:
+    images: dict[Any, CocoImage] = {}
+    for place, entry in enumerate(entries):
+        id, file = entry.get("id"), entry.get("file_name")
+        if not _is_id(id) or id in images:
+            wrong(path, f"images[{place}].id", "a number or text that no other image has")
+        if not isinstance(file, str) or not file:
+            wrong(path, f"images[{place}].file_name", "a text")
+        size = None
+        width, height = entry.get("width"), entry.get("height")
+        if isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0:
+            size = width, height
+        images[id] = CocoImage(file, size)
+    return images
+
+
+def wrong(path: Path, where: str, should_be: str) -> NoReturn:
+    """Raises an error about a field."""
+    raise UserError(f"{path}, {where}: it should be {should_be}; correct the file")
+
+
+@dataclass(frozen=True)
+class CocoMarks:
+    """The regions of an image, as masks of parts. A crowd is ignored, since it shows many.
+
+    Attributes:
+        file: The name of the COCO file, for messages.
+        image: The image.
+        parts: Parts by the id of a category.
+    """
+
+    file: str
+    image: CocoImage
+    parts: Mapping[int, Sequence[str]]
+
+    @property
+    def name(self) -> str:
+        """Returns the name of the file."""
+        return self.file
+
+    def __call__(self, size: Size) -> Masks:
+        """Decodes the regions."""
+        if self.image.size not in (None, size):
+            width, height = self.image.size or size
+            raise PhotoError(f"says {width} x {height} pixels, its photo has {size[0]} x {size[1]}")
+        masks: dict[str, Region] = {}
+        for place, annotation in self.image.annotations:
+            parts = self.parts.get(annotation["category_id"], ())
+            if not parts:
+                continue
+            try:
+                region = region_of(annotation, size)
+            except PhotoError as error:
+                raise PhotoError(f"annotations[{place}] {error}") from None
+            for part in parts:
+                plane = ignored(part) if annotation.get("iscrowd") else part
+                masks[plane] = masks[plane] | region if plane in masks else region
+        return masks
+
+
+def region_of(annotation: Mapping[str, Any], size: Size) -> Region:
+    """Returns the region of an annotation; its box, if it has no other.
+
+    Polygons of fewer than three points are left out, as COCO's own tools do.
+
+    Args:
+        annotation: An entry of `annotations`.
+        size: Width and height of the image.
+
+    Raises:
+        PhotoError: If it is malformed.
+    """
+    segmentation = annotation.get("segmentation")
+    if isinstance(segmentation, dict):
+        return decode_rle(segmentation, size)
+    if isinstance(segmentation, list) and segmentation:
+        region = np.zeros(size[::-1], bool)
+        for numbers in segmentation:
+            if not _are_numbers(numbers) or len(numbers) % 2:
+                raise PhotoError("has a polygon that is no list of x and y")
+            if len(numbers) >= 6:
+                corners = np.asarray(numbers, np.float64).reshape(-1, 2)[:, ::-1] - 0.5
+                region |= polygon2mask(size[::-1], corners)
+        return region
+    if segmentation not in (None, []):
+        raise PhotoError("has a segmentation that is neither polygons nor run lengths")
+    box = annotation.get("bbox")
+    if not isinstance(box, list) or not _are_numbers(box) or len(box) != 4:
+        raise PhotoError("has neither a segmentation nor a bbox of four numbers")
+    left, top, width, height = box
+    return Box("object", "", (left, top, left + width, top + height))(size)["object"]
+
+
+def decode_rle(rle: Mapping[str, Any], size: Size) -> Region:
+    """Decodes run lengths, plain or compressed: of 0 and 1 by turns, column by column.
+
+    Args:
+        rle: COCO's object with `counts` (numbers, or a text) and `size` (height, width).
+        size: Width and height of the image.
+
+    Raises:
+        PhotoError: If it is malformed, or of another size.
+    """
+    counts, stated = rle.get("counts"), rle.get("size")
+    if stated != [size[1], size[0]]:
+        raise PhotoError(f"has run lengths for the size {shorten(repr(stated))} (height, width)")
+    if isinstance(counts, str):
+        counts = _uncompress(counts)
+    if (
+        not isinstance(counts, list)
+        or not _are_numbers(counts)
+        or any(c != int(c) or c < 0 for c in counts)
+    ):
+        raise PhotoError("has run lengths that are no whole numbers")
+    runs = [int(c) for c in counts]
+    if sum(runs) != size[0] * size[1]:
+        raise PhotoError(f"has run lengths of {sum(runs)} pixels, not of {size[0] * size[1]}")
+    values = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+    return values.reshape(size).T
+
+
+def _uncompress(text: str) -> list[int]:
+    """Returns the run lengths of COCO's text: groups of 5 bits, and from the third on differences.
+
+    maskApi.c of the COCO API, `rleFrString`.
+    """
+    runs: list[int] = []
+    value = shift = 0
+    for letter in text:
+        bits = ord(letter) - 48
+        if not 0 <= bits < 64 or shift > 60:
+            raise PhotoError("has run lengths in a text that is no COCO text")
+        value |= (bits & 0x1F) << shift
+        shift += 5
+        if not bits & 0x20:
+            if bits & 0x10:
+                value -= 1 << shift
+            runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+            value = shift = 0
+    if shift:
+        raise PhotoError("has run lengths in a text that is cut")
+    return runs
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, int | str) and not isinstance(value, bool)
+
+
+def _are_numbers(values: Any) -> bool:
+    return isinstance(values, list) and all(
+        isinstance(v, int | float) and not isinstance(v, bool) and abs(v) < 1e9 for v in values
+    )

@@ -1,0 +1,120 @@
+"""The files of a folder, and the photo that a name in a table means."""
+
+import os
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from PIL import Image
+
+from jaxens.errors import UserError
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The files below a folder, without hidden ones.
+
+    Attributes:
+        root: The folder.
+        files: Their paths below it, with "/", sorted.
+        links: Links to folders, which are not followed.
+    """
+
+    root: Path
+    files: Sequence[str]
+    links: Sequence[str]
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """Returns the files as a set."""
+        return frozenset(self.files)
+
+    @cached_property
+    def by_lower(self) -> dict[str, str]:
+        """Returns the files by their path in lower case."""
+        return {file.lower(): file for file in self.files}
+
+    def __contains__(self, file: str) -> bool:
+        return file in self.known
+
+    def find(self, path: str) -> str | None:
+        """Returns a file; also one whose ending is in upper case."""
+        return path if path in self.known else self.by_lower.get(path.lower())
+
+    def images(self) -> list[str]:
+        """Returns the files whose ending is one that Pillow reads."""
+        known = Image.registered_extensions()
+        readable = tuple(end for end, kind in known.items() if kind in Image.OPEN)
+        return [file for file in self.files if file.lower().endswith(readable)]
+
+
+def list_files(root: Path) -> Listing:
+    """Lists a folder with its subfolders.
+
+    Raises:
+        UserError: If the folder, or one below, can't be read.
+    """
+    files: list[str] = []
+    links: list[str] = []
+    waiting = [""]
+    while waiting:
+        below = waiting.pop()
+        try:
+            with os.scandir(root / below) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    path = below + entry.name
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(f"{path}/")
+                    elif entry.is_symlink() and entry.is_dir():
+                        links.append(path)
+                    else:
+                        files.append(path)
+        except OSError as error:
+            raise UserError(f"{root / below} can't be read: {error.strerror}") from None
+    return Listing(root, sorted(files), sorted(links))
+
+
+def stem(path: str) -> str:
+    """Returns the name of a file without its folder and its ending."""
+    return os.path.splitext(path.rpartition("/")[2])[0]
+
+
+class Finder:
+    """Finds photos by the names that tables give them."""
+
+    def __init__(self, photos: Iterable[str], images: str) -> None:
+        """Indexes photos.
+
+        Args:
+            photos: Their paths below the root.
+            images: The folder of photos, which names may leave out.
+        """
+        self._exact: dict[str, set[str]] = {}
+        self._loose: dict[str, set[str]] = {}
+        prefix = f"{images}/" if images else ""
+        for photo in photos:
+            below = photo.removeprefix(prefix)
+            base = below.rpartition("/")[2]
+            names = {photo, below, base}
+            for name in names | {os.path.splitext(each)[0] for each in names}:
+                self._exact.setdefault(name, set()).add(photo)
+                self._loose.setdefault(_plain(name), set()).add(photo)
+
+    def find(self, name: str) -> set[str]:
+        """Returns the photos that a name may mean: one, if it is right."""
+        path = name.strip().replace("\\", "/").removeprefix("./")
+        return self._exact.get(path) or self._loose.get(_plain(path), set())
+
+
+def _plain(name: str) -> str:
+    """Returns a name in one form, whatever its case, its umlauts' form and its encoding were."""
+    raw = name.encode("utf-8", "surrogateescape")
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    return unicodedata.normalize("NFC", text).casefold()

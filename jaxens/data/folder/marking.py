@@ -1,0 +1,157 @@
+"""The masks, boxes and key points of a folder's photos."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxens.data.collection import Marks
+from jaxens.data.folder.coco import Coco, CocoMarks
+from jaxens.data.folder.layout import PartLayout
+from jaxens.data.folder.listing import stem
+from jaxens.data.folder.sources import Sources
+from jaxens.data.folder.table import Column
+from jaxens.data.folder.voc import VocFile
+from jaxens.data.marks import Box, MaskFile, Values
+from jaxens.data.reading import printable
+from jaxens.data.schema import ignored
+from jaxens.errors import UserError, remedy
+
+
+def planes_of(sources: Sources) -> tuple[str, ...]:
+    """Returns the names of all masks."""
+    entries = (image for coco in sources.cocos for image in coco.images)
+    crowds = any(a.get("iscrowd") for image in entries for _, a in image.annotations)
+    planes = []
+    for part in sources.layout.parts:
+        planes.append(part.name)
+        if part.ignore is not None or (part.kind == "coco" and crowds):
+            planes.append(ignored(part.name))
+    return tuple(planes)
+
+
+def points_of(sources: Sources) -> Float[np.ndarray, "photo point 2"]:
+    """Returns the key points of all photos, in the unit of the layout; NaN if not visible."""
+    points = sources.layout.points
+    result = np.full((len(sources.photos), len(points), 2), np.nan)
+    for p, where in enumerate(points.values()):
+        if len(where) == 1:
+            for i, photo in enumerate(sources.photos):
+                for coco, image in sources.entries.get(photo, ()):
+                    result[i, p] = coco.point(image, where[0])
+            continue
+        x, y, *visible = (sources.column(name) for name in where)
+        result[:, p] = np.stack([x.numbers(), y.numbers()], axis=-1)
+        for row in np.flatnonzero(np.isnan(result[:, p]).sum(axis=1) == 1)[:1]:
+            lost, there = (x, y) if np.isnan(result[row, p, 0]) else (y, x)
+            lost.wrong(row, f"it is empty, and {there.name} is not")
+        for column in visible:
+            result[np.asarray(column.flags()) == 0, p] = np.nan
+    return result
+
+
+def marks_of(sources: Sources) -> list[list[Marks]]:
+    """Returns what gives the masks of each photo.
+
+    Raises:
+        UserError: If a pattern fits no file, two photos have the same file, or a box is wrong.
+    """
+    layout = sources.layout
+    marks: dict[str, list[Marks]] = {photo: [] for photo in sources.photos}
+    sharing: dict[str, list[PartLayout]] = {}
+    for part in layout.parts:
+        for pattern in part.paths:
+            sharing.setdefault(pattern, []).append(part)
+        if part.columns is not None:
+            columns = {side: sources.column(name) for side, name in part.columns.items()}
+            for i, (photo, corners) in enumerate(zip(marks, _boxes(columns), strict=True)):
+                if not np.isnan(corners).all():
+                    column = next(iter(columns.values()))
+                    name = f"{column.path.name}, row {column.lines[i]},"
+                    left, top, right, bottom = corners.tolist()
+                    unit = layout.units == "fractions"
+                    marks[photo].append(Box(part.name, name, (left, top, right, bottom), unit))
+    for pattern, parts in sharing.items():
+        if len({(part.kind, part.colors) for part in parts}) > 1:
+            names = " and ".join(part.name for part in parts)
+            raise UserError(f"{layout.path}, [parts]: {names} read {pattern} in two ways: give one")
+        for photo, file in _files(sources, pattern, parts[0].name).items():
+            marks[photo].append(_file_marks(sources, file, parts))
+    for coco in sources.cocos:
+        parts_of = _parts_of(sources, coco)
+        for photo in sources.photos:
+            for of, image in sources.entries.get(photo, ()):
+                if of is coco and image.annotations and parts_of:
+                    marks[photo].append(CocoMarks(coco.path.name, image, parts_of))
+    return list(marks.values())
+
+
+def _files(sources: Sources, pattern: str, part: str) -> dict[str, str]:
+    """Returns the file that a pattern names for each photo that has one."""
+    where = f"{sources.layout.path}, [parts.{part}]"
+    files: dict[str, str] = {}
+    photo_of: dict[str, str] = {}
+    for photo in sources.photos:
+        path = sources.layout.below_images(photo)
+        path = path[: len(path) - len(path.rpartition("/")[2])] + stem(photo)
+        named = pattern.replace("{path}", path).replace("{stem}", stem(photo))
+        if (file := sources.listing.find(named)) is None:
+            continue
+        if (other := photo_of.setdefault(file, photo)) != photo:
+            raise UserError(
+                f"{where}: {printable(other)} and {printable(photo)} have the same file, "
+                f"{printable(file)}: use {{path}} in place of {{stem}}, or rename one photo"
+            )
+        files[photo] = file
+    if not files:
+        raise UserError(f"{where}: no photo has a file {pattern}: correct the pattern")
+    return files
+
+
+def _file_marks(sources: Sources, file: str, parts: Sequence[PartLayout]) -> Marks:
+    path, root = sources.root / file, sources.root
+    if parts[0].kind == "voc":
+        return VocFile(path, root, {part.name: part.names for part in parts})
+    planes: dict[str, Values] = {}
+    for part in parts:
+        planes[part.name] = part.values
+        if part.ignore is not None:
+            planes[ignored(part.name)] = part.ignore
+    return MaskFile(path, root, planes, parts[0].colors)
+
+
+def _parts_of(sources: Sources, coco: Coco) -> dict[int, list[str]]:
+    """Returns the parts of each category of a COCO file."""
+    result: dict[int, list[str]] = {}
+    known = {name for each in sources.cocos for name in each.categories.values()}
+    for part in sources.layout.parts:
+        if part.kind != "coco":
+            continue
+        for name in part.names:
+            if name not in known:
+                raise UserError(
+                    f"{sources.layout.path}, [parts.{part.name}], coco: there is no category "
+                    f"{name!r}: {remedy(name, sorted(known))}"
+                )
+        for id, name in coco.categories.items():
+            if name in part.names:
+                result.setdefault(id, []).append(part.name)
+    return result
+
+
+def _boxes(columns: Mapping[str, Column]) -> Float[np.ndarray, "row 4"]:
+    """Returns left, top, right and bottom of each row of a table; NaN where there is no box."""
+    sides = {side: np.asarray(column.numbers()) for side, column in columns.items()}
+    empty = np.isnan(np.stack(list(sides.values())))
+    for row in np.flatnonzero(empty.any(axis=0) & ~empty.all(axis=0))[:1]:
+        side = list(sides)[int(np.flatnonzero(empty[:, row])[0])]
+        columns[side].wrong(row, "it is empty, and the other sides of the box are not")
+    if "width" in sides:
+        sides["right"] = sides["left"] + sides["width"]
+        sides["bottom"] = sides["top"] + sides["height"]
+    corners = np.stack([sides[side] for side in ("left", "top", "right", "bottom")], axis=-1)
+    for row in np.flatnonzero((corners[:, :2] >= corners[:, 2:]).any(axis=1))[:1]:
+        last = "width" if "width" in columns else "right"
+        columns[last].wrong(row, "the box has no area: left should be less than right, top less "
+                            "than bottom")  # fmt: skip
+    return corners

@@ -1,0 +1,155 @@
+"""What a folder holds: photos, the rows of its table, and the entries of its COCO files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaxens.data.findings import Problem
+from jaxens.data.folder.coco import Coco, CocoImage, read_coco
+from jaxens.data.folder.layout import Layout
+from jaxens.data.folder.listing import Finder, Listing
+from jaxens.data.folder.table import Column, Table, read_table
+from jaxens.data.reading import printable
+from jaxens.errors import UserError
+
+
+@dataclass(frozen=True)
+class Sources:
+    """A folder whose tables are read, but no photo.
+
+    Attributes:
+        layout: What is where.
+        listing: All files.
+        photos: Paths below the root; those that a table lacks are left out.
+        rows: The row of the table of each photo; empty without a table.
+        table: The table.
+        cocos: The COCO files.
+        entries: The entries of a photo in the COCO files.
+        left_out: Photos that are named but absent, or present and not named.
+    """
+
+    layout: Layout
+    listing: Listing
+    photos: Sequence[str]
+    rows: Mapping[str, int]
+    table: Table | None
+    cocos: Sequence[Coco]
+    entries: Mapping[str, list[tuple[Coco, CocoImage]]]
+    left_out: Sequence[Problem]
+
+    @property
+    def root(self) -> Path:
+        """Returns the folder."""
+        return self.listing.root
+
+    def column(self, name: str) -> Column:
+        """Returns a column of the table, with a row for each photo.
+
+        Raises:
+            UserError: If there is no such column.
+        """
+        assert self.table is not None  # a layout with columns has a table
+        return self.table.column(name).at([self.rows[photo] for photo in self.photos])
+
+
+def read_sources(layout: Layout, listing: Listing) -> Sources:
+    """Reads the tables of a folder.
+
+    Raises:
+        UserError: Names the file, and the row or entry that is wrong.
+    """
+    reader = _Reader(layout, listing)
+    rows, entries = reader.rows(), reader.entries()
+    photos = [p for p in reader.photos if reader.table is None or p in rows]
+    return Sources(
+        layout, listing, photos, rows, reader.table, reader.cocos, entries, reader.left_out
+    )
+
+
+class _Reader:
+    def __init__(self, layout: Layout, listing: Listing) -> None:
+        self.layout, self.listing, root = layout, listing, listing.root
+        self.photos = photos_of(layout, listing)
+        self.finder = Finder(self.photos, layout.images)
+        self.table = read_table(root / layout.table, root) if layout.table else None
+        self.cocos = [read_coco(root / name, root) for name in layout.coco]
+        self.left_out: list[Problem] = []
+
+    def rows(self) -> dict[str, int]:
+        """Returns the row of the table of each photo."""
+        table, rows = self.table, dict[str, int]()
+        if table is None:
+            return {}
+        column = table.column(self.layout.file or table.names[0])
+        for row, name in enumerate(column.values):
+            if not (photo := self._photo(name, f"{table.path.name}, row {table.lines[row]}")):
+                continue
+            first = rows.setdefault(photo, row)
+            if table.rows[first] != table.rows[row]:
+                column.wrong(row, f"it contradicts row {table.lines[first]}, on the same photo")
+        if not rows:
+            raise UserError(
+                f"{table.path}, {column.name}: no row names a photo, such as "
+                f"{printable(self.photos[0])}: set file in {self.layout.path.name} to the column "
+                "with the names of photos"
+            )
+        self.left_out += [
+            Problem(printable(p), "unnamed", printable(p), f"has no row in {table.path.name}")
+            for p in self.photos
+            if p not in rows
+        ]
+        return rows
+
+    def _photo(self, name: str, where: str) -> str | None:
+        """Returns the photo that a name means, or notes that there is none."""
+        found = self.finder.find(name)
+        if len(found) == 1:
+            return next(iter(found))
+        reason = f"is named in {where}, and there are several: give its folder too"
+        if not found:
+            reason = f"is named in {where}, and there is no such photo"
+        self.left_out.append(Problem(printable(name), "unusable", printable(name), reason))
+        return None
+
+    def entries(self) -> dict[str, list[tuple[Coco, CocoImage]]]:
+        """Returns the entries of each photo in the COCO files."""
+        images: dict[str, list[tuple[Coco, CocoImage]]] = {}
+        for coco in self.cocos:
+            for image in coco.images:
+                if photo := self._photo(image.file, coco.path.name):
+                    images.setdefault(photo, []).append((coco, image))
+        return images
+
+
+def photos_of(layout: Layout, listing: Listing) -> list[str]:
+    """Returns the photos that labels and marks are for."""
+    prefix = f"{layout.images}/" if layout.images else ""
+    patterns = [path for part in layout.parts if part.kind == "masks" for path in part.paths]
+    masks = [_MaskNames(pattern) for pattern in patterns]
+    photos = [
+        file
+        for file in listing.images()
+        if file.startswith(prefix) and not any(mask.fits(file) for mask in masks)
+    ]
+    if not photos:
+        where = listing.root / layout.images
+        raise UserError(
+            f"{layout.path}, images: {where} holds no photo"
+            f"{' that is no mask' if masks else ''}: name the folder of the photos"
+        )
+    return photos
+
+
+class _MaskNames:
+    """Which files a pattern of masks may name."""
+
+    def __init__(self, pattern: str) -> None:
+        self.start, _, rest = pattern.partition("{")
+        self.end = rest.rpartition("}")[2].lower()
+        self.whole = "{path}" in pattern
+
+    def fits(self, file: str) -> bool:
+        """Returns whether a file may be a mask."""
+        if not file.startswith(self.start) or not file.lower().endswith(self.end):
+            return False
+        return self.whole or "/" not in file[len(self.start) : len(file) - len(self.end)]

@@ -1,0 +1,74 @@
+"""Which photos of a folder are to train on, to validate on, and held out."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Int
+
+from jaxens.data.folder.layout import Layout
+from jaxens.data.folder.sources import Sources
+from jaxens.data.reading import printable
+from jaxens.data.sampling import seeded_splits
+from jaxens.errors import UserError
+
+# What tables and folders call the splits.
+NAMES = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+
+
+def split_photos(
+    sources: Sources, labels: Mapping[str, np.ndarray]
+) -> tuple[dict[str, Int[np.ndarray, "photo"]], list[str]]:
+    """Returns the rows of the photos of train, val and test, and notices.
+
+    What nobody split is split at random, with the proportions of the labels. So is a val or test
+    that nobody named: its photos are taken from train.
+
+    Args:
+        sources: The photos.
+        labels: Per task, a label of each photo.
+
+    Raises:
+        UserError: If a name of a split is unknown, or there are too few photos.
+    """
+    settings, photos, layout = sources.layout.split, sources.photos, sources.layout
+    given = np.full(len(photos), "train")
+    if settings.column:
+        column = sources.column(settings.column)
+        for row, value in enumerate(column.values):
+            if value.lower() not in NAMES:
+                column.wrong(row, f"it should be train, val or test, not {value!r}")
+        given = np.array([NAMES[value.lower()] for value in column.values])
+    elif settings.folders:
+        given = np.array([_of_folder(layout, photo) for photo in photos])
+    splits = {name: np.flatnonzero(given == name) for name in ("train", "val", "test")}
+    shares = {name: getattr(settings, name) for name in ("val", "test") if not len(splits[name])}
+    if not shares:
+        return splits, []
+    to_split = splits["train"]
+    if len(to_split) < 1 + len(shares):
+        what = f"there are {len(photos)} photos, {len(to_split)} of them to train on"
+        raise UserError(f"{layout.path}, [split]: {what}: too few to take {' and '.join(shares)}")
+    of_train = {task: values[to_split] for task, values in labels.items()}
+    drawn = seeded_splits(of_train, shares, settings.seed)
+    splits |= {name: to_split[rows] for name, rows in drawn.items()}
+    return splits, [
+        f"{layout.name}: no photo is for {name}, so {len(splits[name])} of the {len(to_split)} "
+        f"photos to train on are, drawn by seed {settings.seed}"
+        for name in shares
+        if len(shares) == 1
+    ]
+
+
+def _of_folder(layout: Layout, photo: str) -> str:
+    """Returns the split that the first folder of a photo names."""
+    name = layout.below_images(photo).split("/", 1)[0].lower()
+    if name not in NAMES:
+        raise UserError(
+            f"{layout.path}, [split], folders: {printable(photo)} is in no folder train, val or "
+            "test: move it, or remove folders"
+        )
+    return NAMES[name]

@@ -1,0 +1,121 @@
+"""ISIC 2018, Tasks 1 and 2 (Codella et al. 2019): 2,594 photos of skin lesions to train on.
+
+The task `attributes` has a label for each of five attributes, whose mask is its part. All masks
+exist for every photo; an attribute is present where its mask is not empty. The part `lesion` is
+that of Task 1, if its folders are there.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from jaxens.data.collection import Collection, Item, Marks, cache_key, prepare_collection
+from jaxens.data.marks import MaskFile, Values
+from jaxens.data.progress import Progress, no_progress
+from jaxens.data.schema import Info, Task
+from jaxens.data.settings import Data
+from jaxens.data.splits import complete_splits
+from jaxens.errors import UserError
+from jaxens.files import with_home
+
+__all__ = ["prepare", "read"]
+
+TITLE = "ISIC 2018"
+SPLITS = {"train": "Training", "val": "Validation", "test": "Test"}
+ATTRIBUTES = ("globules", "milia_like_cyst", "negative_network", "pigment_network", "streaks")
+LESION = "lesion"
+# Superpixels, licenses and other files lie next to the photos.
+_PHOTO = re.compile(r"(ISIC_\d+)\.(jpe?g|png)", re.ASCII | re.IGNORECASE)
+
+
+def prepare_from(settings: Data, progress: Progress) -> tfds.core.DatasetBuilder:
+    """Reads the folder that the settings name, see `prepare`."""
+    return prepare(with_home(settings.data_dir), settings.cache, progress)
+
+
+def prepare(
+    folder: Path, cache_dir: Path, progress: Progress = no_progress
+) -> tfds.core.DatasetBuilder:
+    """Writes the records below `cache_dir` unless they exist, and opens them.
+
+    Args:
+        folder: Holds the folders `ISIC2018_Task1-2_Training_Input`,
+            `ISIC2018_Task2_Training_GroundTruth_v3` and so on, as the archives unpack.
+        cache_dir: The cache.
+        progress: Called after each photo.
+
+    Raises:
+        UserError: If a folder is missing, or too many photos or masks can't be used.
+    """
+    whole = read(folder)
+    items = [item for split in whole.splits.values() for item in split]
+    masks = [marks.path for item in items for marks in item.marks if isinstance(marks, MaskFile)]
+    key = cache_key((), [*(item.path for item in items), *masks], "\n".join(i.id for i in items))
+    return prepare_collection(lambda: whole, cache_dir, f"isic2018-{key}", progress)
+
+
+def read(folder: Path) -> Collection:
+    """Lists the photos and masks, and decodes none of them.
+
+    A val or test without photos or masks is drawn from train.
+
+    Args:
+        folder: As for `prepare`.
+
+    Raises:
+        UserError: If the photos to train on or their masks are missing.
+    """
+    given = {split: _items(folder, name) for split, name in SPLITS.items()}
+    if not given["train"]:
+        raise UserError(
+            f"{folder} holds no {TITLE} (no ISIC2018_Task1-2_Training_Input with photos, or no "
+            "ISIC2018_Task2_Training_GroundTruth_v3): give the folder to which its archives were "
+            "unpacked"
+        )
+    splits, notices = complete_splits(given, TITLE, folder / "ISIC2018_Task1-2_Training_Input")
+    lesions = any(len(item.marks) > len(ATTRIBUTES) for items in given.values() for item in items)
+    return Collection(
+        root=folder,
+        title=TITLE,
+        info=Info(
+            TITLE,
+            (Task.multilabel("attributes", {name: (name,) for name in ATTRIBUTES}),),
+            masks=ATTRIBUTES + (LESION,) * lesions,
+        ),
+        splits=splits,
+        splits_from=str(folder),
+        notices=notices,
+        box_of=LESION if lesions else "",
+        remedy="unpack the archives again, or correct them",
+        labels_of_masks=("attributes",),
+    )
+
+
+def _items(folder: Path, split: str) -> list[Item]:
+    """Returns the photos of a split; none if its photos or its attributes are missing."""
+    photos = folder / f"ISIC2018_Task1-2_{split}_Input"
+    attributes, lesions = _truth(folder, 2, split), _truth(folder, 1, split)
+    if not photos.is_dir() or attributes is None:
+        return []
+    items = []
+    for path in sorted(photos.iterdir()):
+        if (match := _PHOTO.fullmatch(path.name)) is None:
+            continue
+        id = match[1]
+        marks: list[Marks] = [
+            MaskFile(attributes / f"{id}_attribute_{name}.png", folder, {name: Values()})
+            for name in ATTRIBUTES
+        ]
+        if lesions is not None:
+            lesion = lesions / f"{id}_segmentation.png"
+            marks.append(MaskFile(lesion, folder, {LESION: Values()}))
+        items.append(Item(id, path, {}, np.empty((0, 2)), np.full(4, np.nan), marks))
+    return items
+
+
+def _truth(folder: Path, task: int, split: str) -> Path | None:
+    """Returns the folder of the masks; the last of several versions, such as `_v3`."""
+    found = folder.glob(f"ISIC2018_Task{task}_{split}_GroundTruth*")
+    return max((path for path in found if path.is_dir()), default=None)

@@ -1,0 +1,103 @@
+"""What people marked in a photo, as masks of named parts: files of masks, and boxes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Int32
+
+from jaxens.data.collection import Size, name_of
+from jaxens.data.decoding import decode_colors, decode_values
+from jaxens.data.reading import PhotoError, read_photo
+
+Masks = Mapping[str, Bool[np.ndarray, "height width"]]
+
+
+@dataclass(frozen=True)
+class Values:
+    """Which values of a mask file are a part.
+
+    Attributes:
+        among: Gray values, or indexes into a palette; with `colors`, numbers such as 0xff0000. If
+            there are none, the mask has 0 and one other value, which is the part.
+        least: Gray values from this on are the part too.
+    """
+
+    among: tuple[int, ...] = ()
+    least: int | None = None
+
+    def region(self, values: Int32[np.ndarray, "height width"]) -> Bool[np.ndarray, "..."]:
+        """Returns the pixels of the part.
+
+        Raises:
+            PhotoError: If the file has several values, and none was named.
+        """
+        if not self.among and self.least is None:
+            found = np.unique(values)
+            if len(found[found != 0]) > 1:
+                some = ", ".join(map(str, found[:5])) + (", ..." if len(found) > 5 else "")
+                raise PhotoError(f"has the values {some}: say which of them are the part")
+            return values != 0
+        region = np.isin(values, self.among)
+        return region if self.least is None else region | (values >= self.least)
+
+
+@dataclass(frozen=True)
+class MaskFile:
+    """An image whose values say which part a pixel belongs to.
+
+    Attributes:
+        path: The file.
+        root: The folder that it must be in.
+        planes: By name in `Info.masks`.
+        colors: Whether the values are colors.
+    """
+
+    path: Path
+    root: Path
+    planes: Mapping[str, Values]
+    colors: bool = False
+
+    @property
+    def name(self) -> str:
+        """Returns the path of the file below the root."""
+        return name_of(self.path, self.root)
+
+    def __call__(self, size: Size) -> Masks:
+        """Decodes the file."""
+        content = read_photo(self.path, self.root)
+        values = decode_colors(content) if self.colors else decode_values(content)
+        height, width = values.shape
+        if (width, height) != size:
+            raise PhotoError(f"has {width} x {height} pixels, its photo {size[0]} x {size[1]}")
+        return {plane: wanted.region(values) for plane, wanted in self.planes.items()}
+
+
+@dataclass(frozen=True)
+class Box:
+    """The inside of a box as the mask of a part.
+
+    Attributes:
+        part: A name in `Info.masks`.
+        name: Of the file that it is from, with its row.
+        corners: Left, top, right, bottom.
+        fractions: Whether these are fractions of width and height, and not pixels.
+    """
+
+    part: str
+    name: str
+    corners: tuple[float, float, float, float]
+    fractions: bool = False
+
+    def __call__(self, size: Size) -> Masks:
+        """Returns the pixels whose center is in the box."""
+        width, height = size
+        left, top, right, bottom = self.corners
+        if not (left < right and top < bottom):
+            raise PhotoError(f"has a box of {self.part} without an area")
+        x, y = ((np.arange(n) + 0.5) / (n if self.fractions else 1) for n in size)
+        mask = ((top <= y) & (y <= bottom))[:, None] & (left <= x) & (x <= right)
+        if not mask.any():
+            raise PhotoError(f"has a box of {self.part} outside of its {width} x {height} pixels")
+        return {self.part: mask}

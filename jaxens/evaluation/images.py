@@ -1,0 +1,87 @@
+"""Which images an evaluation explains: those of the run's data set, or of another one."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from jaxens.data.registry import SOURCES
+from jaxens.data.settings import UNSHOWN, Data
+from jaxens.errors import UserError, check_number, remedy
+
+
+@dataclass(frozen=True)
+class Images:
+    """which images are explained"""
+
+    limit: int | None = None
+    """only so many held-out images: a random sample with the labels' proportions"""
+    explain: Literal["label", "prediction"] | None = None
+    """label, or the ensemble's prediction (default: label; with --on: prediction)"""
+    augment: Annotated[bool, Parameter(negative="")] = False
+    """explain randomly changed images (as in training); masks and points are moved along"""
+    on: Annotated[str, UNSHOWN] = ""
+    """data set whose test images are explained (default: that of the run)"""
+    parts: Annotated[tuple[str, ...], UNSHOWN] = ()
+    """with --on: PART=OTHER for each part of the run that has another name there"""
+    attributes: Literal["species", "independent"] = "species"
+    """of --on fieldmarks: those of species, or each drawn independently of all others"""
+    data_dir: Path | None = None
+    """where the data set of --on lies, or that of the run, if it was moved"""
+    cache_dir: Path | None = None
+    """where prepared data lie"""
+
+    def __post_init__(self) -> None:
+        if self.limit is not None:
+            check_number("--limit", self.limit, least=1)
+        if self.on and self.on not in SOURCES:
+            raise UserError(f"--on {self.on} is not a data set: {remedy(self.on, SOURCES)}")
+        for flag, value in (("parts", self.parts), ("attributes", self.attributes != "species")):
+            if value and not self.on:
+                raise UserError(f"--{flag} is for another data set: add --on, or omit it")
+        for pair in self.parts:
+            if not all(pair.partition("=")):
+                raise UserError(f"--parts {pair} should be PART=OTHER, such as bill=beak")
+
+    @property
+    def explained(self) -> Literal["label", "prediction"]:
+        """What is explained: by default the label, which another data set may not have."""
+        return self.explain or ("prediction" if self.on else "label")
+
+    @property
+    def other_parts(self) -> dict[str, list[str]]:
+        """The parts of the other data set, by the part of the run whose truth they are."""
+        named: dict[str, list[str]] = {}
+        for pair in self.parts:
+            own, _, other = pair.partition("=")
+            named.setdefault(own, []).append(other)
+        return named
+
+    @property
+    def name(self) -> str:
+        """What is explained, in a file name; empty for the labels of all held-out images."""
+        usual = "prediction" if self.on else "label"
+        words = [
+            f"on-{self.on}" if self.on else "",
+            self.attributes if self.attributes != "species" else "",
+            self.explained if self.explained != usual else "",
+            f"sample-{self.limit}" if self.limit else "",
+            "augmented" if self.augment else "",
+        ]
+        return "-".join(filter(None, words))
+
+    def other_data(self, own: Data) -> Data:
+        """Returns the settings of the data set of --on: its images are made as those of the run.
+
+        Args:
+            own: The settings of the run's data set.
+        """
+        return replace(
+            own,
+            source=self.on,
+            data_dir=str(self.data_dir or ""),
+            cache_dir=str(self.cache_dir or own.cache_dir),
+            attributes=self.attributes,
+            tasks=(),
+        )
