@@ -2,7 +2,6 @@
 
 import pickle
 import warnings
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -30,18 +29,11 @@ def read_tensors(path: Path) -> Mapping[str, np.ndarray]:
                 return dict(file)
         if path.suffix in (".pth", ".pt"):
             return _read_pytorch(path)
-    except (
-        OSError,
-        EOFError,
-        RuntimeError,  # PyTorch's, of a damaged archive
-        pickle.UnpicklingError,
-        KeyError,  # a type that NumPy lacks, such as bfloat16
-        ValueError,
-        zipfile.BadZipFile,
-        safetensors.SafetensorError,
-    ) as error:
-        reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-        raise UserError(f"{path} can't be read ({reason}): write it again") from None
+    except UserError:
+        raise
+    # Readers raise many kinds of exceptions for damaged files.
+    except Exception as error:
+        raise UserError(f"{path} can't be read ({_reason(error)}): write it again") from None
     raise UserError(
         f"{path} is not .npz, .safetensors, .pth or a run directory: write a PyTorch model's "
         "state_dict() by safetensors.torch.save_file"
@@ -60,4 +52,13 @@ def _read_pytorch(path: Path) -> Mapping[str, np.ndarray]:
         tensors = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(tensors, dict) or not all(map(torch.is_tensor, tensors.values())):
         raise ValueError("it holds no state_dict()")
-    return {name: tensor.numpy() for name, tensor in tensors.items()}
+    return {
+        str(name): (tensor.float() if tensor.is_floating_point() else tensor).detach().numpy()
+        for name, tensor in tensors.items()
+    }
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, pickle.UnpicklingError):
+        return "it holds more than tensors, and might run code"
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"

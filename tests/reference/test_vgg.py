@@ -19,18 +19,23 @@ TASKS = (("species", 5),)
 HIDDEN = 64
 
 
+@pytest.fixture(scope="module", params=["vgg16-full", "vgg16-bn-full"])
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def theirs() -> TorchVGG16:
-    model = TorchVGG16(5, HIDDEN).eval()
+def theirs(name: str) -> TorchVGG16:
+    model = TorchVGG16(5, HIDDEN, batch_norm="bn" in name).eval()
     randomize(model)
     return model
 
 
 @pytest.fixture(scope="module")
-def full(theirs: TorchVGG16) -> tuple[VGG, dict]:
-    model = VGG(TASKS, full_classifier=True, hidden=HIDDEN)
+def full(name: str, theirs: TorchVGG16) -> tuple[VGG, dict]:
+    model = VGG(TASKS, batch_norm="bn" in name, full_classifier=True, hidden=HIDDEN)
     state = {name: tensor.numpy() for name, tensor in theirs.state_dict().items()}
-    return model, from_state_dict("vgg16-full", state, shapes_of(model))
+    return model, from_state_dict(name, state, shapes_of(model))
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (64, 48)])
