@@ -20,6 +20,7 @@ from jaxens.runs import config as configs
 from jaxens.runs.checkpoints import Checkpoints
 from jaxens.runs.log import read_lines, to_line
 from jaxens.runs.provenance import (
+    InitialWeights,
     Provenance,
     Resumed,
     changes,
@@ -65,7 +66,12 @@ class Run:
 
     @classmethod
     def create(
-        cls, folder: Path, config: Config, info: Info, data: str, weights: str | None = None
+        cls,
+        folder: Path,
+        config: Config,
+        info: Info,
+        data: str,
+        weights: InitialWeights | None = None,
     ) -> Self:
         """Creates a run directory. Call `check_absent` first, so that errors come before long work.
 
@@ -74,7 +80,7 @@ class Run:
             config: The config of the run.
             info: The info of the data set.
             data: Fingerprint of the data set.
-            weights: Fingerprint of the initial weights, if there are any.
+            weights: Where the initial weights come from, if there are any.
 
         Raises:
             UserError: If the folder can't be used.

@@ -37,7 +37,7 @@ class Model:
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """type of the computation (auto: float32 on CPU, bfloat16 elsewhere)"""
     weights: Annotated[str, UNSHOWN] = ""
-    """starting weights below the heads: a state dict, a run, or imagenet (default: none)"""
+    """start below the heads: a state dict, a run, hf:OWNER/NAME, or imagenet (default: random)"""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""State dicts with the names and shapes of torchvision's, filled with random numbers."""
+"""State dicts with the names and shapes of torchvision's or timm's, with random numbers."""
 
 import numpy as np
 
@@ -10,9 +10,27 @@ def resnet18(classes: int, width: int = 64, seed: int = 0) -> dict[str, np.ndarr
     return _filled(resnet_shapes(classes, width), seed)
 
 
-def vgg16(classes: int, hidden: int = 4096, seed: int = 0) -> dict[str, np.ndarray]:
+def vgg16(
+    classes: int, hidden: int = 4096, seed: int = 0, batch_norm: bool = False
+) -> dict[str, np.ndarray]:
     """VGG16's 32 tensors; `hidden` is the width of the classifier's two hidden layers."""
-    return _filled(vgg16_shapes(classes, hidden), seed)
+    return _filled(vgg16_shapes(classes, hidden, batch_norm), seed)
+
+
+def timm_vgg16(
+    classes: int, hidden: int = 4096, seed: int = 0, batch_norm: bool = False
+) -> dict[str, np.ndarray]:
+    """The same numbers as timm has them: the hidden layers are convolutions (`ConvMlp`)."""
+    tensors = vgg16(classes, hidden, seed, batch_norm)
+    names = {
+        "classifier.0": ("pre_logits.fc1", (hidden, 512, 7, 7)),
+        "classifier.3": ("pre_logits.fc2", (hidden, hidden, 1, 1)),
+        "classifier.6": ("head.fc", (classes, hidden)),
+    }
+    for ours, (theirs, shape) in names.items():
+        tensors[f"{theirs}.weight"] = tensors.pop(f"{ours}.weight").reshape(shape)
+        tensors[f"{theirs}.bias"] = tensors.pop(f"{ours}.bias")
+    return tensors
 
 
 def resnet_shapes(

@@ -6,7 +6,7 @@ import pytest
 
 from jaxens.models import VGG, ResNet, SmallResNet, from_state_dict
 from tests.models import state_dicts
-from tests.models.material import variables_of
+from tests.models.material import shapes_of, variables_of
 
 pytestmark = pytest.mark.slow
 
@@ -86,6 +86,26 @@ def test_vgg16s_light_head_keeps_its_values_and_the_trunk_is_replaced(vgg: dict)
     np.testing.assert_array_equal(
         loaded["params"]["trunk"]["conv5_3"]["kernel"],
         vgg["features.28.weight"].transpose(2, 3, 1, 0),
+    )
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_timms_names_give_the_same_as_torchvisions(batch_norm: bool) -> None:
+    name = "vgg16-bn-full" if batch_norm else "vgg16-full"
+    shapes = shapes_of(VGG(ONE, batch_norm=batch_norm, full_classifier=True, hidden=8))
+    assert_trees_equal(
+        from_state_dict(name, state_dicts.timm_vgg16(7, 8, batch_norm=batch_norm), shapes),
+        from_state_dict(name, state_dicts.vgg16(7, 8, batch_norm=batch_norm), shapes),
+    )
+
+
+def test_the_bias_before_a_normalization_goes_into_its_mean() -> None:
+    tensors = state_dicts.vgg16(7, 8, batch_norm=True)
+    loaded = from_state_dict("vgg16-bn", tensors, shapes_of(VGG((("other", 2),), batch_norm=True)))
+    assert set(loaded["params"]["trunk"]["conv1_1"]) == {"kernel"}
+    np.testing.assert_array_equal(
+        loaded["batch_stats"]["trunk"]["bn2_1"]["mean"],
+        tensors["features.8.running_mean"] - tensors["features.7.bias"],
     )
 
 
