@@ -2,11 +2,11 @@
 
 import pickle
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import safetensors
 import safetensors.numpy
 
 from jaxens.errors import UserError
@@ -25,8 +25,7 @@ def read_tensors(path: Path) -> Mapping[str, np.ndarray]:
         if path.suffix == ".safetensors":
             return safetensors.numpy.load_file(path)
         if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as file:
-                return dict(file)
+            return _read_npz(path)
         if path.suffix in (".pth", ".pt"):
             return _read_pytorch(path)
     except UserError:
@@ -38,6 +37,17 @@ def read_tensors(path: Path) -> Mapping[str, np.ndarray]:
         f"{path} is not .npz, .safetensors, .pth or a run directory: write a PyTorch model's "
         "state_dict() by safetensors.torch.save_file"
     )
+
+
+def _read_npz(path: Path) -> Mapping[str, np.ndarray]:
+    with zipfile.ZipFile(path):  # np.load reads other formats too
+        pass
+    with np.load(path, allow_pickle=False) as file:
+        tensors = dict(file)
+    for name, tensor in tensors.items():
+        if not isinstance(tensor, np.ndarray):
+            raise ValueError(f"{name!r} is no array")
+    return tensors
 
 
 def _read_pytorch(path: Path) -> Mapping[str, np.ndarray]:
