@@ -30,7 +30,7 @@ def rooms() -> dict[str, set[str]]:
 
 
 MAY_IMPORT = rooms()
-COMMANDS = ("train", "evaluate", "explain", "bench", "data/__main__")
+COMMANDS = ("train", "evaluate", "explain", "export", "bench", "data/__main__")
 
 
 def modules(folder):
@@ -134,7 +134,7 @@ def test_importing_loads_nothing_heavy(module, absent):
 
 @pytest.mark.parametrize(
     "command",
-    ["train", "evaluate", "explain", "bench", "bench train", "data", "data browse"],
+    ["train", "evaluate", "explain", "export", "bench", "bench train", "data", "data browse"],
 )
 def test_the_help_of_a_command_loads_nothing_heavy(command):
     """Each of these takes tenths of a second or more, and the help needs none of them."""

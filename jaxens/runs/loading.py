@@ -15,6 +15,7 @@ from jaxens.data.source import DataSet
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.errors import UserError
 from jaxens.models.trunk import below_heads
+from jaxens.runs import exported
 from jaxens.runs.run import Run
 from jaxens.runs.unsaved import UnsavedRun
 from jaxens.training.residency import device_memory
@@ -23,7 +24,9 @@ from jaxens.training.state import State, build_model, build_optimizer, init
 
 
 def load_ensemble(folder: str | os.PathLike[str]) -> Ensemble:
-    """Loads the ensemble of a run directory; see `jaxens.load`."""
+    """Loads the ensemble of a run directory or an export; see `jaxens.load`."""
+    if exported.is_exported(Path(folder)):
+        return exported.read(Path(folder))
     run = Run.open(Path(folder))
     try:
         return best_ensemble(run)

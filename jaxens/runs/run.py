@@ -28,7 +28,7 @@ from jaxens.runs.provenance import (
     environment,
     provenance,
 )
-from jaxens.runs.records import difference, read_json
+from jaxens.runs.records import difference, read_json, wrong_tasks
 from jaxens.training.settings import Config
 
 log = logging.getLogger(__name__)
@@ -292,18 +292,7 @@ def check_same(expected: Config, config: Config, folder: Path) -> None:
 def _read_info(path: Path) -> Info:
     remedy = "copy it from another run on the same data"
     raw = read_json(path, Info, remedy)
-    tasks = raw["tasks"]
-    names = [task["name"] for task in tasks]
-    wrong = ""
-    if not tasks:
-        wrong = "it has no tasks"
-    elif len(set(names)) < len(names):
-        wrong = "it has two tasks of one name"
-    for task in tasks:
-        if not task["classes"] or len(task["classes"]) != len(task["parts"]):
-            wrong = f"task {task['name']!r} has {len(task['classes'])} classes and the parts of "
-            wrong += f"{len(task['parts'])}"
-    if wrong:
+    if wrong := wrong_tasks(raw):
         raise UserError(f"{path} can't be used: {wrong}: {remedy}")
     return Info.from_json(json.dumps(raw))
 

@@ -14,6 +14,7 @@ from jaxens.models import from_state_dict
 from jaxens.models.tensors import read_tensors
 from jaxens.models.trunk import below_heads, without_heads
 from jaxens.runs import hub
+from jaxens.runs.exported import is_exported, read_settings
 from jaxens.runs.loading import load_ensemble
 from jaxens.runs.provenance import InitialWeights
 from jaxens.runs.run import Run
@@ -85,12 +86,16 @@ def imagenet_file(name: str) -> Path:
 
 def _from_run(folder: Path, name: str) -> Any:
     """Returns the first member's variables, from the checkpoint with the best validation score."""
-    run = Run.open(folder)
-    run.close()
-    if run.config.model.name != name:
+    if is_exported(folder):
+        theirs = read_settings(folder)["model"]
+    else:
+        run = Run.open(folder)
+        run.close()
+        theirs = run.config.model.name
+    if theirs != name:
         raise UserError(
-            f"--weights {folder} is a run of {run.config.model.name}, not of {name}: "
-            f"add --model {run.config.model.name}, or name another run"
+            f"--weights {folder} is a run of {theirs}, not of {name}: add --model {theirs}, or "
+            "name another run"
         )
     return jax.tree.map(np.asarray, without_heads(load_ensemble(folder).member(0)))
 
