@@ -1,6 +1,6 @@
 """ResNets (He et al. 2016), layer for layer as in torchvision."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from flax import linen as nn
@@ -70,15 +70,16 @@ class ResNetTrunk(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "batch height width 3"], train: bool
+        self, x: Float[Array, "batch height width _"], train: bool, stages: Sequence[str]
     ) -> Float[Array, "batch h w channel"]:
         norm = partial(self.norm, use_running_average=not train)
-        x = self.conv(self.width, (7, 7), strides=(2, 2), padding=3, name="conv1")(x)
-        x = self.act(norm(name="bn1")(x))
-        x = max_pool(x, 3, 2, padding=1)
+        if "conv1" in stages:
+            x = self.conv(self.width, (7, 7), strides=(2, 2), padding=3, name="conv1")(x)
+            x = self.act(norm(name="bn1")(x))
+            x = max_pool(x, 3, 2, padding=1)
         kind = Bottleneck if self.bottleneck else BasicBlock
         for stage, blocks in enumerate(self.blocks):
-            for block in range(blocks):
+            for block in range(blocks if f"layer{stage + 1}" in stages else 0):
                 x = kind(
                     width=self.width * 2**stage,
                     conv=self.conv,
@@ -106,6 +107,10 @@ class ResNet(Classifier):
     blocks: tuple[int, int, int, int] = (2, 2, 2, 2)
     bottleneck: bool = False
     width: int = 64
+
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        return ("conv1", "layer1", "layer2", "layer3", "layer4")
 
     def setup(self) -> None:
         super().setup()

@@ -50,6 +50,8 @@ class Members:
     """what differs between members; the last two add a member trained on all data"""
     base: Literal["own", "shared", "frozen"] = "own"
     """trunk below the heads: one per member, one to start from, or that of --weights, untrained"""
+    train_from: Annotated[str, UNSHOWN] = ""
+    """first stage to train, such as layer4; those below stay as in --weights (default: all)"""
 
     def __post_init__(self) -> None:
         check_number("--members", self.members, least=1, most=10_000)
@@ -126,6 +128,11 @@ class Config:
     optim: Annotated[Optim, Parameter(name="*", group="optim")] = Optim()
     augment: Annotated[Augment, Parameter(name="*", group="augment")] = Augment()
 
+    @property
+    def frozen_below(self) -> str | None:
+        """The first stage that is trained, or "heads"; None if all stages are trained."""
+        return "heads" if self.ensemble.base == "frozen" else self.ensemble.train_from or None
+
     def __post_init__(self) -> None:
         if self.data.source == "fieldmarks" and self.optim.batch_size > self.data.train_images:
             raise UserError(
@@ -137,6 +144,18 @@ class Config:
                 "--base frozen needs a trunk: add --weights FILE (a state dict, .npz, .safetensors "
                 "or .pth) or --weights RUN (a run directory, from --members 1 for example)"
             )
+        if self.ensemble.train_from:
+            stage = self.ensemble.train_from
+            if self.ensemble.base == "frozen":
+                raise UserError(
+                    f"--base frozen trains the heads alone, not from {stage} on: omit one of "
+                    "--base and --train-from"
+                )
+            if not self.model.weights:
+                raise UserError(
+                    f"--train-from {stage} keeps the stages below it as they come: add --weights "
+                    "with a file, a run, hf:OWNER/NAME, or imagenet"
+                )
         weights, tasks = self.optim.task_weights, self.data.tasks
         if weights and len(weights) != len(tasks):
             raise UserError(
