@@ -18,8 +18,11 @@ __version__ = "0.1.0"
 def load(run: str | os.PathLike[str]) -> "Ensemble":
     """Returns the ensemble of a run directory, from the checkpoint with the best validation score.
 
+    Args:
+        run: A run directory, or a folder that `jaxens.runs.export` has written.
+
     Raises:
-        jaxens.errors.UserError: If the directory is not a run, or has no checkpoint.
+        jaxens.errors.UserError: If the directory is neither, has no checkpoint, or is damaged.
     """
     # Imported here, so that jaxens.attribution and jaxens.metrics load nothing else.
     from jaxens.runs.loading import load_ensemble

@@ -13,6 +13,7 @@ COMMANDS = {
     "evaluate": "score the explanations of a run against what people marked",
     "explain": "explain photos by a run, and draw the maps",
     "annotate": "draw labeled arrows: what a run sees in photos, and where",
+    "export": "write an ensemble as safetensors with a model card",
     "data": "look at the images and labels of a data set",
     "bench": "measure speed",
 }

@@ -104,7 +104,7 @@ class Subject:
 
     def step(self) -> Step:
         """Returns one member's step; that of its heads if the trunk is frozen."""
-        return train_one(self.model, self.optimizer, (TASK,), (1.0,), self._frozen)
+        return train_one(self.model, self.optimizer, (TASK,), (1.0,), self.config.frozen_below)
 
     @property
     def _frozen(self) -> bool:

@@ -1,6 +1,6 @@
 """The models in PyTorch, for tests and for comparisons of speed.
 
-ResNet-18 and VGG16 follow torchvision's `models/resnet.py` and `models/vgg.py` (BSD-3-Clause) and
+ResNets and VGG16 follow torchvision's `models/resnet.py` and `models/vgg.py` (BSD-3-Clause) and
 have the same parameter names; torchvision need not be installed. They take
 [image, channel, height, width] and return logits.
 """
@@ -34,23 +34,56 @@ class BasicBlock(nn.Module):
         return self.relu(self.bn2(self.conv2(out)) + identity)
 
 
-class ResNet18(nn.Module):
-    def __init__(self, num_classes: int = 1000, width: int = 64) -> None:
+class Bottleneck(nn.Module):
+    def __init__(self, inplanes: int, planes: int, stride: int) -> None:
         super().__init__()
+        self.conv1 = nn.Conv2d(inplanes, planes, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(planes)
+        self.conv2 = nn.Conv2d(planes, planes, 3, stride, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(planes)
+        self.conv3 = nn.Conv2d(planes, 4 * planes, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(4 * planes)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = None
+        if stride != 1 or inplanes != 4 * planes:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(inplanes, 4 * planes, 1, stride, bias=False), nn.BatchNorm2d(4 * planes)
+            )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        identity = x if self.downsample is None else self.downsample(x)
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.relu(self.bn2(self.conv2(out)))
+        return self.relu(self.bn3(self.conv3(out)) + identity)
+
+
+class ResNet(nn.Module):
+    """ResNet-18, or a ResNet with other blocks."""
+
+    def __init__(
+        self,
+        num_classes: int = 1000,
+        width: int = 64,
+        blocks: Sequence[int] = (2, 2, 2, 2),
+        bottleneck: bool = False,
+    ) -> None:
+        super().__init__()
+        block, grows = (Bottleneck, 4) if bottleneck else (BasicBlock, 1)
+
+        def layer(stage: int) -> nn.Sequential:
+            planes = width * 2**stage
+            inplanes = grows * planes // 2 if stage else width
+            stride = 2 if stage else 1
+            rest = [block(grows * planes, planes, 1) for _ in range(blocks[stage] - 1)]
+            return nn.Sequential(block(inplanes, planes, stride), *rest)
+
         self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        self.layer1 = self._layer(width, width, 1)
-        self.layer2 = self._layer(width, 2 * width, 2)
-        self.layer3 = self._layer(2 * width, 4 * width, 2)
-        self.layer4 = self._layer(4 * width, 8 * width, 2)
+        self.layer1, self.layer2, self.layer3, self.layer4 = map(layer, range(4))
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
-        self.fc = nn.Linear(8 * width, num_classes)
-
-    @staticmethod
-    def _layer(inplanes: int, planes: int, stride: int) -> nn.Sequential:
-        return nn.Sequential(BasicBlock(inplanes, planes, stride), BasicBlock(planes, planes, 1))
+        self.fc = nn.Linear(8 * grows * width, num_classes)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
@@ -60,7 +93,9 @@ class ResNet18(nn.Module):
         return self.fc(torch.flatten(self.avgpool(self.features(x)), 1))
 
 
-def vgg_layers(stages: Sequence[tuple[int, int]], batch_norm: bool) -> list[nn.Module]:
+def vgg_layers(
+    stages: Sequence[tuple[int, int]], batch_norm: bool, bias: bool = True
+) -> list[nn.Module]:
     """Convolutions with a max pool between stages, as in `jaxens.models.vgg.VGGTrunk`."""
     layers: list[nn.Module] = []
     inputs = 3
@@ -68,7 +103,7 @@ def vgg_layers(stages: Sequence[tuple[int, int]], batch_norm: bool) -> list[nn.M
         if layers:
             layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
         for _ in range(convolutions):
-            layers.append(nn.Conv2d(inputs, channels, 3, padding=1, bias=not batch_norm))
+            layers.append(nn.Conv2d(inputs, channels, 3, padding=1, bias=bias))
             layers += [nn.BatchNorm2d(channels)] if batch_norm else []
             layers.append(nn.ReLU(inplace=True))
             inputs = channels
@@ -76,10 +111,12 @@ def vgg_layers(stages: Sequence[tuple[int, int]], batch_norm: bool) -> list[nn.M
 
 
 class VGG16(nn.Module):
-    def __init__(self, num_classes: int = 1000, hidden: int = 4096) -> None:
+    def __init__(
+        self, num_classes: int = 1000, hidden: int = 4096, batch_norm: bool = False
+    ) -> None:
         super().__init__()
         last_pool = nn.MaxPool2d(kernel_size=2, stride=2)
-        self.features = nn.Sequential(*vgg_layers(STAGES, batch_norm=False), last_pool)
+        self.features = nn.Sequential(*vgg_layers(STAGES, batch_norm), last_pool)
         self.avgpool = nn.AdaptiveAvgPool2d((7, 7))
         self.classifier = nn.Sequential(
             nn.Linear(512 * 7 * 7, hidden),
@@ -102,7 +139,7 @@ class LightVGG(nn.Module):
         self, num_classes: int, stages: Sequence[tuple[int, int]], batch_norm: bool
     ) -> None:
         super().__init__()
-        self.features = nn.Sequential(*vgg_layers(stages, batch_norm))
+        self.features = nn.Sequential(*vgg_layers(stages, batch_norm, bias=not batch_norm))
         self.fc = nn.Linear(stages[-1][0], num_classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -131,13 +168,13 @@ class SmallResNet(nn.Module):
 
 def last_layer(model: nn.Module) -> nn.Module:
     """Returns the layer whose output Grad-CAM explains."""
-    named = {ResNet18: "layer4", SmallResNet: "stage2_0"}.get(type(model), "features")
+    named = {ResNet: "layer4", SmallResNet: "stage2_0"}.get(type(model), "features")
     return model.get_submodule(named)
 
 
 TWINS: dict[str, Callable[[int], nn.Module]] = {
     "small": SmallResNet,
     "small-vgg": partial(LightVGG, stages=SMALL_STAGES, batch_norm=True),
-    "resnet18": ResNet18,
+    "resnet18": ResNet,
     "vgg16": partial(LightVGG, stages=STAGES, batch_norm=False),
 }

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from flax.traverse_util import flatten_dict
 
-from jaxens.models.state_dict import LEAVES
+from jaxens.models.torch_names import LEAVES
 from jaxens.models.vgg import SMALL_STAGES, STAGES
 
 _AXES = {1: (0,), 2: (1, 0), 4: (3, 2, 0, 1)}  # HWIO becomes OIHW, [in, out] becomes [out, in]

@@ -42,8 +42,8 @@ class Ensemble:
         tasks: What the model predicts, one head each.
         baseline: Variables of the one member trained on all data, with a member axis of length 1.
             It is not a member of the ensemble. None for ensembles of random weights.
-        trunk: Variables of a frozen trunk, without a member axis, or None. Members share it, so
-            its features are computed once.
+        trunk: Variables of frozen stages, without a member axis, or None. Members share them, so
+            their features are computed once.
     """
 
     model: Classifier

@@ -4,7 +4,7 @@ from jaxens.models.build import MODELS, build
 from jaxens.models.classifier import Classifier
 from jaxens.models.efficientnet import EfficientNetLite0
 from jaxens.models.normalize import normalized
-from jaxens.models.resnet import ResNet18
+from jaxens.models.resnet import ResNet
 from jaxens.models.small import SmallResNet
 from jaxens.models.state_dict import from_state_dict
 from jaxens.models.vgg import VGG
@@ -14,7 +14,7 @@ __all__ = [
     "VGG",
     "Classifier",
     "EfficientNetLite0",
-    "ResNet18",
+    "ResNet",
     "SmallResNet",
     "build",
     "from_state_dict",

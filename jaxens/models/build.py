@@ -10,16 +10,20 @@ from jaxtyping import Array
 
 from jaxens.models.classifier import Classifier
 from jaxens.models.efficientnet import EfficientNetLite0
-from jaxens.models.resnet import ResNet18
+from jaxens.models.resnet import ResNet
 from jaxens.models.small import SmallResNet
 from jaxens.models.vgg import SMALL_STAGES, VGG
 
 MODELS: dict[str, Callable[..., Classifier]] = {
     "small": SmallResNet,
     "small-vgg": partial(VGG, stages=SMALL_STAGES, batch_norm=True),
-    "resnet18": ResNet18,
+    "resnet18": ResNet,
+    "resnet34": partial(ResNet, blocks=(3, 4, 6, 3)),
+    "resnet50": partial(ResNet, blocks=(3, 4, 6, 3), bottleneck=True),
     "vgg16": VGG,
     "vgg16-full": partial(VGG, full_classifier=True),
+    "vgg16-bn": partial(VGG, batch_norm=True),
+    "vgg16-bn-full": partial(VGG, batch_norm=True, full_classifier=True),
     "efficientnet-lite0": EfficientNetLite0,
 }
 

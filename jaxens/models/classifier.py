@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 # the default of torch.nn.Linear for heads (but biases start at zero here).
 KAIMING_FAN_OUT = variance_scaling(2.0, "fan_out", "normal")
 LINEAR = variance_scaling(1 / 3, "fan_in", "uniform")
+HEADS = "heads"  # follows the last stage
 
 
 class BatchNorm(nn.BatchNorm):
@@ -50,14 +51,14 @@ class Classifier(nn.Module):
     The model is split in two halves, so that Grad-CAM can read the features between them:
     `model.apply(variables, images, method="features")`, then `method="head"`. There is a second
     split at the pooled features, for a frozen trunk: `method="pooled_features"`, then
-    `method="classify"`.
+    `method="classify"`. `method="below"` and `method="above"` split it at any stage.
 
     Parameters are in `trunk` and `heads`; VGG16's full classifier adds `neck`. With `train=True`,
     batch normalization uses the statistics of the batch (pass `mutable=["batch_stats"]`), and
     dropout draws from the `dropout` key.
 
-    A subclass sets `self.trunk` in `setup`. Running variances are biased, as in Flax; PyTorch's
-    are larger by n / (n - 1), where n is the number of values per channel.
+    A subclass sets `self.trunk` in `setup`, and has `stage_names`. Running variances are biased, as
+    in Flax; PyTorch's are larger by n / (n - 1), where n is the number of values per channel.
 
     Attributes:
         tasks: The name of each task and its number of logits.
@@ -86,6 +87,11 @@ class Classifier(nn.Module):
             )
         self.heads = Heads(self.tasks)
 
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        """Returns the names of the trunk's stages, in their order."""
+        raise NotImplementedError
+
     def features(
         self, images: Float[Array, "batch height width 3"], train: bool = False
     ) -> Float[Array, "batch h w channel"]:
@@ -94,7 +100,7 @@ class Classifier(nn.Module):
             raise ValueError(f"images must be [batch, height, width, 3], got {images.shape}")
         if not jnp.issubdtype(images.dtype, jnp.floating):
             raise ValueError(f"images must be normalized floats, got {images.dtype}: scale them")
-        return self.trunk(images, train)
+        return self.trunk(images, train, self.stage_names)
 
     def head(
         self, features: Float[Array, "batch h w channel"], train: bool = False
@@ -113,6 +119,34 @@ class Classifier(nn.Module):
     ) -> dict[str, Float[Array, "batch _"]]:
         """Returns the logits of each task, from pooled features; uses all other parameters."""
         return self.heads(embedding)
+
+    def below(
+        self, images: Float[Array, "batch height width 3"], stage: str = HEADS
+    ) -> Float[Array, "batch ..."]:
+        """Returns the input of a stage, or of the heads, as those below are when they are frozen.
+
+        Args:
+            images: Normalized.
+            stage: Any of `stage_names` but the first, or "heads": pooled features.
+        """
+        if stage == HEADS:
+            return self.pooled_features(images)
+        return self.trunk(images, False, self.stage_names[: self.stage_names.index(stage)])
+
+    def above(
+        self, x: Float[Array, "batch ..."], stage: str = HEADS, train: bool = False
+    ) -> dict[str, Float[Array, "batch _"]]:
+        """Returns the logits of each task, from the output of `below`.
+
+        Args:
+            x: The input of the stage.
+            stage: As for `below`.
+            train: As for the whole model.
+        """
+        if stage == HEADS:
+            return self.classify(x, train)
+        stages = self.stage_names[self.stage_names.index(stage) :]
+        return self.head(self.trunk(x, train, stages), train)
 
     def pool(self, features: Float[Array, "batch h w channel"]) -> Float[Array, "batch channel"]:
         """Averages features over height and width, in float32."""

@@ -1,6 +1,6 @@
 """EfficientNet-Lite0 (Tan and Le 2019; Liu 2020), layer for layer as in TensorFlow."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -31,6 +31,7 @@ STAGES = (
     Stage(blocks=4, width=192, kernel=5, stride=2, expansion=6),
     Stage(blocks=1, width=320, kernel=3, stride=1, expansion=6),
 )
+NAMES = tuple(f"stage{number}" for number in range(1, len(STAGES) + 1))
 
 
 class InvertedBottleneck(nn.Module):
@@ -64,24 +65,28 @@ class EfficientNetTrunk(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "batch height width 3"], train: bool
+        self, x: Float[Array, "batch height width _"], train: bool, stages: Sequence[str]
     ) -> Float[Array, "batch h w 1280"]:
         norm = partial(self.norm, use_running_average=not train)
-        x = self.conv(32, (3, 3), strides=(2, 2), name="conv_stem")(_rescaled(x))
-        x = self.act(norm(name="bn0")(x))
+        if "conv_stem" in stages:
+            x = self.conv(32, (3, 3), strides=(2, 2), name="conv_stem")(_rescaled(x))
+            x = self.act(norm(name="bn0")(x))
         number = 0
-        for stage in STAGES:
+        for name, stage in zip(NAMES, STAGES, strict=True):
             for block in range(stage.blocks):
-                x = InvertedBottleneck(
-                    stage=stage,
-                    stride=1 if block else stage.stride,
-                    conv=self.conv,
-                    norm=norm,
-                    act=self.act,
-                    name=f"blocks_{number}",
-                )(x)
+                if name in stages:
+                    x = InvertedBottleneck(
+                        stage=stage,
+                        stride=1 if block else stage.stride,
+                        conv=self.conv,
+                        norm=norm,
+                        act=self.act,
+                        name=f"blocks_{number}",
+                    )(x)
                 number += 1
-        return self.act(norm(name="bn1")(self.conv(1280, (1, 1), name="conv_head")(x)))
+        if "conv_head" in stages:
+            x = self.act(norm(name="bn1")(self.conv(1280, (1, 1), name="conv_head")(x)))
+        return x
 
 
 class EfficientNetLite0(Classifier):
@@ -90,6 +95,10 @@ class EfficientNetLite0(Classifier):
     It has neither squeeze-and-excitation nor swish. Features have 1/32 of the image's size. Its
     activation is ReLU6, which is `act` with a cap: with `guided_relu`, the logits are the same.
     """
+
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        return ("conv_stem", *NAMES, "conv_head")
 
     def setup(self) -> None:
         super().setup()

@@ -1,6 +1,6 @@
-"""ResNet-18 (He et al. 2016), layer for layer as in torchvision."""
+"""ResNets (He et al. 2016), layer for layer as in torchvision."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from flax import linen as nn
@@ -33,9 +33,36 @@ class BasicBlock(nn.Module):
         return self.act(x + y)
 
 
-class ResNetTrunk(nn.Module):
-    """A stem and four stages of two basic blocks; features have 1/32 of the image's size."""
+class Bottleneck(nn.Module):
+    """A 3x3 convolution between two of 1x1, the last four times as wide, and a shortcut.
 
+    The 3x3 convolution has the stride ("ResNet v1.5"); in the paper, the first one has it.
+    """
+
+    width: int
+    conv: Callable[..., nn.Module]
+    norm: Callable[..., nn.Module]
+    act: Callable[[Array], Array]
+    stride: int = 1
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "batch height width _"]) -> Float[Array, "batch h w _"]:
+        strides, wide = (self.stride, self.stride), 4 * self.width
+        y = self.act(self.norm(name="bn1")(self.conv(self.width, (1, 1), name="conv1")(x)))
+        y = self.conv(self.width, (3, 3), strides=strides, padding=1, name="conv2")(y)
+        y = self.act(self.norm(name="bn2")(y))
+        y = self.norm(name="bn3")(self.conv(wide, (1, 1), name="conv3")(y))
+        if self.stride != 1 or x.shape[-1] != wide:
+            x = self.conv(wide, (1, 1), strides=strides, padding=0, name="downsample_0")(x)
+            x = self.norm(name="downsample_1")(x)
+        return self.act(x + y)
+
+
+class ResNetTrunk(nn.Module):
+    """A stem and four stages of blocks; features have 1/32 of the image's size."""
+
+    blocks: tuple[int, int, int, int]
+    bottleneck: bool
     width: int
     conv: Callable[..., nn.Module]
     norm: Callable[..., nn.Module]
@@ -43,15 +70,17 @@ class ResNetTrunk(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "batch height width 3"], train: bool
+        self, x: Float[Array, "batch height width _"], train: bool, stages: Sequence[str]
     ) -> Float[Array, "batch h w channel"]:
         norm = partial(self.norm, use_running_average=not train)
-        x = self.conv(self.width, (7, 7), strides=(2, 2), padding=3, name="conv1")(x)
-        x = self.act(norm(name="bn1")(x))
-        x = max_pool(x, 3, 2, padding=1)
-        for stage in range(4):
-            for block in range(2):
-                x = BasicBlock(
+        if "conv1" in stages:
+            x = self.conv(self.width, (7, 7), strides=(2, 2), padding=3, name="conv1")(x)
+            x = self.act(norm(name="bn1")(x))
+            x = max_pool(x, 3, 2, padding=1)
+        kind = Bottleneck if self.bottleneck else BasicBlock
+        for stage, blocks in enumerate(self.blocks):
+            for block in range(blocks if f"layer{stage + 1}" in stages else 0):
+                x = kind(
                     width=self.width * 2**stage,
                     conv=self.conv,
                     norm=norm,
@@ -62,15 +91,34 @@ class ResNetTrunk(nn.Module):
         return x
 
 
-class ResNet18(Classifier):
-    """ResNet-18. It has 11,689,512 parameters with 1000 logits; features are the output of layer4.
+class ResNet(Classifier):
+    """ResNet-18, or a ResNet with other blocks; features are the output of layer4.
+
+    With 1000 logits, ResNet-18 has 11,689,512 parameters, ResNet-34 21,797,672 and ResNet-50
+    25,557,032.
 
     Attributes:
-        width: The channels of the first stage; each later stage doubles them.
+        blocks: The number of blocks of each stage. ResNet-34 and ResNet-50 have (3, 4, 6, 3).
+        bottleneck: Whether blocks are bottlenecks, as in ResNet-50.
+        width: The channels of the first stage (bottlenecks: of its 3x3 convolutions); each later
+            stage doubles them.
     """
 
+    blocks: tuple[int, int, int, int] = (2, 2, 2, 2)
+    bottleneck: bool = False
     width: int = 64
+
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        return ("conv1", "layer1", "layer2", "layer3", "layer4")
 
     def setup(self) -> None:
         super().setup()
-        self.trunk = ResNetTrunk(self.width, self.conv(use_bias=False), self.norm(), self.act)
+        self.trunk = ResNetTrunk(
+            blocks=self.blocks,
+            bottleneck=self.bottleneck,
+            width=self.width,
+            conv=self.conv(use_bias=False),
+            norm=self.norm(),
+            act=self.act,
+        )

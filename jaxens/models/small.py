@@ -1,6 +1,6 @@
 """A small ResNet for images of about 64 px, fast enough for eleven members on a CPU."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from flax import linen as nn
@@ -25,10 +25,12 @@ class SmallTrunk(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "batch height width 3"], train: bool
+        self, x: Float[Array, "batch height width _"], train: bool, stages: Sequence[str]
     ) -> Float[Array, "batch h w channel"]:
         norm = partial(self.norm, use_running_average=not train)
         for stage, (width, blocks) in enumerate(zip(self.widths, self.blocks, strict=True)):
+            if f"stage{stage}" not in stages:
+                continue
             # A kernel that is a multiple of its stride reads every pixel equally often.
             kernel = (4, 4) if stage == 0 else (3, 3)
             x = self.conv(width, kernel, strides=(2, 2), padding=1, name=f"down{stage}")(x)
@@ -54,6 +56,10 @@ class SmallResNet(Classifier):
 
     widths: tuple[int, ...] = (16, 32, 64)
     blocks: tuple[int, ...] = (0, 0, 1)
+
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        return tuple(f"stage{stage}" for stage in range(len(self.widths)))
 
     def setup(self) -> None:
         super().setup()

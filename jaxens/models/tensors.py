@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import safetensors
 import safetensors.numpy
 
 from jaxens.errors import UserError
@@ -26,27 +25,29 @@ def read_tensors(path: Path) -> Mapping[str, np.ndarray]:
         if path.suffix == ".safetensors":
             return safetensors.numpy.load_file(path)
         if path.suffix == ".npz":
-            # NumPy does not close a damaged file that it has opened itself.
-            with path.open("rb") as content, np.load(content, allow_pickle=False) as file:
-                return dict(file)
+            return _read_npz(path)
         if path.suffix in (".pth", ".pt"):
             return _read_pytorch(path)
-    except (
-        OSError,
-        EOFError,
-        RuntimeError,  # PyTorch's, of a damaged archive
-        pickle.UnpicklingError,
-        KeyError,  # a type that NumPy lacks, such as bfloat16
-        ValueError,
-        zipfile.BadZipFile,
-        safetensors.SafetensorError,
-    ) as error:
-        reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-        raise UserError(f"{path} can't be read ({reason}): write it again") from None
+    except UserError:
+        raise
+    # Readers raise many kinds of exceptions for damaged files.
+    except Exception as error:
+        raise UserError(f"{path} can't be read ({_reason(error)}): write it again") from None
     raise UserError(
         f"{path} is not .npz, .safetensors, .pth or a run directory: write a PyTorch model's "
         "state_dict() by safetensors.torch.save_file"
     )
+
+
+def _read_npz(path: Path) -> Mapping[str, np.ndarray]:
+    with zipfile.ZipFile(path):  # np.load reads other formats too
+        pass
+    with np.load(path, allow_pickle=False) as file:
+        tensors = dict(file)
+    for name, tensor in tensors.items():
+        if not isinstance(tensor, np.ndarray):
+            raise ValueError(f"{name!r} is no array")
+    return tensors
 
 
 def _read_pytorch(path: Path) -> Mapping[str, np.ndarray]:
@@ -61,4 +62,13 @@ def _read_pytorch(path: Path) -> Mapping[str, np.ndarray]:
         tensors = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(tensors, dict) or not all(map(torch.is_tensor, tensors.values())):
         raise ValueError("it holds no state_dict()")
-    return {name: tensor.numpy() for name, tensor in tensors.items()}
+    return {
+        str(name): (tensor.float() if tensor.is_floating_point() else tensor).detach().numpy()
+        for name, tensor in tensors.items()
+    }
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, pickle.UnpicklingError):
+        return "it holds more than tensors, and might run code"
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"

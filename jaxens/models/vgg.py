@@ -1,6 +1,6 @@
 """VGG (Simonyan and Zisserman 2015): VGG16, layer for layer as in torchvision, and a small one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -29,16 +29,18 @@ class VGGTrunk(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "batch height width 3"], train: bool
+        self, x: Float[Array, "batch height width _"], train: bool, stages: Sequence[str]
     ) -> Float[Array, "batch h w channel"]:
         height, width = x.shape[1:3]
         least = 2 ** len(self.stages)
-        if min(height, width) < least:
+        if "conv1" in stages and min(height, width) < least:
             raise ValueError(
                 f"a VGG of {len(self.stages)} stages halves an image as often: it must be at least "
                 f"{least}x{least} pixels, got {height}x{width}"
             )
         for stage, (channels, convolutions) in enumerate(self.stages, start=1):
+            if f"conv{stage}" not in stages:
+                continue
             if stage > 1:
                 x = max_pool(x, 2, 2)
             for i in range(1, convolutions + 1):
@@ -92,6 +94,10 @@ class VGG(Classifier):
     batch_norm: bool = False
     full_classifier: bool = False
     hidden: int = 4096
+
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        return tuple(f"conv{stage}" for stage in range(1, len(self.stages) + 1))
 
     def setup(self) -> None:
         super().setup()

@@ -1,4 +1,4 @@
-"""Run directories: config files, checkpoints, provenance, training, and loading."""
+"""Run directories: config files, checkpoints, provenance, training, loading and export."""
 
 import lazy_loader
 
@@ -6,6 +6,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "exporting": ["export"],
         "fit": ["Trained", "train"],
         "loading": ["data_of", "load_ensemble"],
         "run": ["Run"],

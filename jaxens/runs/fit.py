@@ -98,8 +98,8 @@ def _open_run(
         return UnsavedRun(config, data.info)
     if resume:
         return Run.resume(out, config, data.info, data.fingerprint)
-    fingerprint = weights.fingerprint if weights else None
-    return Run.create(out, config, data.info, data.fingerprint, fingerprint)
+    origin = weights.origin(config.model) if weights else None
+    return Run.create(out, config, data.info, data.fingerprint, origin)
 
 
 def _fit(

@@ -13,8 +13,9 @@ from jaxens.data.progress import Progress, no_progress
 from jaxens.data.schema import Info, Task
 from jaxens.data.source import DataSet
 from jaxens.ensemble.ensemble import Ensemble
-from jaxens.errors import UserError
+from jaxens.errors import UserError, remedy
 from jaxens.models.trunk import below_heads
+from jaxens.runs import exported
 from jaxens.runs.run import Run
 from jaxens.runs.unsaved import UnsavedRun
 from jaxens.training.residency import device_memory
@@ -23,7 +24,9 @@ from jaxens.training.state import State, build_model, build_optimizer, init
 
 
 def load_ensemble(folder: str | os.PathLike[str]) -> Ensemble:
-    """Loads the ensemble of a run directory; see `jaxens.load`."""
+    """Loads the ensemble of a run directory or an export; see `jaxens.load`."""
+    if exported.is_exported(Path(folder)):
+        return exported.read(Path(folder))
     run = Run.open(Path(folder))
     try:
         return best_ensemble(run)
@@ -120,6 +123,7 @@ def check_model(config: Config, info: Info) -> None:
         UserError: If it can't.
     """
     name, members = config.model.name, config.ensemble.members
+    _check_stage(config, build_model(config, info.tasks).stage_names)
     try:
         state = abstract_state(config, info)
     except ValueError as error:
@@ -132,6 +136,20 @@ def check_model(config: Config, info: Info) -> None:
         raise UserError(
             f"--members {members} of --model {name} take {needed / 2**30:,.1f} GiB, without their "
             f"gradients, and there are {memory / 2**30:,.1f} GiB of memory: choose fewer"
+        )
+
+
+def _check_stage(config: Config, stages: tuple[str, ...]) -> None:
+    """Checks that the stage to train from is one of the model's, and not the first."""
+    stage = config.ensemble.train_from
+    if stage == stages[0]:
+        raise UserError(f"--train-from {stage} trains everything: omit it")
+    if stage == "heads":
+        raise UserError("--train-from heads trains the heads alone: write --base frozen")
+    if stage and stage not in stages:
+        raise UserError(
+            f"--train-from {stage}: {config.model.name} has no such stage: "
+            f"{remedy(stage, stages[1:])}"
         )
 
 

@@ -38,8 +38,10 @@ class Resumed(Environment):
     after_epoch: int
 
 
-# A call, because "from" is a keyword.
-InitialWeights = TypedDict("InitialWeights", {"from": str, "fingerprint": str})
+# A call, because "from" is a keyword. Weights from the Hub have a revision, its commit.
+InitialWeights = TypedDict(
+    "InitialWeights", {"from": str, "fingerprint": str, "revision": NotRequired[str]}
+)
 
 
 class Provenance(Environment):
@@ -57,21 +59,21 @@ class Provenance(Environment):
 
 
 def provenance(
-    config: Config, data: str, weights: str | None, files: Mapping[str, str]
+    config: Config, data: str, weights: InitialWeights | None, files: Mapping[str, str]
 ) -> Provenance:
     """Returns the software, the machine and the inputs of a run, as JSON values.
 
     Args:
         config: The config of the run.
         data: Fingerprint of the data set.
-        weights: Fingerprint of the initial weights, if there are any.
+        weights: Where the initial weights come from, if there are any.
         files: Text of the run's files, by name.
     """
     return {
         **environment(),
         "seed": config.optim.seed,
         "data": data,
-        "weights": {"from": config.model.weights, "fingerprint": weights} if weights else None,
+        "weights": weights,
         "files": {name: checksum(text) for name, text in files.items()},
         "resumed": [],
     }

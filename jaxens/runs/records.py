@@ -88,6 +88,22 @@ def check(value: Any, kind: Any, where: str = "") -> None:
         _expect(fits or (kind is str and _is_text(value)), value, _WORDS[kind], where)
 
 
+def wrong_tasks(info: Any) -> str:
+    """Says what is wrong with the tasks of an info, a JSON value; "" if nothing is."""
+    tasks = info["tasks"]
+    names = [task["name"] for task in tasks]
+    wrong = ""
+    if not tasks:
+        wrong = "it has no tasks"
+    elif len(set(names)) < len(names):
+        wrong = "it has two tasks of one name"
+    for task in tasks:
+        if not task["classes"] or len(task["classes"]) != len(task["parts"]):
+            wrong = f"task {task['name']!r} has {len(task['classes'])} classes and the parts of "
+            wrong += f"{len(task['parts'])}"
+    return wrong
+
+
 def difference(one: Any, other: Any, where: str = "") -> str | None:
     """Returns the first difference of two JSON values, in words; None if they are equal."""
     if isinstance(one, Mapping) and isinstance(other, Mapping) and one.keys() == other.keys():

@@ -20,6 +20,7 @@ from jaxens.runs import config as configs
 from jaxens.runs.checkpoints import Checkpoints
 from jaxens.runs.log import read_lines, to_line
 from jaxens.runs.provenance import (
+    InitialWeights,
     Provenance,
     Resumed,
     changes,
@@ -27,7 +28,7 @@ from jaxens.runs.provenance import (
     environment,
     provenance,
 )
-from jaxens.runs.records import difference, read_json
+from jaxens.runs.records import difference, read_json, wrong_tasks
 from jaxens.training.settings import Config
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,12 @@ class Run:
 
     @classmethod
     def create(
-        cls, folder: Path, config: Config, info: Info, data: str, weights: str | None = None
+        cls,
+        folder: Path,
+        config: Config,
+        info: Info,
+        data: str,
+        weights: InitialWeights | None = None,
     ) -> Self:
         """Creates a run directory. Call `check_absent` first, so that errors come before long work.
 
@@ -74,7 +80,7 @@ class Run:
             config: The config of the run.
             info: The info of the data set.
             data: Fingerprint of the data set.
-            weights: Fingerprint of the initial weights, if there are any.
+            weights: Where the initial weights come from, if there are any.
 
         Raises:
             UserError: If the folder can't be used.
@@ -286,18 +292,7 @@ def check_same(expected: Config, config: Config, folder: Path) -> None:
 def _read_info(path: Path) -> Info:
     remedy = "copy it from another run on the same data"
     raw = read_json(path, Info, remedy)
-    tasks = raw["tasks"]
-    names = [task["name"] for task in tasks]
-    wrong = ""
-    if not tasks:
-        wrong = "it has no tasks"
-    elif len(set(names)) < len(names):
-        wrong = "it has two tasks of one name"
-    for task in tasks:
-        if not task["classes"] or len(task["classes"]) != len(task["parts"]):
-            wrong = f"task {task['name']!r} has {len(task['classes'])} classes and the parts of "
-            wrong += f"{len(task['parts'])}"
-    if wrong:
+    if wrong := wrong_tasks(raw):
         raise UserError(f"{path} can't be used: {wrong}: {remedy}")
     return Info.from_json(json.dumps(raw))
 

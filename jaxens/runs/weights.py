@@ -1,4 +1,4 @@
-"""Reads initial weights: a state dict, ImageNet's, or the first member of another run."""
+"""Reads initial weights: a state dict, the Hub's, ImageNet's, or those of another run."""
 
 import hashlib
 from dataclasses import dataclass
@@ -13,7 +13,10 @@ from jaxens.files import with_home
 from jaxens.models import from_state_dict
 from jaxens.models.tensors import read_tensors
 from jaxens.models.trunk import below_heads, without_heads
+from jaxens.runs import hub
+from jaxens.runs.exported import is_exported, read_settings
 from jaxens.runs.loading import load_ensemble
+from jaxens.runs.provenance import InitialWeights
 from jaxens.runs.run import Run
 from jaxens.training.settings import Model
 
@@ -27,10 +30,17 @@ class Weights:
     Attributes:
         variables: Below the heads, without a member axis.
         fingerprint: The fingerprint of the numbers, 16 hexadecimal digits.
+        revision: The commit that they come from, of weights from the Hub.
     """
 
     variables: Any
     fingerprint: str
+    revision: str | None = None
+
+    def origin(self, model: Model) -> InitialWeights:
+        """Returns where the weights of a model come from, for provenance.json."""
+        origin: InitialWeights = {"from": model.weights, "fingerprint": self.fingerprint}
+        return {**origin, "revision": self.revision} if self.revision else origin
 
 
 def read_weights(model: Model) -> Weights | None:
@@ -41,13 +51,22 @@ def read_weights(model: Model) -> Weights | None:
     """
     if not model.weights:
         return None
-    path = imagenet_file(model.name) if model.weights == IMAGENET else with_home(model.weights)
+    path, revision = _locate(model)
     if not path.exists():
         raise UserError(f"--weights {path}: there is no such file or run directory")
     variables = _from_run(path, model.name) if path.is_dir() else _from_file(path, model.name)
     if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(variables)):
         raise UserError(f"--weights {path} holds NaN or infinity: use other weights")
-    return Weights(variables, _fingerprint(variables))
+    return Weights(variables, _fingerprint(variables), revision)
+
+
+def _locate(model: Model) -> tuple[Path, str | None]:
+    """Returns the file or folder of a model's weights and, of the Hub's, their revision."""
+    if model.weights.startswith(hub.PREFIX):
+        return hub.fetch(model.weights)
+    if model.weights == IMAGENET:
+        return imagenet_file(model.name), None
+    return with_home(model.weights), None
 
 
 def imagenet_file(name: str) -> Path:
@@ -67,12 +86,16 @@ def imagenet_file(name: str) -> Path:
 
 def _from_run(folder: Path, name: str) -> Any:
     """Returns the first member's variables, from the checkpoint with the best validation score."""
-    run = Run.open(folder)
-    run.close()
-    if run.config.model.name != name:
+    if is_exported(folder):
+        theirs = read_settings(folder)["model"]
+    else:
+        run = Run.open(folder)
+        run.close()
+        theirs = run.config.model.name
+    if theirs != name:
         raise UserError(
-            f"--weights {folder} is a run of {run.config.model.name}, not of {name}: "
-            f"add --model {run.config.model.name}, or name another run"
+            f"--weights {folder} is a run of {theirs}, not of {name}: add --model {theirs}, or "
+            "name another run"
         )
     return jax.tree.map(np.asarray, without_heads(load_ensemble(folder).member(0)))
 

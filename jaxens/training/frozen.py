@@ -1,4 +1,4 @@
-"""The embeddings of the training images by a frozen trunk, computed once for a whole run."""
+"""The features of the training images by frozen stages, computed once for a whole run."""
 
 from typing import Any
 
@@ -35,24 +35,25 @@ def embeddings(
     Args:
         config: The config of the run.
         model: The model of one member.
-        trunk: Variables of the frozen trunk; None if members train their own.
+        trunk: Variables of the frozen stages; None if members train all.
         source: The training images.
         tasks: The tasks whose labels are returned too.
         progress: Called after each chunk of images.
 
     Returns:
-        `embeddings` [image, channel] and `labels` by task, on the device. None if images differ
-        from step to step (the trunk is trained, or images are augmented) or if embeddings don't
-        fit: each step computes its own then.
+        `embeddings` [image, ...] and `labels` by task, on the device. None if features differ
+        from step to step (all stages are trained, or images are augmented) or if they don't fit:
+        each step computes its own then.
     """
-    if trunk is None or not config.augment.is_off:
+    stage = config.frozen_below
+    if stage is None or not config.augment.is_off:
         return None
     count, size = len(source), source.size
     chunk = min(images_at_once(model, size, members=1), _DECODED_AT_ONCE, count)
 
     @jax.jit
     def embedded(trunk: Any, images: Array) -> Array:
-        return embed(model, trunk, normalized(images / 255))
+        return embed(model, trunk, normalized(images / 255), stage)
 
     one = jax.eval_shape(embedded, trunk, np.empty((1, size, size, 3), np.uint8))
     if not fits_on_device(config.data.resident, one.size * one.dtype.itemsize * count):

@@ -13,7 +13,18 @@ from jaxens.data.settings import UNSHOWN, Data
 from jaxens.errors import UserError, check_number
 
 # The keys of `jaxens.models.MODELS`; importing those would load Flax.
-ModelName = Literal["small", "small-vgg", "resnet18", "vgg16", "vgg16-full", "efficientnet-lite0"]
+ModelName = Literal[
+    "small",
+    "small-vgg",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "vgg16",
+    "vgg16-full",
+    "vgg16-bn",
+    "vgg16-bn-full",
+    "efficientnet-lite0",
+]
 Diversity = Literal["random-weights", "leave-one-out", "bagging"]
 
 
@@ -26,7 +37,7 @@ class Model:
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """type of the computation (auto: float32 on CPU, bfloat16 elsewhere)"""
     weights: Annotated[str, UNSHOWN] = ""
-    """starting weights below the heads: a state dict, a run, or imagenet (default: none)"""
+    """start below the heads: a state dict, a run, hf:OWNER/NAME, or imagenet (default: random)"""
 
 
 @dataclass(frozen=True)
@@ -39,6 +50,8 @@ class Members:
     """what differs between members; the last two add a member trained on all data"""
     base: Literal["own", "shared", "frozen"] = "own"
     """trunk below the heads: one per member, one to start from, or that of --weights, untrained"""
+    train_from: Annotated[str, UNSHOWN] = ""
+    """first stage to train, such as layer4; those below stay as in --weights (default: all)"""
 
     def __post_init__(self) -> None:
         check_number("--members", self.members, least=1, most=10_000)
@@ -115,6 +128,11 @@ class Config:
     optim: Annotated[Optim, Parameter(name="*", group="optim")] = Optim()
     augment: Annotated[Augment, Parameter(name="*", group="augment")] = Augment()
 
+    @property
+    def frozen_below(self) -> str | None:
+        """The first stage that is trained, or "heads"; None if all stages are trained."""
+        return "heads" if self.ensemble.base == "frozen" else self.ensemble.train_from or None
+
     def __post_init__(self) -> None:
         if self.data.source == "fieldmarks" and self.optim.batch_size > self.data.train_images:
             raise UserError(
@@ -126,6 +144,18 @@ class Config:
                 "--base frozen needs a trunk: add --weights FILE (a state dict, .npz, .safetensors "
                 "or .pth) or --weights RUN (a run directory, from --members 1 for example)"
             )
+        if self.ensemble.train_from:
+            stage = self.ensemble.train_from
+            if self.ensemble.base == "frozen":
+                raise UserError(
+                    f"--base frozen trains the heads alone, not from {stage} on: omit one of "
+                    "--base and --train-from"
+                )
+            if not self.model.weights:
+                raise UserError(
+                    f"--train-from {stage} keeps the stages below it as they come: add --weights "
+                    "with a file, a run, hf:OWNER/NAME, or imagenet"
+                )
         weights, tasks = self.optim.task_weights, self.data.tasks
         if weights and len(weights) != len(tasks):
             raise UserError(

@@ -10,6 +10,7 @@ from jaxtyping import Key
 
 from jaxens.data.schema import Task
 from jaxens.models import Classifier, build
+from jaxens.models.trunk import split_at
 from jaxens.ops import conv_general_dilated
 from jaxens.training.settings import Config, Optim
 
@@ -21,8 +22,8 @@ class State(NamedTuple):
         params: Each leaf [member, ...].
         batch_stats: Each leaf [member, ...].
         opt_state: Each leaf [member, ...].
-        trunk: Variables of a frozen trunk, the same for all members and never trained, without
-            a member axis; None if each member trains its own trunk.
+        trunk: Variables of frozen stages, the same for all members and never trained, without
+            a member axis; None if each member trains its whole trunk.
     """
 
     params: Any
@@ -105,8 +106,9 @@ def init(
     """Returns the state before training; member k draws its weights from `fold_in(key, k)`.
 
     With `base = "shared"`, all members start from the trunk of the first one and differ in
-    their heads (the paper's "one base, N heads"). With `base = "frozen"`, the trunk of `weights`
-    is kept once, and members have only the layers above it.
+    their heads (the paper's "one base, N heads"), and so they do with `weights`. With
+    `base = "frozen"` or `train_from`, the frozen stages of `weights` are kept once, and members
+    have only the layers above them.
 
     Args:
         config: The config of the run.
@@ -116,24 +118,22 @@ def init(
         weights: Variables below the heads, without a member axis, that all members start from.
 
     Raises:
-        ValueError: If `base` is "frozen" and there are no weights.
+        ValueError: If stages are frozen and there are no weights.
     """
-    frozen = config.ensemble.base == "frozen"
-    if frozen and weights is None:
-        raise ValueError('base = "frozen" needs the weights of a trunk: give weights')
+    stage = config.frozen_below
+    if stage and weights is None:
+        raise ValueError("frozen stages need the weights of a trunk: give weights")
     size = config.data.image_size
     images = jnp.zeros((1, size, size, 3))
-    trunk = {name: {"trunk": parts["trunk"]} for name, parts in weights.items()} if frozen else None
 
-    def all_members(members: Array, trunk: Any, weights: Any) -> State:
+    def all_members(members: Array, weights: Any) -> State:
+        trunk = split_at(model, weights, stage)[0] if stage else None
+
         def one(member: Array) -> State:
-            member_key = jax.random.fold_in(key, member)
-            if frozen:
-                embedding = model.apply(trunk, images, method="pooled_features")
-                variables = model.init(member_key, embedding, method="classify")
-            else:
-                variables = model.init(member_key, images)
+            variables = model.init(jax.random.fold_in(key, member), images)
             variables = _replaced(variables, weights or {})
+            if stage:
+                _, variables = split_at(model, variables, stage)
             return State(variables["params"], variables.get("batch_stats", {}), ())
 
         state = jax.vmap(one)(members)
@@ -144,7 +144,7 @@ def init(
         # Copies, since a training step reuses its state's buffers.
         return state._replace(opt_state=opt_state, trunk=jax.tree.map(jnp.copy, trunk))
 
-    return jax.jit(all_members)(jnp.arange(trained_members(config)), trunk, weights)
+    return jax.jit(all_members)(jnp.arange(trained_members(config)), weights)
 
 
 def _replaced(variables: Any, weights: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -13,14 +14,13 @@ from jaxtyping import Float, Int, Key, UInt8
 from jaxens.data import augment
 from jaxens.data.schema import Task
 from jaxens.models import Classifier, normalized
-from jaxens.models.trunk import embed
 from jaxens.ops import over_members
 from jaxens.training.loss import Labels, multitask_loss
 from jaxens.training.settings import Augment
 from jaxens.training.state import MEMBER_AXES, State
 
-# `images`, uint8 [image, height, width, 3], or `embeddings` [image, channel] of a frozen trunk;
-# and `labels` by task. All with a leading member axis if members don't share their batches.
+# `images`, uint8 [image, height, width, 3], or `embeddings` [image, ...] by frozen stages; and
+# `labels` by task. All with a leading member axis if members don't share their batches.
 Batch = Mapping[str, Any]
 
 
@@ -46,7 +46,7 @@ class Step:
     def of_all(
         self,
         state: State,
-        inputs: Float[Array, "... image height width channel"] | Float[Array, "... image channel"],
+        inputs: Float[Array, "..."],
         labels: Labels,
         keys: Key[Array, "member"],
         shared: bool,
@@ -59,7 +59,7 @@ class Step:
 
         Args:
             state: The state of all members.
-            inputs: Normalized images, or embeddings of a frozen trunk.
+            inputs: Normalized images, or embeddings by frozen stages.
             labels: By task.
             keys: The keys of dropout.
             shared: Whether inputs and labels are the same for all members; otherwise they have
@@ -77,7 +77,7 @@ def train_one(
     optimizer: optax.GradientTransformation,
     tasks: Sequence[Task],
     weights: Sequence[float],
-    frozen: bool = False,
+    stage: str | None = None,
 ) -> Step:
     """Returns the training step of one member.
 
@@ -86,19 +86,20 @@ def train_one(
         optimizer: The optimizer of one member.
         tasks: The tasks.
         weights: The weights of the tasks' losses.
-        frozen: Whether the trunk is frozen; the step's inputs are embeddings then.
+        stage: The first stage that is trained, or "heads"; the step's inputs are embeddings then.
+            None if all stages are trained.
     """
+    apply = model.apply if stage is None else partial(model.apply, stage=stage, method="above")
 
     def loss_of(
         params: Any, batch_stats: Any, inputs: Array, labels: Labels, key: Key[Array, ""]
     ) -> tuple[Array, Any]:
-        logits, updated = model.apply(
+        logits, updated = apply(
             {"params": params, "batch_stats": batch_stats},
             inputs,
             train=True,
             mutable=["batch_stats"],
             rngs={"dropout": key},
-            method="classify" if frozen else "__call__",
         )
         return multitask_loss(tasks, weights, logits, labels), updated.get("batch_stats", {})
 
@@ -119,11 +120,11 @@ def train_all(
     changes: Augment,
     key: Key[Array, ""],
     shared: bool,
-    frozen: Classifier | None = None,
+    below: Callable[[Any, Array], Array] | None = None,
 ) -> Callable[[State, Batch, Int[Array, ""]], tuple[State, Float[Array, "member"]]]:
     """Returns the training step of all members: `(state, batch, number) -> (state, losses)`.
 
-    Work that members share is done once: the augmentation of shared batches, and a frozen trunk.
+    Work that members share is done once: the augmentation of shared batches, and frozen stages.
     Random numbers depend on the key, the number of the step and, unless they are shared, the
     member.
 
@@ -132,7 +133,7 @@ def train_all(
         changes: Random changes of the images.
         key: The key of augmentation and dropout.
         shared: Whether all members have the same batch.
-        frozen: The model, if its trunk is frozen.
+        below: The features of images by frozen stages `(trunk, images)`, if there are any.
     """
 
     def augmented(key: Key[Array, ""], images: UInt8[Array, "image height width 3"]) -> Array:
@@ -154,8 +155,8 @@ def train_all(
                 inputs = augmented(augment_key, batch["images"])
             else:
                 inputs = jax.vmap(augmented)(by_member(augment_key, members), batch["images"])
-            if frozen is not None:
-                inputs = embed(frozen, state.trunk, inputs)
+            if below is not None:
+                inputs = below(state.trunk, inputs)
         keys = by_member(dropout_key, members)
         return one.of_all(state, inputs, batch["labels"], keys, shared)
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -13,6 +14,7 @@ from jaxens.data.progress import Progress, no_progress
 from jaxens.data.schema import Task
 from jaxens.data.source import Source
 from jaxens.errors import UserError
+from jaxens.models.trunk import embed
 from jaxens.training.feed import Feed, feed
 from jaxens.training.plan import Plan
 from jaxens.training.settings import Config
@@ -79,14 +81,14 @@ class Trainer:
             progress: Called while images are read.
         """
         weights = self._config.optim.task_weights or (1.0,) * len(self._tasks)
-        frozen = state.trunk is not None
-        one = train_one(self._model, self._optimizer, self._tasks, weights, frozen)
+        stage = self._config.frozen_below
+        one = train_one(self._model, self._optimizer, self._tasks, weights, stage)
         step = train_all(
             one,
             self._config.augment,
             self._step_key,
             self._plan.shared,
-            self._model if frozen else None,
+            partial(embed, self._model, stage=stage) if stage else None,
         )
         return feed(
             self._config,

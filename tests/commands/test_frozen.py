@@ -1,4 +1,4 @@
-"""A run on a frozen trunk: from another run's weights to an ensemble that answers and explains."""
+"""A run on frozen stages: from another run's weights to an ensemble that answers and explains."""
 
 import json
 import shutil
@@ -12,6 +12,7 @@ import pytest
 import jaxens
 from jaxens.errors import UserError
 from jaxens.evaluate import main as evaluate
+from jaxens.explain import main as explain
 from jaxens.models import normalized
 from jaxens.runs.loading import abstract_state
 from jaxens.runs.run import Run
@@ -94,6 +95,28 @@ def test_it_goes_on_bitwise_without_the_weights(frozen, tmp_path):
     jax.tree.map(np.testing.assert_array_equal, last_state(folder)[1], last_state(frozen.folder)[1])
 
 
+def test_a_run_from_a_stage_on_goes_on_bitwise_and_is_evaluated_and_explained(run, tmp_path):
+    flags = [*run.flags, "--weights", str(run.folder), "--train-from", "stage2"]
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    train([*flags, "--out", str(whole)])
+    shutil.copytree(whole, cut)
+    shutil.rmtree(cut / "checkpoints" / "2")
+    train(["--out", str(cut), "--resume"])
+    (_, state), (_, resumed) = last_state(whole), last_state(cut)
+    jax.tree.map(np.testing.assert_array_equal, resumed, state)
+    first = jaxens.load(run.folder).member(0)
+    for name in ("params", "batch_stats"):
+        frozen, before = state.trunk[name]["trunk"], first[name]["trunk"]
+        assert {"bn0", "bn1"} <= set(frozen) <= {"down0", "bn0", "down1", "bn1"}
+        jax.tree.map(np.testing.assert_array_equal, frozen, {key: before[key] for key in frozen})
+    assert "down2" in state.params["trunk"]
+    few = ["--methods", "saliency", "--images-at-once", "2"]
+    evaluate([str(whole), *few, "--metrics", "iou", "--limit", "4"])
+    explain([str(whole), *few, "--images", "2"])
+    assert (whole / "evaluation-sample-4" / "tables.csv").is_file()
+    assert list(whole.glob("explained-*/saliency/members.png"))
+
+
 def test_a_run_cut_off_before_its_first_checkpoint_needs_the_same_weights(frozen, tmp_path):
     folder, weights = tmp_path / "interrupted", frozen.folder.parent / "first"
     shutil.copytree(frozen.folder, folder)
@@ -140,6 +163,14 @@ def test_own_trunks_start_from_the_weights_too(run, tmp_path):
     ("words", "named"),
     [
         (["--base", "frozen"], "--base frozen needs a trunk: add --weights"),
+        (["--train-from", "stage2"], "--train-from stage2 keeps the stages below it as they come"),
+        (["--weights", "RUN", "--train-from", "stag2"], "small has no such stage: did you mean"),
+        (["--weights", "RUN", "--train-from", "stage0"], "stage0 trains everything: omit it"),
+        (["--weights", "RUN", "--train-from", "heads"], "heads alone: write --base frozen"),
+        (
+            ["--weights", "RUN", "--train-from", "stage2", "--base", "frozen"],
+            "--base frozen trains the heads alone, not from stage2 on",
+        ),
         (["--weights", "/nowhere/resnet18.npz"], "no such file or run directory"),
         (["--model", "resnet18", "--weights", "RUN"], "is a run of small, not of resnet18"),
     ],

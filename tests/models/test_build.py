@@ -33,6 +33,6 @@ def test_equal_models_are_one_key_of_a_cache() -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    message = r"unknown model 'resnet50': choose one of small, small-vgg, resnet18, vgg16"
+    message = r"unknown model 'resnet51': choose one of small, small-vgg, resnet18, resnet34"
     with pytest.raises(ValueError, match=message):
-        build("resnet50", [("bill", 3)])
+        build("resnet51", [("bill", 3)])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from jax.typing import DTypeLike
 
-from jaxens.models import VGG, Classifier, EfficientNetLite0, ResNet18, SmallResNet
+from jaxens.models import VGG, Classifier, EfficientNetLite0, ResNet, SmallResNet
 from tests.models.material import shapes_of, variables_of
 
 pytestmark = pytest.mark.slow
@@ -18,7 +18,8 @@ TASKS = (("species", 5), ("bill", 3))
 SHAPE = (2, 33, 40, 3)
 MODELS = {
     "small": SmallResNet(TASKS),
-    "resnet18": ResNet18(TASKS, width=8),
+    "resnet18": ResNet(TASKS, width=8),
+    "resnet50": ResNet(TASKS, blocks=(1, 1, 1, 1), bottleneck=True, width=8),
     "vgg16": VGG(TASKS),
     "vgg16-full": VGG(TASKS, full_classifier=True, hidden=16),
     "efficientnet-lite0": EfficientNetLite0(TASKS),
@@ -28,6 +29,7 @@ MODELS = {
 CONVOLUTIONS = {
     "small": 5,
     "resnet18": 20,
+    "resnet50": 1 + 4 * 4,
     "vgg16": 13,
     "vgg16-full": 13,
     "efficientnet-lite0": 1 + 2 + 15 * 3 + 1,
@@ -35,6 +37,7 @@ CONVOLUTIONS = {
 ACTIVATIONS = {
     "small": 5,
     "resnet18": 17,
+    "resnet50": 1 + 4 * 3,
     "vgg16": 13,
     "vgg16-full": 15,
     "efficientnet-lite0": 1 + 1 + 15 * 2 + 1,

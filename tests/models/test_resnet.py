@@ -1,21 +1,25 @@
-"""ResNet-18 has torchvision's parameters, and starts as torchvision's does."""
+"""ResNets have torchvision's parameters, and ResNet-18 starts as torchvision's does."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxens.models import ResNet18
+from jaxens.models import ResNet, build
 from tests.models.material import shapes_of
 
 
-def test_it_has_torchvisions_number_of_parameters() -> None:
-    shapes = shapes_of(ResNet18((("imagenet", 1000),)))
-    assert sum(leaf.size for leaf in jax.tree.leaves(shapes["params"])) == 11_689_512
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("resnet18", 11_689_512), ("resnet34", 21_797_672), ("resnet50", 25_557_032)],
+)
+def test_they_have_torchvisions_number_of_parameters(name: str, count: int) -> None:
+    shapes = shapes_of(build(name, [("imagenet", 1000)]))
+    assert sum(leaf.size for leaf in jax.tree.leaves(shapes["params"])) == count
 
 
 def test_initial_weights_are_drawn_as_torchvision_draws_them() -> None:
-    model = ResNet18((("species", 7),))
+    model = ResNet((("species", 7),))
 
     @jax.jit  # of all that init draws, XLA keeps what is returned
     def init(key: jax.Array) -> tuple[dict, dict]:

@@ -4,9 +4,9 @@ import jax
 import numpy as np
 import pytest
 
-from jaxens.models import VGG, ResNet18, SmallResNet, from_state_dict
+from jaxens.models import VGG, ResNet, SmallResNet, from_state_dict
 from tests.models import state_dicts
-from tests.models.material import variables_of
+from tests.models.material import shapes_of, variables_of
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +25,7 @@ def vgg() -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def variables() -> dict:
-    return variables_of(ResNet18(ONE, width=8))
+    return variables_of(ResNet(ONE, width=8))
 
 
 def assert_trees_equal(one: dict, other: dict) -> None:
@@ -64,7 +64,7 @@ def test_every_leaf_of_a_model_with_the_same_classes_is_replaced(
 
 @pytest.mark.parametrize("tasks", [(("species", 6),), (("species", 7), ("bill", 7))])
 def test_heads_that_differ_keep_their_values(resnet: dict, tasks: tuple) -> None:
-    before = variables_of(ResNet18(tasks, width=8))
+    before = variables_of(ResNet(tasks, width=8))
     loaded = from_state_dict("resnet18", resnet, before)
     assert_trees_equal(loaded["params"]["heads"], before["params"]["heads"])
     np.testing.assert_array_equal(
@@ -86,6 +86,26 @@ def test_vgg16s_light_head_keeps_its_values_and_the_trunk_is_replaced(vgg: dict)
     np.testing.assert_array_equal(
         loaded["params"]["trunk"]["conv5_3"]["kernel"],
         vgg["features.28.weight"].transpose(2, 3, 1, 0),
+    )
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_timms_names_give_the_same_as_torchvisions(batch_norm: bool) -> None:
+    name = "vgg16-bn-full" if batch_norm else "vgg16-full"
+    shapes = shapes_of(VGG(ONE, batch_norm=batch_norm, full_classifier=True, hidden=8))
+    assert_trees_equal(
+        from_state_dict(name, state_dicts.timm_vgg16(7, 8, batch_norm=batch_norm), shapes),
+        from_state_dict(name, state_dicts.vgg16(7, 8, batch_norm=batch_norm), shapes),
+    )
+
+
+def test_the_bias_before_a_normalization_goes_into_its_mean() -> None:
+    tensors = state_dicts.vgg16(7, 8, batch_norm=True)
+    loaded = from_state_dict("vgg16-bn", tensors, shapes_of(VGG((("other", 2),), batch_norm=True)))
+    assert set(loaded["params"]["trunk"]["conv1_1"]) == {"kernel"}
+    np.testing.assert_array_equal(
+        loaded["batch_stats"]["trunk"]["bn2_1"]["mean"],
+        tensors["features.8.running_mean"] - tensors["features.7.bias"],
     )
 
 
@@ -121,6 +141,6 @@ def test_a_tensor_of_another_architecture_is_named(resnet: dict, variables: dict
 def test_a_model_without_state_dicts_raises() -> None:
     variables = variables_of(SmallResNet(ONE))
     with pytest.raises(
-        ValueError, match="fit resnet18, vgg16, vgg16-full, efficientnet-lite0, not 'small'"
+        ValueError, match=r"fit resnet18, resnet34, .*, efficientnet-lite0, not 'small'"
     ):
         from_state_dict("small", {}, variables)

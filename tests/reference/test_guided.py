@@ -9,7 +9,7 @@ import torch
 
 from jaxens import attribution as attr
 from jaxens import models
-from jaxens.benchmarks.torch_models import ResNet18 as TorchResNet18
+from jaxens.benchmarks.torch_models import ResNet as TorchResNet
 from tests.attribution.cnn import sample_images
 from tests.models.material import shapes_of
 from tests.reference import twins
@@ -28,8 +28,8 @@ class GuidedReLU(torch.nn.Module):
 
 
 def test_a_clone_of_our_resnet_is_guided_as_pytorchs() -> None:
-    theirs = TorchResNet18(5, width=4).eval()
-    model = models.ResNet18((("species", 5),), width=4)
+    theirs = TorchResNet(5, width=4).eval()
+    model = models.ResNet((("species", 5),), width=4)
     variables = models.from_state_dict("resnet18", randomize(theirs), shapes_of(model))
     for module in list(theirs.modules()):
         if hasattr(module, "relu"):

@@ -1,4 +1,4 @@
-"""ResNet-18 against PyTorch, with the same random weights and batch statistics."""
+"""ResNets against PyTorch, with the same random weights and batch statistics."""
 
 from functools import partial
 from typing import NamedTuple
@@ -10,8 +10,8 @@ import pytest
 import torch
 from flax.traverse_util import flatten_dict
 
-from jaxens.benchmarks.torch_models import ResNet18 as TorchResNet18
-from jaxens.models import ResNet18, from_state_dict
+from jaxens.benchmarks.torch_models import ResNet as TorchResNet
+from jaxens.models import ResNet, from_state_dict
 from tests.attribution.cnn import sample_images
 from tests.models.material import relative_error, shapes_of
 from tests.reference.randomize import randomize
@@ -22,16 +22,33 @@ pytestmark = pytest.mark.slow
 CLASSES = 7
 
 
-def pair(width: int) -> tuple[ResNet18, dict, TorchResNet18]:
-    theirs = TorchResNet18(CLASSES, width)
+SHAPES = {
+    "resnet18": {},
+    "resnet34": {"blocks": (3, 4, 6, 3)},
+    "resnet50": {"blocks": (3, 4, 6, 3), "bottleneck": True},
+}
+
+
+def pair(width: int, name: str = "resnet18") -> tuple[ResNet, dict, TorchResNet]:
+    theirs = TorchResNet(CLASSES, width, **SHAPES[name])
     state = randomize(theirs)
-    ours = ResNet18((("species", CLASSES),), width=width)
-    return ours, from_state_dict("resnet18", state, shapes_of(ours)), theirs
+    ours = ResNet((("species", CLASSES),), width=width, **SHAPES[name])
+    return ours, from_state_dict(name, state, shapes_of(ours)), theirs
 
 
-@pytest.mark.parametrize(("height", "width"), [(64, 48), (33, 65)])
-def test_features_and_logits_equal_pytorchs(height: int, width: int) -> None:
-    ours, variables, theirs = pair(width=64)
+@pytest.mark.parametrize(
+    ("name", "channels", "height", "width"),
+    [
+        ("resnet18", 64, 64, 48),
+        ("resnet18", 64, 33, 65),
+        ("resnet34", 16, 64, 48),
+        ("resnet50", 16, 33, 65),
+    ],
+)
+def test_features_and_logits_equal_pytorchs(
+    name: str, channels: int, height: int, width: int
+) -> None:
+    ours, variables, theirs = pair(channels, name)
     theirs.eval()
     images = sample_images(2, size=(height, width))
     with torch.no_grad():

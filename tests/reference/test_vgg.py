@@ -9,6 +9,7 @@ from jaxens.benchmarks.torch_models import VGG16 as TorchVGG16
 from jaxens.models import VGG, from_state_dict
 from jaxens.models.vgg import adaptive_average_pool
 from tests.attribution.cnn import sample_images
+from tests.models import state_dicts
 from tests.models.material import relative_error, shapes_of
 from tests.reference.randomize import randomize
 from tests.reference.twins import to_torch
@@ -19,18 +20,23 @@ TASKS = (("species", 5),)
 HIDDEN = 64
 
 
+@pytest.fixture(scope="module", params=["vgg16-full", "vgg16-bn-full"])
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def theirs() -> TorchVGG16:
-    model = TorchVGG16(5, HIDDEN).eval()
+def theirs(name: str) -> TorchVGG16:
+    model = TorchVGG16(5, HIDDEN, batch_norm="bn" in name).eval()
     randomize(model)
     return model
 
 
 @pytest.fixture(scope="module")
-def full(theirs: TorchVGG16) -> tuple[VGG, dict]:
-    model = VGG(TASKS, full_classifier=True, hidden=HIDDEN)
+def full(name: str, theirs: TorchVGG16) -> tuple[VGG, dict]:
+    model = VGG(TASKS, batch_norm="bn" in name, full_classifier=True, hidden=HIDDEN)
     state = {name: tensor.numpy() for name, tensor in theirs.state_dict().items()}
-    return model, from_state_dict("vgg16-full", state, shapes_of(model))
+    return model, from_state_dict(name, state, shapes_of(model))
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (64, 48)])
@@ -60,6 +66,20 @@ def test_the_full_head_equals_pytorchs_where_the_pool_is_uneven(
         logits = theirs.classifier(torch.flatten(pooled, 1)).numpy()
     head = model.apply(variables, features, method="head")
     assert relative_error(head["species"], logits) < 1e-4
+
+
+def test_timms_classifier_of_convolutions_gives_the_same_logits() -> None:
+    tensors = state_dicts.timm_vgg16(5, HIDDEN)
+    model = VGG(TASKS, full_classifier=True, hidden=HIDDEN)
+    variables = from_state_dict("vgg16-full", tensors, shapes_of(model))
+    features = np.random.default_rng(1).normal(size=(2, 14, 14, 512)).astype(np.float32)
+    weights = {name: torch.from_numpy(tensor) for name, tensor in tensors.items()}
+    x = torch.nn.functional.max_pool2d(to_torch(features), 2)
+    for layer in ("pre_logits.fc1", "pre_logits.fc2"):
+        x = torch.conv2d(x, weights[f"{layer}.weight"], weights[f"{layer}.bias"]).relu()
+    logits = x.flatten(1) @ weights["head.fc.weight"].T + weights["head.fc.bias"]
+    head = model.apply(variables, features, method="head")
+    assert relative_error(head["species"], logits.numpy()) < 1e-4
 
 
 @pytest.mark.parametrize("shape", [(1, 2), (7, 7), (8, 5), (13, 14), (16, 30)])

@@ -1,4 +1,6 @@
-"""A frozen trunk is shared by all members: it is not trained, not stacked, and computed once."""
+"""Frozen stages are shared by all members: not trained, not stacked, and computed once."""
+
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +12,7 @@ from jaxens.data.schema import Task
 from jaxens.ensemble import Ensemble
 from jaxens.models import VGG, normalized
 from jaxens.models.trunk import embed, without_heads
-from jaxens.ops import conv_general_dilated
+from jaxens.ops import conv_general_dilated, max_pool
 from jaxens.training.feed import Resident
 from jaxens.training.loss import multitask_loss
 from jaxens.training.plan import Plan
@@ -47,15 +49,18 @@ def vgg(full, convolution=conv_general_dilated):
 
 
 class Frozen:
-    """An ensemble on a frozen trunk with random batch statistics."""
+    """An ensemble on frozen stages with random batch statistics."""
 
-    def __init__(self, full, diversity="random-weights", model=None):
+    def __init__(self, full, diversity="random-weights", model=None, stage="heads"):
+        self.stage = stage
         self.model = model or vgg(full)
         self.plan = Plan.make(diversity, MEMBERS, IMAGE_COUNT, BATCH, seed=0)
         self.config = Config(
             data=Data(image_size=SIZE),
             model=Model(weights="a trunk"),
-            ensemble=Members(MEMBERS, diversity, "frozen"),
+            ensemble=Members(MEMBERS, diversity, "frozen")
+            if stage == "heads"
+            else Members(MEMBERS, diversity, train_from=stage),
             optim=Optim(batch_size=BATCH),
             augment=UNCHANGED,
         )
@@ -72,8 +77,9 @@ class Frozen:
         return init(self.config, self.model, self.optimizer, key, self.weights)
 
     def step(self):
-        one = train_one(self.model, self.optimizer, TASKS, (1.0, 1.0), frozen=True)
-        return train_all(one, UNCHANGED, STEP_KEY, self.plan.shared, self.model)
+        one = train_one(self.model, self.optimizer, TASKS, (1.0, 1.0), self.stage)
+        below = partial(embed, self.model, stage=self.stage)
+        return train_all(one, UNCHANGED, STEP_KEY, self.plan.shared, below)
 
     def trained(self, inputs):
         """The state after a few steps, and the losses [step, member]."""
@@ -84,7 +90,7 @@ class Frozen:
 
     def embeddings(self):
         trunk = self.init().trunk
-        return jax.jit(lambda: embed(self.model, trunk, normalized(IMAGES / 255)))()
+        return jax.jit(lambda: embed(self.model, trunk, normalized(IMAGES / 255), self.stage))()
 
 
 def train_alone(frozen, k, numbers):
@@ -148,6 +154,110 @@ def test_members_train_as_models_whose_trunk_is_held_fixed(full, diversity):
             )
 
 
+def conv_norm_relu(x, kernel, leaves, mean, var):
+    """A 3x3 convolution with batch normalization and ReLU."""
+    numbers = ("NHWC", "HWIO", "NHWC")
+    x = jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=numbers)
+    mean, var, scale, bias = (
+        leaf.reshape(1, 1, 1, -1)
+        for leaf in (mean(x), var(x) + 1e-5, leaves["scale"], leaves["bias"])
+    )
+    return jax.nn.relu((x - mean) / jnp.sqrt(var) * scale + bias)
+
+
+def train_top_alone(frozen, k, numbers):
+    """Trains member k in plain JAX; its first stage is fixed, with its running statistics."""
+    state = frozen.init()
+    params = jax.tree.map(lambda leaf: leaf[k], state.params)
+    first, running = (state.trunk[name]["trunk"] for name in ("params", "batch_stats"))
+
+    @jax.jit
+    @jax.value_and_grad
+    def loss_of(params, images, labels):
+        trunk = params["trunk"]
+        x = conv_norm_relu(
+            images,
+            first["conv1_1"]["kernel"],
+            first["bn1_1"],
+            lambda _: running["bn1_1"]["mean"],
+            lambda _: running["bn1_1"]["var"],
+        )
+        x = conv_norm_relu(
+            max_pool(x, 2, 2),
+            trunk["conv2_1"]["kernel"],
+            trunk["bn2_1"],
+            lambda x: x.mean((0, 1, 2)),
+            lambda x: x.var((0, 1, 2)),
+        )
+        pooled = x.mean((1, 2))
+        logits = {
+            task: pooled @ head["kernel"] + head["bias"].reshape(1, -1)
+            for task, head in params["heads"].items()
+        }
+        return multitask_loss(TASKS, (1.0, 1.0), logits, labels)
+
+    optimizer = frozen.optimizer
+    opt_state, losses = optimizer.init(params), []
+    for number in numbers:
+        rows = np.atleast_2d(frozen.plan(number))
+        rows = rows[k if len(rows) > 1 else 0]
+        labels = {name: values[rows] for name, values in LABELS.items()}
+        loss, gradient = loss_of(params, normalized(IMAGES[rows] / 255), labels)
+        updates, opt_state = optimizer.update(gradient, opt_state, params)
+        params = optax.apply_updates(params, updates)
+        losses.append(float(loss))
+    return params, losses
+
+
+@pytest.mark.parametrize("diversity", ["random-weights", "leave-one-out"])
+def test_members_trained_from_a_stage_are_models_whose_lower_stages_are_held_fixed(diversity):
+    frozen = Frozen(False, diversity, stage="conv2")
+    per_step = frozen.trained({"images": IMAGES})
+    per_run = frozen.trained({"embeddings": np.asarray(frozen.embeddings())})
+    for k in range(per_step[1].shape[1]):
+        params, losses = train_top_alone(frozen, k, range(STEPS))
+        for state, ours in (per_step, per_run):
+            np.testing.assert_allclose(ours[:, k], losses, rtol=2e-5)
+            assert set(state.params["trunk"]) == {"conv2_1", "bn2_1"}
+            assert set(state.batch_stats["trunk"]) == {"bn2_1"}
+            jax.tree.map(
+                lambda ours, theirs, k=k: np.testing.assert_allclose(
+                    ours[k], theirs, rtol=1e-4, atol=1e-5
+                ),
+                state.params,
+                params,
+            )
+
+
+def test_frozen_stages_are_kept_once_as_they_came():
+    frozen = Frozen(False, stage="conv2")
+    state, _ = frozen.trained({"images": IMAGES})
+    assert set(state.trunk["params"]["trunk"]) == {"conv1_1", "bn1_1"}
+    for kind, name in (("params", "conv1_1"), ("params", "bn1_1"), ("batch_stats", "bn1_1")):
+        jax.tree.map(
+            np.testing.assert_array_equal,
+            state.trunk[kind]["trunk"][name],
+            frozen.weights[kind]["trunk"][name],
+        )
+    kept = {jax.tree_util.keystr(path) for path, _ in jax.tree.leaves_with_path(state.opt_state)}
+    assert not any("conv1_1" in path or "bn1_1" in path for path in kept)
+    assert any("conv2_1" in path for path in kept)
+
+
+def test_members_start_with_identical_stages_of_the_weights_and_different_heads():
+    frozen = Frozen(False, stage="conv2")
+    params = frozen.init().params
+    for k in range(MEMBERS):
+        for name in ("conv2_1", "bn2_1"):
+            jax.tree.map(
+                lambda a, b, k=k: np.testing.assert_array_equal(a[k], b),
+                params["trunk"][name],
+                frozen.weights["params"]["trunk"][name],
+            )
+    heads = np.asarray(params["heads"]["species"]["kernel"])
+    assert len(np.unique(heads)) == heads.size
+
+
 @pytest.mark.parametrize("full", [False, True])
 def test_the_trunk_is_kept_once_and_no_step_changes_it(full):
     frozen = Frozen(full)
@@ -197,15 +307,16 @@ def test_a_step_runs_the_trunk_once_for_all_members_without_a_backward_pass(dive
 
 
 @pytest.fixture(scope="module")
-def ensembles():
-    """The same ensemble twice: with one trunk for all, and with a copy for each member."""
-    frozen = Frozen(full=False)
+def ensembles(request):
+    """The same ensemble twice: with frozen stages once for all, and with a copy for each member."""
+    frozen = Frozen(full=False, stage=request.param)
     state = frozen.init()
     shared = Ensemble(frozen.model, state.variables, TASKS, trunk=state.trunk)
     stacked = jax.tree.map(lambda *each: jnp.stack(each), *(shared.member(k) for k in range(3)))
     return shared, Ensemble(frozen.model, stacked, TASKS)
 
 
+@pytest.mark.parametrize("ensembles", ["heads", "conv2"], indirect=True)
 def test_logits_equal_those_of_members_with_a_trunk_each(ensembles):
     shared, stacked = ensembles
     assert shared.members == MEMBERS
@@ -228,7 +339,11 @@ SETTINGS = {
 }
 
 
-@pytest.mark.parametrize("method", SETTINGS)
+@pytest.mark.parametrize(
+    ("ensembles", "method"),
+    [*(("heads", method) for method in SETTINGS), ("conv2", "guided_grad_cam")],
+    indirect=["ensembles"],
+)
 def test_explanations_equal_those_of_members_with_a_trunk_each(ensembles, method):
     maps = [
         e.attribute(IMAGES[:2], np.array([1, 0]), method, "marks", **SETTINGS[method])
