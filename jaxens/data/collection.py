@@ -36,15 +36,11 @@ class EmptyError(PhotoError):
 
 
 class Marks(Protocol):
-    """What people marked in a photo: a file of masks, or boxes, as masks of named parts.
-
-    Attributes:
-        name: Of the file, for messages.
-    """
+    """What people marked in a photo: a file of masks, or boxes, as masks of named parts."""
 
     @property
     def name(self) -> str:
-        """Returns the name for messages."""
+        """Returns the name of the file, for messages."""
 
     def __call__(self, size: Size) -> Mapping[str, Bool[np.ndarray, "height width"]]:
         """Returns masks of a photo of this size, by names in `Info.masks`.
