@@ -6,15 +6,16 @@ CPU cores (11 members, batch 32, 16x16 maps, 32 to 32 channels, 3x3; JAX 0.10.2)
 gradients took 2060 ms, and 69 ms as dense convolutions.
 
 So each of the three parts (forward, input gradient, weight gradient) has a batching rule of its
-own. On a CPU, plain convolutions also have kernels of their own (`jaxens.ops.cpu`).
+own. On a CPU, plain and depthwise convolutions also have kernels of their own (`jaxens.ops.cpu`).
 
-| operand with the mapped axis                 | plain, on a CPU     | otherwise          |
+| operand with the mapped axis                 | on a CPU            | plain, elsewhere   |
 | -------------------------------------------- | ------------------- | ------------------ |
 | images (forward), cotangent (input gradient) | joins the batch     | joins the batch    |
 | kernel (forward), cotangent (weight gradient)| a loop over members | joins the channels |
 | both operands, or the other one              | a loop over members | one per member     |
 
-Only plain convolutions join channels: grouped, dilated and transposed ones run one per member.
+Elsewhere, members of a grouped convolution (a depthwise one too) become more groups, and dilated
+and transposed ones run one per member, on a CPU too.
 A loop compiles the part of one member only. The rules of GPU and TPU have
 not been timed yet.
 
@@ -33,6 +34,7 @@ from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Float
 
 from jaxens.ops.cpu import conv as cpu_conv
+from jaxens.ops.cpu import depthwise
 from jaxens.ops.cpu import weights as cpu_weights
 from jaxens.ops.geometry import Geometry
 
@@ -161,16 +163,18 @@ _weight_grad.defvjp(_save_operands(_weight_grad), _weight_grad_bwd)
 
 def _on_cpu(geometry: Geometry, images: Any, kernel: Any) -> bool:
     """Returns whether the kernels of `jaxens.ops.cpu` are used."""
-    if jax.default_backend() != "cpu" or not geometry.plain:
+    if jax.default_backend() != "cpu":
+        return False
+    if not geometry.plain and not depthwise.fits(geometry, kernel):
         return False
     return not cpu_conv.is_empty(geometry, images, kernel)
 
 
 @cache
 def _forward_op(geometry: Geometry, on_cpu: bool) -> BinaryOp:
-    op: BinaryOp = partial(cpu_conv.forward, geometry) if on_cpu else geometry.conv
-    channel_axis = 3 if geometry.plain else None
-    return _batched(op, geometry.batch_axes, loop=on_cpu, channel_axis=channel_axis)
+    forward = cpu_conv.forward if geometry.plain else depthwise.forward
+    op: BinaryOp = partial(forward, geometry) if on_cpu else geometry.conv
+    return _batched(op, geometry, geometry.batch_axes, on_cpu)
 
 
 @cache
@@ -181,38 +185,42 @@ def _input_grad_op(geometry: Geometry, shape: tuple[int, ...], on_cpu: bool) -> 
         # All members' images may have joined one batch, which is longer than that of `shape`.
         sizes = list(shape)
         sizes[batch_in] = cotangent.shape[batch_out]
-        if on_cpu:
+        if on_cpu and geometry.plain:
             return cpu_conv.input_gradient(geometry, tuple(sizes), cotangent, kernel)
         return geometry.conv_input_grad(tuple(sizes), cotangent, kernel)
 
-    return _batched(op, (batch_out, batch_in), loop=on_cpu)
+    return _batched(op, geometry, (batch_out, batch_in), on_cpu, joins_channels=False)
 
 
 @cache
 def _weight_grad_op(geometry: Geometry, shape: tuple[int, ...], on_cpu: bool) -> BinaryOp:
     def op(images: Array, cotangent: Array) -> Array:
         if on_cpu:
-            return cpu_weights.weight_gradient(geometry, shape, images, cotangent)
+            gradient = (cpu_weights if geometry.plain else depthwise).weight_gradient
+            return gradient(geometry, shape, images, cotangent)
         # All members' channels may have joined one cotangent, which has more than `shape` says.
         sizes = (*shape[:-1], cotangent.shape[-1]) if geometry.plain else shape
         return geometry.conv_weight_grad(sizes, images, cotangent)
 
-    channel_axis = 3 if geometry.plain else None
-    return _batched(op, None, loop=on_cpu, channel_axis=channel_axis)
+    return _batched(op, geometry, None, on_cpu)
 
 
 def _batched(
     op: BinaryOp,
+    geometry: Geometry,
     batch_axes: tuple[int, int] | None,
+    on_cpu: bool,
     *,
-    loop: bool,
-    channel_axis: int | None = None,
+    joins_channels: bool = True,
 ) -> BinaryOp:
     """`op` with the batching rule of the table above.
 
     `batch_axes` are those of the first operand and of the result, None if the result has none.
-    `channel_axis` is that of the second operand and of the result, None if members can't join it.
+    `joins_channels` says whether members of the second operand can join the channels.
     """
+    grouped = geometry.groups > 1
+    loop = on_cpu or (grouped and jax.default_backend() == "cpu")
+    channel_axis = 3 if geometry.plain and joins_channels and not on_cpu else None
     batched_op = custom_vmap(op)
 
     @batched_op.def_vmap
@@ -221,7 +229,7 @@ def _batched(
             axis_in, axis_out = batch_axes
             out = batched_op(_join(first, axis_in), second)
             return _split(out, axis_out, size), True
-        if channel_axis and not loop and mapped == [False, True]:
+        if channel_axis and mapped == [False, True]:
             out = batched_op(first, _join(second, channel_axis))
             return _split(out, channel_axis, size), True
 
@@ -230,6 +238,8 @@ def _batched(
 
         if loop:
             return lax.map(member, jnp.arange(size)), True
+        if grouped:
+            return jax.vmap(op, tuple(0 if m else None for m in mapped))(first, second), True
         return jnp.stack([member(m) for m in range(size)]), True
 
     return batched_op

@@ -50,9 +50,13 @@ class Geometry(NamedTuple):
     @property
     def plain(self) -> bool:
         """Whether this is an NHWC convolution with one group, no dilation and no cropping."""
+        return self.direct and self.groups == 1
+
+    @property
+    def direct(self) -> bool:
+        """Whether this is an NHWC convolution with no dilation and no cropping."""
         return (
             self.dimension_numbers == CHANNELS_LAST
-            and self.groups == 1
             and {*self.lhs_dilation, *self.rhs_dilation} == {1}
             and min(pad for pads in self.padding for pad in pads) >= 0
         )

@@ -23,13 +23,17 @@ GEOMETRIES = {
     "dilated": (3, (1, 1), "SAME", None, (2, 2), 1),
     "transposed": (3, (1, 1), [(2, 2), (2, 2)], (2, 2), None, 1),
     "grouped": (3, (1, 1), "SAME", None, None, 2),
+    "depthwise": (3, (1, 1), "SAME", None, None, 4),
+    "depthwise, 5x5 strided": (5, (2, 2), "SAME", None, None, 4),
+    "depthwise, uneven": (3, (2, 1), [(2, 0), (0, 1)], None, None, 4),
 }
 
 
 def operands(kernel, groups, images_mapped=True, kernel_mapped=True, members=MEMBERS):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(members, 2, 9, 8, 4)).astype(np.float32)
-    w = rng.normal(size=(members, kernel, kernel, 4 // groups, 6)).astype(np.float32)
+    out = 4 if groups == 4 else 6  # depthwise: as many as there are channels
+    w = rng.normal(size=(members, kernel, kernel, 4 // groups, out)).astype(np.float32)
     return jnp.asarray(x if images_mapped else x[0]), jnp.asarray(w if kernel_mapped else w[0])
 
 
@@ -66,6 +70,18 @@ def loss(conv, geometry):
     return jax.value_and_grad(plain_loss(conv, geometry), argnums=(0, 1), has_aux=True)
 
 
+@pytest.fixture
+def as_on_gpu(monkeypatch):
+    """The batching rules of a GPU, whose functions are not kept for other tests."""
+    makers = (conv._forward_op, conv._input_grad_op, conv._weight_grad_op)
+    for maker in makers:
+        maker.cache_clear()
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    yield
+    for maker in makers:
+        maker.cache_clear()
+
+
 @pytest.mark.parametrize("mapped", [(True, True), (False, True), (True, False)], ids=str)
 @pytest.mark.parametrize("name", GEOMETRIES)
 def test_vmap_over_members_equals_lax_member_by_member(name, mapped):
@@ -82,9 +98,10 @@ def test_vmap_over_members_equals_lax_member_by_member(name, mapped):
 
 
 @pytest.mark.parametrize("mapped", [(True, True), (False, True), (True, False)], ids=str)
-@pytest.mark.parametrize("name", ["3x3 strided", "7x7 strided", "1x1 strided"])
-def test_the_batching_rules_of_accelerators_equal_lax(name, mapped, monkeypatch):
-    monkeypatch.setattr(conv, "_on_cpu", lambda *_: False)
+@pytest.mark.parametrize(
+    "name", ["3x3 strided", "7x7 strided", "1x1 strided", "grouped", "depthwise, 5x5 strided"]
+)
+def test_the_batching_rules_of_accelerators_equal_lax(name, mapped, as_on_gpu):
     test_vmap_over_members_equals_lax_member_by_member(name, mapped)
 
 
@@ -175,7 +192,7 @@ def test_shard_map_over_members_equals_vmap(room, monkeypatch):
     assert_close(jax.jit(sharded)(x, w), jax.jit(vmapped)(x, w), rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["3x3", "3x3 strided", "grouped"])
+@pytest.mark.parametrize("name", ["3x3", "3x3 strided", "grouped", "depthwise"])
 @pytest.mark.parametrize(
     "sharded", [(True, True), (True, False), (False, True)], ids=["both", "images", "kernels"]
 )
@@ -262,8 +279,32 @@ def test_operands_that_do_not_match_raise_the_error_of_lax(images, kernel, strid
     assert message(conv_general_dilated) == message(lax.conv_general_dilated)
 
 
-def test_accelerators_run_one_convolution_for_members_that_share_images(monkeypatch):
-    monkeypatch.setattr(conv, "_on_cpu", lambda *_: False)
+@pytest.mark.parametrize("name", ["grouped", "depthwise"])
+def test_grouped_convolutions_are_no_unrolled_loop_over_members(name, as_on_gpu):
+    """Two programs of the same length, for few and for many members."""
+    geometry = GEOMETRIES[name]
+
+    def convolutions(members):
+        x, w = operands(geometry[0], geometry[-1], members=members)
+        text = jax.jit(jax.vmap(loss(conv_general_dilated, geometry))).lower(x, w).as_text()
+        return text.count("stablehlo.convolution")
+
+    assert convolutions(2) == convolutions(9) == 3
+
+
+@pytest.mark.parametrize("name", ["grouped", "depthwise"])
+def test_on_a_cpu_grouped_convolutions_are_compiled_for_one_member(name):
+    geometry = GEOMETRIES[name]
+
+    def length(members):
+        x, w = operands(geometry[0], geometry[-1], members=members)
+        text = jax.jit(jax.vmap(loss(conv_general_dilated, geometry))).lower(x, w).as_text()
+        return len(text.splitlines())
+
+    assert length(2) == length(9)
+
+
+def test_accelerators_run_one_convolution_for_members_that_share_images(as_on_gpu):
     x, w = operands(7, 1, images_mapped=False)
 
     def weight_gradient(w):
@@ -273,6 +314,26 @@ def test_accelerators_run_one_convolution_for_members_that_share_images(monkeypa
 
     text = jax.jit(jax.vmap(weight_gradient)).lower(w).compile().as_text()
     assert text.count(" convolution(") == 2  # forward, weight gradient
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("size", [14, 15])
+def test_depthwise_convolutions_and_their_gradients_equal_lax(kernel, stride, size):
+    rng = np.random.default_rng(3)
+    x = jnp.asarray(rng.normal(size=(2, size, size, 6)), jnp.float32)
+    w = jnp.asarray(rng.normal(size=(kernel, kernel, 1, 6)), jnp.float32)
+    geometry = (kernel, (stride, stride), "SAME", None, None, 6)
+    ours, expected = (
+        jax.jit(loss(conv, geometry))(x, w)
+        for conv in (conv_general_dilated, lax.conv_general_dilated)
+    )
+    assert_close(ours, expected, rtol=1e-5, atol=1e-4)
+    assert "feature_group_count = 6" not in str(
+        jax.jit(lambda x, w: plain_loss(conv_general_dilated, geometry)(x, w)[1])
+        .lower(x, w)
+        .as_text()
+    )
 
 
 def test_forward_mode_raises_an_error():

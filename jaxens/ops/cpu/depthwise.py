@@ -1,0 +1,65 @@
+"""A depthwise convolution as sums of shifted images: 10 to 80 times as fast as XLA's on a CPU.
+
+XLA:CPU runs the forward pass of a grouped convolution group by group, and its weight gradient far
+below that. Each pixel of a kernel is one multiplication of shifted images, which XLA fuses into a
+single loop. The input gradient stays XLA's, which is as fast. Measured next to other work on two
+cores (JAX 0.10.2, float32, 2 images, one member; milliseconds, XLA's first):
+
+| shape                           |    forward | weight gradient |
+| ------------------------------- | ---------: | --------------: |
+| 3x3, 112 px, 32 channels        | 69 -> 1.2  |     5131 -> 7.2 |
+| 3x3, 112 px, 96, stride 2       | 51 -> 1.3  |     5495 -> 4.8 |
+| 5x5, 56 px, 144, stride 2       | 35 -> 0.4  |     3892 -> 5.6 |
+| 5x5, 14 px, 480                 | 34 -> 0.5  |     8875 -> 1.7 |
+"""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array, lax
+
+from jaxens.ops.cpu import windows
+from jaxens.ops.geometry import Geometry
+
+
+def fits(geometry: Geometry, kernel: Any) -> bool:
+    """Returns whether this is a convolution with one kernel of one channel for each channel."""
+    return geometry.direct and kernel.shape[2] == 1 and kernel.shape[3] == geometry.groups > 1
+
+
+def forward(geometry: Geometry, images: Array, kernel: Array) -> Array:
+    """Returns the convolution of images with a kernel, summed in float32 at least."""
+    kind = windows.sum_type(images.dtype)
+    total = jnp.zeros((), kind)
+    for (row, column), pixels in _shifted(geometry, images, kernel.shape):
+        total += pixels.astype(kind) * kernel[row, column].astype(kind).reshape(1, 1, 1, -1)
+    return total.astype(images.dtype)
+
+
+def weight_gradient(
+    geometry: Geometry, shape: tuple[int, ...], images: Array, cotangent: Array
+) -> Array:
+    """Returns the gradient with respect to a kernel of `shape`, summed in float32 at least."""
+    kind = windows.sum_type(cotangent.dtype)
+    pixel_sums = [
+        # Rows of pixels are added first, because XLA:CPU adds up short vectors slowly.
+        (pixels.astype(kind) * cotangent.astype(kind)).sum((0, 1)).sum(0)
+        for _, pixels in _shifted(geometry, images, shape)
+    ]
+    return jnp.stack(pixel_sums).reshape(shape).astype(cotangent.dtype)
+
+
+def _shifted(
+    geometry: Geometry, images: Array, kernel: tuple[int, ...]
+) -> Iterator[tuple[tuple[int, int], Array]]:
+    """Yields each place of a kernel, and the pixels that it is multiplied with."""
+    _, height, width = windows.out_size(geometry, images, kernel)
+    padded = jnp.pad(images, [(0, 0), *geometry.padding, (0, 0)])
+    n, _, _, channels = images.shape
+    strides = geometry.strides
+    for row, column in itertools.product(*map(range, kernel[:2])):
+        end = (row + (height - 1) * strides[0] + 1, column + (width - 1) * strides[1] + 1)
+        corner = (0, row, column, 0)
+        yield (row, column), lax.slice(padded, corner, (n, *end, channels), (1, *strides, 1))
