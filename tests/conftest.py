@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 # Before JAX starts: small programs run once, so what XLA saves by not optimizing them is more
-# than what they lose. Numbers are compared with references, not with optimized ones.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+# than what they lose. Its newer way to compile a fusion takes more than half of the compile time.
+# Numbers are compared with references, not with optimized ones.
+os.environ.setdefault(
+    "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+)
 
 import jax
 import jaxtyping
