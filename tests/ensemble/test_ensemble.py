@@ -42,9 +42,10 @@ def variables_of_member(ensemble, k):
 def test_logits_are_those_of_each_member(ensemble, images):
     logits = ensemble.logits(images, "marks")
     assert logits.shape == (MEMBERS, 2, 2)
+    logits_of_member = jax.jit(ensemble.model.apply)
     for k in range(MEMBERS):
         variables = variables_of_member(ensemble, k)
-        want = ensemble.model.apply(variables, normalized(images / 255))["marks"]
+        want = logits_of_member(variables, normalized(images / 255))["marks"]
         np.testing.assert_allclose(logits[k], want, rtol=1e-5, atol=1e-5)
 
 
@@ -78,14 +79,18 @@ def test_maps_are_those_of_each_member_for_one_task(ensemble, images, method):
     settings = settings_of(method, floats)
     if method == "lime":
         settings |= {"probabilities": jax.nn.sigmoid}  # of a multilabel task
+
+    @jax.jit
+    def maps_of_member(variables):
+        member = network(ensemble.model, variables, "marks")
+        return attribution.attribute(method, member, floats, targets, **settings)
+
     for k in range(MEMBERS):
-        member = network(ensemble, k, "marks")
-        want = attribution.attribute(method, member, floats, targets, **settings)
+        want = maps_of_member(variables_of_member(ensemble, k))
         np.testing.assert_allclose(maps[k], want, rtol=1e-4, atol=2e-5 * np.abs(want).max())
 
 
-def network(ensemble, k, task):
-    model, variables = ensemble.model, variables_of_member(ensemble, k)
+def network(model, variables, task):
     guided = model.clone(act=attribution.guided_relu)
     return attribution.Network(
         lambda x: model.apply(variables, x)[task],
