@@ -23,7 +23,7 @@ def frozen(options: Frozen) -> list[Results]:
     sides = {
         FULL: together(full),
         PER_STEP: together(heads),
-        PER_RUN: together(heads, embedded=True),
+        PER_RUN: together(heads, precomputed=True),
     }
     images = options.members * options.batch_size
     flop = {FULL: images * full.work.training, PER_STEP: options.batch_size * full.work.forward}

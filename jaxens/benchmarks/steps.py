@@ -12,7 +12,7 @@ from jaxtyping import Float
 from jaxens.benchmarks.machine import on_cpu, program_memory
 from jaxens.benchmarks.subject import TASK, Subject, member
 from jaxens.benchmarks.traffic import step_traffic
-from jaxens.models.trunk import embed
+from jaxens.models.trunk import frozen_features
 from jaxens.training.feed import steps_at_once
 
 
@@ -30,19 +30,23 @@ class Training(NamedTuple):
     traffic: float | None  # bytes read and written by a step of all members
 
 
-def together(subject: Subject, embedded: bool = False) -> Training:
+def together(subject: Subject, precomputed: bool = False) -> Training:
     """Steps of all members at once.
 
-    With a frozen trunk, each step computes the features of its images, or, if `embedded`, they
+    With a frozen trunk, each step computes the features of its images, or, if `precomputed`, they
     are computed before the first step.
     """
     state, one = subject.state(), subject.step()
     keys = jax.random.split(jax.random.key(1), subject.members)
-    images = embed(subject.model, state.trunk, subject.images) if embedded else subject.images
+    images = (
+        frozen_features(subject.model, state.trunk, subject.images)
+        if precomputed
+        else subject.images
+    )
 
     def step(state: Any, inputs: Array, labels: Any) -> tuple[Any, Array]:
-        if state.trunk is not None and not embedded:
-            inputs = embed(subject.model, state.trunk, inputs)
+        if state.trunk is not None and not precomputed:
+            inputs = frozen_features(subject.model, state.trunk, inputs)
         return one.of_all(state, inputs, labels, keys, shared=True)
 
     program = _Program(step, state, images, {TASK.name: subject.labels})

@@ -115,10 +115,10 @@ class Classifier(nn.Module):
         return self.pool(self.features(images, train))
 
     def classify(
-        self, embedding: Float[Array, "batch channel"], train: bool = False
+        self, features: Float[Array, "batch channel"], train: bool = False
     ) -> dict[str, Float[Array, "batch _"]]:
         """Returns the logits of each task, from pooled features; uses all other parameters."""
-        return self.heads(embedding)
+        return self.heads(features)
 
     def below(
         self, images: Float[Array, "batch height width 3"], stage: str = HEADS

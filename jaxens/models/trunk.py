@@ -41,7 +41,7 @@ def split_at(model: Classifier, variables: Any, stage: str) -> tuple[Any, Any]:
     return unflatten_dict(frozen), unflatten_dict(others)
 
 
-def embed(
+def frozen_features(
     model: Classifier, trunk: Any, images: Float[Array, "*lead height width 3"], stage: str = HEADS
 ) -> Float[Array, "*lead_and_features"]:
     """Returns the features of images by frozen stages, the same for all members.

@@ -115,10 +115,10 @@ class VGG(Classifier):
         return cells.transpose(0, 3, 1, 2).reshape(cells.shape[0], -1)
 
     def classify(
-        self, embedding: Float[Array, "batch channel"], train: bool = False
+        self, features: Float[Array, "batch channel"], train: bool = False
     ) -> dict[str, Float[Array, "batch _"]]:
         """Returns the logits of each task, from the output of `pool`."""
-        return super().classify(self.neck(embedding, train) if self.full_classifier else embedding)
+        return super().classify(self.neck(features, train) if self.full_classifier else features)
 
 
 def adaptive_average_pool(

@@ -14,7 +14,7 @@ from jaxens.data.schema import Task
 from jaxens.data.source import Source, load
 from jaxens.data.stream import batches
 from jaxens.models import Classifier
-from jaxens.training.frozen import embeddings
+from jaxens.training.frozen import features_of_training_images
 from jaxens.training.plan import Plan
 from jaxens.training.residency import fits_on_device
 from jaxens.training.settings import Config
@@ -79,7 +79,7 @@ def feed(
     """Returns a feed for the steps `start` to `stop - 1`, which are to be called in order.
 
     If the training set fits on the device, it is kept there and batches are gathered from it: as
-    the embeddings of a frozen trunk if every step has the same, else as uint8 images. Otherwise
+    the features of a frozen trunk if every step has the same, else as uint8 images. Otherwise
     images are decoded ahead of time and streamed. The numbers are the same.
 
     Args:
@@ -94,7 +94,7 @@ def feed(
         stop: Number of the last step, plus one.
         progress: Called while images are read.
     """
-    pool = embeddings(config, model, trunk, source, tasks, progress)
+    pool = features_of_training_images(config, model, trunk, source, tasks, progress)
     if pool is None and fits_on_device(config.data.resident, len(source) * source.size**2 * 3):
         split = load(source, progress)
         pool = jax.device_put(

@@ -13,7 +13,7 @@ from jaxens.data.source import Source
 from jaxens.data.stream import batches
 from jaxens.models import Classifier, normalized
 from jaxens.models.memory import images_at_once
-from jaxens.models.trunk import embed
+from jaxens.models.trunk import frozen_features
 from jaxens.training.plan import InOrder
 from jaxens.training.residency import fits_on_device
 from jaxens.training.settings import Config
@@ -22,7 +22,7 @@ from jaxens.training.step import Batch
 _DECODED_AT_ONCE = 256  # images; one thread decodes a batch, so small batches use more threads
 
 
-def embeddings(
+def features_of_training_images(
     config: Config,
     model: Classifier,
     trunk: Any,
@@ -30,7 +30,7 @@ def embeddings(
     tasks: tuple[Task, ...],
     progress: Progress = no_progress,
 ) -> Batch | None:
-    """Computes the embeddings of all training images, if they can be kept on the device.
+    """Computes the features of all training images, if they can be kept on the device.
 
     Args:
         config: The config of the run.
@@ -41,7 +41,7 @@ def embeddings(
         progress: Called after each chunk of images.
 
     Returns:
-        `embeddings` [image, ...] and `labels` by task, on the device. None if features differ
+        `features` [image, ...] and `labels` by task, on the device. None if features differ
         from step to step (all stages are trained, or images are augmented) or if they don't fit:
         each step computes its own then.
     """
@@ -52,10 +52,10 @@ def embeddings(
     chunk = min(images_at_once(model, size, members=1), _DECODED_AT_ONCE, count)
 
     @jax.jit
-    def embedded(trunk: Any, images: Array) -> Array:
-        return embed(model, trunk, normalized(images / 255), stage)
+    def features(trunk: Any, images: Array) -> Array:
+        return frozen_features(model, trunk, normalized(images / 255), stage)
 
-    one = jax.eval_shape(embedded, trunk, np.empty((1, size, size, 3), np.uint8))
+    one = jax.eval_shape(features, trunk, np.empty((1, size, size, 3), np.uint8))
     if not fits_on_device(config.data.resident, one.size * one.dtype.itemsize * count):
         return None
     stream = iter(
@@ -65,13 +65,13 @@ def embeddings(
     def next_batch(rows: np.ndarray) -> Batch:
         batch = next(stream)
         labels = {task.name: batch["labels"][task.name] for task in tasks}
-        return {"embeddings": embedded(trunk, batch["images"]), "labels": labels}
+        return {"features": features(trunk, batch["images"]), "labels": labels}
 
     done = 0
 
     def advance(images: int) -> None:
         nonlocal done
         done += images
-        progress("embedding the training images", done, count)
+        progress("computing features of the training images", done, count)
 
     return jax.device_put(in_chunks_to_host(next_batch, chunk, count, advance))

@@ -19,7 +19,7 @@ from jaxens.training.loss import Labels, multitask_loss
 from jaxens.training.settings import Augment
 from jaxens.training.state import MEMBER_AXES, State
 
-# `images`, uint8 [image, height, width, 3], or `embeddings` [image, ...] by frozen stages; and
+# `images`, uint8 [image, height, width, 3], or `features` [image, ...] by frozen stages; and
 # `labels` by task. All with a leading member axis if members don't share their batches.
 Batch = Mapping[str, Any]
 
@@ -59,7 +59,7 @@ class Step:
 
         Args:
             state: The state of all members.
-            inputs: Normalized images, or embeddings by frozen stages.
+            inputs: Normalized images, or features by frozen stages.
             labels: By task.
             keys: The keys of dropout.
             shared: Whether inputs and labels are the same for all members; otherwise they have
@@ -86,7 +86,7 @@ def train_one(
         optimizer: The optimizer of one member.
         tasks: The tasks.
         weights: The weights of the tasks' losses.
-        stage: The first stage that is trained, or "heads"; the step's inputs are embeddings then.
+        stage: The first stage that is trained, or "heads"; the step's inputs are features then.
             None if all stages are trained.
     """
     apply = model.apply if stage is None else partial(model.apply, stage=stage, method="above")
@@ -148,8 +148,8 @@ def train_all(
         members = jnp.arange(state.members)
         augment_key, dropout_key = jax.random.split(jax.random.fold_in(key, number))
         by_member = jax.vmap(jax.random.fold_in, (None, 0))
-        if "embeddings" in batch:
-            inputs = batch["embeddings"]
+        if "features" in batch:
+            inputs = batch["features"]
         else:
             if shared:
                 inputs = augmented(augment_key, batch["images"])

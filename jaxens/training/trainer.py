@@ -14,7 +14,7 @@ from jaxens.data.progress import Progress, no_progress
 from jaxens.data.schema import Task
 from jaxens.data.source import Source
 from jaxens.errors import UserError
-from jaxens.models.trunk import embed
+from jaxens.models.trunk import frozen_features
 from jaxens.training.feed import Feed, feed
 from jaxens.training.plan import Plan
 from jaxens.training.settings import Config
@@ -88,7 +88,7 @@ class Trainer:
             self._config.augment,
             self._step_key,
             self._plan.shared,
-            partial(embed, self._model, stage=stage) if stage else None,
+            partial(frozen_features, self._model, stage=stage) if stage else None,
         )
         return feed(
             self._config,

@@ -91,9 +91,9 @@ def test_pooled_features_need_the_trunk_and_classify_needs_all_else(
 ) -> None:
     trunk = {name: {"trunk": parts["trunk"]} for name, parts in variables.items()}
     above = {k: part for k, part in variables["params"].items() if k != "trunk"}
-    embedding = model.apply(trunk, images(), method="pooled_features")
-    logits = model.apply({"params": above}, embedding, method="classify")
-    assert embedding.ndim == 2
+    features = model.apply(trunk, images(), method="pooled_features")
+    logits = model.apply({"params": above}, features, method="classify")
+    assert features.ndim == 2
     whole = model.apply(variables, images())
     jax.tree.map(np.testing.assert_array_equal, logits, whole)
 

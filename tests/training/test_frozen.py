@@ -11,7 +11,7 @@ import pytest
 from jaxens.data.schema import Task
 from jaxens.ensemble import Ensemble
 from jaxens.models import VGG, normalized
-from jaxens.models.trunk import embed, without_heads
+from jaxens.models.trunk import frozen_features, without_heads
 from jaxens.ops import conv_general_dilated, max_pool
 from jaxens.training.feed import Resident
 from jaxens.training.loss import multitask_loss
@@ -78,7 +78,7 @@ class Frozen:
 
     def step(self):
         one = train_one(self.model, self.optimizer, TASKS, (1.0, 1.0), self.stage)
-        below = partial(embed, self.model, stage=self.stage)
+        below = partial(frozen_features, self.model, stage=self.stage)
         return train_all(one, UNCHANGED, STEP_KEY, self.plan.shared, below)
 
     def trained(self, inputs):
@@ -88,9 +88,11 @@ class Frozen:
         feed.compile(state, [STEPS])
         return feed(state, 0, STEPS)
 
-    def embeddings(self):
+    def features(self):
         trunk = self.init().trunk
-        return jax.jit(lambda: embed(self.model, trunk, normalized(IMAGES / 255), self.stage))()
+        return jax.jit(
+            lambda: frozen_features(self.model, trunk, normalized(IMAGES / 255), self.stage)
+        )()
 
 
 def train_alone(frozen, k, numbers):
@@ -139,7 +141,7 @@ def train_alone(frozen, k, numbers):
 def test_members_train_as_models_whose_trunk_is_held_fixed(full, diversity):
     frozen = Frozen(full, diversity)
     per_step = frozen.trained({"images": IMAGES})
-    per_run = frozen.trained({"embeddings": np.asarray(frozen.embeddings())})
+    per_run = frozen.trained({"features": np.asarray(frozen.features())})
     assert per_step[1].shape == (STEPS, MEMBERS + (diversity == "leave-one-out"))
     for k in range(per_step[1].shape[1]):
         params, losses = train_alone(frozen, k, range(STEPS))
@@ -213,7 +215,7 @@ def train_top_alone(frozen, k, numbers):
 def test_members_trained_from_a_stage_are_models_whose_lower_stages_are_held_fixed(diversity):
     frozen = Frozen(False, diversity, stage="conv2")
     per_step = frozen.trained({"images": IMAGES})
-    per_run = frozen.trained({"embeddings": np.asarray(frozen.embeddings())})
+    per_run = frozen.trained({"features": np.asarray(frozen.features())})
     for k in range(per_step[1].shape[1]):
         params, losses = train_top_alone(frozen, k, range(STEPS))
         for state, ours in (per_step, per_run):
@@ -282,7 +284,7 @@ def test_members_start_with_different_heads_and_the_neck_of_the_weights():
 
 @pytest.mark.parametrize("diversity", ["random-weights", "leave-one-out"])
 def test_a_step_runs_the_trunk_once_for_all_members_without_a_backward_pass(diversity):
-    """The VGG has two convolutions, and a step on embeddings has none."""
+    """The VGG has two convolutions, and a step on features has none."""
     frozen = Frozen(False, diversity, vgg(False, jax.lax.conv_general_dilated))
 
     def convolutions(inputs):
@@ -303,7 +305,7 @@ def test_a_step_runs_the_trunk_once_for_all_members_without_a_backward_pass(dive
     loops = [eqn for eqn in jaxpr.eqns if eqn.primitive.name == "scan"]
     assert loops  # over members
     assert "conv_general_dilated" not in "".join(map(str, loops))
-    assert convolutions({"embeddings": np.asarray(frozen.embeddings())}) == 0
+    assert convolutions({"features": np.asarray(frozen.features())}) == 0
 
 
 @pytest.fixture(scope="module")
