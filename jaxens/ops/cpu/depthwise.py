@@ -46,10 +46,6 @@ def input_gradient(
     for axis in range(2):
         low, stride = geometry.padding[axis][0], geometry.strides[axis]
         window = kernel.shape[axis]
-            geometry.padding[axis],
-            geometry.strides[axis],
-            kernel.shape[axis],
-        )
         before = window - 1 - low
         dilated = (cotangent.shape[axis + 1] - 1) * stride + 1
         widths.append((before, shape[axis + 1] + window - 1 - dilated - before, stride - 1))
