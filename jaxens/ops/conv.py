@@ -185,8 +185,9 @@ def _input_grad_op(geometry: Geometry, shape: tuple[int, ...], on_cpu: bool) -> 
         # All members' images may have joined one batch, which is longer than that of `shape`.
         sizes = list(shape)
         sizes[batch_in] = cotangent.shape[batch_out]
-        if on_cpu and geometry.plain:
-            return cpu_conv.input_gradient(geometry, tuple(sizes), cotangent, kernel)
+        if on_cpu:
+            gradient = (cpu_conv if geometry.plain else depthwise).input_gradient
+            return gradient(geometry, tuple(sizes), cotangent, kernel)
         return geometry.conv_input_grad(tuple(sizes), cotangent, kernel)
 
     return _batched(op, geometry, (batch_out, batch_in), on_cpu, joins_channels=False)

@@ -1,14 +1,19 @@
 """EfficientNet-Lite0 with ImageNet's weights equals PyTorch, and knows what it sees."""
 
+from collections.abc import Callable
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import skimage.data
 import torch
 import torch.nn.functional as F
+from skimage.draw import polygon2mask
 from skimage.transform import resize
 
-from jaxens.models import build, from_state_dict, normalized
+from jaxens import attribution, metrics
+from jaxens.models import Classifier, build, from_state_dict, normalized
 from jaxens.models.tensors import read_tensors
 from jaxens.runs.weights import imagenet_file
 from tests.models.material import shapes_of
@@ -72,14 +77,56 @@ def theirs(tensors: dict[str, np.ndarray], photos: np.ndarray) -> np.ndarray:
     return F.linear(x, weights["_fc.weight"], weights["_fc.bias"]).numpy()
 
 
-def test_logits_equal_pytorchs_and_name_what_is_seen(
-    tensors: dict[str, np.ndarray], photos: np.ndarray
-) -> None:
+@pytest.fixture(scope="module")
+def trained(tensors: dict[str, np.ndarray]) -> tuple[Classifier, dict]:
     model = build("efficientnet-lite0", [("imagenet", 1000)])
-    variables = from_state_dict("efficientnet-lite0", tensors, shapes_of(model))
-    logits = np.asarray(model.apply(variables, normalized(jnp.asarray(photos)))["imagenet"])
+    return model, from_state_dict("efficientnet-lite0", tensors, shapes_of(model))
+
+
+def test_logits_equal_pytorchs_and_name_what_is_seen(
+    trained: tuple[Classifier, dict], tensors: dict[str, np.ndarray], photos: np.ndarray
+) -> None:
+    model, variables = trained
+    logits = np.asarray(
+        jax.jit(model.apply)(variables, normalized(jnp.asarray(photos)))["imagenet"]
+    )
     np.testing.assert_allclose(logits, theirs(tensors, photos), atol=1e-3)
     seen = [set(top) for top in np.argsort(-logits)[:, :2].tolist()]
     assert seen[0] <= {281, 282, 285}  # tabby, tiger cat, Egyptian cat
     assert seen[1] == {967, 968}  # espresso, cup
     assert 657 in seen[2]  # missile
+
+
+# The outline of the cat, drawn by hand: x and y of its corners in a photo of 336 x 224 pixels.
+OUTLINE = (
+    *((36, 0), (296, 0), (284, 30), (262, 60), (272, 90), (258, 130), (244, 170), (225, 205)),
+    *((180, 224), (0, 224), (0, 110), (22, 85), (30, 50)),
+)
+
+
+def test_grad_cam_and_guided_grad_cam_of_a_cat_lie_on_the_cat(
+    trained: tuple[Classifier, dict],
+) -> None:
+    model, variables = trained
+    photo = resize(skimage.data.chelsea(), (224, 336), anti_aliasing=True).astype(np.float32)
+
+    def logits(images: jax.Array, act: Callable = jax.nn.relu) -> jax.Array:
+        return model.clone(act=act).apply(variables, images)["imagenet"]
+
+    network = attribution.Network(
+        logits,
+        lambda images: model.apply(variables, images, method="features"),
+        lambda features: model.apply(variables, features, method="head")["imagenet"],
+        lambda images: logits(images, attribution.guided_relu),
+    )
+    methods: dict[str, dict] = {"grad_cam": {}, "guided_grad_cam": {}}
+    explain = jax.jit(lambda images: attribution.explain(methods, network, images, 285))
+    maps = explain(normalized(jnp.asarray(photo)[None]))
+    cat = polygon2mask((224, 336), [(y, x) for x, y in OUTLINE])
+    background = 1 - cat.mean()
+    assert 0.2 < background < 0.4
+    for name in methods:
+        outside = 1 - float(metrics.relevance_mass(maps[name], cat[None])[0])
+        # A map that knows nothing has the share of the area there.
+        assert outside < 2 / 3 * background, name
+        assert cat.flat[np.argmax(maps[name])], name
