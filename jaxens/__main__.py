@@ -12,6 +12,7 @@ COMMANDS = {
     "train": "train an ensemble, and draw a few explanations",
     "evaluate": "score the explanations of a run against what people marked",
     "explain": "explain photos by a run, and draw the maps",
+    "reproduce": "repeat the experiments of the paper",
     "data": "look at the images and labels of a data set",
     "bench": "measure speed",
 }
