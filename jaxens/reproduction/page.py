@@ -153,12 +153,11 @@ def _ensembles(
     """Returns the settings of every trained ensemble, as names and values."""
     session = reproduction.session
     paths = [p for outcome in outcomes for p in outcome.experiment.setting.ensembles.values()]
-    bases = [base for base in map(base_of, paths) if base]
+    done = [path for path in paths if quality_of(session.run_of(path))]
+    bases = [base for base in map(base_of, done) if base]
     described = []
-    for path in dict.fromkeys([*bases, *paths]):
+    for path in dict.fromkeys([*bases, *done]):
         folder = session.run_of(path)
-        if not quality_of(folder):
-            continue
         run = Run.open(folder)
         config, record = run.config, run.record
         run.close()

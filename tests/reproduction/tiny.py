@@ -8,7 +8,6 @@ import tomli_w
 from jaxens.reproduction.experiments import default_folder
 
 IMAGES = {"image_size": 16, "train_images": 24, "val_images": 6, "test_images": 12}
-MODEL = '[model]\nname = "small"\n'
 
 
 def write(folder: Path, names: tuple[str, ...]) -> Path:
@@ -18,17 +17,19 @@ def write(folder: Path, names: tuple[str, ...]) -> Path:
         values = tomllib.loads((default_folder() / f"{name}.toml").read_text())
         evaluation = values["stand-in"].get("evaluation", {})
         if evaluation:
-            evaluation |= {"steps": 2, "shap_samples": 1, "methods": ["grad_cam", "saliency"]}
+            evaluation |= {"steps": 2, "methods": ["grad_cam", "saliency"]}
         for config in values["stand-in"].get("ensembles", {}).values():
             write_config(folder, config, evaluation["tasks"][0])
         (folder / f"{name}.toml").write_text(tomli_w.dumps(values))
     return folder
 
 
-def write_config(folder: Path, name: str, task: str, **model: str) -> None:
+def write_config(
+    folder: Path, name: str, task: str, attributes: str = "independent", **model: str
+) -> None:
     """Writes the config of a tiny ensemble."""
     config = {
-        "data": IMAGES | {"tasks": [task], "attributes": "independent"},
+        "data": IMAGES | {"tasks": [task], "attributes": attributes},
         "model": {"name": "small"} | model,
         "ensemble": {"members": 2},
         "optim": {"epochs": 2, "batch_size": 8},
