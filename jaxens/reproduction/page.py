@@ -75,7 +75,7 @@ def page_context(reproduction: "Reproduction") -> dict[str, Any]:
         "stand_in": reproduction.stand_in,
         "written": time.strftime("%Y-%m-%d %H:%M"),
         "verdicts": VERDICTS,
-        "tally": wording.tally(rows),
+        "counts": wording.counts(rows),
         "count": len(rows),
         "sections": sections,
         "disagreeing": [section for section in sections if section["disagreeing"]],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jaxens.errors import UserError
 from jaxens.files import lock, write_text
-from jaxens.reproduction.comparing import VERDICTS, Comparison
+from jaxens.reproduction.comparing import Comparison
 from jaxens.reproduction.experiments import Experiment, read_experiments
 from jaxens.reproduction.measuring import (
     LabelAuc,
@@ -19,6 +19,7 @@ from jaxens.reproduction.measuring import (
 )
 from jaxens.reproduction.session import Session
 from jaxens.reproduction.watch import Watch
+from jaxens.reproduction.wording import counts
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,9 @@ class Reproduction:
 
     def summary(self) -> str:
         """Counts the rows that agree and disagree with the paper, in a line."""
-        verdicts = [row.verdict for outcome in self.outcomes for row in outcome.rows]
-        counts = (f"{verdicts.count(v)} {v}" for v in VERDICTS if v in verdicts)
-        return f"of {len(verdicts)} rows of the paper: {', '.join(counts)}"
+        rows = [row for outcome in self.outcomes for row in outcome.rows]
+        counted = ", ".join(words for _, words in counts(rows))
+        return f"of {len(rows)} rows of the paper, {counted}"
 
     def save(self) -> Path:
         """Writes `reproduction.html` and `reproduction.md`, and returns the path of the first."""

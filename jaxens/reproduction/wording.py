@@ -69,7 +69,7 @@ def cells(comparison: Comparison, decimals: int) -> dict[str, str]:
             c = ours.crossed
             texts["crossed"] = (
                 f"{c.difference:+.{places}f} [{c.low:+.{places}f}, {c.high:+.{places}f}], "
-                f"p {p_value(c.p)}"
+                f"p\N{NO-BREAK SPACE}{p_value(c.p)}"
             )
     return texts
 
@@ -91,6 +91,19 @@ def sentence(comparison: Comparison, decimals: int) -> str:
         f"{named}: {paper}; ours is {of['our_direction']} ({of['our_ind']} → {of['our_ens']}, "
         f"p {of['p']})"
     )
+
+
+def counts(rows: Sequence[Comparison]) -> list[tuple[str, str]]:
+    """Returns in words how many rows there are of each verdict, after the verdict."""
+    words = {
+        "agrees": "agree",
+        "disagrees": "disagree",
+        "agrees in direction only": "agree in direction only",
+        "no counterpart": "have no counterpart",
+    }
+    return [
+        (verdict, f"{count} {words[verdict]}") for verdict, count in tally(rows).items() if count
+    ]
 
 
 def tally(rows: Sequence[Comparison]) -> dict[str, int]:

@@ -91,7 +91,10 @@ def test_images_of_a_jitted_function_are_looked_at_where_they_are_known() -> Non
     [
         (lambda x: logits(x)[0], r"returned shape \(4,\) for 3 images: .* \(3, classes\)"),
         (lambda x: x, r"returned shape \(3, 10, 14, 3\) for 3 images"),
-        (lambda x: {"species": logits(x)}, r"returned a dict for .* images: return the array of the logits"),
+        (
+            lambda x: {"species": logits(x)},
+            r"returned a dict for .* images: return the array of the logits",
+        ),
         (lambda x: (logits(x), {}), "returned a tuple for .* images: return the array"),
         (lambda x: logits(x)[:, :0], "raw logits of at least one class"),
         (lambda x: logits(x).argmax(1, keepdims=True), "type int32, .* floating-point"),

@@ -7,6 +7,7 @@ import pytest
 
 from jaxens.errors import UserError
 from jaxens.reproduction import Watch, reproduce
+from jaxens.reproduction.session import Session
 from jaxens.runs.run import Run
 from tests.reproduction import tiny
 
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 
 class Notes(Watch):
-    """Collects what is said; stops a training after its first epoch, if it should."""
+    """Collects what is said; stops a training in its second epoch, if it should."""
 
     def __init__(self, stop=False):
         self.said, self.stop = [], stop
@@ -26,7 +27,7 @@ class Notes(Watch):
         self.said.append(text)
 
     def epoch(self, epoch, losses, speed, validation):
-        if self.stop:
+        if self.stop and epoch == 2:
             raise KeyboardInterrupt
 
     def begin(self, steps, done, epochs):
@@ -103,17 +104,21 @@ def test_what_is_complete_is_not_done_again(first, settings):
     ]
 
 
-def test_an_evaluation_that_was_stopped_is_done_again(first, settings, tmp_path):
+def test_an_evaluation_that_was_stopped_is_done_again(first, settings, tmp_path, monkeypatch):
     out = shutil.copytree(settings["out"], tmp_path / "copy")
-    (out / "evaluations" / "table-5" / "random-weights" / "finished.json").unlink()
-    notes = Notes()
-    reproduce(["table-5"], **settings | {"out": out}, watch=notes)
-    assert notes.said[1:] == ["explaining and scoring marks-resnet"]
+    finished = out / "evaluations" / "table-5" / "random-weights" / "finished.json"
+    monkeypatch.setattr(Session, "_evaluate", lambda *_: "the protocol")
+    for change in (finished.unlink, lambda: finished.write_text('{"evaluation": {}}')):
+        change()
+        notes = Notes()
+        reproduce(["table-5"], **settings | {"out": out}, watch=notes)
+        assert notes.said[1:] == ["explaining and scoring marks-resnet"]
+        assert json.loads(finished.read_text())["protocol"] == "the protocol"
 
 
 def test_a_training_with_another_config_is_never_replaced(first, settings, tmp_path):
     experiments = shutil.copytree(settings["experiments"], tmp_path / "experiments")
-    tiny.write_config(experiments, "marks-resnet", "marks", name="small-vgg")
+    tiny.write_config(experiments, "marks-resnet", "marks", model="small-vgg")
     result = reproduce(["table-5"], **settings | {"experiments": experiments})
     assert "marks-resnet has another config: its model.name is 'small'" in result.failed[0].error
     assert Run.open(settings["out"] / "runs" / "marks-resnet").config.model.name == "small"
@@ -127,7 +132,7 @@ def test_the_page_is_written(first, settings):
     assert "marks-resnet, marks: AUC of the ensemble" in html
     assert "<svg" in html
     assert "eye_ring: average member" in html
-    assert "Grad-CAM" in (settings["out"] / "reproduction.md").read_text()
+    assert "Saliency" in (settings["out"] / "reproduction.md").read_text()
 
 
 def test_an_experiment_that_fails_does_not_stop_the_others(first, settings, tmp_path):
@@ -138,12 +143,15 @@ def test_an_experiment_that_fails_does_not_stop_the_others(first, settings, tmp_
         (experiments / f"{name}.toml").write_text(other)
     tiny.write_config(experiments, "broken", "wings")
     notes = Notes()
-    result = reproduce(["a", "b", "table-5"], **settings | {"experiments": experiments}, watch=notes)
-    message = "FieldMarks has no task 'wings': choose --tasks from"
-    assert [message in outcome.error for outcome in result.outcomes] == [True, True, False]
+    result = reproduce(
+        ["a", "b", "table-5"], **settings | {"experiments": experiments}, watch=notes
+    )
+    message = "has no task 'wings': choose --tasks from"
+    errors = [outcome.error for outcome in result.outcomes]
+    assert [message in error for error in errors] == [True, True, False], errors
     assert notes.said.count("training broken") == 1
-    assert result.outcomes[2].rows[1].ours is not None
-    assert message in result.save().read_text()
+    assert any(row.ours for row in result.outcomes[2].rows)
+    assert "choose --tasks from" in result.save().read_text()
     assert not (settings["out"] / "runs" / "broken").exists()
 
 
@@ -159,16 +167,14 @@ def test_a_fault_of_jaxens_is_kept_with_its_traceback(first, settings, monkeypat
 
 
 def test_an_ensemble_starts_from_the_run_that_lies_next_to_its_config(settings, tmp_path):
-    experiments = tiny.write(tmp_path / "experiments", ("table-1",))
-    tiny.write_config(experiments, "base", "species", attributes="species")
-    tiny.write_config(experiments, "bill-vgg", "bill_length", weights="base")
-    out = tmp_path / "out"
-    result = reproduce(**settings | {"experiments": experiments, "out": out})
-    assert not result.failed
-    run = Run.open(out / "runs" / "bill-vgg")
-    assert run.config.model.weights == str(out / "runs" / "base")
-    assert run.record["weights"]["from"] == str(out / "runs" / "base")
-    assert "base" in result.save().read_text()
+    folder = tmp_path / "experiments"
+    (folder / "stand-in").mkdir(parents=True)
+    tiny.write_config(folder, "base", "marks")
+    tiny.write_config(folder, "marks", "marks", weights="base")
+    session = Session(tmp_path, {}, settings["cache_dir"], Watch())
+    run = Run.open(session.trained(folder / "stand-in" / "marks.toml"))
+    assert run.config.model.weights == str(tmp_path / "runs" / "base")
+    assert run.record["weights"]["from"] == str(tmp_path / "runs" / "base")
 
 
 def test_a_data_set_without_a_folder_is_named_before_any_work(tmp_path):

@@ -17,7 +17,7 @@ def write(folder: Path, names: tuple[str, ...]) -> Path:
         values = tomllib.loads((default_folder() / f"{name}.toml").read_text())
         evaluation = values["stand-in"].get("evaluation", {})
         if evaluation:
-            evaluation |= {"steps": 2, "methods": ["grad_cam", "saliency"]}
+            evaluation["methods"] = ["saliency"]
         for config in values["stand-in"].get("ensembles", {}).values():
             write_config(folder, config, evaluation["tasks"][0])
         (folder / f"{name}.toml").write_text(tomli_w.dumps(values))
@@ -25,12 +25,18 @@ def write(folder: Path, names: tuple[str, ...]) -> Path:
 
 
 def write_config(
-    folder: Path, name: str, task: str, attributes: str = "independent", **model: str
+    folder: Path,
+    name: str,
+    task: str,
+    *,
+    attributes: str = "independent",
+    model: str = "small",
+    weights: str = "",
 ) -> None:
     """Writes the config of a tiny ensemble."""
     config = {
         "data": IMAGES | {"tasks": [task], "attributes": attributes},
-        "model": {"name": "small"} | model,
+        "model": {"name": model, "weights": weights},
         "ensemble": {"members": 2},
         "optim": {"epochs": 2, "batch_size": 8},
     }
