@@ -18,13 +18,14 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from jaxens.cli import parser
+from jaxens.data.settings import UNSHOWN
 from jaxens.errors import UserError
 
 
 def reproduce(
     *names: str,
     stand_in: Annotated[bool, Parameter(negative="")] = False,
-    data_dir: tuple[str, ...] = (),
+    data_dir: Annotated[tuple[str, ...], UNSHOWN] = (),
     out: Path | None = None,
     cache_dir: Path | None = None,
     experiments: Path | None = None,
@@ -33,8 +34,8 @@ def reproduce(
 
     Args:
         names: table-1 to table-7, figure-5 or auc (default: all)
-        stand_in: use drawn birds and small models, which need no download, for real data
-        data_dir: NAME=FOLDER for each data set that is needed
+        stand_in: use drawn birds and small models, which need no download, in place of real data
+        data_dir: NAME=FOLDER for each data set that is needed, such as cub=CUB_200_2011
         out: folder of runs, evaluations and the page (default: runs/stand-in, or runs/paper)
         cache_dir: where prepared data lie
         experiments: folder with other experiments (default: configs/paper)

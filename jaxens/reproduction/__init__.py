@@ -8,7 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "comparing": ["Comparison", "Numbers"],
         "experiments": ["Experiment", "Setting", "read_experiments"],
-        "reproducing": ["Reproduction", "reproduce"],
+        "reproducing": ["Outcome", "Reproduction", "reproduce"],
         "watch": ["Watch"],
     },
 )

@@ -172,6 +172,8 @@ def _ensembles(
                     ("members", f"{config.ensemble.members}, {config.ensemble.diversity}"),
                     ("training", f"{optim.epochs} epochs, {optim.optimizer}, seed {optim.seed}"),
                     ("fingerprint of the data", record["data"]),
+                    ("revision", record.get("git") or "unknown"),
+                    ("JAX", record.get("versions", {}).get("jax", "unknown")),
                     ("began", record.get("began", "unknown")),
                     ("resumed", f"{len(record.get('resumed', []))} times"),
                 ],
