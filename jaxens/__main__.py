@@ -14,6 +14,7 @@ COMMANDS = {
     "explain": "explain photos by a run, and draw the maps",
     "annotate": "draw labeled arrows: what a run sees in photos, and where",
     "export": "write an ensemble as safetensors with a model card",
+    "reproduce": "repeat the experiments of the paper",
     "data": "look at the images and labels of a data set",
     "bench": "measure speed",
 }

@@ -31,7 +31,16 @@ def rooms() -> dict[str, set[str]]:
 
 
 MAY_IMPORT = rooms()
-COMMANDS = ("train", "evaluate", "explain", "annotate", "export", "bench", "data/__main__")
+COMMANDS = (
+    "train",
+    "evaluate",
+    "explain",
+    "annotate",
+    "export",
+    "reproduce",
+    "bench",
+    "data/__main__",
+)
 
 
 def modules(folder):
@@ -135,7 +144,17 @@ def test_importing_loads_nothing_heavy(module, absent):
 
 @pytest.mark.parametrize(
     "command",
-    ["train", "evaluate", "explain", "annotate", "export", "bench", "bench train", "data"]
+    [
+        "train",
+        "evaluate",
+        "explain",
+        "annotate",
+        "export",
+        "reproduce",
+        "bench",
+        "bench train",
+        "data",
+    ]
     + [f"data {action}" for action in ("browse", "describe", "prepare")],
 )
 def test_the_help_of_a_command_loads_nothing_heavy(command):

@@ -2,7 +2,7 @@
 
 import dataclasses
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -15,12 +15,13 @@ from jaxens.files import read_text
 from jaxens.training.settings import Config
 
 
-def load(path: Path, complete: bool = False) -> Config:
+def load(path: Path, complete: bool = False, flags: Sequence[str] = ()) -> Config:
     """Returns the config of a TOML file; keys that it lacks keep their defaults.
 
     Args:
         path: The path of the file.
         complete: Whether the file must have all keys, as that of a run.
+        flags: Flags of `jaxens.train`, which replace keys of the file.
 
     Raises:
         UserError: Names the file, the section and key, and what to do.
@@ -34,7 +35,7 @@ def load(path: Path, complete: bool = False) -> Config:
     app = App(config=[file_values(path)], result_action="return_value")
     app.default(read)
     try:
-        return app([], exit_on_error=False, print_error=False)
+        return app(list(flags), exit_on_error=False, print_error=False)
     except (CycloptsError, UserError) as error:
         message = " ".join(str(error).split())
         raise UserError(message if str(path) in message else f"{path}: {message}") from None

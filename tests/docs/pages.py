@@ -20,6 +20,7 @@ GUIDE_PAGES = [
         "large-jobs",
         "trained-run",
         "arrows",
+        "reproduce",
         "comparison",
         "faq",
     )
