@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "annotating": ["annotate"],
         "calibration": ["calibrate"],
+        "hits": ["Hits", "hits_table", "measure_hits", "reliability_figure"],
         "files": ["SCHEMA", "to_json"],
         "marks": ["Annotation", "Mark"],
         "rules": ["Rules"],

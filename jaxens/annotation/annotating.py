@@ -1,7 +1,8 @@
 """Finds what an ensemble sees in images, and where: the arrows that an expert would draw."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jax import Array
@@ -72,17 +73,24 @@ def annotate(
     check_model(ensemble, images[:1], [rules.method])
     probabilities = _probabilities(ensemble, images, temperatures or {})
     found = {task.name: _present(task, probabilities[task.name], rules) for task in described}
-    maps = _Maps(
-        Explainer(ensemble, images.shape[1], settings or MethodSettings(), background),
-        rules.method,
-        images,
-        progress,
-        total=sum(map(len, found.values())) + (len(images) if headline else 0),
-    )
+    explainer = Explainer(ensemble, images.shape[1], settings or MethodSettings(), background)
+    done, total = 0, sum(map(len, found.values())) + (len(images) if headline else 0)
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        progress("locating the marks", done, total)
+
+    def maps(
+        task: Task, rows: Sequence[int], targets: Sequence[int] | np.ndarray, against: Any = None
+    ) -> Float[np.ndarray, "member map height width"]:
+        ids, classes = np.asarray(rows, int), np.asarray(targets, int)
+        return maps_of(explainer, rules.method, images[ids], ids, task, classes, against, advance)
+
     marks: list[list[Mark]] = [[] for _ in images]
     heatmaps = np.zeros(images.shape[:3], np.float32)
     for task in described:
-        of_task = maps.of(
+        of_task = maps(
             task, [f.image for f in found[task.name]], [f.target for f in found[task.name]]
         )
         for k, each in enumerate(found[task.name]):
@@ -95,7 +103,7 @@ def annotate(
         comparison = _compare(headline, probabilities[headline.name], against)
         rows = list(range(len(images)))
         other = None if against is None else comparison.look_alike
-        heatmaps = maps.of(headline, rows, comparison.predicted, other).mean(axis=0)
+        heatmaps = maps(headline, rows, comparison.predicted, other).mean(axis=0)
     return [
         _annotation(
             str(i) if names is None else names[i],
@@ -142,45 +150,40 @@ def _present(
     return [_Found(i, k, float(probabilities[i, k])) for i, k in np.argwhere(sure).tolist()]
 
 
-class _Maps:
-    """Computes maps, and reports how many are done."""
+def maps_of(
+    explainer: Explainer,
+    method: str,
+    images: UInt8[np.ndarray, "map height width 3"],
+    ids: Int[np.ndarray, "map"],
+    task: Task,
+    targets: Int[np.ndarray, "map"],
+    against: Int[np.ndarray, "map"] | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> Float[np.ndarray, "member map height width"]:
+    """Returns the members' maps of one class in each image, on the host.
 
-    def __init__(
-        self,
-        explainer: Explainer,
-        method: str,
-        images: UInt8[np.ndarray, "image height width 3"],
-        progress: Progress,
-        total: int,
-    ):
-        self._explainer, self._method, self._images = explainer, method, images
-        self._progress, self._total, self._done = progress, total, 0
+    Args:
+        explainer: Explains the ensemble.
+        method: Name in `jaxens.attribution.METHODS`.
+        images: RGB.
+        ids: As for `Explainer.maps`.
+        task: The task.
+        targets: A class of each image.
+        against: Explain the targets rather than these classes.
+        advance: Called with the number of maps that were computed.
+    """
+    if not len(images):
+        return np.zeros((explainer.ensemble.members, 0, *images.shape[1:3]), np.float32)
 
-    def of(
-        self,
-        task: Task,
-        rows: Sequence[int],
-        targets: Sequence[int] | Int[np.ndarray, "map"],
-        against: Int[np.ndarray, "map"] | None = None,
-    ) -> Float[np.ndarray, "member map height width"]:
-        """Returns the members' maps of one class in each of some images, which may repeat."""
-        images, classes = np.asarray(rows, int), np.asarray(targets, int)
+    def explain(rows: Int[np.ndarray, "row"]) -> Float[Array, "member row height width"]:
+        chosen = targets[rows] if against is None else Contrast(targets[rows], against[rows])
+        return explainer.maps([method], images[rows], ids[rows], chosen, task.name)[method]
 
-        def explain(part: Int[np.ndarray, "map"]) -> Float[Array, "member map height width"]:
-            chosen = classes[part] if against is None else Contrast(classes[part], against[part])
-            return self._explainer.maps(
-                [self._method], self._images[images[part]], images[part], chosen, task.name
-            )[self._method]
-
-        def advance(count: int) -> None:
-            self._done += count
-            self._progress("locating the marks", self._done, self._total)
-
-        if not len(images):
-            members = self._explainer.ensemble.members
-            return np.zeros((members, 0, *self._images.shape[1:3]), np.float32)
-        at_once, _ = self._explainer.chunks([self._method])
-        return in_chunks_to_host(explain, min(at_once, len(images)), len(images), advance, axis=1)
+    at_once, _ = explainer.chunks([method])
+    count = len(images)
+    return in_chunks_to_host(
+        explain, min(at_once, count), count, advance or (lambda _: None), axis=1
+    )
 
 
 def _mark(

@@ -1,0 +1,84 @@
+"""Hits of tips whose places are known."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from jaxens.annotation.hits import hits_table, measure_hits, reliability, reliability_figure
+from tests.evaluation.known import SETTINGS, SIZE, WING, KnownEnsemble, known_split
+
+IMAGES, MEMBERS = 30, 4
+DIAGONAL = 2**0.5
+
+
+@pytest.fixture(scope="module")
+def case():
+    """Each member's map of an image is one pixel; the last image is predicted wrongly."""
+    rng = np.random.default_rng(0)
+    places = rng.integers(0, SIZE, (MEMBERS, IMAGES, 2))
+    places[1:, ::2] = places[0, ::2]  # of even images, all members point at one place
+    maps = np.zeros((MEMBERS, IMAGES, 3, SIZE, SIZE))
+    for (m, i, _), _ in np.ndenumerate(maps[..., 0, 0]):
+        x, y = places[m, i]
+        maps[m, i, :, y, x] = 1
+    labels = rng.integers(0, 3, IMAGES).astype(np.int32)
+    logits = 5.0 * np.eye(3)[labels]
+    logits[-1] = np.roll(logits[-1], 1)
+    points = (places[0] + 0.5) / SIZE + rng.choice([0, 0.3], (IMAGES, 1)) * [1, 0]
+    points[4] = np.nan
+    masks = rng.random((IMAGES, SIZE, SIZE)) < 0.4
+    ensemble = KnownEnsemble(
+        (WING,), {"saliency": maps}, {"wing": np.tile(logits.astype(np.float32), (MEMBERS, 1, 1))}
+    )
+    split = known_split(masks, points, {"wing": labels})
+    return ensemble, split, (places + 0.5) / SIZE, points, masks
+
+
+@pytest.fixture(scope="module")
+def hits(case):
+    ensemble, split, *_ = case
+    return measure_hits(ensemble, split, ["saliency"], settings=SETTINGS)
+
+
+def test_distances_are_those_of_the_tips_to_the_key_points_in_diagonals(case, hits):
+    _, _, tips, points, _ = case
+    right = slice(0, IMAGES - 1)
+    of_mass = next(each for each in hits if each.tip == "center_of_mass")
+    members = np.linalg.norm(tips - points, axis=-1)[:, right] / DIAGONAL
+    np.testing.assert_allclose(of_mass.members, members, atol=1e-6)
+    ensemble = np.linalg.norm(tips.mean(axis=0) - points, axis=-1)[right] / DIAGONAL
+    np.testing.assert_allclose(of_mass.ensemble, ensemble, atol=1e-6)
+    np.testing.assert_array_equal(np.isnan(of_mass.ensemble), np.arange(IMAGES - 1) == 4)
+    near = np.linalg.norm(tips - tips.mean(axis=0), axis=-1) <= 0.1 * DIAGONAL
+    np.testing.assert_allclose(of_mass.certainty, near.mean(axis=0)[right])
+
+
+def test_tips_are_looked_up_in_the_masks(case, hits):
+    _, _, tips, _, masks = case
+    of_peak = next(each for each in hits if each.tip == "peak")
+    for m in range(MEMBERS):
+        x, y = (tips[m] * SIZE).astype(int).T
+        expected = masks[np.arange(IMAGES), y, x][:-1]
+        np.testing.assert_array_equal(of_peak.members_inside[m], expected)
+
+
+def test_the_table_compares_the_hits_of_the_ensemble_with_those_of_the_members(hits):
+    rows = {row["tip"]: row for row in hits_table(hits).to_dicts()}
+    assert set(rows) == {"center_of_mass", "peak", "region"}
+    row, found = rows["center_of_mass"], next(e for e in hits if e.tip == "center_of_mass")
+    known = ~np.isnan(found.ensemble)
+    ours = (found.ensemble <= 0.1)[known]
+    theirs = (found.members <= 0.1).mean(axis=0)[known]
+    assert row["images"] == IMAGES - 1
+    assert row["ensemble within 10%"] == pytest.approx(ours.mean())
+    assert row["member within 10%"] == pytest.approx(theirs.mean())
+    assert row["p within 10%"] == pytest.approx(stats.ttest_rel(ours, theirs).pvalue)
+
+
+def test_reliability_pairs_the_certainty_with_the_hits(hits):
+    certainty, hit = reliability(hits, "saliency", "center_of_mass")
+    assert len(certainty) == len(hit) == IMAGES - 2
+    assert set(hit) == {0, 1}
+    figure = reliability_figure(hits)
+    drawn = sum(int(text.get_text()) for text in figure.axes[0].texts)
+    assert drawn == IMAGES - 2
