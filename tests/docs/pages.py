@@ -19,6 +19,7 @@ GUIDE_PAGES = [
         "own-data",
         "large-jobs",
         "trained-run",
+        "weights",
         "arrows",
         "reproduce",
         "comparison",
