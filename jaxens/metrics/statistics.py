@@ -9,6 +9,7 @@ from scipy import stats
 NAN = float("nan")
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
+FEW = 13  # images: these have fewer combinations of signs than `stats.permutation_test` tries
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def compare(
         d_z = difference / float(np.std(differences, ddof=1))
         t = d_z * len(a) ** 0.5
         p = float(2 * stats.t.sf(abs(t), len(a) - 1))
-        wilcoxon_p = float(stats.wilcoxon(differences).pvalue)
+        wilcoxon_p = _wilcoxon_p(differences)
         low, high = _bootstrap_interval(differences, seed)
     return Comparison(
         n=len(a),
@@ -105,6 +106,16 @@ def compare(
 
 def _mean(values: np.ndarray) -> float:
     return float(np.mean(values)) if len(values) else NAN
+
+
+def _wilcoxon_p(differences: np.ndarray) -> float:
+    if len(differences) > FEW:
+        return float(stats.wilcoxon(differences).pvalue)
+    # SciPy also tries every combination of signs of a small sample with ties, but calls Python
+    # for each, which takes a second.
+    ranks = stats.rankdata(np.abs(differences)) - np.sum(differences == 0)
+    signed = np.sign(differences) * ranks
+    return float(stats.permutation_test((signed,), np.sum, permutation_type="samples").pvalue)
 
 
 def _varies(differences: np.ndarray, a: np.ndarray, b: np.ndarray) -> bool:

@@ -226,7 +226,8 @@ def test_a_limit_scores_a_sample_alike_in_another_folder(run, scores):
 
 
 def test_the_prediction_is_explained_by_a_flag(run):
-    evaluated(run.folder, "--explain", "prediction", "--methods", "grad_cam")
+    words = ["--tasks", "wing_pattern", "--methods", "grad_cam"]
+    evaluated(run.folder, "--explain", "prediction", *words)
     scores = np.load(run.folder / "evaluation-prediction" / "scores.npz")
     ensemble = jaxens.load(run.folder)
     test = load(open_data(Run.open(run.folder).config.data).test)
@@ -239,7 +240,7 @@ def test_the_prediction_is_explained_by_a_flag(run):
 
 
 def test_the_truth_of_changed_images_moves_along(run):
-    evaluated(run.folder, "--augment", "--methods", "grad_cam")
+    evaluated(run.folder, "--augment", "--tasks", "wing_pattern", "--methods", "grad_cam")
     changed = np.load(run.folder / "evaluation-augmented" / "scores.npz")
     opened = Run.open(run.folder)
     test = load(open_data(opened.config.data).test)

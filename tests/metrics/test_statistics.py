@@ -29,6 +29,16 @@ def test_a_comparison_equals_scipy():
     )
 
 
+@pytest.mark.parametrize("n", [2, 3, 9, 13, 14])
+@pytest.mark.parametrize("ties", [False, True])
+def test_the_wilcoxon_test_of_few_images_equals_scipy(n, ties):
+    individual, ensemble = draw(n, seed=n)
+    if ties:  # and images with equal scores
+        individual, ensemble = np.round(3 * individual), np.round(3 * ensemble)
+    ours = compare(individual, ensemble, True)
+    np.testing.assert_allclose(ours.wilcoxon_p, stats.wilcoxon(ensemble, individual).pvalue)
+
+
 @pytest.mark.parametrize("gain", [0.2, -0.2])
 @pytest.mark.parametrize("higher_is_better", [True, False])
 def test_better_follows_the_direction_of_the_metric(gain, higher_is_better):

@@ -1,6 +1,6 @@
 """The member-batched convolution equals `lax.conv_general_dilated`, member by member."""
 
-from functools import partial
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -82,6 +82,12 @@ def as_on_gpu(monkeypatch):
         maker.cache_clear()
 
 
+@cache
+def loss_of_lax(name):
+    """Compiled once for all tests of a geometry."""
+    return jax.jit(loss(lax.conv_general_dilated, GEOMETRIES[name]))
+
+
 @pytest.mark.parametrize("mapped", [(True, True), (False, True), (True, False)], ids=str)
 @pytest.mark.parametrize("name", GEOMETRIES)
 def test_vmap_over_members_equals_lax_member_by_member(name, mapped):
@@ -91,7 +97,7 @@ def test_vmap_over_members_equals_lax_member_by_member(name, mapped):
     (_, out), grads = jax.jit(jax.vmap(loss(conv_general_dilated, geometry), axes))(x, w)
     for m in range(MEMBERS):
         one = (x[m] if mapped[0] else x, w[m] if mapped[1] else w)
-        (_, out_m), grads_m = loss(lax.conv_general_dilated, geometry)(*one)
+        (_, out_m), grads_m = loss_of_lax(name)(*one)
         np.testing.assert_allclose(out[m], out_m, rtol=1e-5, atol=1e-5)
         for got, want in zip(grads, grads_m, strict=True):
             np.testing.assert_allclose(got[m], want, rtol=1e-4, atol=1e-4)
@@ -112,7 +118,7 @@ def test_nested_vmap_equals_a_double_loop():
     (_, out), _ = jax.jit(both)(x, w)
     for member in range(MEMBERS):
         for step in range(MEMBERS):
-            (_, want), _ = loss(lax.conv_general_dilated, geometry)(x[step], w[member])
+            (_, want), _ = loss_of_lax("3x3")(x[step], w[member])
             np.testing.assert_allclose(out[member, step], want, rtol=1e-5, atol=1e-5)
 
 
@@ -165,21 +171,28 @@ def test_each_cpu_form_equals_lax(name, form, monkeypatch):
     monkeypatch.setattr(windows, "FEW_PIXELS", 0)
     for (module, constant), value in VARIANTS[form].items():
         monkeypatch.setattr(module, constant, value)
+    ours = result_and_gradients(conv_general_dilated, name)
+    assert_close(ours, result_and_gradients_of_lax(name), rtol=1e-5, atol=2e-5)
+
+
+def result_and_gradients(conv, name):
     n, height, width, window, strides, padding = SHAPES[name]
     rng = np.random.default_rng(1)
-    x = jnp.asarray(rng.normal(size=(n, height, width, 3)), jnp.float32)
-    w = jnp.asarray(rng.normal(size=(*window, 3, 5)), jnp.float32)
+    x = rng.normal(size=(n, height, width, 3)).astype(np.float32)
+    w = rng.normal(size=(*window, 3, 5)).astype(np.float32)
 
-    def values(conv):
+    @jax.jit
+    def values(x, w):
         at = partial(conv, window_strides=strides, padding=padding, dimension_numbers=NUMBERS)
         out, vjp = jax.vjp(at, x, w)
         return out, vjp(jnp.cos(jnp.arange(out.size, dtype=jnp.float32)).reshape(out.shape))
 
-    ours, expected = (
-        jax.jit(values, static_argnums=0)(conv)
-        for conv in (conv_general_dilated, lax.conv_general_dilated)
-    )
-    assert_close(ours, expected, rtol=1e-5, atol=2e-5)
+    return values(x, w)
+
+
+@cache
+def result_and_gradients_of_lax(name):
+    return result_and_gradients(lax.conv_general_dilated, name)
 
 
 @pytest.mark.parametrize("room", [0, 7000, windows.ROOM])
@@ -214,10 +227,18 @@ def test_gradients_of_shared_operands_are_summed_over_devices(sharded, name, gra
         losses = shard(partial(total, conv), out_specs=P("member"))
         return jax.grad(lambda x, w: losses(x, w).sum(), argnums=(0, 1))
 
-    expected = jax.grad(lambda x, w: total(lax.conv_general_dilated, x, w)[0], argnums=(0, 1))
     assert_close(
-        jax.jit(gradients(conv_general_dilated))(x, w), expected(x, w), rtol=1e-5, atol=1e-4
+        jax.jit(gradients(conv_general_dilated))(x, w),
+        summed_gradients_of_lax(name, in_axes)(x, w),
+        rtol=1e-5,
+        atol=1e-4,
     )
+
+
+@cache
+def summed_gradients_of_lax(name, in_axes):
+    members = jax.vmap(plain_loss(lax.conv_general_dilated, GEOMETRIES[name]), in_axes)
+    return jax.jit(jax.grad(lambda x, w: members(x, w)[0].sum(), argnums=(0, 1)))
 
 
 @pytest.mark.parametrize(
