@@ -251,7 +251,7 @@ def base_of(path: Path) -> Path | None:
     Other weights are a file of the user.
     """
     weights = _keys(path, "model").get("weights")
-    base = path.with_name(f"{weights}.toml")
+    base = path.parent / f"{weights}.toml"
     return base if weights and base.is_file() else None
 
 
