@@ -8,11 +8,17 @@ is sure of, and draws an arrow with a label to each.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
 
 from jaxens.annotation.rules import Rules, StyleName
 from jaxens.cli import parser
-from jaxens.evaluation.settings import MethodSettings
+from jaxens.evaluation.settings import MethodName, MethodSettings
+
+if TYPE_CHECKING:
+    from jaxens.data.source import DataSet, Split
+    from jaxens.ensemble import Ensemble
 
 
 def annotate(
@@ -26,6 +32,7 @@ def annotate(
     styles: Annotated[tuple[StyleName | Literal["all"], ...], parser.JOINED] = ("labeled_arrows",),
     formats: Annotated[tuple[Literal["png", "svg", "pdf"], ...], parser.JOINED] = ("png",),
     rules: Annotated[Rules, parser.FLAT] = Rules(),
+    measure: Annotated[tuple[MethodName, ...], Parameter(show_default=False)] = (),
     settings: Annotated[MethodSettings, parser.FLAT] = MethodSettings(),
     data_dir: Path | None = None,
     cache_dir: Path | None = None,
@@ -42,6 +49,7 @@ def annotate(
         against: a look-alike class: point at what tells the prediction from it
         styles: how an image is annotated, side by side, or all
         formats: of the figures
+        measure: draw nothing, but measure how often arrows by these methods hit what they point at
         data_dir: where the data set lies now, if it was moved
         cache_dir: where prepared data lie
         out: folder for the figures (default: RUN/annotated-...)
@@ -58,7 +66,7 @@ def annotate(
     from jaxens.cli.compilation import use_cache
     from jaxens.cli.console import say
     from jaxens.cli.progress import bar
-    from jaxens.data.source import load
+    from jaxens.data.source import evenly_spaced, load
     from jaxens.evaluation.captions import name_of_photos
     from jaxens.evaluation.maps import background_images
     from jaxens.files import lock, write_text
@@ -72,6 +80,11 @@ def annotate(
     opened.close()
     with bar() as progress:
         data = data_of(opened, data_dir, cache_dir, progress)
+        if measure:
+            source = getattr(data, split or "val")
+            rows = evenly_spaced(images or len(source), len(source))
+            _measure(ensemble, load(source, progress, rows), data, measure, settings, out or run)
+            return
         chosen = choose_photos(opened, data, photos, split, images, ids)
         temperatures = calibrate(ensemble, load(data.val, progress))
         background = background_images(data.train) if rules.method == "gradient_shap" else None
@@ -102,6 +115,28 @@ def annotate(
     for annotation in annotations:
         say(f"{shorten(annotation.name)}: {shorten(annotation.prediction)}: {annotation.sentence}")
     say(f"figures: {folder}")
+
+
+def _measure(
+    ensemble: "Ensemble",
+    held_out: "Split",
+    data: "DataSet",
+    methods: Sequence[str],
+    settings: MethodSettings,
+    out: Path,
+) -> None:
+    """Writes how often arrows hit what they point at, and how certain they are."""
+    from jaxens.annotation.hits import measure_hits, save_hits
+    from jaxens.cli.console import say
+    from jaxens.cli.progress import bar
+    from jaxens.evaluation.maps import background_images
+
+    background = background_images(data.train) if "gradient_shap" in methods else None
+    with bar() as progress:
+        hits = measure_hits(
+            ensemble, held_out, methods, settings=settings, background=background, progress=progress
+        )
+    say(f"{save_hits(hits, out / 'arrows')}\ntable and figure: {out / 'arrows'}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,5 +1,6 @@
 """The annotate command: what it writes, in which formats, and how it refuses."""
 
+import csv
 import json
 
 import jsonschema
@@ -48,6 +49,16 @@ def test_photos_are_annotated_whatever_their_names(run, tmp_path):
     assert [len(image["marks"]) for image in content["images"]] == [2]
     (figure,) = (tmp_path / "out").glob("*.png")
     assert figure.name == "a_-b-_[red]_\u05d0_$x$.png"
+
+
+def test_hits_are_measured_for_every_question_method_and_rule(run, tmp_path):
+    words = ["--measure", "grad_cam", "saliency", "--split", "train", "--out", tmp_path]
+    annotated(run.folder, *words)
+    rows = list(csv.DictReader((tmp_path / "arrows" / "hits.csv").open()))
+    assert {row["method"] for row in rows} == {"grad_cam", "saliency"}
+    assert {row["tip"] for row in rows} == {"center_of_mass", "peak", "region"}
+    assert all(0 <= float(row["ensemble within 20%"]) <= 1 for row in rows)
+    assert (tmp_path / "arrows" / "reliability.png").stat().st_size > 1000
 
 
 @pytest.mark.parametrize(
