@@ -129,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not words or words[0] in ("-h", "--help"):
         print("Usage: python -m jaxens.data ACTION [OPTIONS]\n")
         for name, action in ACTIONS.items():
-            print(f"  {name:10}{(action.__doc__ or '').splitlines()[0]}")
+            print(f"  {name:10}{(action.__doc__ or '').partition(chr(10))[0]}")
     elif words[0] in ACTIONS:
         parser.call(ACTIONS[words[0]], words[1:], name=f"data {words[0]}")
     else:

@@ -40,9 +40,8 @@ def fetch(name: str) -> Fetched:
             f"--weights {name} needs a package: pip install 'jaxens[hub]', or name a file"
         ) from None
     repository, _, revision = name.removeprefix(PREFIX).partition("@")
-    logger = logging.getLogger("huggingface_hub")
-    level = logger.level
-    logger.setLevel(logging.ERROR)  # it warns at every try to connect
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # the package warns at every try to connect
     try:
         path = huggingface_hub.hf_hub_download(repository, FILE, revision=revision or None)
     except errors.HFValidationError:
@@ -70,7 +69,7 @@ def fetch(name: str) -> Fetched:
     except OSError:
         raise _unreachable(name) from None
     finally:
-        logger.setLevel(level)
+        logging.disable(disabled)
     # The cache keeps a file in a folder named after its commit.
     return Fetched(Path(path), Path(path).parent.name)
 

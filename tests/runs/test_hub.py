@@ -1,5 +1,6 @@
 """Weights come from the Hugging Face Hub with their revision; each failure is one line."""
 
+import logging
 import sys
 
 import huggingface_hub
@@ -71,6 +72,21 @@ def test_each_failure_of_the_hub_is_one_line_with_a_remedy(monkeypatch, kind, me
     assert str(caught.value).startswith(f"--weights {NAME}@v9")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_tries_to_connect_are_not_shown(monkeypatch, caplog):
+    def fail(*_):
+        logger = logging.getLogger("huggingface_hub")
+        logger.setLevel(logging.WARNING)  # as the package does when it is imported
+        logger.warning("Retrying in 1s")
+        raise errors.LocalEntryNotFoundError("offline")
+
+    serve(monkeypatch, fail)
+    with pytest.raises(UserError, match="can't be reached"):
+        fetch(NAME)
+    assert not caplog.records
+    logging.getLogger("jaxens").warning("shown again")
+    assert caplog.messages == ["shown again"]
 
 
 def test_a_missing_package_is_named(monkeypatch):
