@@ -71,7 +71,7 @@ def test_files_that_cannot_be_read_are_left_out_with_a_warning(tmp_path, caplog)
     message = caplog.text
     for name in names[1:]:
         assert str(tmp_path / name) in message
-    assert "no known range" in message
+    assert "unknown range" in message
     assert "No such file" in message
     assert "5 of 6 files left out" in message
 

@@ -13,7 +13,7 @@ from jaxens.data.photos import Photos
 from jaxens.data.schema import Task
 from jaxens.errors import UserError
 from jaxens.evaluation import MethodSettings, evaluate, explain
-from jaxens.evaluation import explained as explanations
+from jaxens.evaluation import explanation as explanations
 from jaxens.evaluation.captions import captions, folder_name, title
 from jaxens.evaluation.explaining import explain_subject
 from jaxens.evaluation.predictions import choose_targets

@@ -80,7 +80,7 @@ def test_without_convolutions_several_steps_are_bitwise_the_same():
     plan = Plan.make("bagging", MEMBERS, IMAGES, BATCH, seed=0)
     pool = {**POOL, "features": RNG.normal(size=(IMAGES, 6)).astype(np.float32)}
     del pool["images"]
-    one = train_one(MODEL, OPTIMIZER, (TASK,), (1.0,), frozen=True)
+    one = train_one(MODEL, OPTIMIZER, (TASK,), (1.0,), "heads")
     step = train_all(one, Augment(), jax.random.key(1), plan.shared, MODEL)
 
     def heads():
