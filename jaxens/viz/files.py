@@ -2,13 +2,13 @@
 
 import io
 import os
-import warnings
 from pathlib import Path
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from jaxens.files import write_bytes
+from jaxens.viz.texts import missing_letters
 
 # Without dates, the same figure gives the same bytes.
 _NO_DATE = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
@@ -28,9 +28,7 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     path = Path(path)
     file_format = path.suffix[1:].lower() or "png"
     file = io.BytesIO()
-    with rc_context({"svg.hashsalt": "jaxens"}), warnings.catch_warnings():
-        # A name in a script that the font lacks is drawn as boxes.
-        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+    with rc_context({"svg.hashsalt": "jaxens"}), missing_letters():
         figure.savefig(file, format=file_format, metadata=_NO_DATE.get(file_format))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, file.getvalue())

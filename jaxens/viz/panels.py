@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image as Pillow
 
-from jaxens.viz.texts import PLAIN, drawable
+from jaxens.viz.texts import PLAIN, drawable, missing_letters
 
 POINTS = 72.0  # per inch
 DPI = 150
@@ -90,10 +90,11 @@ def text_sizes(texts: Sequence[str], font_size: float) -> Float[np.ndarray, "tex
     """Returns the width and height of each text in points."""
     figure = Figure(dpi=POINTS)
     renderer = FigureCanvasAgg(figure).get_renderer()
-    boxes = [
-        figure.text(0, 0, text, fontsize=font_size, **PLAIN).get_window_extent(renderer)
-        for text in texts
-    ]
+    with missing_letters():
+        boxes = [
+            figure.text(0, 0, text, fontsize=font_size, **PLAIN).get_window_extent(renderer)
+            for text in texts
+        ]
     return np.array([(box.width, box.height) for box in boxes]).reshape(-1, 2)
 
 

@@ -1,6 +1,8 @@
 """Texts of figures, which may hold names from files."""
 
-from collections.abc import Sequence
+import contextlib
+import warnings
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from matplotlib.artist import Artist
@@ -10,6 +12,14 @@ from jaxens.names import shorten
 
 LONGEST_LINE = 300  # letters; more would not be readable, and Matplotlib takes minutes to lay out
 PLAIN: dict[str, Any] = {"parse_math": False}  # a dollar sign is no formula
+
+
+@contextlib.contextmanager
+def missing_letters() -> Iterator[None]:
+    """Hides Matplotlib's warnings of letters that the font lacks, which are drawn as boxes."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        yield
 
 
 def drawable(text: str) -> str:
