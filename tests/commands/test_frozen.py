@@ -81,7 +81,8 @@ def test_it_loads_answers_and_is_evaluated(frozen):
     evaluate(
         [
             str(frozen.folder),
-            *("--methods", "saliency", "--metrics", "iou", "--images-at-once", "8"),
+            *("--tasks", "wing_pattern", "--methods", "saliency"),
+            *("--metrics", "iou", "--images-at-once", "8"),
         ]
     )
     assert (frozen.folder / "evaluation" / "tables.csv").is_file()

@@ -5,7 +5,6 @@ import json
 import shutil
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import jax
@@ -110,8 +109,9 @@ def test_a_streamed_bagging_run_resumes_bitwise(run, tmp_path):
 def test_a_streamed_run_is_the_one_on_the_device(run, tmp_path):
     """They are two programs, which XLA may compile to sums of another order."""
     train([*run.flags, "--out", str(tmp_path / "streamed"), "--resident", "no"])
-    states = last_state(run.folder)[1], last_state(tmp_path / "streamed")[1]
-    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5), *states)
+    logs = (Run.open(folder).read_log() for folder in (run.folder, tmp_path / "streamed"))
+    losses, streamed = ([line["loss"] for line in log if "loss" in line] for log in logs)
+    np.testing.assert_allclose(losses, streamed, rtol=1e-5)
 
 
 @pytest.mark.parametrize("diversity", ["leave-one-out", "bagging"])

@@ -118,7 +118,7 @@ def test_nested_vmap_equals_a_double_loop():
     (_, out), _ = jax.jit(both)(x, w)
     for member in range(MEMBERS):
         for step in range(MEMBERS):
-            (_, want), _ = loss_of_lax("3x3")(x[step], w[member])
+            (_, want), _ = loss_of_lax("3x3 strided")(x[step], w[member])
             np.testing.assert_allclose(out[member, step], want, rtol=1e-5, atol=1e-5)
 
 

@@ -1,5 +1,7 @@
 """A step of M members equals M single steps; it depends on the seed alone; members differ."""
 
+from functools import cache
+
 import jax
 import jax.extend
 import jax.numpy as jnp
@@ -67,6 +69,12 @@ class Training:
         return state, losses
 
 
+@cache
+def training_of(config):
+    """Compiled once for all tests of a config."""
+    return Training(config)
+
+
 def member(tree, k):
     return jax.tree.map(lambda leaf: leaf[k], tree)
 
@@ -80,7 +88,7 @@ def differs(one, other):
 
 @pytest.mark.parametrize("diversity", ["random-weights", "bagging"])
 def test_a_step_of_all_members_equals_single_steps(diversity):
-    training = Training(config(diversity))
+    training = training_of(config(diversity))
     # After two steps, momenta and batch statistics differ from their initial values.
     state, _ = training.after(2, random_images())
     count = MEMBERS + (diversity != "random-weights")
@@ -135,7 +143,7 @@ PROBE = steps.Step(inputs_of_step, update=lambda state, batch_stats, gradient: s
 
 
 def test_the_same_seed_gives_bitwise_the_same_run_and_another_seed_another():
-    first, _ = Training(config()).after(3, random_images())
+    first, _ = training_of(config()).after(3, random_images())
     again, _ = Training(config()).after(3, random_images())
     other, _ = Training(config(seed=1)).after(3, random_images())
     assert not differs(first, again)
@@ -143,7 +151,8 @@ def test_the_same_seed_gives_bitwise_the_same_run_and_another_seed_another():
 
 
 def test_members_differ_from_the_start_and_stay_different():
-    for state in (Training(config()).init(), Training(config()).after(2, random_images())[0]):
+    training = training_of(config())
+    for state in (training.init(), training.after(2, random_images())[0]):
         kernels = np.asarray(state.params["trunk"]["down0"]["kernel"])
         for k in range(1, MEMBERS):
             assert np.abs(kernels[k] - kernels[0]).max() > 1e-3
@@ -199,7 +208,7 @@ def test_batch_statistics_of_bfloat16_are_summed_in_float32():
 
 
 def test_training_learns():
-    training = Training(config())
+    training = training_of(config())
     pool = random_images()
     _, first = training.after(1, pool)
     _, last = training.after(10, pool)
