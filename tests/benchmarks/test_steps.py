@@ -40,7 +40,7 @@ def test_several_steps_in_one_dispatch_have_the_same_losses(
 
 def test_heads_train_alike_with_and_without_stored_features() -> None:
     frozen = subject(base="frozen")
-    trainings = [steps.together(frozen, embedded=embedded) for embedded in (False, True)]
+    trainings = [steps.together(frozen, precomputed=stored) for stored in (False, True)]
     per_step, per_run = (
         np.concatenate([training.call() for _ in range(3)]) for training in trainings
     )

@@ -54,7 +54,8 @@ def test_photos_are_annotated_whatever_their_names(run, tmp_path):
 def test_hits_are_measured_for_every_question_method_and_rule(run, tmp_path):
     words = ["--measure", "grad_cam", "saliency", "--split", "train", "--out", tmp_path]
     annotated(run.folder, *words)
-    rows = list(csv.DictReader((tmp_path / "arrows" / "hits.csv").open()))
+    text = (tmp_path / "arrows" / "hits.csv").read_text()
+    rows = list(csv.DictReader(text.splitlines()))
     assert {row["method"] for row in rows} == {"grad_cam", "saliency"}
     assert {row["tip"] for row in rows} == {"center_of_mass", "peak", "region"}
     assert all(0 <= float(row["ensemble within 20%"]) <= 1 for row in rows)
