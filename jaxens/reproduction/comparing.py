@@ -64,16 +64,17 @@ class Comparison:
     def our_direction(self) -> Direction | None:
         """Whether our ensemble is better.
 
-        A difference that the printed digits don't show is equal, unless it is significant.
+        Numbers that are printed alike are equal, unless their difference is significant.
         """
         if self.ours is None:
             return None
-        difference = self.ours.ens_avg - self.ours.ind_avg
-        if math.isnan(difference):
+        numbers = (self.ours.ind_avg, self.ours.ens_avg)
+        if any(map(math.isnan, numbers)):
             return None
-        if abs(difference) < 0.5 * 10.0 ** -digits(self.row["metric"]) and not self.we_are_sure:
+        one, other = (round(number, digits(self.row["metric"])) for number in numbers)
+        if one == other and not self.we_are_sure:
             return "equal"
-        return _direction(difference, self.higher_is_better)
+        return _direction(numbers[1] - numbers[0], self.higher_is_better)
 
     @property
     def paper_is_sure(self) -> bool | None:

@@ -94,10 +94,13 @@ class SizeCurve:
 
     @property
     def share_of_half(self) -> float:
-        """The share of the whole gain that half of the members give; NaN without a gain."""
+        """The share of the whole gain that half of the members give.
+
+        NaN without a gain of at least a thousandth: a share of less is noise.
+        """
         gain = self.mean[-1] - self.mean[0]
         half = self.mean[(len(self.mean) + 1) // 2 - 1] - self.mean[0]
-        return float(half / gain) if gain > 0 else NAN
+        return float(half / gain) if gain >= 0.001 else NAN
 
 
 def size_curve(evaluation: Path, method: str, metric: str) -> SizeCurve | None:

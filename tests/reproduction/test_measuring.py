@@ -1,6 +1,7 @@
 """Our numbers come from the files of an evaluation."""
 
 import csv
+import dataclasses
 
 import numpy as np
 import pytest
@@ -69,6 +70,8 @@ def test_curves_are_pooled_by_the_number_of_cases(folder):
     np.testing.assert_allclose(curve.high - curve.mean, 0.04 * np.hypot(0.6, 0.4))
     np.testing.assert_allclose(curve.individual, 0.6 * 0.6 + 0.4 * 0.4)
     np.testing.assert_allclose(curve.share_of_half, 0.75)  # 2 of 3 members
+    flat = dataclasses.replace(curve, mean=np.array([0.1, 0.1007, 0.1004]))
+    assert np.isnan(flat.share_of_half)
     assert size_curve(folder, "saliency", "iou") is None
 
 
