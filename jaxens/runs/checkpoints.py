@@ -3,13 +3,11 @@
 import contextlib
 import dataclasses
 import errno
-import gc
 import logging
 import math
 import os
 import shutil
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -22,6 +20,7 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
 from jaxens.errors import UserError
+from jaxens.runs.abandoned import hide_abandoned_reads
 from jaxens.runs.contents import Contents, Sealed, arrays_of, contents_of, fields_of, seal, sums_of
 from jaxens.runs.records import check
 
@@ -178,19 +177,18 @@ class Checkpoints:
         return scores
 
     def _first_readable(self, epochs: list[int], like: Any) -> tuple[int, Any] | None:
-        with _quiet_asyncio():
-            for epoch in epochs:
-                try:
-                    return epoch, self._read(epoch, like)
-                except UserError:
-                    raise
-                # Orbax and TensorStore raise many kinds of exceptions for damaged files.
-                except Exception as error:
-                    log.warning(
-                        f"checkpoint {self.folder / str(epoch)} is damaged ({_reason(error)}): "
-                        "another one is used"
-                    )
-                gc.collect()  # while asyncio is quiet
+        for epoch in epochs:
+            try:
+                return epoch, self._read(epoch, like)
+            except UserError:
+                raise
+            # Orbax and TensorStore raise many kinds of exceptions for damaged files.
+            except Exception as error:
+                hide_abandoned_reads()
+                log.warning(
+                    f"checkpoint {self.folder / str(epoch)} is damaged ({_reason(error)}): "
+                    "another one is used"
+                )
         if epochs:
             raise UserError(
                 f"{self.folder}: no checkpoint can be read: train anew into another folder"
@@ -246,18 +244,6 @@ class _LastTwoAndBest(checkpoint_managers.PreservationPolicy):
         scores = self.scores(epochs)
         best = max(scores, key=lambda epoch: (scores[epoch], epoch), default=None)
         return [epoch == best or epoch in epochs[-2:] for epoch in epochs]
-
-
-@contextlib.contextmanager
-def _quiet_asyncio() -> Iterator[None]:
-    """Hides the hundreds of lines about coroutines that Orbax leaves when a read fails."""
-    logger, hook = logging.getLogger("asyncio"), sys.unraisablehook
-    disabled, logger.disabled = logger.disabled, True
-    sys.unraisablehook = lambda _: None
-    try:
-        yield
-    finally:
-        logger.disabled, sys.unraisablehook = disabled, hook
 
 
 @contextlib.contextmanager
