@@ -60,8 +60,7 @@ def annotate(
 
     from jaxens import viz
     from jaxens.annotation import annotate as find_marks
-    from jaxens.annotation import calibrate, typical
-    from jaxens.annotation.files import to_json
+    from jaxens.annotation import calibrate, files, typical
     from jaxens.annotation.styles import STYLES, draw
     from jaxens.cli.compilation import use_cache
     from jaxens.cli.console import say
@@ -89,6 +88,10 @@ def annotate(
         temperatures = calibrate(ensemble, load(data.val, progress))
         background = background_images(data.train) if rules.method == "gradient_shap" else None
         say(rules.describe())
+        subject = name_of_photos(chosen.names) if photos else split or "test"
+        folder = out or run / file_name(f"annotated-{subject}")
+        origin = run.resolve().name, opened.checkpoints.chosen
+        files.check_folder(folder, chosen.names, rules, *origin)
         annotations = find_marks(
             ensemble,
             chosen.images,
@@ -101,11 +104,9 @@ def annotate(
             background=background,
             progress=progress,
         )
-    images_name = name_of_photos(chosen.names) if photos else split or "test"
-    folder = out or run / file_name(f"annotated-{images_name}")
     drawn = list(STYLES) if "all" in styles else styles
     with lock(folder), bar() as progress:
-        write_text(folder / "annotations.json", to_json(annotations, rules, run.resolve().name))
+        write_text(folder / files.NAME, files.to_json(annotations, rules, *origin))
         names = file_names([Path(name).stem for name in chosen.names])
         for k, (name, annotation) in enumerate(zip(names, annotations, strict=True)):
             figure = draw([annotation], drawn)

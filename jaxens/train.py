@@ -34,10 +34,10 @@ def train(
         resume: continue the run in --out
     """
     from jaxens import viz
+    from jaxens.annotation.first_look import first_look
     from jaxens.cli import compilation, tables
     from jaxens.cli.console import say, uncut
     from jaxens.cli.live import Live
-    from jaxens.evaluation.first_look import first_look
     from jaxens.runs import fit
 
     began = time.monotonic()

@@ -19,6 +19,7 @@ from jaxens.data.progress import Progress, no_progress
 from jaxens.data.schema import Task
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.errors import UserError
+from jaxens.evaluation.evaluating import check_finite
 from jaxens.evaluation.maps import Explainer, check_model
 from jaxens.evaluation.predictions import find_class
 from jaxens.evaluation.settings import MethodSettings, check_methods
@@ -61,7 +62,7 @@ def annotate(
         One annotation for each image.
 
     Raises:
-        UserError: If no task has parts, or a method or class is unknown.
+        UserError: If no task has parts, a method or class is unknown, or a member gives NaN.
     """
     check_methods([rules.method], background)
     headline, described = split_tasks(ensemble.tasks)
@@ -136,6 +137,7 @@ def _probabilities(
     at_once = images_at_once(ensemble.model, images.shape[1], ensemble.members)
     chunk = max(1, at_once // ensemble.members)
     logits = in_chunks(ensemble.all_logits, chunk, images, out_axis=1)
+    check_finite({name: np.asarray(each) for name, each in logits.items()})
     return {task.name: calibrated(task, logits[task.name], temperatures) for task in ensemble.tasks}
 
 

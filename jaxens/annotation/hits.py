@@ -15,6 +15,7 @@ from jaxens.data.progress import Progress, no_progress
 from jaxens.data.source import Split
 from jaxens.ensemble.ensemble import Ensemble, mean_probabilities
 from jaxens.ensemble.quality import all_logits
+from jaxens.evaluation.evaluating import check_finite
 from jaxens.evaluation.maps import Explainer
 from jaxens.evaluation.questions import Question, questions
 from jaxens.evaluation.settings import MethodSettings, check_methods
@@ -59,7 +60,7 @@ class Hits:
         """Returns the shares of hits, and whether the ensemble hits more often than a member."""
         cells: list[object] = [self.question, self.method, self.tip, len(self.ensemble)]
         for radius in RADII:
-            pair = _hit(self.members, radius).mean(axis=0), _hit(self.ensemble, radius)
+            pair = _within(self.members, radius).mean(axis=0), _within(self.ensemble, radius)
             compared = compare(*pair, higher_is_better=True)
             cells += [compared.mean_individual, compared.mean_ensemble]
             if radius == NEAR:
@@ -105,6 +106,9 @@ def measure_hits(
 
     Returns:
         One result for each question, method and rule for tips.
+
+    Raises:
+        UserError: If a method is unknown, or a member gives NaN.
     """
     check_methods(methods, background)
     explainer = Explainer(ensemble, split.images.shape[1], settings or MethodSettings(), background)
@@ -113,14 +117,15 @@ def measure_hits(
         task.name: np.asarray(mean_probabilities(task, logits[task.name]))
         for task in ensemble.tasks
     }
-    asked = [
+    check_finite({name: np.asarray(each) for name, each in logits.items()})
+    cases = [
         (question, _right(question, predicted[question.task.name]))
         for question in questions(ensemble.tasks, split, "label", predicted)
     ]
-    total = sum(int(right.sum()) for _, right in asked) * len(methods)
+    total = sum(int(right.sum()) for _, right in cases) * len(methods)
     done = 0
     results = []
-    for question, right in asked:
+    for question, right in cases:
         rows = np.flatnonzero(right)
         for method in methods:
             parts = []
@@ -188,7 +193,7 @@ def reliability(
     """Returns the certainty of all arrows of a method and rule, and whether they hit (0 or 1)."""
     chosen = [each for each in hits if (each.method, each.tip) == (method, tip)]
     certainty = np.concatenate([each.certainty for each in chosen])
-    hit = _hit(np.concatenate([each.ensemble for each in chosen]), radius)
+    hit = _within(np.concatenate([each.ensemble for each in chosen]), radius)
     known = ~np.isnan(hit)
     return certainty[known], hit[known]
 
@@ -243,5 +248,5 @@ def _inside(
     return np.where(known, masks[np.arange(len(rows)), lines, columns], np.nan)
 
 
-def _hit(distances: Float[np.ndarray, "*lead image"], radius: float) -> np.ndarray:
+def _within(distances: Float[np.ndarray, "*lead image"], radius: float) -> np.ndarray:
     return np.where(np.isnan(distances), np.nan, distances <= radius)

@@ -230,7 +230,7 @@ def _questions(
             raise UserError(f"there is no task {name!r}: choose --tasks from {', '.join(known)}")
     tasks = tuple(task for task in ensemble.tasks if task.name in (names or known))
     logits = all_logits(ensemble, split)
-    _check_finite({task.name: np.asarray(logits[task.name]) for task in tasks})
+    check_finite({task.name: np.asarray(logits[task.name]) for task in tasks})
     if explained == "label" and all((split.labels[t.name] == MISSING).all() for t in tasks):
         raise UserError(
             f"no held-out image has a label for {', '.join(t.name for t in tasks)}: explain the "
@@ -252,7 +252,7 @@ def _questions(
     return [question for question in candidates if len(question)]
 
 
-def _check_finite(logits: dict[str, np.ndarray]) -> None:
+def check_finite(logits: dict[str, np.ndarray]) -> None:
     """Checks that no member gives NaN, because the mean maps would have no score.
 
     Raises:

@@ -126,7 +126,6 @@ def _fit(
         for epoch in range(done + 1, epochs + 1):
             state, losses, speed = trainer.epoch(state, feed, epoch, partial(watch.step, epoch))
             scores = quality(as_ensemble(config, tasks, state), val)
-            watch.epoch(epoch, losses, speed, scores)
             run.log(
                 epoch=epoch,
                 step=epoch * trainer.steps_per_epoch,
@@ -136,6 +135,7 @@ def _fit(
             )
             # A copy, because the next step reuses the buffers while they are written.
             run.checkpoints.save(epoch, jax.tree.map(jnp.copy, state), _overall(scores))
+            watch.epoch(epoch, losses, speed, scores)  # who stops now keeps this epoch
     finally:
         watch.end()
     run.checkpoints.wait()

@@ -117,11 +117,17 @@ def as_ensemble(config: Config, tasks: tuple[Task, ...], state: State) -> Ensemb
 
 
 def check_model(config: Config, info: Info) -> None:
-    """Checks that the model can be built for the image size and the tasks, and fits the memory.
+    """Checks that there is something to learn, and that the model can be built and fits the memory.
 
     Raises:
         UserError: If it can't.
     """
+    for task in info.choose_tasks(config.data.tasks):
+        if task.kind == "multiclass" and len(task.classes) < 2:
+            raise UserError(
+                f"{info.name} has one {task.name} alone ({', '.join(task.classes)}): there is "
+                "nothing to learn; choose other --tasks"
+            )
     name, members = config.model.name, config.ensemble.members
     _check_stage(config, build_model(config, info.tasks).stage_names)
     try:

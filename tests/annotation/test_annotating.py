@@ -11,6 +11,7 @@ from jaxens.annotation import SCHEMA, STYLES, Rules, annotate, draw, to_json
 from jaxens.data.schema import Task
 from jaxens.errors import UserError
 from tests.evaluation.known import SIZE, WING, KnownEnsemble
+from tests.viz.helpers import all_texts
 
 SPECIES = Task.multiclass("species", ("<b>finch</b>", "jay", "[red]owl"))
 MARKS = Task.multilabel("marks", {"crest": ("crest",), "eye_ring": ("eye",), "any": ()})
@@ -137,8 +138,7 @@ def test_the_json_fits_its_schema_and_holds_every_number(annotations):
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 def test_all_styles_are_drawn_in_every_format(annotations, tmp_path, suffix):
     figure = draw(annotations, tuple(STYLES), title="$ <b> [red]")
-    texts = {text.get_text() for axes in figure.axes for text in axes.texts}
-    assert {"barred wing", "crest", "<b>finch</b> (72%)"} <= texts
+    assert {"barred wing", "crest", "<b>finch</b> (72%)"} <= set(all_texts(figure))
     assert viz.save(figure, tmp_path / f"all.{suffix}").stat().st_size > 1000
 
 

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from jaxens.annotation.hits import hits_table, measure_hits, reliability, reliability_figure
+from jaxens.errors import UserError
 from tests.evaluation.known import SETTINGS, SIZE, WING, KnownEnsemble, known_split
 
 IMAGES, MEMBERS = 30, 4
@@ -82,3 +83,12 @@ def test_reliability_pairs_the_certainty_with_the_hits(hits):
     figure = reliability_figure(hits)
     drawn = sum(int(text.get_text()) for text in figure.axes[0].texts)
     assert drawn == IMAGES - 2
+
+
+def test_a_member_that_diverged_is_named(case):
+    ensemble, split, *_ = case
+    logits = ensemble.known_logits["wing"].copy()
+    logits[2, 5] = np.nan
+    diverged = KnownEnsemble(ensemble.tasks, ensemble.maps, {"wing": logits})
+    with pytest.raises(UserError, match=r"member 2 .* gives NaN for 1 of 30 images"):
+        measure_hits(diverged, split, ["saliency"], settings=SETTINGS)

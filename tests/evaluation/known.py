@@ -58,7 +58,7 @@ class KnownEnsemble:
     def logits(self, images, task):
         return self.all_logits(images)[task]
 
-    def explain(self, images, targets, methods, task, *, images_at_once):
+    def explain(self, images, targets, methods, task, *, images_at_once=None):
         numbers = np.asarray(images)[:, 0, 0, 0]
 
         def chosen(method, classes):
