@@ -22,8 +22,7 @@ def metric_title(name: str) -> str:
     """Returns the title of a metric, and which scores are better."""
     if name == "auc":
         return "AUC (higher is better)"
-    better = "higher" if METRICS[name].higher_is_better else "lower"
-    return f"{METRICS[name].title} ({better} is better)"
+    return f"{METRICS[name].heading} ({METRICS[name].better} is better)"
 
 
 def cells(comparison: Comparison, decimals: int) -> dict[str, str]:
