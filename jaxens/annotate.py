@@ -87,7 +87,7 @@ def annotate(
             return
         chosen = choose_photos(opened, data, photos, split, images, ids)
         temperatures = calibrate(ensemble, load(data.val, progress))
-        background = background_images(data.train) if rules.method == "gradient_shap" else None
+        background = background_images(data.train, [rules.method])
         say(rules.describe())
         annotations = find_marks(
             ensemble,
@@ -131,7 +131,7 @@ def _measure(
     from jaxens.cli.progress import bar
     from jaxens.evaluation.maps import background_images
 
-    background = background_images(data.train) if "gradient_shap" in methods else None
+    background = background_images(data.train, methods)
     with bar() as progress:
         hits = measure_hits(
             ensemble, held_out, methods, settings=settings, background=background, progress=progress

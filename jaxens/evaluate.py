@@ -96,7 +96,7 @@ def evaluate(
         tasks=tasks,
         explained=images.explained,
         settings=settings,
-        background=background_images(data.train),
+        background=background_images(data.train, methods),
         orders=orders,
     )
     folder = out or run / "-".join(filter(None, ("evaluation", images.name)))

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from jax import Array
@@ -54,6 +54,11 @@ class Method:
         reduce: A name of `REDUCTIONS`, the usual reduction of channels; None if maps have no
             channels.
         per_image: Settings with an image axis.
+        options: The settings that commands offer, each with the name of its option there.
+        note: How maps are made, for people. In braces: settings, `superpixels`, and the number of
+            `background` images.
+        gradients: Whether it takes gradients; other methods call the model for many versions of an
+            image.
     """
 
     name: str
@@ -64,6 +69,9 @@ class Method:
     regions: bool
     reduce: str | None
     per_image: tuple[str, ...] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+    gradients: bool = True
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -81,10 +89,25 @@ class Method:
         }
 
     @property
+    def needs_background(self) -> bool:
+        """Whether it starts from other images, which have to be given."""
+        return self.settings.get("baselines") is inspect.Parameter.empty
+
+    @property
+    def needs_segments(self) -> bool:
+        """Whether it hides segments of the images."""
+        return "segments" in self.settings
+
+    @property
     def _arguments(self) -> Mapping[str, inspect.Parameter]:
         return inspect.signature(self.function).parameters
 
 
+_NOISE = {"samples": "noise_samples", "stdev": "noise"}
+_NOISY = (
+    "{samples} saliency maps of the image with noise of standard deviation {stdev:g} (of "
+    "normalized images)."
+)
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
@@ -115,6 +138,8 @@ METHODS: dict[str, Method] = {
             regions=False,
             reduce="sum",
             per_image=("baselines",),
+            options={"steps": "steps"},
+            note="{steps} Gauss-Legendre steps from the mean color.",
         ),
         Method(
             name="gradient_shap",
@@ -125,6 +150,8 @@ METHODS: dict[str, Method] = {
             regions=False,
             reduce="sum",
             per_image=("key",),
+            options={"samples": "shap_samples"},
+            note="{samples} samples, from {background} training images, the same for all members.",
         ),
         Method(
             name="grad_cam",
@@ -134,6 +161,7 @@ METHODS: dict[str, Method] = {
             signed=True,
             regions=True,
             reduce=None,
+            note="resized bilinearly.",
         ),
         Method(
             name="guided_backprop",
@@ -152,6 +180,7 @@ METHODS: dict[str, Method] = {
             signed=False,
             regions=False,
             reduce="max_abs",
+            note="Grad-CAM's positive part, resized to the nearest cell.",
         ),
         Method(
             name="lime",
@@ -162,6 +191,10 @@ METHODS: dict[str, Method] = {
             regions=True,
             reduce=None,
             per_image=("key", "segments"),
+            options={"samples": "lime_samples", "variant": "lime_variant"},
+            note="{samples} samples of {superpixels} superpixels, the same for all members; as "
+            "{variant.source}; explains the {variant.explains}.",
+            gradients=False,
         ),
         Method(
             name="smooth_grad",
@@ -172,6 +205,8 @@ METHODS: dict[str, Method] = {
             regions=False,
             reduce="max_abs",
             per_image=("key",),
+            options=_NOISE,
+            note=f"the mean of {_NOISY}",
         ),
         Method(
             name="var_grad",
@@ -182,6 +217,8 @@ METHODS: dict[str, Method] = {
             regions=False,
             reduce="max_abs",
             per_image=("key",),
+            options=_NOISE,
+            note=f"the variance of {_NOISY}",
         ),
     )
 }

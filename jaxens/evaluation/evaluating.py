@@ -26,6 +26,7 @@ from jaxens.evaluation.settings import (
     MethodSettings,
     check_methods,
     group_methods,
+    needs_background,
 )
 from jaxens.metrics import Protocol
 
@@ -198,8 +199,7 @@ def plan_evaluation(
     """
     protocol = protocol or Protocol()
     if methods is None:
-        without = {"gradient_shap"} if background is None else set()
-        methods = [method for method in PAPER_METHODS if method not in without]
+        methods = [m for m in PAPER_METHODS if background is not None or not needs_background([m])]
     check_methods(methods, background)
     if protocol.correlation_size > split.images.shape[1]:
         raise UserError(
