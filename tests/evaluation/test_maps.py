@@ -168,7 +168,7 @@ def test_a_method_that_joins_the_table_gets_what_its_row_says(ensemble, monkeypa
     monkeypatch.setitem(attr.METHODS, "contrast", row)
     with pytest.raises(UserError, match="contrast needs background images"):
         check_methods(["contrast"], None)
-    ours, normal = explainer(ensemble), np.asarray(normalized(IMAGES))
+    ours, normal = explainer(ensemble), np.asarray(normalized(IMAGES / np.float32(255)))
     expected = (2 * normal - normal[:2].mean(axis=0)).sum(axis=-1)
     np.testing.assert_allclose(maps(ours, "contrast", 0), np.stack([expected] * 2), atol=1e-4)
     lines = ours.settings.describe(["saliency", "contrast"], 2)
