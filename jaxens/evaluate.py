@@ -61,8 +61,8 @@ def evaluate(
         orders: random orders in which members join, for the scores by the ensemble's size
         out: folder for the tables (default: RUN/evaluation)
     """
-    for name, value in (("orders", orders), ("correlation-size", correlation_size)):
-        check_number(f"--{name}", value, least=1)
+    for name, value in (("orders", orders), ("correlation_size", correlation_size)):
+        check_number(name, value, least=1)
 
     from jaxens.cli import tables
     from jaxens.cli.compilation import use_cache

@@ -118,7 +118,7 @@ def lock(folder: Path) -> IO[bytes]:
 def in_use(folder: Path) -> UserError:
     """Returns the error for a folder into which another process writes."""
     return UserError(
-        f"another process writes into {folder}: wait until it ends, or name another --out"
+        f"another process writes into {folder}: wait until it ends, or name another `out`"
     )
 
 

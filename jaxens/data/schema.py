@@ -96,7 +96,7 @@ class Info:
         for name in names:
             if name not in known:
                 raise UserError(
-                    f"{self.name} has no task {name!r}: choose --tasks from {', '.join(known)}"
+                    f"{self.name} has no task {name!r}: choose `tasks` from {', '.join(known)}"
                 )
         return tuple(self.task(name) for name in names or known)
 

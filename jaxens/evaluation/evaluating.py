@@ -203,7 +203,7 @@ def plan_evaluation(
     check_methods(methods, background)
     if protocol.correlation_size > split.images.shape[1]:
         raise UserError(
-            f"--correlation-size {protocol.correlation_size} is more than the images' "
+            f"`correlation_size` {protocol.correlation_size} is more than the images' "
             f"{split.images.shape[1]} px: choose a smaller one"
         )
     chosen = _questions(ensemble, split, tasks, explained)
@@ -227,14 +227,14 @@ def _questions(
     known = [task.name for task in ensemble.tasks]
     for name in names or ():
         if name not in known:
-            raise UserError(f"there is no task {name!r}: choose --tasks from {', '.join(known)}")
+            raise UserError(f"there is no task {name!r}: choose `tasks` from {', '.join(known)}")
     tasks = tuple(task for task in ensemble.tasks if task.name in (names or known))
     logits = all_logits(ensemble, split)
     _check_finite({task.name: np.asarray(logits[task.name]) for task in tasks})
     if explained == "label" and all((split.labels[t.name] == MISSING).all() for t in tasks):
         raise UserError(
             f"no held-out image has a label for {', '.join(t.name for t in tasks)}: explain the "
-            "prediction, or choose other --tasks"
+            "prediction, or choose other `tasks`"
         )
     predicted = {
         task.name: np.asarray(mean_probabilities(task, logits[task.name])) for task in tasks
@@ -243,7 +243,7 @@ def _questions(
     if not any(map(len, candidates)):
         raise UserError(
             "no held-out image has a mask or key point for "
-            f"{', '.join(task.name for task in tasks)}: choose other --tasks"
+            f"{', '.join(task.name for task in tasks)}: choose other `tasks`"
         )
     for question in candidates:
         if not len(question):
@@ -264,7 +264,7 @@ def _check_finite(logits: dict[str, np.ndarray]) -> None:
         raise UserError(
             f"member {member} (0 to {len(lost) - 1}) gives NaN for {lost[member]} of "
             f"{finite.shape[1]} images, so that the mean maps would have no score: train again "
-            "with a lower --learning-rate"
+            "with a lower `learning_rate`"
         )
 
 

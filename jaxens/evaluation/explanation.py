@@ -259,11 +259,11 @@ def _check_folder(folder: Path, provenance: Mapping[str, Any]) -> None:
     except FileNotFoundError:
         return
     except (ValueError, KeyError):
-        raise UserError(f"{path} can't be read: name another --out, or remove {folder}") from None
+        raise UserError(f"{path} can't be read: name another `out`, or remove {folder}") from None
     if before != provenance["explained"]:
         raise UserError(
             f"{folder} explains other images, or with other settings (see {path.name}): name "
-            "another --out, or remove it"
+            "another `out`, or remove it"
         )
 
 

@@ -194,17 +194,17 @@ def choose_targets(
             gives NaN for an image.
     """
     chosen = find_task(ensemble.tasks, task)
-    this = None if target is None else find_class(chosen, str(target), "--target")
-    other = None if against is None else find_class(chosen, str(against), "--against")
+    this = None if target is None else find_class(chosen, str(target), "target")
+    other = None if against is None else find_class(chosen, str(against), "against")
     predictions = predict(ensemble, chosen, photos.images)
     _check_finite(predictions, photos)
     targets = predictions.classes if this is None else np.full(len(photos), this)
     same = np.flatnonzero(targets == other)
     if same.size:
-        what = "--target" if this is not None else f"the prediction for {photos.names[same[0]]}"
+        what = "`target`" if this is not None else f"the prediction for {photos.names[same[0]]}"
         raise UserError(
-            f"--against {chosen.classes[targets[same[0]]]} is {what}: name another class, or "
-            "another --target"
+            f"`against` {chosen.classes[targets[same[0]]]} is {what}: name another class, or "
+            "another `target`"
         )
     return Subject(photos, predictions, targets, other)
 
@@ -220,7 +220,7 @@ def _check_finite(predictions: Predictions, photos: Photos) -> None:
     if lost.size:
         raise UserError(
             f"every member gives NaN for {_names(lost, photos)}: training diverged; choose another "
-            "run, or train again with a lower --learning-rate"
+            "run, or train again with a lower `learning_rate`"
         )
     for member in np.flatnonzero(~finite.all(axis=1)):
         log.warning(
@@ -247,16 +247,16 @@ def find_task(tasks: tuple[Task, ...], name: str | None) -> Task:
         if task.name == name:
             return task
     known = ", ".join(task.name for task in tasks)
-    raise UserError(f"there is no task {name!r}: choose --task from {known}")
+    raise UserError(f"there is no task {name!r}: choose `task` from {known}")
 
 
-def find_class(task: Task, name: str, flag: str) -> int:
+def find_class(task: Task, name: str, argument: str) -> int:
     """Returns a class by its name or number.
 
     Args:
         task: The task.
         name: Name or number of the class.
-        flag: Named in the message of the error.
+        argument: Named in the message of the error.
 
     Raises:
         UserError: If there is no such class.
@@ -268,6 +268,6 @@ def find_class(task: Task, name: str, flag: str) -> int:
     near = difflib.get_close_matches(name, task.classes, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     raise UserError(
-        f"{flag} {name}: {task.name} has no such class: {hint}choose from "
+        f"`{argument}` {name}: {task.name} has no such class: {hint}choose from "
         f"{', '.join(task.classes)}, or a number from 0 to {len(task.classes) - 1}"
     )

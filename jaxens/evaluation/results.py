@@ -219,6 +219,6 @@ def check_folder(folder: Path, settings: Mapping[str, Any]) -> None:
     if path.exists() and path.read_text() != settings_text(settings):
         raise UserError(
             f"{folder} holds an evaluation with other settings (see {path.name}): "
-            "name another --out, or remove it"
+            "name another `out`, or remove it"
         )
     folder.mkdir(parents=True, exist_ok=True)

@@ -74,11 +74,11 @@ class MethodSettings:
     """members times images in one call of the model; changes no map (default: what fits)"""
 
     def __post_init__(self) -> None:
-        for flag in ("steps", "shap_samples", "noise_samples", "lime_samples", "images_at_once"):
-            if getattr(self, flag) is not None:
-                check_number(f"--{flag.replace('_', '-')}", getattr(self, flag), least=1)
-        check_number("--noise", self.noise, above=0)
-        check_number("--seed", self.seed, least=0, below=2**32)
+        for name in ("steps", "shap_samples", "noise_samples", "lime_samples", "images_at_once"):
+            if getattr(self, name) is not None:
+                check_number(name, getattr(self, name), least=1)
+        check_number("noise", self.noise, above=0)
+        check_number("seed", self.seed, least=0, below=2**32)
 
     def of(self, method: str) -> dict[str, Any]:
         """Returns the settings of a method, except those that depend on the images."""
@@ -127,9 +127,7 @@ class Display:
     """of magnitudes, from which on colors are full"""
 
     def __post_init__(self) -> None:
-        check_number("--percentile", self.percentile, above=0)
-        if self.percentile > 100:
-            raise UserError(f"--percentile must be at most 100, not {self.percentile}")
+        check_number("percentile", self.percentile, above=0, most=100)
 
 
 def group_methods(methods: Sequence[str]) -> list[list[str]]:

@@ -82,19 +82,19 @@ def _check_parts(
     for name, others in renamed.items():
         if name not in expected:
             raise UserError(
-                f"--parts {name}=...: no task of the run has the part {name!r}: "
+                f"`parts` {name}=...: no task of the run has the part {name!r}: "
                 f"{remedy(name, expected)}"
             )
         for other in others:
             if other not in known:
                 raise UserError(
-                    f"--parts {name}={other}: {info.name} has no part {other!r}: "
+                    f"`parts` {name}={other}: {info.name} has no part {other!r}: "
                     f"{remedy(other, known)}"
                 )
     if not any(names for task in after for names in task.parts):
         raise UserError(
             f"{info.name} has no masks or key points of the run's parts "
-            f"({', '.join(expected) or 'none'}): add --parts PART=OTHER, where OTHER is one of "
+            f"({', '.join(expected) or 'none'}): add `parts` PART=OTHER, where OTHER is one of "
             f"{', '.join(known) or 'none'}"
         )
 

@@ -83,8 +83,8 @@ class Session:
         """
         if source not in self.data_dirs:
             raise UserError(
-                f"{wanted_by} needs the folder of {source}: add --data-dir {source}=FOLDER, name "
-                "other experiments, or add --stand-in, which needs no data"
+                f"{wanted_by} needs the folder of {source}: add `data_dir` {source}=FOLDER, name "
+                "other experiments, or add `stand_in`, which needs no data"
             )
         return self.data_dirs[source]
 

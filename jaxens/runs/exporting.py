@@ -33,7 +33,7 @@ def export(run: Path, out: Path, member: int | None = None) -> Ensemble:
         UserError: If there is no such run or member, or the folder is not empty.
     """
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise UserError(f"--out {out} exists: name a folder that is empty or does not exist")
+        raise UserError(f"`out` {out} exists: name a folder that is empty or does not exist")
     opened = Run.open(run)
     try:
         ensemble = best_ensemble(opened)
@@ -63,6 +63,6 @@ def one_member(ensemble: Ensemble, member: int) -> Ensemble:
         UserError: If there is no such member.
     """
     if not 0 <= member < ensemble.members:
-        raise UserError(f"--member {member}: the run has members 0 to {ensemble.members - 1}")
+        raise UserError(f"`member` {member}: the run has members 0 to {ensemble.members - 1}")
     variables = jax.tree.map(lambda leaf: leaf[member : member + 1], ensemble.variables)
     return replace(ensemble, variables=variables, baseline=None)

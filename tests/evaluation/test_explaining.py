@@ -196,12 +196,12 @@ def test_results_of_something_else_are_never_overwritten(ensemble, tmp_path):
     [
         ({"methods": ["gradcam"]}, "unknown method 'gradcam'"),
         ({"methods": ["gradient_shap"]}, "gradient_shap needs background images"),
-        ({"task": "bill"}, "there is no task 'bill': choose --task from wing"),
-        ({"target": "bared"}, "--target bared: wing has no such class: did you mean barred"),
+        ({"task": "bill"}, "there is no task 'bill': choose `task` from wing"),
+        ({"target": "bared"}, "`target` bared: wing has no such class: did you mean barred"),
         ({"target": 3}, "or a number from 0 to 2"),
-        ({"against": "tail"}, "--against tail: wing has no such class: choose from plain"),
-        ({"target": 1, "against": "barred"}, "--against barred is --target"),
-        ({"against": "spotted"}, "--against spotted is the prediction for 1"),
+        ({"against": "tail"}, "`against` tail: wing has no such class: choose from plain"),
+        ({"target": 1, "against": "barred"}, "`against` barred is `target`"),
+        ({"against": "spotted"}, "`against` spotted is the prediction for 1"),
     ],
 )
 def test_a_mistake_is_named(ensemble, changes, message):

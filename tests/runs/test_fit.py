@@ -148,7 +148,7 @@ def test_a_stop_after_an_epoch_says_what_is_kept_and_the_rest_is_trained_later(
     folder = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt) as caught:
         train(config, folder, watch=Stop(2))
-    assert caught.value.__notes__ == [f"{folder} is kept up to epoch 1: --resume continues it"]
+    assert caught.value.__notes__ == [f"{folder} is kept up to epoch 1: `resume` continues it"]
     resumed = train(config, folder, resume=True)
     assert [row["loss"] for row in resumed.history[:-1]] == [
         row["loss"] for row in trained.history[:-1]
