@@ -13,7 +13,8 @@ from jaxens.annotation.rules import DIAGONAL, NEAR
 from jaxens.annotation.tips import TIPS
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.source import Split
-from jaxens.ensemble.ensemble import Ensemble, mean_probabilities
+from jaxens.ensemble.ensemble import Ensemble
+from jaxens.ensemble.predictions import mean_probabilities
 from jaxens.ensemble.quality import all_logits
 from jaxens.evaluation.maps import Explainer
 from jaxens.evaluation.questions import Question, questions

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray, UInt32
@@ -279,18 +278,6 @@ class Ensemble:
         if name not in names:
             raise ValueError(f"task {name!r}: name one of {', '.join(names)}")
         return self.tasks[names.index(name)]
-
-
-def mean_probabilities(
-    task: Task, logits: Float[Array, "member image class"]
-) -> Float[Array, "image class"]:
-    """Returns the ensemble's prediction: the mean of the members' probabilities.
-
-    Args:
-        task: The task.
-        logits: Every member's logits for the task.
-    """
-    return jnp.mean(programs.probabilities(task, logits), axis=0)
 
 
 @partial(jax.jit, static_argnums=0)

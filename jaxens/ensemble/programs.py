@@ -13,6 +13,7 @@ from jaxtyping import Float
 from jaxens import attribution
 from jaxens.data.schema import Task
 from jaxens.ensemble.inputs import Static
+from jaxens.ensemble.predictions import probabilities
 from jaxens.models import Classifier
 from jaxens.models.trunk import with_trunk
 from jaxens.ops import over_members
@@ -206,16 +207,6 @@ def _apply(variables: Any, values: Array, *, model: Classifier, name: str) -> Ar
 
 def _joined_logits(model: Classifier, logits: dict[str, Array]) -> Float[Array, "image class"]:
     return jnp.concatenate([logits[name] for name, _ in model.tasks], axis=-1)
-
-
-def probabilities(task: Task, logits: Float[Array, "*_ class"]) -> Float[Array, "*_ class"]:
-    """Returns the softmax of a multiclass task's logits, or the sigmoid of a multilabel task's.
-
-    Args:
-        task: The task.
-        logits: Its logits.
-    """
-    return jax.nn.softmax(logits) if task.kind == "multiclass" else jax.nn.sigmoid(logits)
 
 
 def _probabilities(

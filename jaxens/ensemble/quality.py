@@ -11,7 +11,8 @@ from jaxens import metrics
 from jaxens.chunks import in_chunks
 from jaxens.data.schema import Task
 from jaxens.data.source import Split
-from jaxens.ensemble.ensemble import Ensemble, mean_probabilities
+from jaxens.ensemble.ensemble import Ensemble
+from jaxens.ensemble.predictions import mean_probabilities
 from jaxens.models.memory import images_at_once
 
 

@@ -13,7 +13,8 @@ from jaxens.attribution import METHODS
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.schema import MISSING
 from jaxens.data.source import Split
-from jaxens.ensemble.ensemble import Ensemble, mean_probabilities
+from jaxens.ensemble.ensemble import Ensemble
+from jaxens.ensemble.predictions import mean_probabilities
 from jaxens.ensemble.quality import all_logits
 from jaxens.errors import UserError
 from jaxens.evaluation.describing import describe

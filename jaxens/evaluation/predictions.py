@@ -12,50 +12,11 @@ from jaxens.attribution import Contrast
 from jaxens.data.photos import Photos
 from jaxens.data.schema import MISSING, Task
 from jaxens.ensemble.ensemble import Classes, Ensemble
-from jaxens.ensemble.programs import probabilities
+from jaxens.ensemble.predictions import Predictions, probabilities
 from jaxens.errors import UserError
 from jaxens.tables import Table
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """Each member's probabilities of a task's classes.
-
-    Attributes:
-        task: The task.
-        members: Probabilities; NaN where a member gives NaN.
-    """
-
-    task: Task
-    members: Float[np.ndarray, "member image class"]
-
-    @property
-    def finite(self) -> Bool[np.ndarray, "member image"]:
-        """Which members give finite numbers. The others are excluded from the mean."""
-        return np.isfinite(self.members).all(axis=-1)
-
-    @property
-    def mean(self) -> Float[np.ndarray, "image class"]:
-        """The ensemble's probabilities."""
-        return self.members.mean(axis=0, where=self.finite[..., None])
-
-    @property
-    def classes(self) -> Int[np.ndarray, "image"]:
-        """The class (of a multilabel task, the label) of the highest mean probability."""
-        return self.mean.argmax(axis=-1)
-
-    @property
-    def agreeing(self) -> Int[np.ndarray, "image"]:
-        """How many members predict the class in `classes`.
-
-        Of a multilabel task: how many give it a probability above one half.
-        """
-        if self.task.kind == "multilabel":
-            p = np.take_along_axis(self.members, self.classes[None, :, None], axis=-1)[..., 0]
-            return (p > 0.5).sum(axis=0)
-        return (self.finite & (self.members.argmax(axis=-1) == self.classes)).sum(axis=0)
 
 
 def predict(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from jaxens.data.registry import SOURCES
-from jaxens.ensemble.programs import probabilities
+from jaxens.ensemble.predictions import probabilities
 from jaxens.ensemble.quality import all_logits
 from jaxens.errors import UserError
 from jaxens.evaluation import PAPER_METHODS, MethodSettings, background_images

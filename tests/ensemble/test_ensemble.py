@@ -289,6 +289,10 @@ def test_the_ensemble_averages_probabilities():
     multilabel = logits[..., :2]
     sigmoid = 1 / (1 + np.exp(-multilabel))
     np.testing.assert_allclose(mean_probabilities(MARKS, multilabel), sigmoid.mean(0), rtol=1e-5)
+    logits[1, 2] = np.nan  # of one member and image
+    expected = softmax.mean(0)
+    expected[2] = np.delete(softmax, 1, axis=0)[:, 2].mean(0)
+    np.testing.assert_allclose(mean_probabilities(SPECIES, logits), expected, rtol=1e-5)
 
 
 def test_quality_leaves_missing_labels_out_and_reports_chance():
