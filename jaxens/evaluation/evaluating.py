@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from jaxens import metrics
 from jaxens.attribution import METHODS
 from jaxens.data.progress import Progress, no_progress
-from jaxens.data.schema import MISSING
+from jaxens.data.schema import MISSING, find_task
 from jaxens.data.source import Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.ensemble.predictions import mean_probabilities
@@ -225,11 +225,9 @@ def plan_evaluation(
 def _questions(
     ensemble: Ensemble, split: Split, names: Sequence[str] | None, explained: Explained
 ) -> list[Question]:
-    known = [task.name for task in ensemble.tasks]
     for name in names or ():
-        if name not in known:
-            raise UserError(f"there is no task {name!r}: choose `tasks` from {', '.join(known)}")
-    tasks = tuple(task for task in ensemble.tasks if task.name in (names or known))
+        find_task(ensemble.tasks, name)
+    tasks = tuple(task for task in ensemble.tasks if not names or task.name in names)
     logits = all_logits(ensemble, split)
     _check_finite({task.name: np.asarray(logits[task.name]) for task in tasks})
     if explained == "label" and all((split.labels[t.name] == MISSING).all() for t in tasks):

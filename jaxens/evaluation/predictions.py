@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from jaxens.attribution import Contrast
 from jaxens.data.photos import Photos
-from jaxens.data.schema import MISSING, Task
+from jaxens.data.schema import MISSING, Task, find_task
 from jaxens.ensemble.ensemble import Classes, Ensemble
 from jaxens.ensemble.predictions import Predictions, probabilities
 from jaxens.errors import UserError
@@ -154,7 +154,7 @@ def choose_targets(
         UserError: If the task or a class is unknown, a target equals `against`, or every member
             gives NaN for an image.
     """
-    chosen = find_task(ensemble.tasks, task)
+    chosen = ensemble.tasks[0] if task is None else find_task(ensemble.tasks, task)
     this = None if target is None else find_class(chosen, str(target), "target")
     other = None if against is None else find_class(chosen, str(against), "against")
     predictions = predict(ensemble, chosen, photos.images)
@@ -194,21 +194,6 @@ def _names(rows: Int[np.ndarray, "row"], photos: Photos) -> str:
     if len(rows) == len(photos):
         return "every image"
     return ", ".join(photos.names[row] for row in rows)
-
-
-def find_task(tasks: tuple[Task, ...], name: str | None) -> Task:
-    """Returns the task of this name. If no name is given, returns the first task.
-
-    Raises:
-        UserError: If there is no such task.
-    """
-    if name is None:
-        return tasks[0]
-    for task in tasks:
-        if task.name == name:
-            return task
-    known = ", ".join(task.name for task in tasks)
-    raise UserError(f"there is no task {name!r}: choose `task` from {known}")
 
 
 def find_class(task: Task, name: str, argument: str) -> int:

@@ -55,7 +55,7 @@ def test_a_data_set_in_a_folder_is_opened_and_its_warnings_are_logged(
         )
     assert "no image_attribute_labels.txt" in caplog.text
     assert data.info.choose_tasks(("family",)) == (data.info.task("family"),)
-    with pytest.raises(UserError, match="cub has no task 'age': choose `tasks` from species"):
+    with pytest.raises(UserError, match="there is no task 'age': choose from species"):
         data.info.choose_tasks(("age",))
 
 

@@ -10,6 +10,7 @@ from jaxens.attribution import METHODS
 from jaxens.data.schema import Task
 from jaxens.ensemble import Ensemble, mean_probabilities, programs
 from jaxens.ensemble.quality import task_quality
+from jaxens.errors import UserError
 from jaxens.models import build, normalized
 from jaxens.ops import conv_general_dilated
 
@@ -278,7 +279,7 @@ def test_a_class_that_the_task_lacks_is_refused(ensemble, images, target):
 
 @pytest.mark.parametrize("task", [None, "family"])
 def test_an_unknown_task_is_refused_by_name(ensemble, images, task):
-    with pytest.raises(ValueError, match="name one of species, marks"):
+    with pytest.raises(UserError, match="choose from species, marks"):
         ensemble.logits(images, task)
 
 

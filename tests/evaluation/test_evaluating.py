@@ -262,7 +262,7 @@ def test_images_without_a_label_change_no_other_score(ensemble, split, evaluatio
     [
         ({"methods": ["gradcam"]}, "unknown method 'gradcam': choose from"),
         ({"methods": ["gradient_shap"]}, "gradient_shap needs background images"),
-        ({"tasks": ["bill"]}, "there is no task 'bill': choose `tasks` from wing"),
+        ({"tasks": ["bill"]}, "there is no task 'bill': choose from wing"),
         (
             {"protocol": Protocol(correlation_size=9)},
             "`correlation_size` 9 is more than the images' 8 px",

@@ -196,7 +196,7 @@ def test_results_of_something_else_are_never_overwritten(ensemble, tmp_path):
     [
         ({"methods": ["gradcam"]}, "unknown method 'gradcam'"),
         ({"methods": ["gradient_shap"]}, "gradient_shap needs background images"),
-        ({"task": "bill"}, "there is no task 'bill': choose `task` from wing"),
+        ({"task": "bill"}, "there is no task 'bill': choose from wing"),
         ({"target": "bared"}, "`target` bared: wing has no such class: did you mean barred"),
         ({"target": 3}, "or a number from 0 to 2"),
         ({"against": "tail"}, "`against` tail: wing has no such class: choose from plain"),
