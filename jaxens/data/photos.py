@@ -85,6 +85,27 @@ def from_split(source: Source, rows: Int[np.ndarray, "image"]) -> Photos:
     return Photos(loaded.ids, loaded.images, rows, _hashes(contents), loaded)
 
 
+def from_arrays(
+    images: UInt8[np.ndarray, "image size size 3"] | Split, names: Sequence[str] | None = None
+) -> Photos:
+    """Returns images in memory as photos; those of a `Split` keep their labels and marks.
+
+    Args:
+        images: RGB.
+        names: One for each image (default: the ids of the split, or numbers).
+    """
+    truth = images if isinstance(images, Split) else None
+    pixels = images if truth is None else truth.images
+    numbers = np.arange(len(pixels))
+    return Photos(
+        list(names or (map(str, numbers) if truth is None else truth.ids)),
+        pixels,
+        numbers if truth is None else truth.places,
+        _hashes(image.tobytes() for image in pixels),
+        truth,
+    )
+
+
 def rows_of(source: Source, ids: Sequence[str]) -> Int[np.ndarray, "image"]:
     """Returns the rows of images in a split, by their ids.
 

@@ -1,6 +1,6 @@
 """Scores the predictions of members and ensemble: accuracy or AUC for each task."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from jaxens.data.source import Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.ensemble.predictions import mean_probabilities
 from jaxens.models.memory import images_at_once
+from jaxens.tables import Table
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,13 @@ class Quality:
     def as_dict(self) -> dict:
         """Returns the attributes and the mean by name."""
         return asdict(self) | {"mean": self.mean}
+
+
+def quality_table(scores: Sequence[Quality]) -> Table:
+    """Returns one row per task, with scores from 0 to 1."""
+    columns = ("task", "measure", "mean", "worst", "best", "ensemble", "baseline", "chance")
+    rows = [q.as_dict() | {"worst": min(q.members), "best": max(q.members)} for q in scores]
+    return Table(columns, [tuple(row[name] for name in columns) for row in rows])
 
 
 def quality(ensemble: Ensemble, split: Split) -> list[Quality]:

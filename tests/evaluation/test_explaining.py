@@ -246,6 +246,19 @@ def test_the_label_tells_a_right_prediction_from_a_wrong_one(ensemble):
     assert [p["label"] for p in predictions] == ["barred", "plain", None, "plain"]
 
 
+def test_a_split_and_photos_come_with_their_labels_and_arrays_without(ensemble):
+    photos = known_photos(np.array([1, 0, -1, 0]))
+    tables = [
+        explain(ensemble, images, methods=["saliency"]).table.to_dicts()
+        for images in (photos, photos.truth, IMAGES)
+    ]
+    assert [row["image"] for row in tables[0]] == list("abcd")
+    assert [row["image"] for row in tables[1]] == [f"bird {i}" for i in range(4)]
+    for rows in tables[:2]:
+        assert [row["right"] for row in rows] == [True, False, None, True]
+    assert [row["label"] for row in tables[2]] == [None] * 4
+
+
 def test_a_label_of_a_multilabel_task_is_right_if_the_image_has_it(ensemble):
     marks = replace(WING, name="marks", kind="multilabel")
     known = KnownEnsemble((marks,), ensemble.maps, {"marks": LOGITS})
