@@ -17,7 +17,8 @@ from jaxens.cli import parser
 from jaxens.evaluation.settings import MethodName, MethodSettings
 
 if TYPE_CHECKING:
-    from jaxens.data.source import DataSet, Split
+    from jaxens.data.source import DataSet
+    from jaxens.data.split import Split
     from jaxens.ensemble import Ensemble
 
 

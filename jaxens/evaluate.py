@@ -27,7 +27,8 @@ from jaxens.evaluation.settings import (
 
 if TYPE_CHECKING:
     from jaxens.data.progress import Progress
-    from jaxens.data.source import DataSet, Split
+    from jaxens.data.source import DataSet
+    from jaxens.data.split import Split
     from jaxens.runs.run import Run
 
 WIDTH = 200  # of a table; a narrower terminal breaks its lines

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from scipy.optimize import minimize_scalar
 
 from jaxens.data.schema import MISSING, Task
-from jaxens.data.source import Split
+from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.ensemble.predictions import mean_probabilities
 from jaxens.ensemble.quality import all_logits

@@ -27,7 +27,8 @@ from jaxens.attribution.integrated import convergence_delta, integrated_gradient
 from jaxens.attribution.keys import Keys, keys_of_images
 from jaxens.attribution.lime import lime, lime_draws, lime_from_draws, lime_weights
 from jaxens.attribution.lime_variants import VARIANTS, Variant
-from jaxens.attribution.methods import METHODS, Method, Network, attribute, explain, method_named
+from jaxens.attribution.maps import attribute, explain
+from jaxens.attribution.methods import METHODS, Method, Network, method_named
 from jaxens.attribution.quadrature import QUADRATURES
 from jaxens.attribution.reduce import REDUCTIONS, max_abs, sum_abs, sum_channels
 from jaxens.attribution.resize import resize

@@ -112,7 +112,8 @@ def _page(sources: "Sequence[Source]", images: int, out: Path, title: str) -> No
     """Draws some images of each split."""
     from jaxens import viz
     from jaxens.cli.console import say
-    from jaxens.data.source import concatenate, evenly_spaced, load
+    from jaxens.data.source import evenly_spaced, load
+    from jaxens.data.split import concatenate
     from jaxens.evaluation.browsing import split_figure
     from jaxens.names import shorten
 

@@ -14,7 +14,8 @@ from PIL import Image
 from jaxens.data.geometry import square
 from jaxens.data.reading import PhotoError, printable, read_photo
 from jaxens.data.schema import Example
-from jaxens.data.source import Source, Split, load
+from jaxens.data.source import Source, load
+from jaxens.data.split import Split
 from jaxens.errors import UserError
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from jaxens import metrics
 from jaxens.attribution import METHODS
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.schema import MISSING, find_task
-from jaxens.data.source import Split
+from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.ensemble.predictions import mean_probabilities
 from jaxens.ensemble.quality import all_logits

@@ -11,7 +11,7 @@ from jaxens.attribution import METHODS
 from jaxens.chunks import in_chunks_to_host
 from jaxens.data.photos import Photos, from_arrays
 from jaxens.data.progress import Progress, no_progress
-from jaxens.data.source import Split
+from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.evaluation.explanation import Explanation
 from jaxens.evaluation.maps import Explainer, check_model

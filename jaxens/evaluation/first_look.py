@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from jaxens import viz
 from jaxens.attribution import METHODS
 from jaxens.data.schema import Task
-from jaxens.data.source import Split
+from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.errors import UserError
 from jaxens.names import shorten

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxens.data.schema import MISSING, Task
-from jaxens.data.source import Split
+from jaxens.data.split import Split
 from jaxens.metrics import METRICS
 
 Explained = Literal["label", "prediction"]

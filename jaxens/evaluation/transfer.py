@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Int, Int8, Int32
 
 from jaxens.data.schema import MISSING, Info, Task, is_ignored
-from jaxens.data.source import DataSet, Split
+from jaxens.data.source import DataSet
+from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.errors import UserError, remedy
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from jaxens.data.opening import open_data
-from jaxens.data.source import Source, Split, load, load_sample
+from jaxens.data.source import Source, load, load_sample
+from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.evaluation.images import Images
 from jaxens.evaluation.transfer import describe_images, named, on_other

@@ -13,11 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxens.data.opening import open_data
-from jaxens.data.source import DataSet, Split, load
+from jaxens.data.source import DataSet, load
+from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.ensemble.quality import Quality, quality, quality_table
+from jaxens.runs.folders import check_absent, check_present
 from jaxens.runs.loading import abstract_state, as_ensemble, best_ensemble, check_model
-from jaxens.runs.run import Run, check_absent, check_present
+from jaxens.runs.run import Run
 from jaxens.runs.unsaved import UnsavedRun
 from jaxens.runs.watch import Watch
 from jaxens.runs.weights import Weights, read_weights

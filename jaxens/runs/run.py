@@ -18,6 +18,7 @@ from jaxens.errors import UserError
 from jaxens.files import in_use, lock, partial_path, read_text, write_text
 from jaxens.runs import config as configs
 from jaxens.runs.checkpoints import Checkpoints
+from jaxens.runs.folders import check_absent, check_path, check_present
 from jaxens.runs.log import read_lines, to_line
 from jaxens.runs.provenance import (
     InitialWeights,
@@ -215,54 +216,6 @@ class Run:
         if epochs:
             return f"{self.folder} is kept up to epoch {max(epochs)}: `resume` continues it"
         return "nothing was saved, because no checkpoint was finished"
-
-
-def check_absent(folder: Path) -> None:
-    """Checks that a new run can be created in a folder.
-
-    Raises:
-        UserError: If it can't.
-    """
-    check_path(folder)
-    for parent in folder.parents:
-        if parent.exists() and not parent.is_dir():
-            raise UserError(f"`out` {folder}: {parent} is a file: choose another folder")
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"`out` {folder} is a file: choose another folder")
-    if (folder / "config.toml").exists():
-        raise UserError(f"{folder} exists: choose another `out`, or add `resume` to continue it")
-    if folder.exists() and any(folder.iterdir()):
-        raise UserError(f"{folder} exists and is not empty: choose another `out`")
-
-
-def check_path(folder: Path) -> None:
-    """Checks that checkpoints can be written below a folder.
-
-    Orbax finds the parts of a checkpoint by a pattern that contains the path. With pattern
-    characters in the path it finds none, and no checkpoint could be read again.
-
-    Raises:
-        UserError: If the path contains `*`, `?` or `[`.
-    """
-    for path in (folder.absolute(), folder.resolve()):
-        if found := sorted(set("*?[") & set(str(path))):
-            raise UserError(
-                f"`out` {folder}: checkpoints can't be written below {path}, because its name has "
-                f"{' '.join(found)} in it: choose another folder"
-            )
-
-
-def check_present(folder: Path) -> None:
-    """Checks that a folder is a run directory.
-
-    Raises:
-        UserError: If it is not.
-    """
-    if not (folder / "config.toml").is_file():
-        raise UserError(
-            f"{folder} is not a run directory (it has no config.toml): name one that "
-            "python -m jaxens.train has written"
-        )
 
 
 def check_same(expected: Config, config: Config, folder: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxens.data.schema import MISSING, Info, Task
-from jaxens.data.source import Split
+from jaxens.data.split import Split
 from jaxens.errors import UserError
 from jaxens.evaluation import evaluate, on_other
 from jaxens.evaluation.images import Images
