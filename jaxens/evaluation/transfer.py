@@ -11,7 +11,6 @@ import numpy as np
 from jaxtyping import Int, Int8, Int32
 
 from jaxens.data.schema import MISSING, Info, Task, is_ignored
-from jaxens.data.source import DataSet
 from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.errors import UserError, remedy
@@ -46,23 +45,6 @@ def on_other(
     _check_parts(ensemble.tasks, tasks, split.info, parts or {})
     labels = {task.name: _labels(task, split) for task in tasks}
     return replace(ensemble, tasks=tasks), replace(split, labels=labels)
-
-
-def describe_images(split: Split, data: DataSet, trained_on: str) -> str:
-    """Describes in words which images of which data set are explained, and what was learned from.
-
-    Args:
-        split: The images.
-        data: The data set that they are of.
-        trained_on: The name and fingerprint of the data set of the run.
-    """
-    images = split.sample or f"the {len(split)} {data.test.split} images"
-    return f"{images}, of {named(data.info, data.fingerprint)}; trained on {trained_on}"
-
-
-def named(info: Info, fingerprint: str) -> str:
-    """Returns the name of a data set with its fingerprint."""
-    return f"{info.name} (fingerprint {fingerprint})"
 
 
 def _with_parts(task: Task, info: Info, renamed: Mapping[str, Sequence[str]]) -> Task:
