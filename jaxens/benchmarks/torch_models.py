@@ -15,6 +15,8 @@ from jaxens.models.vgg import SMALL_STAGES, STAGES
 
 
 class BasicBlock(nn.Module):
+    """The residual block of ResNet-18 and ResNet-34."""
+
     def __init__(self, inplanes: int, planes: int, stride: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(inplanes, planes, 3, stride, padding=1, bias=False)
@@ -35,6 +37,8 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
+    """The residual block of ResNet-50."""
+
     def __init__(self, inplanes: int, planes: int, stride: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(inplanes, planes, 1, bias=False)
@@ -111,6 +115,8 @@ def vgg_layers(
 
 
 class VGG16(nn.Module):
+    """torchvision's VGG-16."""
+
     def __init__(
         self, num_classes: int = 1000, hidden: int = 4096, batch_norm: bool = False
     ) -> None:

@@ -20,11 +20,13 @@ BRIGHTS = np.array([(190, 50, 44), (226, 190, 70), (238, 232, 220), (120, 60, 11
 
 
 def fill(color: Color) -> tuple[int, int, int]:
+    """Returns a color as Pillow takes it: whole numbers from 0 to 255."""
     r, g, b = (min(255, max(0, round(value))) for value in color.tolist())
     return r, g, b
 
 
 def pick(rng: np.random.Generator, colors: np.ndarray) -> Color:
+    """Returns one of the colors, randomly brightened and tinted."""
     return rng.choice(colors) * rng.uniform(0.8, 1.2) + rng.normal(0, 6, 3)
 
 
@@ -156,6 +158,7 @@ DECOYS: tuple[Decoy, ...] = (_leaf, _leaf, _spotted, _cone, _berries, _twig, _tw
 
 
 def polygon(draw: ImageDraw.ImageDraw, points: Points, color: Color) -> None:
+    """Fills a polygon, whose points are in pixels."""
     draw.polygon(points.ravel().tolist(), fill=fill(color))
 
 
