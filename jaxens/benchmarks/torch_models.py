@@ -97,7 +97,7 @@ class ResNet(nn.Module):
         return self.fc(torch.flatten(self.avgpool(self.features(x)), 1))
 
 
-def vgg_layers(
+def _vgg_layers(
     stages: Sequence[tuple[int, int]], batch_norm: bool, bias: bool = True
 ) -> list[nn.Module]:
     """Convolutions with a max pool between stages, as in `jaxens.models.vgg.VGGTrunk`."""
@@ -122,7 +122,7 @@ class VGG16(nn.Module):
     ) -> None:
         super().__init__()
         last_pool = nn.MaxPool2d(kernel_size=2, stride=2)
-        self.features = nn.Sequential(*vgg_layers(STAGES, batch_norm), last_pool)
+        self.features = nn.Sequential(*_vgg_layers(STAGES, batch_norm), last_pool)
         self.avgpool = nn.AdaptiveAvgPool2d((7, 7))
         self.classifier = nn.Sequential(
             nn.Linear(512 * 7 * 7, hidden),
@@ -145,7 +145,7 @@ class LightVGG(nn.Module):
         self, num_classes: int, stages: Sequence[tuple[int, int]], batch_norm: bool
     ) -> None:
         super().__init__()
-        self.features = nn.Sequential(*vgg_layers(stages, batch_norm, bias=not batch_norm))
+        self.features = nn.Sequential(*_vgg_layers(stages, batch_norm, bias=not batch_norm))
         self.fc = nn.Linear(stages[-1][0], num_classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

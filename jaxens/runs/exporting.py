@@ -40,7 +40,7 @@ def export(run: Path, out: Path, member: int | None = None) -> Ensemble:
     finally:
         opened.close()
     if member is not None:
-        ensemble = one_member(ensemble, member)
+        ensemble = _one_member(ensemble, member)
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = partial_path(out)
     temporary.mkdir()
@@ -56,7 +56,7 @@ def export(run: Path, out: Path, member: int | None = None) -> Ensemble:
     return ensemble
 
 
-def one_member(ensemble: Ensemble, member: int) -> Ensemble:
+def _one_member(ensemble: Ensemble, member: int) -> Ensemble:
     """Returns one member as an ensemble of its own, without the baseline.
 
     Raises:
