@@ -47,13 +47,6 @@ class Quality:
         return asdict(self) | {"mean": self.mean}
 
 
-def quality_table(scores: Sequence[Quality]) -> Table:
-    """Returns one row per task, with scores from 0 to 1."""
-    columns = ("task", "measure", "mean", "worst", "best", "ensemble", "baseline", "chance")
-    rows = [q.as_dict() | {"worst": min(q.members), "best": max(q.members)} for q in scores]
-    return Table(columns, [tuple(row[name] for name in columns) for row in rows])
-
-
 def quality(ensemble: Ensemble, split: Split) -> list[Quality]:
     """Returns the scores of every task on the images of a split.
 
@@ -67,6 +60,27 @@ def quality(ensemble: Ensemble, split: Split) -> list[Quality]:
         return scores
     of_baseline = quality(ensemble.baseline_ensemble(), split)
     return [replace(q, baseline=b.ensemble) for q, b in zip(scores, of_baseline, strict=True)]
+
+
+def quality_table(scores: Sequence[Quality]) -> Table:
+    """Returns a row for each task: the scores of members, ensemble and chance.
+
+    There is a column of the member trained on all data where there is one.
+
+    Args:
+        scores: From `quality`.
+    """
+    columns: tuple[str, ...] = (
+        "task", "measure", "average member", "worst", "best", "ensemble", "chance",
+    )  # fmt: skip
+    rows: list[tuple[object, ...]] = [
+        (q.task, q.measure, q.mean, min(q.members), max(q.members), q.ensemble, q.chance)
+        for q in scores
+    ]
+    if any(q.baseline is not None for q in scores):
+        columns += ("all data",)
+        rows = [(*row, q.baseline) for row, q in zip(rows, scores, strict=True)]
+    return Table(columns, rows)
 
 
 def all_logits(ensemble: Ensemble, split: Split) -> dict[str, Float[Array, "member image _"]]:

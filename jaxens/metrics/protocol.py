@@ -32,7 +32,8 @@ class Metric:
         function: From maps [..., height, width] and the truth, an argument named `mask` or
             `point`, to scores [...]. It is also given those of `ignored`, `signed`, `threshold`
             and `size` (the protocol's `correlation_size`) that it has arguments for.
-        text: A sentence for `Protocol.describe`, with fields of the protocol in braces.
+        text: What it is, after the title, for `Protocol.describe`; fields of the protocol are in
+            braces.
         unit: "px" for counts of pixels.
         decisive: Whether this score alone tells which of two maps is better.
         needs_outside: Whether a mask that fills the image gives no score.
@@ -72,6 +73,11 @@ class Metric:
         """How many decimals of a mean are printed."""
         return 1 if self.unit else 3
 
+    def describe(self, protocol: "Protocol") -> str:
+        """Returns the title and the text."""
+        title = self.title[:1].upper() + self.title[1:]
+        return f"{title}: {self.text.format(**vars(protocol))}"
+
 
 def _one_of(function: Callable[..., tuple[Array, Array]], which: int) -> Callable[..., Array]:
     @wraps(function)
@@ -86,71 +92,48 @@ METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
         Metric(
-            "iou",
-            "IoU",
-            True,
-            iou,
-            "IoU: the region is where the normalized map is at least {threshold:g}; intersection "
-            "and union in pixels of the map.",
+            "iou", "IoU", True, iou,
+            "the region is where the normalized map is at least {threshold:g}; intersection and "
+            "union in pixels of the map.",
         ),
         Metric(
-            "intersection",
-            "intersection",
-            True,
-            _one_of(intersection_union, 0),
-            unit="px",
-            decisive=False,
+            "intersection", "intersection", True, _one_of(intersection_union, 0),
+            unit="px", decisive=False,
         ),
-        Metric("union", "union", False, _one_of(intersection_union, 1), unit="px", decisive=False),
         Metric(
-            "correlation",
-            "correlation",
-            True,
-            correlation,
-            "Correlation: Pearson, of map and mask averaged over {correlation_size} x "
-            "{correlation_size} cells; masks that fill the image are left out.",
+            "union", "union", False, _one_of(intersection_union, 1),
+            unit="px", decisive=False,
+        ),
+        Metric(
+            "correlation", "correlation", True, correlation,
+            "Pearson, of map and mask averaged over {correlation_size} x {correlation_size} "
+            "cells; masks that fill the image are left out.",
             needs_outside=True,
         ),
         Metric(
-            "distance",
-            "distance",
-            False,
-            center_of_mass_distance,
-            "Distance: Euclidean, from the center of mass of the positive values to the key point, "
-            "in fractions of width and height; maps without a positive value are left out.",
+            "distance", "distance", False, center_of_mass_distance,
+            "Euclidean, from the center of mass of the positive values to the key point, in "
+            "fractions of width and height; maps without a positive value are left out.",
         ),
         Metric(
-            "average_precision",
-            "average precision",
-            True,
-            average_precision,
-            "Average precision: of the map as a ranking of the mask's pixels, over all thresholds.",
+            "average_precision", "average precision", True, average_precision,
+            "of the map as a ranking of the mask's pixels, over all thresholds.",
         ),
         Metric(
-            "relevance_mass",
-            "relevance mass",
-            True,
-            relevance_mass,
-            "Relevance mass: the fraction of the positive values in the mask; maps without a "
-            "positive value are left out.",
+            "relevance_mass", "relevance mass", True, relevance_mass,
+            "the fraction of the positive values in the mask; maps without a positive value are "
+            "left out.",
         ),
         Metric(
-            "relevance_rank",
-            "relevance rank",
-            True,
-            relevance_rank,
-            "Relevance rank: the fraction in the mask of as many largest values as the mask has "
-            "pixels.",
+            "relevance_rank", "relevance rank", True, relevance_rank,
+            "the fraction in the mask of as many largest values as the mask has pixels.",
         ),
         Metric(
-            "pointing_game",
-            "pointing game",
-            True,
-            pointing_game,
-            "Pointing game: whether the largest value is in the mask.",
+            "pointing_game", "pointing game", True, pointing_game,
+            "whether the largest value is in the mask.",
         ),
     )
-}
+}  # fmt: skip
 PAPER = ("iou", "intersection", "union", "correlation", "distance")
 
 
@@ -195,12 +178,12 @@ class Protocol:
             "absolute": "signed maps are replaced by their magnitudes, then scaled to [0, 1] by "
             "minimum and maximum",
         }
-        texts = (METRICS[name].text.format(**vars(self)) for name in self.metrics)
+        rows = (METRICS[name] for name in self.metrics)
         return "\n".join(
             [
                 f"Sign rule '{self.sign}': {signs[self.sign]}.",
                 "Unsigned maps are scaled to [0, 1] by minimum and maximum.",
-                *filter(None, texts),
+                *(row.describe(self) for row in rows if row.text),
                 "Left out: maps that are constant or not finite, empty masks, key points that are "
                 "not visible.",
             ]

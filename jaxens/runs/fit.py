@@ -51,7 +51,7 @@ class Trained:
 
     @property
     def table(self) -> Table:
-        """One row per task: the members' mean, worst and best score, the ensemble's, and chance."""
+        """One row per task: `scores` of members, ensemble and chance."""
         return quality_table(self.scores)
 
 

@@ -149,7 +149,7 @@ def test_a_metric_is_one_entry_of_the_table(monkeypatch):
         share = jnp.where(mask, map, 0).sum(axis=(-2, -1))
         return share if signed else size - share
 
-    row = metrics.Metric("inside", "inside", True, inside, "Inside: of {correlation_size}.")
+    row = metrics.Metric("inside", "inside", True, inside, "of {correlation_size}.")
     assert (row.truth, row.heading, row.better) == ("mask", "inside", "higher")
     monkeypatch.setitem(metrics.METRICS, "inside", row)
     protocol = Protocol(correlation_size=5, metrics=("inside", "distance"))
