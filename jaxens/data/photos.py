@@ -4,7 +4,7 @@ import hashlib
 import logging
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -95,16 +95,12 @@ def from_arrays(
         images: RGB.
         names: One for each image (default: the ids of the split, or numbers).
     """
-    truth = images if isinstance(images, Split) else None
-    pixels = images if truth is None else truth.images
-    numbers = np.arange(len(pixels))
-    return Photos(
-        list(names or (map(str, numbers) if truth is None else truth.ids)),
-        pixels,
-        numbers if truth is None else truth.places,
-        _hashes(image.tobytes() for image in pixels),
-        truth,
-    )
+    if isinstance(images, Split):
+        photos = from_arrays(images.images, names or images.ids)
+        return replace(photos, places=images.places, truth=images)
+    numbers = np.arange(len(images))
+    hashes = _hashes(image.tobytes() for image in images)
+    return Photos(list(names or map(str, numbers)), images, numbers, hashes)
 
 
 def rows_of(source: Source, ids: Sequence[str]) -> Int[np.ndarray, "image"]:
