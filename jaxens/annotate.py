@@ -17,7 +17,8 @@ from jaxens.cli import parser
 from jaxens.evaluation.settings import MethodName, MethodSettings
 
 if TYPE_CHECKING:
-    from jaxens.data.source import DataSet, Split
+    from jaxens.data.source import DataSet
+    from jaxens.data.split import Split
     from jaxens.ensemble import Ensemble
 
 
@@ -86,7 +87,7 @@ def annotate(
             return
         chosen = choose_photos(opened, data, photos, split, images, ids)
         temperatures = calibrate(ensemble, load(data.val, progress))
-        background = background_images(data.train) if rules.method == "gradient_shap" else None
+        background = background_images(data.train, [rules.method])
         say(rules.describe())
         subject = name_of_photos(chosen.names) if photos else split or "test"
         folder = out or run / file_name(f"annotated-{subject}")
@@ -132,7 +133,7 @@ def _measure(
     from jaxens.cli.progress import bar
     from jaxens.evaluation.maps import background_images
 
-    background = background_images(data.train) if "gradient_shap" in methods else None
+    background = background_images(data.train, methods)
     with bar() as progress:
         hits = measure_hits(
             ensemble, held_out, methods, settings=settings, background=background, progress=progress

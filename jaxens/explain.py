@@ -14,7 +14,13 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from jaxens.cli import parser
-from jaxens.evaluation.settings import DEFAULT_METHODS, Display, MethodName, MethodSettings
+from jaxens.evaluation.settings import (
+    DEFAULT_METHODS,
+    Display,
+    MethodName,
+    MethodSettings,
+    needs_background,
+)
 
 
 def explain(
@@ -72,14 +78,14 @@ def explain(
     opened = Run.open(run)
     ensemble = best_ensemble(opened)
     opened.close()
-    shap = "gradient_shap" in methods
+    wanted = not photos or needs_background(methods)
     with bar() as progress:
-        data = data_of(opened, data_dir, cache_dir, progress) if shap or not photos else None
+        data = data_of(opened, data_dir, cache_dir, progress) if wanted else None
     subject = choose_targets(
         ensemble, choose_photos(opened, data, photos, split, images, ids), task, target, against
     )
     say(uncut(tables.predictions(subject), 200))
-    background = background_images(data.train) if data and shap else None
+    background = background_images(data.train, methods) if data else None
     for line in settings.describe(methods, 0 if background is None else len(background)):
         say(line)
     of_split = None if photos else (split or "test") + ("-ids" if ids else "")

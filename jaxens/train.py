@@ -67,7 +67,7 @@ def _values(app: Any, commands: tuple[str, ...], arguments: Any) -> None:
     flags = {argument.name: argument.tokens[-1].value for argument in arguments if argument.tokens}
     file = flags.get("--config")
     if file is None and "--resume" in flags:
-        from jaxens.runs.run import check_present
+        from jaxens.runs.folders import check_present
 
         folder = Path(flags.get("--out") or _default_folder(flags.get("--data", "fieldmarks")))
         check_present(folder)

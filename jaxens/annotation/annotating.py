@@ -110,7 +110,7 @@ def annotate(
             str(i) if names is None else names[i],
             image,
             described,
-            sorted(marks[i], key=lambda mark: -mark.probability)[: rules.most],
+            sorted(marks[i], key=lambda mark: -mark.probability)[: rules.marks],
             heatmaps[i],
             rules,
             None if comparison is None else comparison.of(i),
@@ -234,7 +234,7 @@ def _compare(
     order = np.argsort(-probabilities, axis=1, kind="stable")
     predicted, second = order[:, 0], order[:, min(1, len(task.classes) - 1)]
     if against is not None:
-        other = find_class(task, against, "--against")
+        other = find_class(task, against, "against")
         second = np.where(predicted == other, second, other)
     return _Comparison(task, predicted, probabilities.max(axis=1), second)
 

@@ -12,7 +12,8 @@ from jaxens.annotation.rules import Rules
 from jaxens.annotation.styles import caption, labeled_arrows
 from jaxens.attribution import METHODS
 from jaxens.data.schema import Task
-from jaxens.data.source import Split, evenly_spaced
+from jaxens.data.source import evenly_spaced
+from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.errors import UserError
 from jaxens.names import shorten

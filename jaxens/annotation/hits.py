@@ -12,8 +12,9 @@ from jaxens.annotation.annotating import maps_of
 from jaxens.annotation.rules import DIAGONAL, NEAR
 from jaxens.annotation.tips import TIPS
 from jaxens.data.progress import Progress, no_progress
-from jaxens.data.source import Split
-from jaxens.ensemble.ensemble import Ensemble, mean_probabilities
+from jaxens.data.split import Split
+from jaxens.ensemble.ensemble import Ensemble
+from jaxens.ensemble.predictions import mean_probabilities
 from jaxens.ensemble.quality import all_logits
 from jaxens.evaluation.evaluating import check_finite
 from jaxens.evaluation.maps import Explainer

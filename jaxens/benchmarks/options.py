@@ -35,7 +35,7 @@ class Options:
             value = getattr(self, field.name)
             for number in value if isinstance(value, tuple) else (value,):
                 if isinstance(number, int) and not isinstance(number, bool):
-                    check_number(f"--{field.name.replace('_', '-')}", number, least=1)
+                    check_number(field.name, number, least=1)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from jaxtyping import Int
 
 from jaxens.chunks import in_chunks_to_host
 from jaxens.data import augment
-from jaxens.data.source import Split
+from jaxens.data.split import Split
 
 PURPOSE = 0xA46  # keeps these draws apart from those of the methods, which use the same seed
 AT_ONCE = 256  # images

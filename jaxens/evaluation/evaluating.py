@@ -11,9 +11,10 @@ from jaxtyping import UInt8
 from jaxens import metrics
 from jaxens.attribution import METHODS
 from jaxens.data.progress import Progress, no_progress
-from jaxens.data.schema import MISSING
-from jaxens.data.source import Split
-from jaxens.ensemble.ensemble import Ensemble, mean_probabilities
+from jaxens.data.schema import MISSING, find_task
+from jaxens.data.split import Split
+from jaxens.ensemble.ensemble import Ensemble
+from jaxens.ensemble.predictions import mean_probabilities
 from jaxens.ensemble.quality import all_logits
 from jaxens.errors import UserError
 from jaxens.evaluation.describing import describe
@@ -26,6 +27,7 @@ from jaxens.evaluation.settings import (
     MethodSettings,
     check_methods,
     group_methods,
+    needs_background,
 )
 from jaxens.metrics import Protocol
 
@@ -198,12 +200,11 @@ def plan_evaluation(
     """
     protocol = protocol or Protocol()
     if methods is None:
-        without = {"gradient_shap"} if background is None else set()
-        methods = [method for method in PAPER_METHODS if method not in without]
+        methods = [m for m in PAPER_METHODS if background is not None or not needs_background([m])]
     check_methods(methods, background)
     if protocol.correlation_size > split.images.shape[1]:
         raise UserError(
-            f"--correlation-size {protocol.correlation_size} is more than the images' "
+            f"`correlation_size` {protocol.correlation_size} is more than the images' "
             f"{split.images.shape[1]} px: choose a smaller one"
         )
     chosen = _questions(ensemble, split, tasks, explained)
@@ -224,17 +225,15 @@ def plan_evaluation(
 def _questions(
     ensemble: Ensemble, split: Split, names: Sequence[str] | None, explained: Explained
 ) -> list[Question]:
-    known = [task.name for task in ensemble.tasks]
     for name in names or ():
-        if name not in known:
-            raise UserError(f"there is no task {name!r}: choose --tasks from {', '.join(known)}")
-    tasks = tuple(task for task in ensemble.tasks if task.name in (names or known))
+        find_task(ensemble.tasks, name)
+    tasks = tuple(task for task in ensemble.tasks if not names or task.name in names)
     logits = all_logits(ensemble, split)
     check_finite({task.name: np.asarray(logits[task.name]) for task in tasks})
     if explained == "label" and all((split.labels[t.name] == MISSING).all() for t in tasks):
         raise UserError(
             f"no held-out image has a label for {', '.join(t.name for t in tasks)}: explain the "
-            "prediction, or choose other --tasks"
+            "prediction, or choose other `tasks`"
         )
     predicted = {
         task.name: np.asarray(mean_probabilities(task, logits[task.name])) for task in tasks
@@ -243,7 +242,7 @@ def _questions(
     if not any(map(len, candidates)):
         raise UserError(
             "no held-out image has a mask or key point for "
-            f"{', '.join(task.name for task in tasks)}: choose other --tasks"
+            f"{', '.join(task.name for task in tasks)}: choose other `tasks`"
         )
     for question in candidates:
         if not len(question):
@@ -264,7 +263,7 @@ def check_finite(logits: dict[str, np.ndarray]) -> None:
         raise UserError(
             f"member {member} (0 to {len(lost) - 1}) gives NaN for {lost[member]} of "
             f"{finite.shape[1]} images, so that the mean maps would have no score: train again "
-            "with a lower --learning-rate"
+            "with a lower `learning_rate`"
         )
 
 

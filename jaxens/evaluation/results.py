@@ -190,7 +190,7 @@ class Evaluation:
         from jaxens import viz
 
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / SETTINGS, settings_text(self.settings))
+        write_text(folder / SETTINGS, _settings_text(self.settings))
         heading = plain(shorten(title))
         write_text(folder / "tables.md", f"# {heading}\n\n{self.to_markdown()}")
         write_text(folder / "tables.csv", self.to_csv())
@@ -204,7 +204,7 @@ class Evaluation:
             viz.save(figure, folder / name)
 
 
-def settings_text(settings: Mapping[str, Any]) -> str:
+def _settings_text(settings: Mapping[str, Any]) -> str:
     """Returns the content of `settings.json`."""
     return json.dumps(settings, indent=2)
 
@@ -216,9 +216,9 @@ def check_folder(folder: Path, settings: Mapping[str, Any]) -> None:
         UserError: If it does.
     """
     path = folder / SETTINGS
-    if path.exists() and path.read_text() != settings_text(settings):
+    if path.exists() and path.read_text() != _settings_text(settings):
         raise UserError(
             f"{folder} holds an evaluation with other settings (see {path.name}): "
-            "name another --out, or remove it"
+            "name another `out`, or remove it"
         )
     folder.mkdir(parents=True, exist_ok=True)

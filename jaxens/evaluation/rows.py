@@ -118,14 +118,14 @@ def markdown(title: str, rows: Sequence[Row], chance: Sequence[Chance]) -> str:
     lines = [f"## {plain(heading)}", "", *(f"- {plain(note)}" for note in notes), ""]
     for metric, part in by_metric(rows):
         lines += [
-            f"**{METRICS[metric].title}** ({better(metric)} is better)",
+            f"**{METRICS[metric].heading}** ({METRICS[metric].better} is better)",
             "",
             "| " + " | ".join(HEADER) + " |",
             "| --- |" + " ---: |" * (len(HEADER) - 1),
         ]
         for row in part:
             shown = cells(row)
-            value, marks = f"{row.comparison.mean_ensemble:.{_digits(metric)}f}", _marks(row)
+            value, marks = f"{row.comparison.mean_ensemble:.{METRICS[metric].digits}f}", _marks(row)
             shown[2] = (f"**{value}**" if won(row) else value) + marks.replace("*", r"\*")
             lines.append("| " + " | ".join(shown) + " |")
         for baseline in chance:
@@ -167,25 +167,16 @@ def by_metric(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
     ]
 
 
-def better(metric: str) -> str:
-    """Returns which scores of a metric are better: "higher" or "lower"."""
-    return "higher" if METRICS[metric].higher_is_better else "lower"
-
-
 def chance_cells(chance: Chance) -> list[str]:
     """Returns the texts under `HEADER` of a row of chance."""
-    value = f"{chance.mean:.{_digits(chance.metric)}f}"
+    value = f"{chance.mean:.{METRICS[chance.metric].digits}f}"
     return [f"chance: {chance.name}", value, *("–",) * (len(HEADER) - 3), str(chance.n)]
-
-
-def _digits(metric: str) -> int:
-    return 1 if metric in ("intersection", "union") else 3
 
 
 def cells(row: Row) -> list[str]:
     """Returns the texts under `HEADER` of a row."""
     c = row.comparison
-    digits = _digits(row.metric)
+    digits = METRICS[row.metric].digits
     interval = f" [{c.low:+.{digits}f}, {c.high:+.{digits}f}]" if not np.isnan(c.low) else ""
     return [
         METHODS[row.method].title,

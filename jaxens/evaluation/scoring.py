@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from jaxens import metrics
 from jaxens.attribution import METHODS
 from jaxens.chunks import in_chunks_to_host
-from jaxens.data.source import Split
+from jaxens.data.split import Split
 from jaxens.evaluation.maps import Explainer
 from jaxens.evaluation.questions import Question
 

@@ -13,14 +13,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxens.data.opening import open_data
-from jaxens.data.source import DataSet, Split, load
+from jaxens.data.source import DataSet, load
+from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
-from jaxens.ensemble.quality import Quality, quality
+from jaxens.ensemble.quality import Quality, quality, quality_table
+from jaxens.runs.folders import check_absent, check_present
 from jaxens.runs.loading import abstract_state, as_ensemble, best_ensemble, check_model
-from jaxens.runs.run import Run, check_absent, check_present
+from jaxens.runs.run import Run
 from jaxens.runs.unsaved import UnsavedRun
 from jaxens.runs.watch import Watch
 from jaxens.runs.weights import Weights, read_weights
+from jaxens.tables import Table
 from jaxens.training.settings import Config
 from jaxens.training.trainer import Trainer
 
@@ -45,6 +48,11 @@ class Trained:
     history: list[dict[str, Any]]
     held_out: Split
     folder: Path | None
+
+    @property
+    def table(self) -> Table:
+        """One row per task: `scores` of members, ensemble and chance."""
+        return quality_table(self.scores)
 
 
 def train(

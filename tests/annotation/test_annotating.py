@@ -95,7 +95,7 @@ def test_arrows_that_members_disagree_about_are_dashed_or_left_out(
 
 
 def test_at_most_so_many_marks(ensemble, images):
-    rules = Rules(method="input_x_gradient", most=1)
+    rules = Rules(method="input_x_gradient", marks=1)
     assert [mark.label for mark in annotate(ensemble, images, rules=rules)[0].marks] == [
         "barred wing"
     ]
@@ -104,7 +104,7 @@ def test_at_most_so_many_marks(ensemble, images):
 def test_a_look_alike_may_be_named(ensemble, images):
     annotation = annotate(ensemble, images[:1], rules=RULES, against="[red]owl")[0]
     assert annotation.look_alike == "[red]owl"
-    with pytest.raises(UserError, match="--against lark: species has no such class"):
+    with pytest.raises(UserError, match="`against` lark: species has no such class"):
         annotate(ensemble, images[:1], rules=RULES, against="lark")
 
 
@@ -145,8 +145,8 @@ def test_all_styles_are_drawn_in_every_format(annotations, tmp_path, suffix):
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"confidence": 1.5}, "--confidence must be at most 1"),
-        ({"most": 0}, "--marks must be at least 1"),
+        ({"confidence": 1.5}, "`confidence` must be at most 1"),
+        ({"marks": 0}, "`marks` must be at least 1"),
     ],
 )
 def test_rules_out_of_range_are_refused(setting, message):

@@ -158,7 +158,7 @@ def test_resuming_needs_the_same_config_and_a_run(run, tmp_path):
         (["--members", "0"], "--members must be at least 1"),
         (["--member", "3"], "Unknown option: --member. Did you mean --members?"),
         (["--data", "cub", "--data-dir", "/nowhere/birds"], "/nowhere/birds"),
-        (["--tasks", "specie"], "has no task 'specie'"),
+        (["--tasks", "specie"], "there is no task 'specie'"),
         (["--tasks", "species", "species"], "names one twice"),
         (["--model", "vgg16"], "--model vgg16 with --image-size 16"),
         (["--batch-size", "25"], "--batch-size 25 is more than the 24 training images"),

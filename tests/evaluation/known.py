@@ -8,7 +8,7 @@ import numpy as np
 from jaxens.attribution import METHODS, Contrast
 from jaxens.data import masks
 from jaxens.data.schema import Info, Task
-from jaxens.data.source import Split
+from jaxens.data.split import Split
 from jaxens.evaluation import MethodSettings
 from jaxens.metrics import Protocol
 from jaxens.models import build
