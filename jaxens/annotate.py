@@ -59,18 +59,16 @@ def annotate(
 
     check_choice(photos, split, images, ids)
 
-    from jaxens import viz
+    from jaxens.annotation import STYLES, calibrate, save_annotations, typical
     from jaxens.annotation import annotate as find_marks
-    from jaxens.annotation import calibrate, files, typical
-    from jaxens.annotation.styles import STYLES, draw
+    from jaxens.annotation.files import check_folder
     from jaxens.cli.compilation import use_cache
     from jaxens.cli.console import say
     from jaxens.cli.progress import bar
     from jaxens.data.source import evenly_spaced, load
     from jaxens.evaluation.captions import name_of_photos
     from jaxens.evaluation.maps import background_images
-    from jaxens.files import lock, write_text
-    from jaxens.names import file_name, file_names, shorten
+    from jaxens.names import file_name, shorten
     from jaxens.runs.loading import best_ensemble, data_of
     from jaxens.runs.run import Run
 
@@ -91,8 +89,8 @@ def annotate(
         say(rules.describe())
         subject = name_of_photos(chosen.names) if photos else split or "test"
         folder = out or run / file_name(f"annotated-{subject}")
-        origin = run.resolve().name, opened.checkpoints.chosen
-        files.check_folder(folder, chosen.names, rules, *origin)
+        origin = {"run": run.resolve().name, "checkpoint": opened.checkpoints.chosen}
+        check_folder(folder, chosen.names, rules, **origin)  # before the work
         annotations = find_marks(
             ensemble,
             chosen.images,
@@ -105,15 +103,16 @@ def annotate(
             background=background,
             progress=progress,
         )
-    drawn = list(STYLES) if "all" in styles else styles
-    with lock(folder), bar() as progress:
-        write_text(folder / files.NAME, files.to_json(annotations, rules, *origin))
-        names = file_names([Path(name).stem for name in chosen.names])
-        for k, (name, annotation) in enumerate(zip(names, annotations, strict=True)):
-            figure = draw([annotation], drawn)
-            for suffix in formats:
-                viz.save(figure, folder / f"{name}.{suffix}")
-            progress("drawing", k + 1, len(names))
+    with bar() as progress:
+        save_annotations(
+            folder,
+            annotations,
+            rules,
+            styles=list(STYLES) if "all" in styles else styles,
+            formats=formats,
+            progress=progress,
+            **origin,
+        )
     for annotation in annotations:
         say(f"{shorten(annotation.name)}: {shorten(annotation.prediction)}: {annotation.sentence}")
     say(f"figures: {folder}")
