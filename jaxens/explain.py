@@ -14,13 +14,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from jaxens.cli import parser
-from jaxens.evaluation.settings import (
-    DEFAULT_METHODS,
-    Display,
-    MethodName,
-    MethodSettings,
-    needs_background,
-)
+from jaxens.evaluation.settings import DEFAULT_METHODS, Display, MethodName, MethodSettings
 
 
 def explain(
@@ -70,6 +64,7 @@ def explain(
     from jaxens.evaluation.captions import folder_name
     from jaxens.evaluation.maps import background_images
     from jaxens.evaluation.predictions import choose_targets
+    from jaxens.evaluation.settings import needs_background
     from jaxens.files import lock
     from jaxens.runs.loading import best_ensemble, data_of
     from jaxens.runs.run import Run

@@ -1,5 +1,7 @@
 """Changes the images of a split at random, and moves masks and key points along."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -39,16 +41,12 @@ def augmented(split: Split, seed: int, *, flip: bool, zoom: float, color: float)
         len(split),
     )
     points = [augment.points(change, p) for p in jnp.moveaxis(jnp.asarray(split.points), 1, 0)]
-    return Split(
-        info=split.info,
-        ids=split.ids,
+    return replace(
+        split,
         images=np.round(images).astype(np.uint8),
         masks=None if split.masks is None else _moved_bits(change, split.masks),
         points=np.stack(points, axis=1) if points else split.points,
         boxes=np.full_like(split.boxes, np.nan),  # a moved box is no longer tight; none is scored
-        labels=split.labels,
-        places=split.places,
-        sample=split.sample,
     )
 
 

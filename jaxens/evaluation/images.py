@@ -37,12 +37,9 @@ class Images:
             check_number("limit", self.limit, least=1)
         if self.on and self.on not in SOURCES:
             raise UserError(f"`on` {self.on} is not a data set: {remedy(self.on, SOURCES)}")
-        for argument, value in (
-            ("parts", self.parts),
-            ("attributes", self.attributes != "species"),
-        ):
+        for name, value in (("parts", self.parts), ("attributes", self.attributes != "species")):
             if value and not self.on:
-                raise UserError(f"`{argument}` is for another data set: add `on`, or omit it")
+                raise UserError(f"`{name}` is for another data set: add `on`, or omit it")
         for pair in self.parts:
             if not all(pair.partition("=")):
                 raise UserError(f"`parts` {pair} should be PART=OTHER, such as bill=beak")

@@ -9,38 +9,18 @@ from jaxens.errors import UserError, check_number
 # The names in `attribution.METHODS`, `metrics.METRICS`, `attribution.VARIANTS`, `metrics.SIGNS` and
 # `attribution.REDUCTIONS`, which would load JAX: a test compares them.
 MethodName = Literal[
-    "saliency",
-    "input_x_gradient",
-    "integrated_gradients",
-    "gradient_shap",
-    "grad_cam",
-    "guided_backprop",
-    "guided_grad_cam",
-    "lime",
-    "smooth_grad",
-    "var_grad",
-]
+    "saliency", "input_x_gradient", "integrated_gradients", "gradient_shap", "grad_cam",
+    "guided_backprop", "guided_grad_cam", "lime", "smooth_grad", "var_grad",
+]  # fmt: skip
 MetricName = Literal[
-    "iou",
-    "intersection",
-    "union",
-    "correlation",
-    "distance",
-    "average_precision",
-    "relevance_mass",
-    "relevance_rank",
-    "pointing_game",
-]
+    "iou", "intersection", "union", "correlation", "distance", "average_precision",
+    "relevance_mass", "relevance_rank", "pointing_game",
+]  # fmt: skip
 # Those of the paper's tables (Pazzani et al. 2022).
 PAPER_METHODS: tuple[MethodName, ...] = (
-    "saliency",
-    "input_x_gradient",
-    "integrated_gradients",
-    "gradient_shap",
-    "grad_cam",
-    "guided_grad_cam",
-    "lime",
-)
+    "saliency", "input_x_gradient", "integrated_gradients", "gradient_shap", "grad_cam",
+    "guided_grad_cam", "lime",
+)  # fmt: skip
 DEFAULT_METHODS: tuple[MethodName, ...] = ("grad_cam", "integrated_gradients")
 PAPER_METRICS: tuple[MetricName, ...] = ("iou", "intersection", "union", "correlation", "distance")
 Reduction = Literal["max_abs", "sum", "sum_abs"]

@@ -14,17 +14,9 @@ from jaxens.errors import UserError, check_number
 
 # The keys of `jaxens.models.MODELS`; importing those would load Flax.
 ModelName = Literal[
-    "small",
-    "small-vgg",
-    "resnet18",
-    "resnet34",
-    "resnet50",
-    "vgg16",
-    "vgg16-full",
-    "vgg16-bn",
-    "vgg16-bn-full",
-    "efficientnet-lite0",
-]
+    "small", "small-vgg", "resnet18", "resnet34", "resnet50", "vgg16", "vgg16-full", "vgg16-bn",
+    "vgg16-bn-full", "efficientnet-lite0",
+]  # fmt: skip
 Diversity = Literal["random-weights", "leave-one-out", "bagging"]
 
 

@@ -4,11 +4,14 @@ import logging
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import jaxens.data
+from jaxens.data.fieldmarks import builder
+from jaxens.data.progress import Progress
 from jaxens.data.registry import DataSource
 from jaxens.data.settings import Data
 from jaxens.data.source import load
@@ -62,15 +65,16 @@ def test_a_data_set_in_a_folder_is_opened_and_its_warnings_are_logged(
 def test_a_new_row_of_the_registry_is_a_new_data_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fieldmarks = jaxens.data.SOURCES["fieldmarks"]
-    monkeypatch.setitem(
-        jaxens.data.SOURCES, "mine", DataSource("my birds", fieldmarks.module, needs_folder=True)
-    )
+    def prepare(folder: Path, cache_dir: Path, progress: Progress) -> object:
+        assert folder == Path("birds")
+        return builder.prepare(cache_dir, 16, 0, {"train": 4, "val": 2, "test": 3}, progress)
+
+    monkeypatch.setitem(sys.modules, "my_birds", SimpleNamespace(prepare=prepare))
+    row = DataSource("my birds", "my_birds", needs_folder=True)
+    monkeypatch.setitem(jaxens.data.SOURCES, "mine", row)
     with pytest.raises(UserError, match="`data` mine needs the folder that holds it"):
         Data(source="mine")
-    data = jaxens.data.open(
-        "mine", data_dir="birds", cache_dir=str(tmp_path), image_size=16, **COUNTS
-    )
+    data = jaxens.data.open("mine", data_dir="birds", cache_dir=str(tmp_path), image_size=16)
     assert data.train[0].image.shape == (16, 16, 3)
     assert data.train[0].image.dtype == np.uint8
 

@@ -16,15 +16,8 @@ from jaxens.data.folder.splits import split_photos
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.reading import printable
 from jaxens.data.schema import Info
-from jaxens.data.settings import Data
-from jaxens.files import with_home
 
 __all__ = ["prepare", "read"]
-
-
-def prepare_from(settings: Data, progress: Progress) -> tfds.core.DatasetBuilder:
-    """Reads the folder that the settings name, see `prepare`."""
-    return prepare(with_home(settings.data_dir), settings.cache, progress)
 
 
 def prepare(
