@@ -97,10 +97,9 @@ def test_a_half_written_log_line_does_not_stop_a_run(run, tmp_path, caplog):
 
 
 def test_a_streamed_bagging_run_resumes_bitwise(run, tmp_path):
-    bags = [*run.flags, "--diversity", "bagging"]
-    bags += ["--resident", "no"]
+    bags = [*run.flags, "--diversity", "bagging", "--resident", "no"]
     train([*bags, "--out", str(tmp_path / "whole")])
-    train([*bags, "--out", str(tmp_path / "parts")])
+    shutil.copytree(tmp_path / "whole", tmp_path / "parts")
     drop_checkpoint(tmp_path / "parts", 2)
     train(["--out", str(tmp_path / "parts"), "--resume"])
     assert_bitwise(last_state(tmp_path / "whole")[1], last_state(tmp_path / "parts")[1])
