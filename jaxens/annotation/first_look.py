@@ -21,9 +21,9 @@ from jaxens.viz.colors import Colors
 from jaxens.viz.map_panels import map_panel
 from jaxens.viz.panels import Panel, grid, panels_figure
 
-PAIR = ("integrated_gradients", "guided_grad_cam")  # methods whose maps are shown
+PAIR = ("saliency", "guided_grad_cam")  # methods whose maps are shown
 ANNOTATED = 6  # images with arrows
-ROWS = 3  # images with maps
+ROWS = 5  # images with maps
 LETTERS = 40  # of a title
 INCHES = 1.75  # of an image with a map
 
@@ -58,7 +58,7 @@ def _arrows(ensemble: Ensemble, split: Split, rules: Rules) -> Panel:
 def _maps(ensemble: Ensemble, split: Split) -> Panel:
     """Returns a row for each image: its maps of one member and of the ensemble, by each method."""
     panels, titles = [], []
-    for task, index, label in _choose(ensemble, split):
+    for row, (task, index, label) in enumerate(_choose(ensemble, split)):
         image, where = split.images[index], slice(index, index + 1)
         masks, points = (of(task.parts[label], where) for of in (split.mask, split.point))
         mask, point = (None if of is None else of[0] for of in (masks, points))
@@ -77,7 +77,8 @@ def _maps(ensemble: Ensemble, split: Split) -> Panel:
                 panels.append(
                     map_panel(image, map, colors=colors, mask=mask, point=point, inches=INCHES)
                 )
-                titles.append(f"{METHODS[method].title}, {by}")
+                # The columns are the same in all rows.
+                titles.append("" if row else f"{METHODS[method].title}\n{by}")
     return grid(panels, columns=len(panels) // ROWS, titles=titles)
 
 

@@ -71,7 +71,11 @@ def grid(panels: Sequence[Panel], *, columns: int = 1, titles: Sequence[str] = (
         for column in range(min(columns, len(panels)))
     ]
     wrapped = [
-        "\n".join(textwrap.wrap(text, max(8, int(widths[i % columns] / _TITLE * 1.9))))
+        "\n".join(
+            line
+            for part in text.split("\n")
+            for line in textwrap.wrap(part, max(8, int(widths[i % columns] / _TITLE * 1.9)))
+        )
         for i, text in enumerate(texts)
     ]
     heights, above = [], []
