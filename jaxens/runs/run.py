@@ -16,6 +16,7 @@ from typing import IO, Any, Self
 from jaxens.data.schema import Info
 from jaxens.errors import UserError
 from jaxens.files import in_use, lock, partial_path, read_text, write_text
+from jaxens.names import shorten
 from jaxens.runs import config as configs
 from jaxens.runs.checkpoints import Checkpoints
 from jaxens.runs.folders import check_absent, check_path, check_present
@@ -150,8 +151,8 @@ class Run:
         expected = self.record["data"]
         if expected != fingerprint:
             raise UserError(
-                f"{self.folder} was trained on other data (fingerprint {expected}, now "
-                f"{fingerprint}): restore those data, or train again with another `out`"
+                f"{self.folder} was trained on other data (fingerprint {shorten(expected)}, "
+                f"now {fingerprint}): restore those data, or train again with another `out`"
             )
         own, of_data = (json.loads(each.to_json()) for each in (self.info, info))
         if changed := difference(own, of_data):
