@@ -16,9 +16,9 @@ DIAGONAL = 2**0.5  # of an image, in fractions of its sides
 class Rules:
     """which marks are drawn, and where arrows point"""
 
-    method: MethodName = "grad_cam"
+    method: MethodName = "integrated_gradients"
     """attribution method"""
-    tip: TipName = "center_of_mass"
+    tip: TipName = "region"
     """of an arrow: the center of mass of the mean map, the peak of the blurred map, or the center
     of its region of most relevance"""
     confidence: float = 0.5

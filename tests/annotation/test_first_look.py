@@ -19,7 +19,9 @@ def case(task=WING, members=3, labeled=True):
     maps = rng.random((members, IMAGES, 3, SIZE, SIZE))
     labels = np.arange(IMAGES, dtype=np.int32) % 3 if labeled else np.full(IMAGES, -1, np.int32)
     logits = np.tile(5 * np.eye(3, dtype=np.float32)[labels], (members, 1, 1))
-    ensemble = KnownEnsemble((task,), dict.fromkeys((*PAIR, "grad_cam"), maps), {"wing": logits})
+    ensemble = KnownEnsemble(
+        (task,), dict.fromkeys((*PAIR, "integrated_gradients"), maps), {"wing": logits}
+    )
     masks = rng.random((IMAGES, SIZE, SIZE)) < 0.5
     split = known_split(masks, rng.random((IMAGES, 2)), {"wing": labels}, tasks=(task,))
     return ensemble, split
