@@ -24,7 +24,9 @@ from tests.evaluation.known import MEMBERS, PAIR, PROTOCOL, SETTINGS, WING
 
 pytestmark = pytest.mark.slow
 
-HOSTILE = "\"'</td><script>alert(1)</script>[bold]&amp; שלום 鳥 🐦\u202eexe"
+HOSTILE = (
+    "\"'</td><script>a()</script>[b]&amp; שלום 鳥 🐦\u202eexe"  # short enough to be shown whole
+)
 SHOWN = shorten(HOSTILE)
 TITLES = {name: each.title for table in (METHODS, METRICS) for name, each in table.items()}
 
