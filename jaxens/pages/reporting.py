@@ -14,9 +14,9 @@ from jaxens.pages.sheets import read_csv, sheet
 from jaxens.runs.run import Run
 
 LOOK = (
-    "Held-out images, each with the Grad-CAM maps of the members and their mean.",
-    "Each row is one held-out image: the maps of single members, and on the right their mean; "
-    "compare both with what is marked in yellow on the image.",
+    "What the ensemble sees in a few held-out images, and where, by its own maps.",
+    "Compare what the ensemble points at with what people marked, which is outlined: the maps of "
+    "the ensemble should lie on it more often than those of one member.",
 )
 RELIABILITY = (
     "Bars of the share of arrows that hit, by the share of members that agree, for each method.",
