@@ -4,8 +4,8 @@
 
 explains held-out images by every method, scores each member's map and the mean map, and
 writes tables (terminal, Markdown, CSV), figures (scores by the ensemble's size and by the
-threshold) and every score (NPZ) into the run directory. With --on, the images are those of
-another data set, which may have no labels of the tasks, but has the parts.
+threshold, maps of members), every score (NPZ) and one page (HTML) into the run directory. With
+--on, the images are those of another data set, which may lack labels, but has the parts.
 """
 
 import dataclasses
@@ -69,7 +69,8 @@ def evaluate(
     from jaxens.evaluation.evaluating import plan_evaluation
     from jaxens.evaluation.maps import background_images
     from jaxens.evaluation.results import QuestionResult, check_folder
-    from jaxens.files import lock
+    from jaxens.files import lock, write_text
+    from jaxens.pages import report
     from jaxens.runs.loading import best_ensemble, data_of
     from jaxens.runs.run import Run
 
@@ -112,12 +113,13 @@ def evaluate(
             say(uncut(tables.question(result), WIDTH))
 
         with bar(console) as progress:
-            evaluation = plan.run(progress, show)
+            evaluation = plan.run(progress, show, examples=True)
         title = f"Explanations of {run.name}" + (f" on {data.info.name}" if images.on else "")
         evaluation.save(folder, title)
-    opened.close()
+        opened.close()
+        write_text(folder / "report.html", report(run, [folder]))
     minutes = (time.monotonic() - began) / 60
-    say(f"{evaluation.summary()}\ntables, figures and scores: {folder}    ({minutes:.1f} minutes)")
+    say(f"{evaluation.summary()}\ntables, figures, a page: {folder}    ({minutes:.1f} minutes)")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -144,6 +144,7 @@ def test_importing_loads_nothing_heavy(module, absent):
         "evaluate",
         "explain",
         "annotate",
+        "report",
         "export",
         "reproduce",
         "bench",

@@ -18,6 +18,7 @@ from jaxens.ensemble.predictions import mean_probabilities
 from jaxens.ensemble.quality import all_logits
 from jaxens.errors import UserError
 from jaxens.evaluation.describing import describe
+from jaxens.evaluation.examples import examples_of
 from jaxens.evaluation.maps import Explainer, check_model
 from jaxens.evaluation.questions import Explained, Question, questions
 from jaxens.evaluation.results import Evaluation, QuestionResult
@@ -45,6 +46,7 @@ def evaluate(
     settings: MethodSettings | None = None,
     background: UInt8[np.ndarray, "baseline height width 3"] | None = None,
     orders: int = 11,
+    examples: bool = False,
     progress: Progress = no_progress,
 ) -> Evaluation:
     """Explains the images of a split, and scores the maps against masks and key points.
@@ -67,6 +69,8 @@ def evaluate(
         background: Training images that GradientSHAP starts from.
         orders: Number of random orders in which members join, for the scores by the ensemble's
             size.
+        examples: Whether to keep the maps of three images of each question, for figures: those
+            with the worst, the median and the best score.
         progress: Called with a description, the number of calls of the model per member that are
             done, and of all.
 
@@ -88,7 +92,7 @@ def evaluate(
         background=background,
         orders=orders,
     )
-    return plan.run(progress)
+    return plan.run(progress, examples=examples)
 
 
 @dataclass(frozen=True)
@@ -138,26 +142,31 @@ class EvaluationPlan:
         self,
         progress: Progress = no_progress,
         on_result: Callable[[QuestionResult], None] | None = None,
+        *,
+        examples: bool = False,
     ) -> Evaluation:
         """Explains and scores.
 
         Args:
             progress: As for `evaluate`.
             on_result: Called with the result of each question when it is ready.
+            examples: As for `evaluate`.
         """
         explainer = self._explainer(self.ensemble)
         baseline = None
         if self.ensemble.baseline is not None:
             baseline = self._explainer(self.ensemble.baseline_ensemble())
         meter = _Meter(self, explainer, progress)
-        results = []
+        results, kept = [], {}
         for question in self.questions:
             scores = self._scores(explainer, baseline, question, meter)
             chance = score_chance(self.split, question, self.protocol, self.settings.seed)
             results.append(QuestionResult.of(question, self.protocol, scores, chance))
             if on_result:
                 on_result(results[-1])
-        return Evaluation(tuple(results), self.describe(), self.choices(), self.split.ids)
+            if examples and (shown := examples_of(explainer, self.split, results[-1])):
+                kept[question.name] = shown
+        return Evaluation(tuple(results), self.describe(), self.choices(), self.split.ids, kept)
 
     def _explainer(self, ensemble: Ensemble) -> Explainer:
         return Explainer(ensemble, self.split.images.shape[1], self.settings, self.background)

@@ -1,7 +1,8 @@
 """Rows of an evaluation's tables: as data, and as text."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -156,6 +157,32 @@ def chance_table(rows: Sequence[Chance]) -> Table:
     """Returns every row of chance with all digits."""
     columns = ("question", "metric", "map", "mean", "n")
     return Table(columns, [(c.question, c.metric, c.name, c.mean, c.n) for c in rows])
+
+
+def from_text(line: Mapping[str, str]) -> Row:
+    """Returns a row of `table` from its texts in a CSV file, by column.
+
+    Raises:
+        ValueError: If a number is none.
+        KeyError: If a column is missing.
+    """
+    kinds: dict[str, Callable[[str], Any]] = {"n": int, "left_out": int, "better": "True".__eq__}
+    fields = Comparison.__dataclass_fields__
+    return Row(
+        line["question"],
+        line["metric"],
+        line["method"],
+        Comparison(**{name: kinds.get(name, float)(line[name]) for name in fields}),
+        float(line["p_holm"]),
+        int(line["no_truth"]),
+        int(line["some_members"]),
+    )
+
+
+def chance_from_text(line: Mapping[str, str]) -> Chance:
+    """Returns a row of `chance_table` from its texts in a CSV file; see `from_text`."""
+    mean, n = float(line["mean"]), int(line["n"])
+    return Chance(line["question"], line["metric"], line["map"], mean, n)
 
 
 def by_metric(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
