@@ -18,8 +18,6 @@ from jaxens.data.schema import Info, Task
 from jaxens.data.splits import complete_splits
 from jaxens.errors import UserError
 
-__all__ = ["prepare", "read"]
-
 TITLE = "ISIC 2018"
 SPLITS = {"train": "Training", "val": "Validation", "test": "Test"}
 ATTRIBUTES = ("globules", "milia_like_cyst", "negative_network", "pigment_network", "streaks")

@@ -20,8 +20,6 @@ from jaxens.data.schema import Info, Task, ignored
 from jaxens.data.splits import complete_splits
 from jaxens.errors import UserError
 
-__all__ = ["prepare", "read"]
-
 TITLE = "PartImageNet"
 SPLITS = ("train", "val", "test")
 KIND = "Bird"  # the first word of the names of categories, such as "Bird Wing"

@@ -21,8 +21,6 @@ from jaxens.data.schema import Info, Task, ignored
 from jaxens.data.splits import complete_splits
 from jaxens.errors import UserError
 
-__all__ = ["prepare", "read"]
-
 TITLE = "Oxford-IIIT Pet"
 LIST, TRIMAPS, BOXES = "annotations/list.txt", "annotations/trimaps", "annotations/xmls"
 SPLITS = {"train": "annotations/trainval.txt", "test": "annotations/test.txt"}

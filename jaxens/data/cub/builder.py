@@ -34,8 +34,6 @@ from jaxens.data.decoding import decode_gray
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.reading import PhotoError, printable, read_photo
 
-__all__ = ["Cub", "prepare", "read"]
-
 VAL_EVERY = 10  # every tenth training photo of a species is for val
 BIRD = 128  # the least gray value of a mask's bird: half of the annotators
 _MOST_CLASSES = 25  # a gray level of CUB is 51 or more

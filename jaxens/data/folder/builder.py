@@ -17,8 +17,6 @@ from jaxens.data.progress import Progress, no_progress
 from jaxens.data.reading import printable
 from jaxens.data.schema import Info
 
-__all__ = ["prepare", "read"]
-
 
 def prepare(
     folder: Path, cache_dir: Path, progress: Progress = no_progress, layout: Path | None = None
