@@ -98,7 +98,7 @@ def labeled_arrows_panel(
                 **PLAIN,
             )
 
-    return Panel(layout.size, draw)
+    return Panel(layout.size, draw, (layout.image[0] + layout.image[2]) / 2)
 
 
 def draw_image(

@@ -26,10 +26,12 @@ class Panel(NamedTuple):
     Attributes:
         size: Width and height of the box.
         draw: Draws on axes whose unit is a point, with y pointing down.
+        middle: Where its title is centered, from the left; None for the middle of the box.
     """
 
     size: tuple[float, float]
     draw: Callable[[Axes], None]
+    middle: float | None = None
 
 
 def panels_figure(
@@ -97,7 +99,7 @@ def grid(panels: Sequence[Panel], *, columns: int = 1, titles: Sequence[str] = (
             inner = axes.inset_axes((*box, *share))
             _draw(panel, inner)
             inner.text(
-                panel.size[0] / 2, -4, wrapped[i], ha="center", va="bottom", fontsize=_TITLE,
+                panel.size[0] / 2 if panel.middle is None else panel.middle, -4, wrapped[i], ha="center", va="bottom", fontsize=_TITLE,
                 **PLAIN,
             )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from jaxens.viz.arrows import draw_image
 from jaxens.viz.map_panels import map_panel
@@ -63,3 +64,10 @@ def test_the_truth_is_drawn_at_its_place():
     assert np.ptp(columns[outline]) == pytest.approx(30 * scale, abs=6)
     assert rows[~outline].mean() - margin == pytest.approx(30 * scale, abs=4)
     assert columns[~outline].mean() == pytest.approx(width / 2, abs=4)
+
+
+def test_a_title_is_centered_where_the_panel_says():
+    panel = block(RED, 200, 60)._replace(middle=150.0)
+    figure = panels_figure([panel], titles=["title"])
+    (text,) = [text for text in figure.findobj(Text) if text.get_text() == "title"]
+    assert text.get_position()[0] == 150
