@@ -98,10 +98,9 @@ def grid(panels: Sequence[Panel], *, columns: int = 1, titles: Sequence[str] = (
             share = (panel.size[0] / width, panel.size[1] / height)
             inner = axes.inset_axes((*box, *share))
             _draw(panel, inner)
-            inner.text(
-                panel.size[0] / 2 if panel.middle is None else panel.middle, -4, wrapped[i], ha="center", va="bottom", fontsize=_TITLE,
-                **PLAIN,
-            )  # fmt: skip
+            middle = panel.size[0] / 2 if panel.middle is None else panel.middle
+            style = {"ha": "center", "va": "bottom", "fontsize": _TITLE, **PLAIN}
+            inner.text(middle, -4, wrapped[i], **style)
 
     return Panel((width, height), draw)
 
