@@ -100,11 +100,11 @@ def check_folder(
     except FileNotFoundError:
         return
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise UserError(f"{path} can't be read: name another --out, or remove {folder}") from None
+        raise UserError(f"{path} can't be read: name another `out`, or remove {folder}") from None
     if known != [list(names), asdict(rules), run, checkpoint]:
         raise UserError(
             f"{folder} has annotations of other images, or by other rules (see {NAME}): name "
-            "another --out, or remove it"
+            "another `out`, or remove it"
         )
 
 

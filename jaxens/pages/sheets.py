@@ -13,7 +13,7 @@ from jaxens.files import read_text
 from jaxens.names import shorten
 
 Row = Mapping[str, str]
-REMEDY = "evaluate again into another --out, or remove this folder"
+REMEDY = "evaluate again into another `out`, or remove this folder"
 
 
 class Cell(NamedTuple):

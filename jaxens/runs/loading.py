@@ -126,7 +126,7 @@ def check_model(config: Config, info: Info) -> None:
         if task.kind == "multiclass" and len(task.classes) < 2:
             raise UserError(
                 f"{info.name} has one {task.name} alone ({', '.join(task.classes)}): there is "
-                "nothing to learn; choose other --tasks"
+                "nothing to learn; choose other `tasks`"
             )
     name, members = config.model.name, config.ensemble.members
     _check_stage(config, build_model(config, info.tasks).stage_names)

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from jaxens.names import shorten
 from jaxens.viz.curves import CHANCE, ENSEMBLE, INDIVIDUAL
 from jaxens.viz.inputs import Array
-from jaxens.viz.texts import PLAIN, draw_legend
+from jaxens.viz.texts import PLAIN, draw_legend, drawable
 
 COLUMNS = 4
 CELL = (2.2, 1.9)  # inches
@@ -67,7 +67,7 @@ def learning_curves(
             named["ensemble"] = line
         if title in chance:
             named["chance"] = axes.axhline(chance[title], color=CHANCE, ls=":", lw=1)
-        axes.set_title(shorten(title, LETTERS), fontsize=8, **PLAIN)
+        axes.set_title(drawable(shorten(title, LETTERS)), fontsize=8, **PLAIN)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.tick_params(labelsize=6)
         axes.spines[["top", "right"]].set_visible(False)

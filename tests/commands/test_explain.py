@@ -305,7 +305,7 @@ def test_a_multilabel_task_counts_the_members_that_find_the_label(run, source, t
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (["--task", "wing"], "there is no task 'wing': choose --task from species, family"),
+        (["--task", "wing"], "there is no task 'wing': choose from species, family"),
         (["--task", "wing_pattern", "--target", "bared"], "did you mean barred"),
         (["--task", "wing_pattern", "--target", "17"], "choose from .*barred.* 0 to 5"),
         (["--task", "wing_pattern", "--target", "0", "--against", "0"], "is --target"),

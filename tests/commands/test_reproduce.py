@@ -36,4 +36,4 @@ def test_a_failed_experiment_is_on_the_page_and_in_the_exit_status(tmp_path):
         reproduce([*words, "--cache-dir", tmp_path / "cache"])
     assert "table-5: experiment 1 of 1" in capture.get()
     assert "of 4 rows of the paper, 4 have no counterpart" in capture.get()
-    assert "has no task" in (tmp_path / "out" / "reproduction.html").read_text()
+    assert "there is no task" in (tmp_path / "out" / "reproduction.html").read_text()

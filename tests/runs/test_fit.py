@@ -184,5 +184,5 @@ def test_what_no_machine_can_train_is_refused_before_a_folder_is_made(
 
 def test_one_class_is_nothing_to_learn(config):
     info = Info("mine", (Task.multiclass("species", ("lark",)),))
-    with pytest.raises(UserError, match=r"mine has one species alone \(lark\): .*other --tasks"):
+    with pytest.raises(UserError, match=r"mine has one species alone \(lark\): .*other `tasks`"):
         check_model(config, info)

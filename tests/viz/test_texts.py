@@ -31,6 +31,7 @@ FIGURES = {
     "show_labeled_arrows": lambda name: viz.show_labeled_arrows(
         IMAGES[0], [viz.Arrow((0.5, 0.5), name)], title=name
     ),
+    "learning_curves": lambda name: viz.learning_curves([1, 2], {name: np.ones((2, 3))}),
     "size_curves": lambda name: viz.size_curves(
         CURVES, CURVES, CURVES, CURVES[..., 0], metrics=[name], methods=[name], title=name,
         chance={name: CURVES[0, 0, :1]},
