@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import UInt8
 
 from jaxens import metrics
-from jaxens.attribution import METHODS
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.schema import MISSING
 from jaxens.data.source import Split
@@ -18,9 +17,10 @@ from jaxens.ensemble.quality import all_logits
 from jaxens.errors import UserError
 from jaxens.evaluation.describing import describe
 from jaxens.evaluation.maps import Explainer, check_model
-from jaxens.evaluation.questions import Explained, Question, questions
+from jaxens.evaluation.meter import Meter
+from jaxens.evaluation.questions import Explained, Question, questions, with_same_maps
 from jaxens.evaluation.results import Evaluation, QuestionResult
-from jaxens.evaluation.scoring import MethodScores, score_chance, score_question
+from jaxens.evaluation.scoring import MethodScores, score_chance, score_questions
 from jaxens.evaluation.settings import (
     PAPER_METHODS,
     MethodSettings,
@@ -147,36 +147,46 @@ class EvaluationPlan:
         baseline = None
         if self.ensemble.baseline is not None:
             baseline = self._explainer(self.ensemble.baseline_ensemble())
-        meter = _Meter(self, explainer, progress)
-        results = []
-        for question in self.questions:
-            scores = self._scores(explainer, baseline, question, meter)
-            chance = score_chance(self.split, question, self.protocol, self.settings.seed)
-            results.append(QuestionResult.of(question, self.protocol, scores, chance))
-            if on_result:
-                on_result(results[-1])
-        return Evaluation(tuple(results), self.describe(), self.choices(), self.split.ids)
+        meter = Meter(self.questions, self.methods, self.settings, progress)
+        results: dict[str, QuestionResult] = {}
+        for group in with_same_maps(self.questions):
+            all_scores = self._scores(explainer, baseline, group, meter)
+            for question, scores in zip(group, all_scores, strict=True):
+                chance = score_chance(self.split, question, self.protocol, self.settings.seed)
+                result = QuestionResult.of(question, self.protocol, scores, chance)
+                results[question.name] = result
+                if on_result:
+                    on_result(result)
+        in_order = tuple(results[question.name] for question in self.questions)
+        return Evaluation(in_order, self.describe(), self.choices(), self.split.ids)
 
     def _explainer(self, ensemble: Ensemble) -> Explainer:
         return Explainer(ensemble, self.split.images.shape[1], self.settings, self.background)
 
     def _scores(
-        self, explainer: Explainer, baseline: Explainer | None, question: Question, meter: "_Meter"
-    ) -> dict[str, MethodScores]:
+        self,
+        explainer: Explainer,
+        baseline: Explainer | None,
+        questions: Sequence[Question],
+        meter: Meter,
+    ) -> list[dict[str, MethodScores]]:
+        """Returns the scores by method of each question of a group."""
         orders = metrics.member_orders(self.ensemble.members, self.orders, self.settings.seed)
-        scores: dict[str, MethodScores] = {}
-        for group in group_methods(self.methods):
-            scores |= score_question(
+        scores: list[dict[str, MethodScores]] = [{} for _ in questions]
+        for methods in group_methods(self.methods):
+            of_methods = score_questions(
                 explainer,
                 baseline,
                 self.split,
-                question,
-                group,
+                questions,
+                methods,
                 self.protocol,
                 orders,
-                meter.of(question, group),
+                meter.of(questions, methods),
             )
-        return {method: scores[method] for method in self.methods}
+            for of_question, new in zip(scores, of_methods, strict=True):
+                of_question.update(new)
+        return [{method: each[method] for method in self.methods} for each in scores]
 
 
 def plan_evaluation(
@@ -266,25 +276,3 @@ def _check_finite(logits: dict[str, np.ndarray]) -> None:
             f"{finite.shape[1]} images, so that the mean maps would have no score: train again "
             "with a lower --learning-rate"
         )
-
-
-class _Meter:
-    """Counts calls of the model per member, to which the time that is left is proportional."""
-
-    def __init__(self, plan: EvaluationPlan, explainer: Explainer, progress: Progress):
-        self._passes = {method: explainer.settings.passes(method) for method in plan.methods}
-        self._total = sum(map(len, plan.questions)) * sum(self._passes.values())
-        self._done = 0
-        self._progress = progress
-
-    def of(self, question: Question, methods: Sequence[str]) -> Callable[[int], None]:
-        """Returns a function to call with the number of images that these methods explained."""
-        description = f"{question.name}: {', '.join(METHODS[method].title for method in methods)}"
-        per_image = sum(self._passes[method] for method in methods)
-
-        def advance(images: int) -> None:
-            self._done += images * per_image
-            self._progress(description, self._done, self._total)
-
-        advance(0)
-        return advance
