@@ -1,20 +1,20 @@
 """Explains the images of questions, and scores the maps on the device."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from jaxens import metrics
 from jaxens.attribution import METHODS
 from jaxens.chunks import in_chunks_to_host
-from jaxens.data.source import Split
+from jaxens.data.split import Split
 from jaxens.evaluation.maps import Explainer
 from jaxens.evaluation.questions import Question
 
@@ -84,7 +84,7 @@ def score_questions(
     images, first = np.unique(np.concatenate([q.images for q in questions]), return_index=True)
     targets = np.concatenate([q.targets for q in questions])[first]
     cases = [np.searchsorted(images, q.images) for q in questions]
-    truths = [_Truth.of(q, of, len(images)) for q, of in zip(questions, cases, strict=True)]
+    spread = [_spread(q, of, len(images)) for q, of in zip(questions, cases, strict=True)]
 
     def scores(rows: Int[np.ndarray, "image"]) -> list[dict[str, dict[str, Array]]]:
         maps = partial(
@@ -101,14 +101,14 @@ def score_questions(
                 method: _scores(
                     by_members[method],
                     by_baseline.get(method),
-                    *truth.at(rows),
+                    *_truth(question, rows),
                     jnp.asarray(orders),
                     protocol,
                     METHODS[method].signed,
                 )
                 for method in methods
             }
-            for truth in truths
+            for question in spread
         ]
 
     per_call, _ = explainer.chunks(methods)
@@ -120,35 +120,34 @@ def score_questions(
     ]
 
 
-@dataclass(frozen=True)
-class _Truth:
-    """What a question has of some images: empty masks and NaN where it leaves an image out."""
+def _spread(question: Question, cases: Int[np.ndarray, "case"], images: int) -> Question:
+    """Returns a question with empty truth for the images that it leaves out.
 
-    masks: Bool[np.ndarray, "image height width"] | None
-    points: Float[np.ndarray, "image 2"] | None
-    ignored: Bool[np.ndarray, "image height width"] | None
+    Args:
+        question: The question.
+        cases: Where its images are among all.
+        images: The number of all images.
+    """
 
-    @classmethod
-    def of(cls, question: Question, rows: Int[np.ndarray, "case"], images: int) -> Self:
-        """Spreads the truth of a question, whose images are these rows of all `images`."""
+    def spread(values: np.ndarray | None, empty: Any) -> np.ndarray | None:
+        if values is None:
+            return None
+        of_all = np.full((images, *values.shape[1:]), empty, values.dtype)
+        of_all[cases] = values
+        return of_all
 
-        def spread(values: np.ndarray | None, empty: Any) -> np.ndarray | None:
-            if values is None:
-                return None
-            all_images = np.full((images, *values.shape[1:]), empty, values.dtype)
-            all_images[rows] = values
-            return all_images
+    return replace(
+        question,
+        masks=spread(question.masks, False),
+        points=spread(question.points, np.nan),
+        ignored=spread(question.ignored, False),
+    )
 
-        return cls(
-            spread(question.masks, False),
-            spread(question.points, np.nan),
-            spread(question.ignored, False),
-        )
 
-    def at(self, rows: Int[np.ndarray, "row"]) -> list[Array | None]:
-        """Returns masks, points and ignored pixels of some images, on the device."""
-        truth = (self.masks, self.points, self.ignored)
-        return [None if each is None else jnp.asarray(each[rows]) for each in truth]
+def _truth(question: Question, rows: Int[np.ndarray, "case"]) -> tuple[Array | None, ...]:
+    """Returns masks, key points and ignored pixels of some cases; None where there are none."""
+    truth = (question.masks, question.points, question.ignored)
+    return tuple(None if each is None else jnp.asarray(each[rows]) for each in truth)
 
 
 def _method_scores(
@@ -244,9 +243,7 @@ def score_chance(
             GAUSSIAN: jnp.broadcast_to(gaussian, (len(rows), height, width)),
             RANDOM: metrics.random_maps(keys, height, width),
         }
-        masks = None if question.masks is None else jnp.asarray(question.masks[rows])
-        points = None if question.points is None else jnp.asarray(question.points[rows])
-        ignored = None if question.ignored is None else jnp.asarray(question.ignored[rows])
+        masks, points, ignored = _truth(question, rows)
         return {
             name: (
                 metrics.score(each, masks, points, protocol, signed=False, ignored=ignored),
