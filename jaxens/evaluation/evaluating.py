@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import UInt8
 
 from jaxens import metrics
-from jaxens.attribution import METHODS
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.schema import MISSING, find_task
 from jaxens.data.split import Split
@@ -20,9 +19,10 @@ from jaxens.errors import UserError
 from jaxens.evaluation.describing import describe
 from jaxens.evaluation.examples import examples_of
 from jaxens.evaluation.maps import Explainer, check_model
-from jaxens.evaluation.questions import Explained, Question, questions
+from jaxens.evaluation.meter import Meter
+from jaxens.evaluation.questions import Explained, Question, questions, with_same_maps
 from jaxens.evaluation.results import Evaluation, QuestionResult
-from jaxens.evaluation.scoring import MethodScores, score_chance, score_question
+from jaxens.evaluation.scoring import MethodScores, score_chance, score_questions
 from jaxens.evaluation.settings import (
     PAPER_METHODS,
     MethodSettings,
@@ -156,38 +156,49 @@ class EvaluationPlan:
         baseline = None
         if self.ensemble.baseline is not None:
             baseline = self._explainer(self.ensemble.baseline_ensemble())
-        meter = _Meter(self, explainer, progress)
-        results, kept = [], {}
-        for question in self.questions:
-            scores = self._scores(explainer, baseline, question, meter)
-            chance = score_chance(self.split, question, self.protocol, self.settings.seed)
-            results.append(QuestionResult.of(question, self.protocol, scores, chance))
-            if on_result:
-                on_result(results[-1])
-            if examples and (shown := examples_of(explainer, self.split, results[-1])):
-                kept[question.name] = shown
-        return Evaluation(tuple(results), self.describe(), self.choices(), self.split.ids, kept)
+        meter = Meter(self.questions, self.methods, self.settings, progress)
+        results: dict[str, QuestionResult] = {}
+        kept = {}
+        for group in with_same_maps(self.questions):
+            all_scores = self._scores(explainer, baseline, group, meter)
+            for question, scores in zip(group, all_scores, strict=True):
+                chance = score_chance(self.split, question, self.protocol, self.settings.seed)
+                result = QuestionResult.of(question, self.protocol, scores, chance)
+                results[question.name] = result
+                if on_result:
+                    on_result(result)
+                if examples and (shown := examples_of(explainer, self.split, result)):
+                    kept[question.name] = shown
+        in_order = tuple(results[question.name] for question in self.questions)
+        return Evaluation(in_order, self.describe(), self.choices(), self.split.ids, kept)
 
     def _explainer(self, ensemble: Ensemble) -> Explainer:
         return Explainer(ensemble, self.split.images.shape[1], self.settings, self.background)
 
     def _scores(
-        self, explainer: Explainer, baseline: Explainer | None, question: Question, meter: "_Meter"
-    ) -> dict[str, MethodScores]:
+        self,
+        explainer: Explainer,
+        baseline: Explainer | None,
+        questions: Sequence[Question],
+        meter: Meter,
+    ) -> list[dict[str, MethodScores]]:
+        """Returns the scores by method of each question of a group."""
         orders = metrics.member_orders(self.ensemble.members, self.orders, self.settings.seed)
-        scores: dict[str, MethodScores] = {}
-        for group in group_methods(self.methods):
-            scores |= score_question(
+        scores: list[dict[str, MethodScores]] = [{} for _ in questions]
+        for methods in group_methods(self.methods):
+            of_methods = score_questions(
                 explainer,
                 baseline,
                 self.split,
-                question,
-                group,
+                questions,
+                methods,
                 self.protocol,
                 orders,
-                meter.of(question, group),
+                meter.of(questions, methods),
             )
-        return {method: scores[method] for method in self.methods}
+            for of_question, new in zip(scores, of_methods, strict=True):
+                of_question.update(new)
+        return [{method: each[method] for method in self.methods} for each in scores]
 
 
 def plan_evaluation(
@@ -274,25 +285,3 @@ def check_finite(logits: dict[str, np.ndarray]) -> None:
             f"{finite.shape[1]} images, so that the mean maps would have no score: train again "
             "with a lower `learning_rate`"
         )
-
-
-class _Meter:
-    """Counts calls of the model per member, to which the time that is left is proportional."""
-
-    def __init__(self, plan: EvaluationPlan, explainer: Explainer, progress: Progress):
-        self._passes = {method: explainer.settings.passes(method) for method in plan.methods}
-        self._total = sum(map(len, plan.questions)) * sum(self._passes.values())
-        self._done = 0
-        self._progress = progress
-
-    def of(self, question: Question, methods: Sequence[str]) -> Callable[[int], None]:
-        """Returns a function to call with the number of images that these methods explained."""
-        description = f"{question.name}: {', '.join(METHODS[method].title for method in methods)}"
-        per_image = sum(self._passes[method] for method in methods)
-
-        def advance(images: int) -> None:
-            self._done += images * per_image
-            self._progress(description, self._done, self._total)
-
-        advance(0)
-        return advance

@@ -1,6 +1,6 @@
 """The questions of an evaluation: which images and targets, against which truth."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -94,6 +94,35 @@ def questions(
             name = f"{task.name}: {' and '.join(parts)}" if several else task.name
             result += _of_parts(name, task, parts, classes, split, explained, predicted)
     return result
+
+
+def with_same_maps(questions: Sequence[Question]) -> list[list[Question]]:
+    """Groups questions that differ in their truth alone: maps of an image serve all of a group.
+
+    Args:
+        questions: Any number of questions.
+    """
+    groups: list[list[Question]] = []
+    for question in questions:
+        for group in groups:
+            if all(_share_maps(question, other) for other in group):
+                group.append(question)
+                break
+        else:
+            groups.append([question])
+    return groups
+
+
+def _share_maps(one: Question, other: Question) -> bool:
+    """Returns whether the same class of the images that both have is explained."""
+    _, ours, theirs = np.intersect1d(one.images, other.images, return_indices=True)
+    same = np.array_equal(one.targets[ours], other.targets[theirs])
+    return one.task.name == other.task.name and len(ours) > 0 and same
+
+
+def count_images(questions: Sequence[Question]) -> int:
+    """Returns the number of images that some questions are about; those of several count once."""
+    return len(np.unique(np.concatenate([question.images for question in questions])))
 
 
 def _of_parts(

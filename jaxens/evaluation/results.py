@@ -60,7 +60,7 @@ class QuestionResult:
         Args:
             question: The question.
             protocol: How maps are scored.
-            scores: By method, from `score_question`.
+            scores: By method, from `score_questions`.
             chance: From `score_chance`.
         """
         by_metric = {method: of_method.scores for method, of_method in scores.items()}

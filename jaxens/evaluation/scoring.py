@@ -1,8 +1,9 @@
-"""Explains the images of a question, and scores the maps on the device."""
+"""Explains the images of questions, and scores the maps on the device."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -55,62 +56,92 @@ class MethodScores:
     ]
 
 
-def score_question(
+def score_questions(
     explainer: Explainer,
     baseline: Explainer | None,
     split: Split,
-    question: Question,
+    questions: Sequence[Question],
     methods: Sequence[str],
     protocol: metrics.Protocol,
     orders: Int[np.ndarray, "order member"],
     advance: Callable[[int], None],
-) -> dict[str, MethodScores]:
-    """Explains every image of a question by each method, and scores the maps.
+) -> list[dict[str, MethodScores]]:
+    """Explains every image of some questions by each method, and scores the maps.
 
     Args:
         explainer: The explainer of the ensemble.
         baseline: Explainer of the one member trained on all data, if there is one.
         split: The images.
-        question: Images, targets and truth.
+        questions: Images, targets and truth; one group of `with_same_maps`.
         methods: One group of `group_methods`.
         protocol: How maps are scored.
         orders: Orders in which members join, for the scores by the ensemble's size.
         advance: Called with the number of images that are done.
 
     Returns:
-        Scores by method.
+        Scores by method, for each question.
     """
+    images, first = np.unique(np.concatenate([q.images for q in questions]), return_index=True)
+    targets = np.concatenate([q.targets for q in questions])[first]
+    cases = [np.searchsorted(images, q.images) for q in questions]
+    spread = [_spread(q, of, len(images)) for q, of in zip(questions, cases, strict=True)]
 
-    def scores(rows: Int[np.ndarray, "case"]) -> dict[str, dict[str, Array]]:
-        images = question.images[rows]
+    def scores(rows: Int[np.ndarray, "image"]) -> list[dict[str, dict[str, Array]]]:
         maps = partial(
             Explainer.maps,
             methods=methods,
-            images=split.images[images],
-            ids=split.places[images],
-            targets=question.targets[rows],
-            task=question.task.name,
+            images=split.images[images[rows]],
+            ids=split.places[images[rows]],
+            targets=targets[rows],
+            task=questions[0].task.name,
         )
         by_members, by_baseline = maps(explainer), {} if baseline is None else maps(baseline)
-        masks, points, ignored = _truth(question, rows)
-        return {
-            method: _scores(
-                by_members[method],
-                by_baseline.get(method),
-                masks,
-                points,
-                ignored,
-                jnp.asarray(orders),
-                protocol,
-                METHODS[method].signed,
-            )
-            for method in methods
-        }
+        return [
+            {
+                method: _scores(
+                    by_members[method],
+                    by_baseline.get(method),
+                    *_truth(question, rows),
+                    jnp.asarray(orders),
+                    protocol,
+                    METHODS[method].signed,
+                )
+                for method in methods
+            }
+            for question in spread
+        ]
 
-    images, _ = explainer.chunks(methods)
-    at_once = min(images * max(1, SCORED_AT_ONCE // images), len(question))
-    raw = in_chunks_to_host(scores, at_once, len(question), advance, axis=-1)
-    return {method: _method_scores(raw[method], protocol) for method in methods}
+    per_call, _ = explainer.chunks(methods)
+    at_once = min(per_call * max(1, SCORED_AT_ONCE // per_call), len(images))
+    raw = in_chunks_to_host(scores, at_once, len(images), advance, axis=-1)
+    return [
+        {method: _method_scores(raw_of[method], of, protocol) for method in methods}
+        for raw_of, of in zip(raw, cases, strict=True)
+    ]
+
+
+def _spread(question: Question, cases: Int[np.ndarray, "case"], images: int) -> Question:
+    """Returns a question with empty truth for the images that it leaves out.
+
+    Args:
+        question: The question.
+        cases: Where its images are among all.
+        images: The number of all images.
+    """
+
+    def spread(values: np.ndarray | None, empty: Any) -> np.ndarray | None:
+        if values is None:
+            return None
+        of_all = np.full((images, *values.shape[1:]), empty, values.dtype)
+        of_all[cases] = values
+        return of_all
+
+    return replace(
+        question,
+        masks=spread(question.masks, False),
+        points=spread(question.points, np.nan),
+        ignored=spread(question.ignored, False),
+    )
 
 
 def _truth(question: Question, rows: Int[np.ndarray, "case"]) -> tuple[Array | None, ...]:
@@ -119,9 +150,11 @@ def _truth(question: Question, rows: Int[np.ndarray, "case"]) -> tuple[Array | N
     return tuple(None if each is None else jnp.asarray(each[rows]) for each in truth)
 
 
-def _method_scores(raw: Mapping[str, np.ndarray], protocol: metrics.Protocol) -> MethodScores:
-    """Groups scores by metric, in float64."""
-    host = {name: np.asarray(each, np.float64) for name, each in raw.items()}
+def _method_scores(
+    raw: Mapping[str, np.ndarray], cases: Int[np.ndarray, "case"], protocol: metrics.Protocol
+) -> MethodScores:
+    """Groups the scores of some images by metric, in float64."""
+    host = {name: np.asarray(each[..., cases], np.float64) for name, each in raw.items()}
     return MethodScores(
         {
             name: Scores(*(host[f"{name}/{part}"] for part in Scores.__dataclass_fields__))

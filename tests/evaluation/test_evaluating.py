@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import stats
 
 from jaxens.attribution import METHODS
-from jaxens.data.schema import MISSING
+from jaxens.data.masks import pack
+from jaxens.data.schema import MISSING, Task
 from jaxens.errors import UserError
 from jaxens.evaluation import PAPER_METHODS, MethodSettings, evaluate
 from jaxens.evaluation.evaluating import plan_evaluation
@@ -50,6 +52,18 @@ def expected_scores(individuals, ensemble, split, metric, method, targets):
 
     individual = np.mean([scores_of(maps) for maps in individuals.maps[method]], axis=0)
     return individual, np.array(scores_of(ensemble.maps[method].mean(axis=0)))
+
+
+def as_dicts(scores):
+    """Scores and curves by part, method and name."""
+    return {
+        part: {
+            method: {name: vars(each) for name, each in of_method.scores.items()}
+            | {"thresholds": dict(of_method.thresholds)}
+            for method, of_method in by_method.items()
+        }
+        for part, by_method in scores.items()
+    }
 
 
 @pytest.mark.slow
@@ -222,6 +236,35 @@ def test_results_arrive_question_by_question(ensemble, split):
     result = plan.run(on_result=lambda each: names.append(each.question.name))
     assert names == ["marks: plain", "marks: barred", "marks: spotted"]
     assert names == [each.question.name for each in result.results]
+
+
+def test_separate_parts_have_the_scores_of_two_evaluations_from_the_same_maps(ensemble, split):
+    tails = np.zeros((IMAGES, SIZE, SIZE), bool)
+    tails[:15, 5:, 1:6] = True  # not all images show one
+    marked = pack(np.stack([split.mask(("wing",)), tails], axis=-1))
+    info = replace(split.info, masks=("wing", "tail"))
+    calls = []
+
+    class Counting(KnownEnsemble):
+        def explain(self, images, targets, methods, task, *, images_at_once):
+            calls.append(len(images))
+            return super().explain(images, targets, methods, task, images_at_once=images_at_once)
+
+    def scores_of(parts):
+        task = Task.multiclass("wing", WING.classes, parts, separate=True)
+        known = Counting((task,), ensemble.maps, ensemble.known_logits)
+        both = replace(split, info=replace(info, tasks=(task,)), masks=marked)
+        result = evaluate(known, both, methods=PAIR, protocol=PROTOCOL, settings=SETTINGS, orders=3)
+        count = sum(calls)
+        calls.clear()
+        return {each.question.part: each.scores for each in result.results}, count
+
+    together, count = scores_of(("wing", "tail"))
+    wing, count_of_wing = scores_of(("wing",))
+    tail, _ = scores_of(("tail",))
+    assert count == count_of_wing
+    assert len(tail["tail"]["saliency"].scores["iou"].ensemble) == 15
+    jax.tree.map(np.testing.assert_array_equal, as_dicts(together), as_dicts(wing | tail))
 
 
 def test_images_without_a_score_are_left_out_and_counted(ensemble, split):

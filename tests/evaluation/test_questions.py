@@ -8,7 +8,7 @@ import pytest
 from jaxens.data import masks, schema
 from jaxens.data.schema import MISSING, Info, Task
 from jaxens.data.split import Split
-from jaxens.evaluation.questions import Question, questions
+from jaxens.evaluation.questions import Question, count_images, questions, with_same_maps
 
 SPECIES = Task.multiclass("species", ("wren", "tit"))
 WING = Task.multiclass("wing", ("plain", "barred"), ("wing",))
@@ -129,3 +129,24 @@ def test_each_of_separate_parts_is_a_question_of_its_own_and_ignored_pixels_are_
     marks = Task("marks", "multilabel", ("ring", "bar"), (("wing", "eye"),) * 2, separate=True)
     asked = [question.name for question in by_label(split, marks)]
     assert asked == ["marks: wing: ring", "marks: wing: bar", "marks: eye: ring", "marks: eye: bar"]
+
+
+def test_questions_about_the_same_class_of_an_image_share_its_maps(split):
+    both = Task.multiclass("wing", ("plain", "barred"), ("wing", "eye"), separate=True)
+    wing, eye = by_label(split, both)
+    (group,) = with_same_maps([wing, eye])
+    assert group == [wing, eye]
+    assert eye.images.tolist() == [0, 1]  # both also have a wing
+    assert count_images(group) == 3
+    marks = Task("marks", "multilabel", ("ring", "bar"), (("wing", "eye"),) * 2, separate=True)
+    names = [[q.name for q in group] for group in with_same_maps([wing, *by_label(split, marks)])]
+    assert names == [
+        ["wing: wing"],
+        ["marks: wing: ring", "marks: eye: ring"],
+        ["marks: wing: bar", "marks: eye: bar"],
+    ]
+
+
+def test_questions_about_different_images_share_nothing(split):
+    eye, bill = by_label(split, HEAD)
+    assert with_same_maps([eye, bill]) == [[eye], [bill]]
