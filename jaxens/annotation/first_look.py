@@ -16,6 +16,7 @@ from jaxens.data.source import evenly_spaced
 from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.errors import UserError
+from jaxens.evaluation.settings import MethodSettings
 from jaxens.names import shorten
 from jaxens.viz.colors import Colors
 from jaxens.viz.map_panels import map_panel
@@ -25,6 +26,7 @@ PAIR = ("saliency", "guided_grad_cam")  # methods whose maps are shown
 ANNOTATED = 6  # images with arrows
 ROWS = 5  # images with maps
 LETTERS = 40  # of a title
+QUICK = MethodSettings(steps=16)  # enough for the tip of an arrow
 INCHES = 1.75  # of an image with a map
 
 
@@ -50,7 +52,7 @@ def first_look(ensemble: Ensemble, split: Split, rules: Rules = Rules()) -> Figu
 
 def _arrows(ensemble: Ensemble, split: Split, rules: Rules) -> Panel:
     rows = evenly_spaced(min(ANNOTATED, len(split)), len(split))
-    found = annotate(ensemble, split.images[rows], rules=rules)
+    found = annotate(ensemble, split.images[rows], rules=rules, settings=QUICK)
     panels = [labeled_arrows(each) for each in found]
     return grid(panels, columns=2, titles=[caption(each) for each in found])
 
