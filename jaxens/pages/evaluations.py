@@ -98,7 +98,8 @@ def evaluated(folder: Path, album: Album) -> Evaluated:
     try:
         results = [rows.from_text(row) for row in tables["tables"]]
         chance = [rows.chance_from_text(row) for row in tables["chance"]]
-        summary = verdicts.summary(results, chance).split("\n")
+        # A line that is indented belongs to the one before.
+        summary = verdicts.summary(results, chance).replace("\n  ", "; ").split("\n")
         names, methods = settings["questions"], settings["methods"]
         questions = []
         for name, file in zip(names, file_names(names), strict=True):
