@@ -47,8 +47,8 @@ READ_THRESHOLDS = (
     "lead depends on the threshold (vertical line: that of the tables) has no safe lead."
 )
 READ_RANKED = (
-    "If the best image convinces you and the worst does not, look at what the worst has in common "
-    "with others: warm colors should lie inside the yellow outline."
+    "Warm colors should lie inside the yellow outline; look at the worst image first, because what "
+    "misleads the maps there often misleads them elsewhere."
 )
 READ_MEMBERS = (
     "Where members differ and their mean points at the marked part, the ensemble has averaged "
@@ -69,10 +69,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What a page shows of one evaluation."""
+    """What a page shows of one evaluation; a verdict comes with its exceptions."""
 
     name: str
-    verdicts: Sequence[str]
+    verdicts: Sequence[tuple[str, str]]
     settings: Sequence[tuple[str, str]]
     questions: Sequence[Asked]
 
@@ -99,20 +99,21 @@ def evaluated(folder: Path, album: Album) -> Evaluated:
         results = [rows.from_text(row) for row in tables["tables"]]
         chance = [rows.chance_from_text(row) for row in tables["chance"]]
         # A line that is indented belongs to the one before.
-        summary = verdicts.summary(results, chance).replace("\n  ", "; ").split("\n")
+        lines = verdicts.summary(results, chance).replace("\n  ", "; ").split("\n")
         names, methods = settings["questions"], settings["methods"]
         questions = []
         for name, file in zip(names, file_names(names), strict=True):
             written = name.encode(errors="backslashreplace").decode()  # as CSV files have it
             of_question = {
-                table: [_titled(row) for row in lines if row["question"] == written]
-                for table, lines in tables.items()
+                table: [_titled(row) for row in of_file if row["question"] == written]
+                for table, of_file in tables.items()
             }
             ranked = read_ranked(scores, file, methods)
             questions.append(_asked(name, of_question, ranked, folder, file, album))
     except (KeyError, ValueError, TypeError) as error:
         raise UserError(f"{folder} is damaged ({error!r}): {REMEDY}") from None
-    return Evaluated(folder.name, summary, words.settings_lines(settings), questions)
+    found = [(verdict, exceptions) for verdict, _, exceptions in (x.partition("; ") for x in lines)]
+    return Evaluated(folder.name, found, words.settings_lines(settings), questions)
 
 
 def _asked(

@@ -24,6 +24,7 @@ from jaxens.evaluation.augmented import augmented
 from jaxens.evaluation.images import Images
 from jaxens.files import lock
 from jaxens.names import file_name
+from jaxens.report import main as report
 from jaxens.runs.loading import best_ensemble
 from jaxens.runs.run import Run
 from tests.data import tiny_cub
@@ -82,6 +83,16 @@ def test_terminal_and_markdown_show_the_protocol_and_the_same_numbers(run, print
         assert "Ind-Avg: the mean over the 2 members" in text
         assert f"{float(row['mean_individual']):.3f}" in text
         assert "…" not in text  # no number is cut, however narrow the terminal
+
+
+def test_the_page_has_the_numbers_and_figures_of_the_evaluation(run, rows, tmp_path):
+    report([str(run.folder), "--out", str(tmp_path / "page.html")])
+    of_run = (tmp_path / "page.html").read_text()
+    of_evaluation = (run.folder / "evaluation" / "report.html").read_text()
+    for page in (of_run, of_evaluation):
+        assert all(f'data-value="{row["mean_ensemble"]}"' in page for row in rows)
+    for kind in ("sizes", "thresholds", "ranked", "members"):
+        assert list((run.folder / "evaluation" / kind).glob("*.png"))
 
 
 def test_statistics_are_those_of_the_scores_on_disk(rows, scores):
