@@ -29,7 +29,7 @@ RESULTS = {
 }  # fmt: skip
 CHANCE = {"map": "map", "metric": "score", "mean": "mean score", "n": "images"}
 KEYS = {"method": "method", "metric": "score"}
-TITLES = {name: metric.title for name, metric in METRICS.items()} | {
+TITLES = {name: metric.heading for name, metric in METRICS.items()} | {
     name: method.title for name, method in METHODS.items()
 }
 FILES = {
