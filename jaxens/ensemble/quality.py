@@ -1,6 +1,6 @@
 """Scores the predictions of members and ensemble: accuracy or AUC for each task."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from jaxens.data.schema import Task
 from jaxens.data.source import Split
 from jaxens.ensemble.ensemble import Ensemble, mean_probabilities
 from jaxens.models.memory import images_at_once
+from jaxens.tables import Table
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,27 @@ def quality(ensemble: Ensemble, split: Split) -> list[Quality]:
         return scores
     of_baseline = quality(ensemble.baseline_ensemble(), split)
     return [replace(q, baseline=b.ensemble) for q, b in zip(scores, of_baseline, strict=True)]
+
+
+def quality_table(scores: Sequence[Quality]) -> Table:
+    """Returns a row for each task: the scores of members, ensemble and chance.
+
+    There is a column of the member trained on all data where there is one.
+
+    Args:
+        scores: From `quality`.
+    """
+    columns: tuple[str, ...] = (
+        "task", "measure", "average member", "worst", "best", "ensemble", "chance",
+    )  # fmt: skip
+    rows: list[tuple[object, ...]] = [
+        (q.task, q.measure, q.mean, min(q.members), max(q.members), q.ensemble, q.chance)
+        for q in scores
+    ]
+    if any(q.baseline is not None for q in scores):
+        columns += ("all data",)
+        rows = [(*row, q.baseline) for row, q in zip(rows, scores, strict=True)]
+    return Table(columns, rows)
 
 
 def all_logits(ensemble: Ensemble, split: Split) -> dict[str, Float[Array, "member image _"]]:

@@ -15,12 +15,13 @@ import numpy as np
 from jaxens.data.opening import open_data
 from jaxens.data.source import DataSet, Split, load
 from jaxens.ensemble.ensemble import Ensemble
-from jaxens.ensemble.quality import Quality, quality
+from jaxens.ensemble.quality import Quality, quality, quality_table
 from jaxens.runs.loading import abstract_state, as_ensemble, best_ensemble, check_model
 from jaxens.runs.run import Run, check_absent, check_present
 from jaxens.runs.unsaved import UnsavedRun
 from jaxens.runs.watch import Watch
 from jaxens.runs.weights import Weights, read_weights
+from jaxens.tables import Table
 from jaxens.training.settings import Config
 from jaxens.training.trainer import Trainer
 
@@ -45,6 +46,11 @@ class Trained:
     history: list[dict[str, Any]]
     held_out: Split
     folder: Path | None
+
+    @property
+    def table(self) -> Table:
+        """One row per task: `scores` of members, ensemble and chance."""
+        return quality_table(self.scores)
 
 
 def train(

@@ -82,6 +82,15 @@ def test_scores_are_those_of_the_ensemble_on_the_held_out_images(trained):
         np.testing.assert_equal(score.as_dict(), expected.as_dict())
 
 
+def test_the_table_has_the_scores_of_members_ensemble_and_chance(trained):
+    assert len(trained.table) == len(trained.scores)
+    for row, score in zip(trained.table.to_dicts(), trained.scores, strict=True):
+        assert row["task"] == score.task
+        assert row["worst"] <= row["average member"] <= row["best"]
+        assert row["average member"] == pytest.approx(sum(score.members) / MEMBERS)
+        assert (row["ensemble"], row["chance"]) == (score.ensemble, score.chance)
+
+
 def test_the_history_has_a_row_per_epoch_and_a_last_one_of_the_held_out_images(trained):
     *epochs, last = trained.history
     assert [row["epoch"] for row in epochs] == list(range(1, EPOCHS + 1))
