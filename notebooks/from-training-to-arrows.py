@@ -28,6 +28,7 @@ from jaxens.annotation import (
 )
 from jaxens.evaluation import evaluate, split_figure
 from jaxens.runs import train
+from jaxens.tables import Table
 from jaxens.training.settings import Config, Members, Optim
 
 # %% [markdown]
@@ -120,18 +121,19 @@ Markdown(evaluation.to_markdown())
 #
 # An arrow needs one point of a map. Three rules are possible: the center of mass, the peak of the
 # blurred map, and the center of the region of most relevance. The validation images tell which
-# method and rule hit the marked part most often. (The distance is in diagonals of the image.)
+# method and rule hit the marked part most often.
 
 # %%
 val = jaxens.data.load(data.val)
 hits = measure_hits(ensemble, val.take(np.arange(100)), ["grad_cam", "guided_grad_cam"])
-table = hits_table(hits)
-best = {}
-for row in table.to_dicts():
-    score = best.setdefault((row["method"], row["tip"]), [])
-    score.append(row["ensemble within 10%"])
-for rule, shares in best.items():
-    print(*rule, f"{np.mean(shares):.2f} of arrows within a tenth of the diagonal")
+by_rule = {}
+for row in hits_table(hits).to_dicts():
+    by_rule.setdefault((row["method"], row["tip"]), []).append(row["ensemble within 10%"])
+shares = {rule: np.nanmean(of_tasks) for rule, of_tasks in by_rule.items()}
+Table(
+    ("method", "tip", "arrows within 10 % of the diagonal"),
+    [(*rule, share) for rule, share in shares.items()],
+)
 
 # %% [markdown]
 # ## Labeled arrows
@@ -140,7 +142,7 @@ for rule, shares in best.items():
 # dashed if fewer than half of the members point near its tip.
 
 # %%
-method, tip = max(best, key=lambda rule: np.mean(best[rule]))
+method, tip = max(shares, key=shares.get)
 rules = Rules(method=method, tip=tip)
 annotations = annotate(
     ensemble,

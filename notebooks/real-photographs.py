@@ -128,9 +128,10 @@ viz.show_maps(
 
 # %%
 random_maps = metrics.random_maps(jax.random.split(key, len(photos)), SIZE, SIZE)
+insertion = jax.jit(partial(metrics.insertion, logits, steps=20))
 rows = []
 for name, of_method in {**maps, "a random map": random_maps}.items():
-    inserted = metrics.insertion(logits, images, of_method, top[:, 0], steps=20)
+    inserted = insertion(images, of_method, top[:, 0])
     rows.append((name, *np.asarray(inserted.auc).tolist()))
 Table(("method", *names), rows)
 
