@@ -13,6 +13,7 @@ COMMANDS = {
     "evaluate": "score the explanations of a run against what people marked",
     "explain": "explain photos by a run, and draw the maps",
     "annotate": "draw labeled arrows: what a run sees in photos, and where",
+    "report": "write one page about a run: its training, its explanations",
     "export": "write an ensemble as safetensors with a model card",
     "reproduce": "repeat the experiments of the paper",
     "data": "look at the images and labels of a data set",

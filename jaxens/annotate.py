@@ -17,7 +17,8 @@ from jaxens.cli import parser
 from jaxens.evaluation.settings import MethodName, MethodSettings
 
 if TYPE_CHECKING:
-    from jaxens.data.source import DataSet, Split
+    from jaxens.data.source import DataSet
+    from jaxens.data.split import Split
     from jaxens.ensemble import Ensemble
 
 
@@ -58,19 +59,16 @@ def annotate(
 
     check_choice(photos, split, images, ids)
 
-    from jaxens import viz
+    from jaxens.annotation import STYLES, calibrate, save_annotations, typical
     from jaxens.annotation import annotate as find_marks
-    from jaxens.annotation import calibrate, typical
-    from jaxens.annotation.files import to_json
-    from jaxens.annotation.styles import STYLES, draw
+    from jaxens.annotation.files import check_folder
     from jaxens.cli.compilation import use_cache
     from jaxens.cli.console import say
     from jaxens.cli.progress import bar
     from jaxens.data.source import evenly_spaced, load
     from jaxens.evaluation.captions import name_of_photos
     from jaxens.evaluation.maps import background_images
-    from jaxens.files import lock, write_text
-    from jaxens.names import file_name, file_names, shorten
+    from jaxens.names import file_name, shorten
     from jaxens.runs.loading import best_ensemble, data_of
     from jaxens.runs.run import Run
 
@@ -87,8 +85,12 @@ def annotate(
             return
         chosen = choose_photos(opened, data, photos, split, images, ids)
         temperatures = calibrate(ensemble, load(data.val, progress))
-        background = background_images(data.train) if rules.method == "gradient_shap" else None
+        background = background_images(data.train, [rules.method])
         say(rules.describe())
+        subject = name_of_photos(chosen.names) if photos else split or "test"
+        folder = out or run / file_name(f"annotated-{subject}")
+        origin = {"run": run.resolve().name, "checkpoint": opened.checkpoints.chosen}
+        check_folder(folder, chosen.names, rules, **origin)  # before the work
         annotations = find_marks(
             ensemble,
             chosen.images,
@@ -101,17 +103,16 @@ def annotate(
             background=background,
             progress=progress,
         )
-    images_name = name_of_photos(chosen.names) if photos else split or "test"
-    folder = out or run / file_name(f"annotated-{images_name}")
-    drawn = list(STYLES) if "all" in styles else styles
-    with lock(folder), bar() as progress:
-        write_text(folder / "annotations.json", to_json(annotations, rules, run.resolve().name))
-        names = file_names([Path(name).stem for name in chosen.names])
-        for k, (name, annotation) in enumerate(zip(names, annotations, strict=True)):
-            figure = draw([annotation], drawn)
-            for suffix in formats:
-                viz.save(figure, folder / f"{name}.{suffix}")
-            progress("drawing", k + 1, len(names))
+    with bar() as progress:
+        save_annotations(
+            folder,
+            annotations,
+            rules,
+            styles=list(STYLES) if "all" in styles else styles,
+            formats=formats,
+            progress=progress,
+            **origin,
+        )
     for annotation in annotations:
         say(f"{shorten(annotation.name)}: {shorten(annotation.prediction)}: {annotation.sentence}")
     say(f"figures: {folder}")
@@ -131,7 +132,7 @@ def _measure(
     from jaxens.cli.progress import bar
     from jaxens.evaluation.maps import background_images
 
-    background = background_images(data.train) if "gradient_shap" in methods else None
+    background = background_images(data.train, methods)
     with bar() as progress:
         hits = measure_hits(
             ensemble, held_out, methods, settings=settings, background=background, progress=progress

@@ -4,15 +4,15 @@
 
 explains held-out images by every method, scores each member's map and the mean map, and
 writes tables (terminal, Markdown, CSV), figures (scores by the ensemble's size and by the
-threshold) and every score (NPZ) into the run directory. With --on, the images are those of
-another data set, which may have no labels of the tasks, but has the parts.
+threshold, maps of members), every score (NPZ) and one page (HTML) into the run directory. With
+--on, the images are those of another data set, which may lack labels, but has the parts.
 """
 
 import dataclasses
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from jaxens.cli import parser
 from jaxens.errors import check_number
@@ -24,11 +24,6 @@ from jaxens.evaluation.settings import (
     MethodSettings,
     MetricName,
 )
-
-if TYPE_CHECKING:
-    from jaxens.data.progress import Progress
-    from jaxens.data.source import DataSet, Split
-    from jaxens.runs.run import Run
 
 WIDTH = 200  # of a table; a narrower terminal breaks its lines
 
@@ -61,20 +56,22 @@ def evaluate(
         orders: random orders in which members join, for the scores by the ensemble's size
         out: folder for the tables (default: RUN/evaluation)
     """
-    for name, value in (("orders", orders), ("correlation-size", correlation_size)):
-        check_number(f"--{name}", value, least=1)
+    for name, value in (("orders", orders), ("correlation_size", correlation_size)):
+        check_number(name, value, least=1)
 
     from jaxens.cli import tables
     from jaxens.cli.compilation import use_cache
     from jaxens.cli.console import console, say, uncut
     from jaxens.cli.progress import bar
+    from jaxens.data.opening import open_data
+    from jaxens.evaluation.choosing import choose_images, named
     from jaxens.evaluation.describing import make_protocol
     from jaxens.evaluation.evaluating import plan_evaluation
     from jaxens.evaluation.maps import background_images
     from jaxens.evaluation.results import QuestionResult, check_folder
-    from jaxens.evaluation.transfer import describe_images, named, on_other
-    from jaxens.files import lock
-    from jaxens.runs.loading import best_ensemble
+    from jaxens.files import lock, write_text
+    from jaxens.pages import report
+    from jaxens.runs.loading import best_ensemble, data_of
     from jaxens.runs.run import Run
 
     began = time.monotonic()
@@ -82,12 +79,20 @@ def evaluate(
     use_cache()
     opened = Run.open(run)
     with bar() as progress:
-        data, held_out = _read(opened, images, settings.seed, tasks or (), progress)
-    ensemble = best_ensemble(opened)
-    if images.on:
-        trained_on = named(opened.info, opened.record["data"])
-        held_out = dataclasses.replace(held_out, sample=describe_images(held_out, data, trained_on))
-        ensemble, held_out = on_other(ensemble, held_out, images.other_parts)
+        if images.on:
+            data = open_data(images.other_data(opened.config.data), progress)
+        else:
+            data = data_of(opened, images.data_dir, images.cache_dir, progress)
+        ensemble, held_out = choose_images(
+            best_ensemble(opened),
+            data,
+            images,
+            named(opened.info, opened.record["data"]),
+            seed=settings.seed,
+            tasks=tasks or (),
+            augment=dataclasses.asdict(opened.config.augment),
+            progress=progress,
+        )
     plan = plan_evaluation(
         ensemble,
         held_out,
@@ -96,7 +101,7 @@ def evaluate(
         tasks=tasks,
         explained=images.explained,
         settings=settings,
-        background=background_images(data.train),
+        background=background_images(data.train, methods),
         orders=orders,
     )
     folder = out or run / "-".join(filter(None, ("evaluation", images.name)))
@@ -108,34 +113,13 @@ def evaluate(
             say(uncut(tables.question(result), WIDTH))
 
         with bar(console) as progress:
-            evaluation = plan.run(progress, show)
+            evaluation = plan.run(progress, show, examples=True)
         title = f"Explanations of {run.name}" + (f" on {data.info.name}" if images.on else "")
         evaluation.save(folder, title)
-    opened.close()
+        opened.close()
+        write_text(folder / "report.html", report(run, [folder]))
     minutes = (time.monotonic() - began) / 60
-    say(f"{evaluation.summary()}\ntables, figures and scores: {folder}    ({minutes:.1f} minutes)")
-
-
-def _read(
-    run: "Run", images: Images, seed: int, tasks: Sequence[str], progress: "Progress"
-) -> "tuple[DataSet, Split]":
-    """Returns the data set whose images are explained, and these images."""
-    from jaxens.data.opening import open_data
-    from jaxens.data.source import load, load_sample
-    from jaxens.evaluation.augmented import augmented
-    from jaxens.runs.loading import data_of
-
-    if images.on:
-        data = open_data(images.other_data(run.config.data), progress)
-    else:
-        data = data_of(run, images.data_dir, images.cache_dir, progress)
-    if images.limit is None:
-        split = load(data.test, progress)
-    else:
-        split = load_sample(data.test, images.limit, seed, tasks, progress)
-    if images.augment:
-        split = augmented(split, seed, **dataclasses.asdict(run.config.augment))
-    return data, split
+    say(f"{evaluation.summary()}\ntables, figures, a page: {folder}    ({minutes:.1f} minutes)")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -64,6 +64,7 @@ def explain(
     from jaxens.evaluation.captions import folder_name
     from jaxens.evaluation.maps import background_images
     from jaxens.evaluation.predictions import choose_targets
+    from jaxens.evaluation.settings import needs_background
     from jaxens.files import lock
     from jaxens.runs.loading import best_ensemble, data_of
     from jaxens.runs.run import Run
@@ -72,14 +73,14 @@ def explain(
     opened = Run.open(run)
     ensemble = best_ensemble(opened)
     opened.close()
-    shap = "gradient_shap" in methods
+    wanted = not photos or needs_background(methods)
     with bar() as progress:
-        data = data_of(opened, data_dir, cache_dir, progress) if shap or not photos else None
+        data = data_of(opened, data_dir, cache_dir, progress) if wanted else None
     subject = choose_targets(
         ensemble, choose_photos(opened, data, photos, split, images, ids), task, target, against
     )
     say(uncut(tables.predictions(subject), 200))
-    background = background_images(data.train) if data and shap else None
+    background = background_images(data.train, methods) if data else None
     for line in settings.describe(methods, 0 if background is None else len(background)):
         say(line)
     of_split = None if photos else (split or "test") + ("-ids" if ids else "")

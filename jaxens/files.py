@@ -25,12 +25,12 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Writes a file whole or not at all."""
-    with replacing(path) as partial:
+    with _replacing(path) as partial:
         partial.write_bytes(content)
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def _replacing(path: Path) -> Iterator[Path]:
     """Yields the path of a new file, which takes the place of `path` at the end of the block.
 
     Its content is on disk before its name is, so the file is whole even after a power cut.
@@ -118,7 +118,7 @@ def lock(folder: Path) -> IO[bytes]:
 def in_use(folder: Path) -> UserError:
     """Returns the error for a folder into which another process writes."""
     return UserError(
-        f"another process writes into {folder}: wait until it ends, or name another --out"
+        f"another process writes into {folder}: wait until it ends, or name another `out`"
     )
 
 

@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _pair(words: str) -> tuple[str, str]:
     name, _, folder = words.partition("=")
     if not name or not folder:
-        raise UserError(f"--data-dir {words} should be NAME=FOLDER, such as cub=CUB_200_2011")
+        raise UserError(f"`data_dir` {words} should be NAME=FOLDER, such as cub=CUB_200_2011")
     return name, folder
 
 

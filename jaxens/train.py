@@ -34,10 +34,10 @@ def train(
         resume: continue the run in --out
     """
     from jaxens import viz
+    from jaxens.annotation.first_look import first_look
     from jaxens.cli import compilation, tables
     from jaxens.cli.console import say, uncut
     from jaxens.cli.live import Live
-    from jaxens.evaluation.first_look import first_look
     from jaxens.runs import fit
 
     began = time.monotonic()
@@ -67,7 +67,7 @@ def _values(app: Any, commands: tuple[str, ...], arguments: Any) -> None:
     flags = {argument.name: argument.tokens[-1].value for argument in arguments if argument.tokens}
     file = flags.get("--config")
     if file is None and "--resume" in flags:
-        from jaxens.runs.run import check_present
+        from jaxens.runs.folders import check_present
 
         folder = Path(flags.get("--out") or _default_folder(flags.get("--data", "fieldmarks")))
         check_present(folder)

@@ -62,7 +62,7 @@ def test_a_user_without_a_home_folder_learns_what_to_set(monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.delenv("HOME")
     monkeypatch.setattr("pwd.getpwuid", lambda _: (_ for _ in ()).throw(KeyError("54321")))
-    with pytest.raises(UserError, match=r"no home folder: set HOME, or add --cache-dir"):
+    with pytest.raises(UserError, match=r"no home folder: set HOME, or add `cache_dir`"):
         default_cache()
     with pytest.raises(UserError, match=r"~/birds: there is no home folder: set HOME, or name"):
         with_home("~/birds")

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 import jaxens
+from jaxens.__main__ import COMMANDS as NAMES
+from jaxens.__main__ import MODULES
 
 ROOT = Path(jaxens.__file__).parent
 CONTRIBUTING = Path(__file__).parents[1] / "CONTRIBUTING.md"
@@ -31,16 +33,9 @@ def rooms() -> dict[str, set[str]]:
 
 
 MAY_IMPORT = rooms()
-COMMANDS = (
-    "train",
-    "evaluate",
-    "explain",
-    "annotate",
-    "export",
-    "reproduce",
-    "bench",
-    "data/__main__",
-)
+COMMANDS = [
+    MODULES.get(name, f"jaxens.{name}").removeprefix("jaxens.").replace(".", "/") for name in NAMES
+]
 
 
 def modules(folder):
@@ -149,6 +144,7 @@ def test_importing_loads_nothing_heavy(module, absent):
         "evaluate",
         "explain",
         "annotate",
+        "report",
         "export",
         "reproduce",
         "bench",

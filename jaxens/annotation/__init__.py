@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "files": ["SCHEMA", "to_json"],
         "marks": ["Annotation", "Mark"],
         "rules": ["Rules"],
+        "saving": ["save_annotations"],
         "styles": ["STYLES", "draw"],
         "tips": ["TIPS"],
         "wording": ["typical"],

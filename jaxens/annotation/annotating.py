@@ -19,6 +19,7 @@ from jaxens.data.progress import Progress, no_progress
 from jaxens.data.schema import Task
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.errors import UserError
+from jaxens.evaluation.evaluating import check_finite
 from jaxens.evaluation.maps import Explainer, check_model
 from jaxens.evaluation.predictions import find_class
 from jaxens.evaluation.settings import MethodSettings, check_methods
@@ -61,7 +62,7 @@ def annotate(
         One annotation for each image.
 
     Raises:
-        UserError: If no task has parts, or a method or class is unknown.
+        UserError: If no task has parts, a method or class is unknown, or a member gives NaN.
     """
     check_methods([rules.method], background)
     headline, described = split_tasks(ensemble.tasks)
@@ -109,7 +110,7 @@ def annotate(
             str(i) if names is None else names[i],
             image,
             described,
-            sorted(marks[i], key=lambda mark: -mark.probability)[: rules.most],
+            sorted(marks[i], key=lambda mark: -mark.probability)[: rules.marks],
             heatmaps[i],
             rules,
             None if comparison is None else comparison.of(i),
@@ -136,6 +137,7 @@ def _probabilities(
     at_once = images_at_once(ensemble.model, images.shape[1], ensemble.members)
     chunk = max(1, at_once // ensemble.members)
     logits = in_chunks(ensemble.all_logits, chunk, images, out_axis=1)
+    check_finite({name: np.asarray(each) for name, each in logits.items()})
     return {task.name: calibrated(task, logits[task.name], temperatures) for task in ensemble.tasks}
 
 
@@ -232,7 +234,7 @@ def _compare(
     order = np.argsort(-probabilities, axis=1, kind="stable")
     predicted, second = order[:, 0], order[:, min(1, len(task.classes) - 1)]
     if against is not None:
-        other = find_class(task, against, "--against")
+        other = find_class(task, against, "against")
         second = np.where(predicted == other, second, other)
     return _Comparison(task, predicted, probabilities.max(axis=1), second)
 

@@ -9,8 +9,9 @@ from jaxtyping import Float, Int
 from scipy.optimize import minimize_scalar
 
 from jaxens.data.schema import MISSING, Task
-from jaxens.data.source import Split
-from jaxens.ensemble.ensemble import Ensemble, mean_probabilities
+from jaxens.data.split import Split
+from jaxens.ensemble.ensemble import Ensemble
+from jaxens.ensemble.predictions import mean_probabilities
 from jaxens.ensemble.quality import all_logits
 
 # Of the logarithm of a temperature. Where every image is classified correctly, the likelihood

@@ -4,13 +4,16 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jaxens.annotation.marks import Annotation, Mark
 from jaxens.annotation.rules import Rules
+from jaxens.errors import UserError
 
+NAME = "annotations.json"
 VERSION = 1
 _FRACTION = {"type": ["number", "null"]}
 _POINT = {"type": "array", "items": _FRACTION, "minItems": 2, "maxItems": 2}
@@ -21,10 +24,11 @@ _SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 SCHEMA: Mapping[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "type": "object",
-    "required": ["version", "run", "rules", "images"],
+    "required": ["version", "run", "checkpoint", "rules", "images"],
     "properties": {
         "version": {"const": VERSION},
         "run": {"type": "string", "description": "name of the run directory"},
+        "checkpoint": {"type": "string", "description": "such as: epoch 3, the best"},
         "rules": {"type": "object", "description": "see jaxens.annotation.Rules"},
         "images": {
             "type": "array",
@@ -73,17 +77,52 @@ SCHEMA: Mapping[str, Any] = {
 }  # fmt: skip
 
 
-def to_json(annotations: Sequence[Annotation], rules: Rules, run: str = "") -> str:
+def check_folder(
+    folder: Path, names: Sequence[str], rules: Rules, run: str = "", checkpoint: str = ""
+) -> None:
+    """Checks that a folder has no annotations of other images, by other rules or another run.
+
+    Args:
+        folder: Where `to_json` will be written as `NAME`.
+        names: Of the images.
+        rules: As for `to_json`.
+        run: As for `to_json`.
+        checkpoint: As for `to_json`.
+
+    Raises:
+        UserError: If it has some.
+    """
+    path = folder / NAME
+    try:
+        before = json.loads(path.read_text())
+        known = [[image["name"] for image in before["images"]]]
+        known += [before["rules"], before["run"], before["checkpoint"]]
+    except FileNotFoundError:
+        return
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise UserError(f"{path} can't be read: name another --out, or remove {folder}") from None
+    if known != [list(names), asdict(rules), run, checkpoint]:
+        raise UserError(
+            f"{folder} has annotations of other images, or by other rules (see {NAME}): name "
+            "another --out, or remove it"
+        )
+
+
+def to_json(
+    annotations: Sequence[Annotation], rules: Rules, run: str = "", checkpoint: str = ""
+) -> str:
     """Returns annotations as JSON that fits `SCHEMA`.
 
     Args:
         annotations: From `annotate`.
         rules: With which they were found.
         run: Name of the run directory of the ensemble.
+        checkpoint: Of the run, such as "epoch 3, the best".
     """
     content = {
         "version": VERSION,
         "run": run,
+        "checkpoint": checkpoint,
         "rules": asdict(rules),
         "images": [
             {

@@ -12,9 +12,11 @@ from jaxens.annotation.annotating import maps_of
 from jaxens.annotation.rules import DIAGONAL, NEAR
 from jaxens.annotation.tips import TIPS
 from jaxens.data.progress import Progress, no_progress
-from jaxens.data.source import Split
-from jaxens.ensemble.ensemble import Ensemble, mean_probabilities
+from jaxens.data.split import Split
+from jaxens.ensemble.ensemble import Ensemble
+from jaxens.ensemble.predictions import mean_probabilities
 from jaxens.ensemble.quality import all_logits
+from jaxens.evaluation.evaluating import check_finite
 from jaxens.evaluation.maps import Explainer
 from jaxens.evaluation.questions import Question, questions
 from jaxens.evaluation.settings import MethodSettings, check_methods
@@ -59,7 +61,7 @@ class Hits:
         """Returns the shares of hits, and whether the ensemble hits more often than a member."""
         cells: list[object] = [self.question, self.method, self.tip, len(self.ensemble)]
         for radius in RADII:
-            pair = _hit(self.members, radius).mean(axis=0), _hit(self.ensemble, radius)
+            pair = _within(self.members, radius).mean(axis=0), _within(self.ensemble, radius)
             compared = compare(*pair, higher_is_better=True)
             cells += [compared.mean_individual, compared.mean_ensemble]
             if radius == NEAR:
@@ -76,12 +78,29 @@ COLUMNS = (
 
 
 def hits_table(hits: Sequence[Hits]) -> Table:
-    """Returns a row for each question, method and rule.
+    """Returns a row for each question, method and rule, and those of all questions together.
 
     The shares are of tips within 5, 10 and 20 % of the diagonal of the key point, and in the mask:
     the mean over members, and the ensemble. p is the paired t-test of the hits within 10 %.
     """
-    return Table(COLUMNS, [each.row() for each in hits])
+    rows = [each.row() for each in hits]
+    if len({each.question for each in hits}) > 1:
+        rows += [_together(hits, *pair).row() for pair in _pairs(hits)]
+    return Table(COLUMNS, rows)
+
+
+def _pairs(hits: Sequence[Hits]) -> list[tuple[str, str]]:
+    """Returns each method with each rule."""
+    return list(dict.fromkeys((each.method, each.tip) for each in hits))
+
+
+def _together(hits: Sequence[Hits], method: str, tip: str) -> Hits:
+    chosen = [each for each in hits if (each.method, each.tip) == (method, tip)]
+    arrays = ("ensemble", "members", "inside", "members_inside", "certainty")
+    joined = {
+        name: np.concatenate([getattr(each, name) for each in chosen], axis=-1) for name in arrays
+    }
+    return Hits("all", method, tip, **joined)
 
 
 def measure_hits(
@@ -105,6 +124,9 @@ def measure_hits(
 
     Returns:
         One result for each question, method and rule for tips.
+
+    Raises:
+        UserError: If a method is unknown, or a member gives NaN.
     """
     check_methods(methods, background)
     explainer = Explainer(ensemble, split.images.shape[1], settings or MethodSettings(), background)
@@ -113,14 +135,15 @@ def measure_hits(
         task.name: np.asarray(mean_probabilities(task, logits[task.name]))
         for task in ensemble.tasks
     }
-    asked = [
+    check_finite({name: np.asarray(each) for name, each in logits.items()})
+    cases = [
         (question, _right(question, predicted[question.task.name]))
         for question in questions(ensemble.tasks, split, "label", predicted)
     ]
-    total = sum(int(right.sum()) for _, right in asked) * len(methods)
+    total = sum(int(right.sum()) for _, right in cases) * len(methods)
     done = 0
     results = []
-    for question, right in asked:
+    for question, right in cases:
         rows = np.flatnonzero(right)
         for method in methods:
             parts = []
@@ -158,7 +181,7 @@ def reliability_figure(hits: Sequence[Hits], radius: float = NEAR) -> Figure:
         hits: From `measure_hits`; questions are taken together.
         radius: What counts as a hit, in diagonals.
     """
-    pairs = list(dict.fromkeys((each.method, each.tip) for each in hits))
+    pairs = _pairs(hits)
     columns = min(3, len(pairs))
     rows = -(-len(pairs) // columns)
     figure = Figure((2.6 * columns, 2.4 * rows), layout="constrained")
@@ -171,7 +194,9 @@ def reliability_figure(hits: Sequence[Hits], radius: float = NEAR) -> Figure:
             if (inside := places == k).any():
                 share, count = hit[inside].mean(), int(inside.sum())
                 axes.bar((edges[k] + edges[k + 1]) / 2, share, 0.9 / BINS, color="tab:blue")
-                axes.text((edges[k] + edges[k + 1]) / 2, share, count, ha="center", fontsize=6)
+                axes.text(
+                    (edges[k] + edges[k + 1]) / 2, share + 0.01, count, ha="center", fontsize=6
+                )
         axes.plot([0, 1], [0, 1], color="0.6", linewidth=0.8)
         axes.set_title(f"{pair[0]}, {pair[1]}".replace("_", " "), fontsize=8)
         axes.set(xlim=(0, 1), ylim=(0, 1.08))
@@ -186,9 +211,8 @@ def reliability(
     hits: Sequence[Hits], method: str, tip: str, radius: float = NEAR
 ) -> tuple[Float[np.ndarray, "image"], Float[np.ndarray, "image"]]:
     """Returns the certainty of all arrows of a method and rule, and whether they hit (0 or 1)."""
-    chosen = [each for each in hits if (each.method, each.tip) == (method, tip)]
-    certainty = np.concatenate([each.certainty for each in chosen])
-    hit = _hit(np.concatenate([each.ensemble for each in chosen]), radius)
+    together = _together(hits, method, tip)
+    certainty, hit = together.certainty, _within(together.ensemble, radius)
     known = ~np.isnan(hit)
     return certainty[known], hit[known]
 
@@ -243,5 +267,5 @@ def _inside(
     return np.where(known, masks[np.arange(len(rows)), lines, columns], np.nan)
 
 
-def _hit(distances: Float[np.ndarray, "*lead image"], radius: float) -> np.ndarray:
+def _within(distances: Float[np.ndarray, "*lead image"], radius: float) -> np.ndarray:
     return np.where(np.isnan(distances), np.nan, distances <= radius)

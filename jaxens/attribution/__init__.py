@@ -5,17 +5,8 @@ work with any JAX function from images [image, height, width, channel] to logits
 and may be `jit`ted, and `vmap`ped over the members of an ensemble. The model receives images in
 the type of the user's images. Maps are in float32, or in float64 if the images are.
 
-What the methods return:
-
-- `saliency`, `input_x_gradient`, `integrated_gradients`, `gradient_shap`, `guided_backprop` and
-  `guided_grad_cam`: [image, height, width, channel];
-- `grad_cam`: [image, map_height, map_width];
-- `lime`: [image, height, width];
-- `lime_weights`: [image, segment, output];
-- `smooth_grad(method)` and `var_grad(method)`: what the method returns;
-- `attribute`, and `explain` for each method: [image, height, width].
-
-The size of a `grad_cam` map is that of the features: `resize` brings it to the size of the images.
+The axes that each returns are in its annotation; the guide has them in one table. The size of a
+`grad_cam` map is that of the features: `resize` brings it to the size of the images.
 `sum_channels`, `max_abs` and `sum_abs` remove the channel axis. `attribute` does both.
 """
 
@@ -27,7 +18,8 @@ from jaxens.attribution.integrated import convergence_delta, integrated_gradient
 from jaxens.attribution.keys import Keys, keys_of_images
 from jaxens.attribution.lime import lime, lime_draws, lime_from_draws, lime_weights
 from jaxens.attribution.lime_variants import VARIANTS, Variant
-from jaxens.attribution.methods import METHODS, Method, Network, attribute, explain, method_named
+from jaxens.attribution.maps import attribute, explain
+from jaxens.attribution.methods import METHODS, Method, Network, method_named
 from jaxens.attribution.quadrature import QUADRATURES
 from jaxens.attribution.reduce import REDUCTIONS, max_abs, sum_abs, sum_channels
 from jaxens.attribution.resize import resize

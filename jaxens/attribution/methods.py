@@ -1,25 +1,20 @@
-"""All methods in one table, and maps [image, height, width] by any of them."""
+"""All methods in one table, and what each needs."""
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from jax import Array
-from jax.typing import ArrayLike
-from jaxtyping import Float
 
-from jaxens.arrays import as_images
 from jaxens.attribution.gradcam import grad_cam
 from jaxens.attribution.gradient import input_x_gradient, saliency
 from jaxens.attribution.guided import guided_backprop, guided_grad_cam
 from jaxens.attribution.integrated import integrated_gradients
 from jaxens.attribution.lime import lime
-from jaxens.attribution.reduce import REDUCTIONS
-from jaxens.attribution.resize import resize
 from jaxens.attribution.shap import gradient_shap
 from jaxens.attribution.smooth import smooth_grad, var_grad
-from jaxens.targets import Model, Targets
+from jaxens.targets import Model
 
 
 class Network(NamedTuple):
@@ -54,6 +49,11 @@ class Method:
         reduce: A name of `REDUCTIONS`, the usual reduction of channels; None if maps have no
             channels.
         per_image: Settings with an image axis.
+        options: The settings that commands offer, each with the name of its option there.
+        note: How maps are made, for people. In braces: settings, `superpixels`, and the number of
+            `background` images.
+        gradients: Whether it takes gradients; other methods call the model for many versions of an
+            image.
     """
 
     name: str
@@ -64,6 +64,9 @@ class Method:
     regions: bool
     reduce: str | None
     per_image: tuple[str, ...] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+    gradients: bool = True
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -81,174 +84,90 @@ class Method:
         }
 
     @property
+    def needs_background(self) -> bool:
+        """Whether it starts from other images, which have to be given."""
+        return self.settings.get("baselines") is inspect.Parameter.empty
+
+    @property
+    def needs_segments(self) -> bool:
+        """Whether it hides segments of the images."""
+        return "segments" in self.settings
+
+    @property
     def _arguments(self) -> Mapping[str, inspect.Parameter]:
         return inspect.signature(self.function).parameters
 
 
+_NOISE = {"samples": "noise_samples", "stdev": "noise"}
+_NOISY = (
+    "{samples} saliency maps of the image with noise of standard deviation {stdev:g} (of "
+    "normalized images)."
+)
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
         Method(
-            name="saliency",
-            function=saliency,
-            title="Saliency",
-            source="Simonyan et al. 2013",
-            signed=False,
-            regions=False,
-            reduce="max_abs",
+            "saliency", saliency, "Saliency", "Simonyan et al. 2013",
+            signed=False, regions=False, reduce="max_abs",
         ),
         Method(
-            name="input_x_gradient",
-            function=input_x_gradient,
-            title="Input x Gradient",
-            source="Shrikumar et al. 2016",
-            signed=True,
-            regions=False,
-            reduce="sum",
+            "input_x_gradient", input_x_gradient, "Input x Gradient", "Shrikumar et al. 2016",
+            signed=True, regions=False, reduce="sum",
         ),
         Method(
-            name="integrated_gradients",
-            function=integrated_gradients,
-            title="Integrated Gradients",
-            source="Sundararajan et al. 2017",
-            signed=True,
-            regions=False,
-            reduce="sum",
+            "integrated_gradients", integrated_gradients,
+            "Integrated Gradients", "Sundararajan et al. 2017",
+            signed=True, regions=False, reduce="sum",
             per_image=("baselines",),
+            options={"steps": "steps"},
+            note="{steps} Gauss-Legendre steps from the mean color.",
         ),
         Method(
-            name="gradient_shap",
-            function=gradient_shap,
-            title="GradientSHAP",
-            source="Lundberg and Lee 2017",
-            signed=True,
-            regions=False,
-            reduce="sum",
+            "gradient_shap", gradient_shap, "GradientSHAP", "Lundberg and Lee 2017",
+            signed=True, regions=False, reduce="sum",
             per_image=("key",),
+            options={"samples": "shap_samples"},
+            note="{samples} samples, from {background} training images, the same for all members.",
         ),
         Method(
-            name="grad_cam",
-            function=grad_cam,
-            title="Grad-CAM",
-            source="Selvaraju et al. 2017",
-            signed=True,
-            regions=True,
-            reduce=None,
+            "grad_cam", grad_cam, "Grad-CAM", "Selvaraju et al. 2017",
+            signed=True, regions=True, reduce=None,
+            note="resized bilinearly.",
         ),
         Method(
-            name="guided_backprop",
-            function=guided_backprop,
-            title="Guided Backprop",
-            source="Springenberg et al. 2015",
-            signed=False,
-            regions=False,
-            reduce="max_abs",
+            "guided_backprop", guided_backprop, "Guided Backprop", "Springenberg et al. 2015",
+            signed=False, regions=False, reduce="max_abs",
         ),
         Method(
-            name="guided_grad_cam",
-            function=guided_grad_cam,
-            title="Guided Grad-CAM",
-            source="Selvaraju et al. 2017",
-            signed=False,
-            regions=False,
-            reduce="max_abs",
+            "guided_grad_cam", guided_grad_cam, "Guided Grad-CAM", "Selvaraju et al. 2017",
+            signed=False, regions=False, reduce="max_abs",
+            note="Grad-CAM's positive part, resized to the nearest cell.",
         ),
         Method(
-            name="lime",
-            function=lime,
-            title="LIME",
-            source="Ribeiro et al. 2016",
-            signed=True,
-            regions=True,
-            reduce=None,
+            "lime", lime, "LIME", "Ribeiro et al. 2016",
+            signed=True, regions=True, reduce=None,
             per_image=("key", "segments"),
+            options={"samples": "lime_samples", "variant": "lime_variant"},
+            note="{samples} samples of {superpixels} superpixels, the same for all members; as "
+            "{variant.source}; explains the {variant.explains}.",
+            gradients=False,
         ),
         Method(
-            name="smooth_grad",
-            function=smooth_grad(saliency),
-            title="SmoothGrad",
-            source="Smilkov et al. 2017",
-            signed=False,
-            regions=False,
-            reduce="max_abs",
+            "smooth_grad", smooth_grad(saliency), "SmoothGrad", "Smilkov et al. 2017",
+            signed=False, regions=False, reduce="max_abs",
             per_image=("key",),
+            options=_NOISE,
+            note=f"the mean of {_NOISY}",
         ),
         Method(
-            name="var_grad",
-            function=var_grad(saliency),
-            title="VarGrad",
-            source="Adebayo et al. 2018",
-            signed=False,
-            regions=False,
-            reduce="max_abs",
+            "var_grad", var_grad(saliency), "VarGrad", "Adebayo et al. 2018",
+            signed=False, regions=False, reduce="max_abs",
             per_image=("key",),
+            options=_NOISE,
+            note=f"the variance of {_NOISY}",
         ),
     )
-}
-
-
-def attribute(
-    method: str,
-    network: Network,
-    images: Float[ArrayLike, "image height width channel"],
-    targets: Targets,
-    *,
-    reduce: str | None = None,
-    **settings: Any,
-) -> Float[Array, "image height width"]:
-    """Returns one map per image by one method, without channels and of the images' size.
-
-    Args:
-        method: A name of `METHODS`.
-        network: The functions of the model that the method needs.
-        images: Floats, as the model takes them.
-        targets: What to explain, see `select`.
-        reduce: A name of `REDUCTIONS` (None: the method's usual reduction of channels).
-        **settings: The settings of the method, see `METHODS[method].settings`.
-
-    Returns:
-        Maps. Coarse ones are resized bilinearly.
-
-    Raises:
-        ValueError: For an unknown method, setting or reduction, a missing setting or function, or
-            as the method does.
-    """
-    row = method_named(method)
-    _check(row, network, reduce, settings)
-    images = as_images(images)
-    model = [getattr(network, name) for name in row.needs]
-    maps = row.function(*model, images, targets, **settings)
-    if row.reduce:
-        maps = REDUCTIONS[reduce or row.reduce](maps)
-    return resize(maps, (images.shape[1], images.shape[2]))
-
-
-def explain(
-    methods: Mapping[str, Mapping[str, Any]],
-    network: Network,
-    images: Float[ArrayLike, "image height width channel"],
-    targets: Targets,
-) -> dict[str, Float[Array, "image height width"]]:
-    """Returns the maps of `attribute` by several methods, by name.
-
-    Under `jit`, XLA computes what methods share only once: Saliency and Input x Gradient need the
-    same gradient, Guided Backprop and Guided Grad-CAM another, and all of these share the forward
-    pass with Grad-CAM.
-
-    Args:
-        methods: Settings of each method, and `reduce`:
-            `{"saliency": {}, "integrated_gradients": {"steps": 50}}`.
-        network: The functions of the model that the methods need.
-        images: Floats, as the model takes them.
-        targets: What to explain, see `select`.
-
-    Raises:
-        ValueError: As `attribute`.
-    """
-    return {
-        method: attribute(method, network, images, targets, **settings)
-        for method, settings in methods.items()
-    }
+}  # fmt: skip
 
 
 def method_named(method: str) -> Method:
@@ -256,23 +175,3 @@ def method_named(method: str) -> Method:
     if method not in METHODS:
         raise ValueError(f"unknown method {method!r}: choose from {', '.join(METHODS)}")
     return METHODS[method]
-
-
-def _check(row: Method, network: Network, reduce: str | None, settings: Mapping[str, Any]) -> None:
-    absent = [name for name in row.needs if getattr(network, name) is None]
-    if absent:
-        raise ValueError(f"{row.name} needs {', '.join(absent)}: give the Network these")
-    unknown = [name for name in settings if name not in row.settings]
-    if unknown:
-        raise ValueError(
-            f"{row.name} has no setting {', '.join(unknown)}: it takes "
-            f"{', '.join(row.settings) or 'none'}"
-        )
-    empty = inspect.Parameter.empty
-    missing = [n for n, default in row.settings.items() if default is empty and n not in settings]
-    if missing:
-        raise ValueError(f"{row.name} needs {' and '.join(missing)}: see its docstring")
-    if reduce is not None and reduce not in REDUCTIONS:
-        raise ValueError(f"unknown reduction {reduce!r}: choose from {', '.join(REDUCTIONS)}")
-    if reduce is not None and row.reduce is None:
-        raise ValueError(f"{row.name} has no channels to reduce: leave reduce out")

@@ -22,14 +22,17 @@ def gausslegendre(steps: int) -> Rule:
 
 
 def riemann_left(steps: int) -> Rule:
+    """Weighs all steps equally, each at the left end of its interval."""
     return np.arange(steps) / steps, np.full(steps, 1 / steps)
 
 
 def riemann_right(steps: int) -> Rule:
+    """Weighs all steps equally, each at the right end of its interval."""
     return np.arange(1, steps + 1) / steps, np.full(steps, 1 / steps)
 
 
 def riemann_middle(steps: int) -> Rule:
+    """Weighs all steps equally, each in the middle of its interval."""
     return (np.arange(steps) + 0.5) / steps, np.full(steps, 1 / steps)
 
 

@@ -36,9 +36,9 @@ def check(what: str, settings: dict[str, Any], folder: Path | None) -> None:
     if model and size:
         check_image_size(model, size)
     if settings.get("samples") == 1:
-        raise UserError("--samples 1: LIME fits a linear model to the samples: choose at least 2")
+        raise UserError("`samples` 1: LIME fits a linear model to the samples: choose at least 2")
     if what == "scores":
-        check_blocks(settings["image_size"])
+        _check_blocks(settings["image_size"])
     against = settings.get("against")
     if against:
         require(*PEERS[what][against])
@@ -47,7 +47,7 @@ def check(what: str, settings: dict[str, Any], folder: Path | None) -> None:
 
         device()
     if (what, against) == ("train", "torch"):
-        check_batch(settings["model"], settings["image_size"], settings["batch_size"])
+        _check_batch(settings["model"], settings["image_size"], settings["batch_size"])
     if folder:
         check_folder(folder)
 
@@ -58,10 +58,10 @@ def check_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except FileExistsError:
-        raise UserError(f"--out {folder} is a file: choose a folder") from None
+        raise UserError(f"`out` {folder} is a file: choose a folder") from None
     except OSError as error:
         raise UserError(
-            f"--out {folder}: {error.strerror}: choose a folder that can be written to"
+            f"`out` {folder}: {error.strerror}: choose a folder that can be written to"
         ) from None
 
 
@@ -76,38 +76,38 @@ def require(*modules: str) -> None:
             reasons.append(str(error))
     if missing:
         raise UserError(
-            f"--against: the comparison needs {' and '.join(missing)} ({reasons[0]}): "
+            f"`against`: the comparison needs {' and '.join(missing)} ({reasons[0]}): "
             f"pip install {' '.join(missing)}"
         )
 
 
 def check_image_size(model: str, size: int) -> None:
     """Raises `UserError` if an image of `size` px is too small for the model."""
-    if not feature_cells(model, size):
-        least = next(larger for larger in itertools.count(size) if feature_cells(model, larger))
-        raise UserError(f"--image-size {size} is too small for {model}: choose at least {least}")
+    if not _feature_cells(model, size):
+        least = next(larger for larger in itertools.count(size) if _feature_cells(model, larger))
+        raise UserError(f"`image_size` {size} is too small for {model}: choose at least {least}")
 
 
-def check_blocks(size: int) -> None:
+def _check_blocks(size: int) -> None:
     """Raises `UserError` if images don't divide into the blocks that the NumPy code averages."""
     if size % GRID:
         raise UserError(
-            f"--image-size {size}: the NumPy code averages {GRID} x {GRID} blocks: "
+            f"`image_size` {size}: the NumPy code averages {GRID} x {GRID} blocks: "
             f"choose a multiple of {GRID}"
         )
 
 
-def check_batch(model: str, size: int, batch: int) -> None:
+def _check_batch(model: str, size: int, batch: int) -> None:
     """Raises `UserError` if PyTorch's batch normalization would get one value per channel."""
     batch_norm = "batch_stats" in below_heads(model)
-    if batch_norm and batch * feature_cells(model, size) == 1:
+    if batch_norm and batch * _feature_cells(model, size) == 1:
         raise UserError(
-            f"--batch-size {batch}: PyTorch's batch normalization needs more than one value per "
+            f"`batch_size` {batch}: PyTorch's batch normalization needs more than one value per "
             f"channel, and {model} has one for an image of {size} px: choose at least 2"
         )
 
 
-def feature_cells(model: str, size: int) -> int:
+def _feature_cells(model: str, size: int) -> int:
     """Height x width of a model's features of an image of `size` px; 0 if that is too small."""
     network = build(model, [("any", 1)])
 

@@ -104,12 +104,7 @@ def _total(methods: Sequence[Timed]) -> Timed:
 
 def _flop(method: str, work: Work) -> float:
     """FLOP of one map."""
-    settings = attribution.METHODS[method].settings
-    passes = {
-        "integrated_gradients": settings.get("steps"),
-        "gradient_shap": settings.get("samples"),
-    }
-    if method == "grad_cam":
-        return work.forward
-    gradients = passes.get(method) or 1
-    return gradients * work.input_gradient + (work.forward if method == "guided_grad_cam" else 0)
+    needs = attribution.METHODS[method].needs
+    whole = "logits_fn" in needs or "guided_logits_fn" in needs
+    gradients = MethodSettings().passes(method) * work.input_gradient if whole else 0
+    return gradients + (work.forward if "features_fn" in needs else 0)

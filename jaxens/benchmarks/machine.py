@@ -30,6 +30,7 @@ class Machine:
     versions: dict[str, str]
 
     def describe(self) -> str:
+        """Returns the device, the versions and the measured ceilings, in two lines."""
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
         ceilings = ", ".join(f"{r / 1e9:,.0f} GFLOP/s {name}" for name, r in self.matmul.items())
         return (
@@ -53,6 +54,7 @@ def measure() -> Machine:
 
 
 def on_cpu() -> bool:
+    """Returns whether JAX computes on the CPU."""
     return jax.default_backend() == "cpu"
 
 

@@ -12,14 +12,9 @@ from jaxens.errors import check_number
 Measured = Literal["small", "small-vgg", "resnet18", "vgg16"]
 Dtype = Literal["auto", "float32", "bfloat16"]
 MethodName = Literal[
-    "saliency",
-    "input_x_gradient",
-    "integrated_gradients",
-    "gradient_shap",
-    "grad_cam",
-    "guided_backprop",
-    "guided_grad_cam",
-]
+    "saliency", "input_x_gradient", "integrated_gradients", "gradient_shap", "grad_cam",
+    "guided_backprop", "guided_grad_cam",
+]  # fmt: skip
 Profile = Annotated[bool, Parameter(negative="")]
 
 
@@ -35,7 +30,7 @@ class Options:
             value = getattr(self, field.name)
             for number in value if isinstance(value, tuple) else (value,):
                 if isinstance(number, int) and not isinstance(number, bool):
-                    check_number(f"--{field.name.replace('_', '-')}", number, least=1)
+                    check_number(field.name, number, least=1)
 
 
 @dataclass(frozen=True)
@@ -51,8 +46,8 @@ class Network(Options):
 
 
 @dataclass(frozen=True)
-class Train(Network):
-    """A training step of all members, next to PyTorch's loop over members."""
+class Step(Network):
+    """A training step of all members."""
 
     model: Measured = "resnet18"
     """the members' architecture"""
@@ -60,6 +55,12 @@ class Train(Network):
     """images per member and step"""
     dtype: Dtype = "auto"
     """type of the computation (auto: float32 on CPU, bfloat16 elsewhere)"""
+
+
+@dataclass(frozen=True)
+class Train(Step):
+    """A training step of all members, next to PyTorch's loop over members."""
+
     against: Literal["torch"] | None = None
     """who does the same work"""
     profile: Profile = False
@@ -75,12 +76,8 @@ class Explain(Network):
     images: int = 4
     """images that are explained"""
     methods: tuple[MethodName, ...] = (
-        "saliency",
-        "input_x_gradient",
-        "integrated_gradients",
-        "gradient_shap",
-        "grad_cam",
-    )
+        "saliency", "input_x_gradient", "integrated_gradients", "gradient_shap", "grad_cam",
+    )  # fmt: skip
     """explanation methods"""
     dtype: Dtype = "auto"
     """type of the computation (auto: float32 on CPU, bfloat16 elsewhere)"""
@@ -117,15 +114,8 @@ class Members(Options):
 
 
 @dataclass(frozen=True)
-class Frozen(Network):
+class Frozen(Step):
     """Heads on a frozen trunk, next to training the whole network."""
-
-    model: Measured = "resnet18"
-    """the members' architecture"""
-    batch_size: int = 16
-    """images per member and step"""
-    dtype: Dtype = "auto"
-    """type of the computation (auto: float32 on CPU, bfloat16 elsewhere)"""
 
 
 @dataclass(frozen=True)

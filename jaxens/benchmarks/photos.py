@@ -54,6 +54,7 @@ class Photos(ExampleBuilder):
 
 
 def example(number: int) -> Example:
+    """Returns a photo by its number, as an example with one label."""
     return Example(
         id=f"photo-{number:06d}",
         image=photo(number),

@@ -40,6 +40,7 @@ class Profile:
     notes: tuple[str, ...]
 
     def cells(self, machine: Machine) -> Cells:
+        """See `Report.cells`."""
         names = ["operation", "longest instruction", "ms per step", "share", "calls per step"]
         return names, [
             [
@@ -53,9 +54,11 @@ class Profile:
         ]
 
     def explained(self) -> list[str]:
+        """See `Report.explained`."""
         return [*self.notes]
 
     def as_json(self, machine: Machine) -> dict[str, Any]:
+        """See `Report.as_json`."""
         rows = [asdict(row) for row in self.rows]
         return {"title": self.title, "notes": list(self.notes), "rows": rows}
 

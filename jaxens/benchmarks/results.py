@@ -19,7 +19,8 @@ class Report(Protocol):
     """A table with a title and notes."""
 
     @property
-    def title(self) -> str: ...
+    def title(self) -> str:
+        """What was measured."""
 
     def cells(self, machine: Machine) -> Cells:
         """Returns the table's columns and rows: two columns of words, then numbers."""
@@ -27,7 +28,8 @@ class Report(Protocol):
     def explained(self) -> list[str]:
         """Notes on the numbers: sentences without a final full stop."""
 
-    def as_json(self, machine: Machine) -> dict[str, Any]: ...
+    def as_json(self, machine: Machine) -> dict[str, Any]:
+        """Returns all numbers as an object for JSON."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +86,13 @@ class Results:
         return list(used), [list(row) for row in zip(*used.values(), strict=True)]
 
     def explained(self) -> list[str]:
+        """See `Report.explained`."""
         ratios = [f"Ratio: {self.ratio}"] if any(row.ratio for row in self.rows) else []
         bandwidths = [traffic.FORMULA] if any(row.traffic for row in self.rows) else []
         return [*ratios, *self.notes, *bandwidths]
 
     def as_json(self, machine: Machine) -> dict[str, Any]:
+        """See `Report.as_json`."""
         return {
             "title": self.title,
             "unit": self.unit,
@@ -136,6 +140,7 @@ def table(report: Report, machine: Machine) -> Table:
 
 
 def markdown(report: Report, machine: Machine) -> str:
+    """Returns a report as Markdown: its title, table and notes."""
     names, cells = report.cells(machine)
     rule = ["---" if k < 2 else "---:" for k in range(len(names))]
     lines = ["| " + " | ".join(row) + " |" for row in (names, rule, *cells)]

@@ -19,6 +19,7 @@ class Timed:
 
     @property
     def median(self) -> float:
+        """Median of the rounds, seconds per call."""
         return statistics.median(self.rounds)
 
     def part(self, of: int) -> "Timed":

@@ -50,6 +50,7 @@ class Subject:
         dtype: Dtype,
         base: Literal["own", "frozen"] = "own",
     ) -> "Subject":
+        """Draws images of noise and random labels; with base "frozen", only the heads train."""
         default = Config()
         config = replace(
             default,
@@ -79,6 +80,7 @@ class Subject:
 
     @property
     def members(self) -> int:
+        """The number of members."""
         return self.config.ensemble.members
 
     @property
@@ -99,6 +101,7 @@ class Subject:
         return init(self.config, self.model, self.optimizer, jax.random.key(0), weights)
 
     def ensemble(self) -> Ensemble:
+        """Returns the members at the start of training."""
         state = self.state()
         return Ensemble(self.model, state.variables, (TASK,), trunk=state.trunk)
 
@@ -111,6 +114,7 @@ class Subject:
         return self.config.ensemble.base == "frozen"
 
     def describe(self) -> str:
+        """Returns members, model, images and type in a line."""
         config = self.config
         return (
             f"{config.ensemble.members} {config.model.name}, {config.optim.batch_size} images of "

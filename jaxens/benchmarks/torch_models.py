@@ -15,6 +15,8 @@ from jaxens.models.vgg import SMALL_STAGES, STAGES
 
 
 class BasicBlock(nn.Module):
+    """The residual block of ResNet-18 and ResNet-34."""
+
     def __init__(self, inplanes: int, planes: int, stride: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(inplanes, planes, 3, stride, padding=1, bias=False)
@@ -35,6 +37,8 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
+    """The residual block of ResNet-50."""
+
     def __init__(self, inplanes: int, planes: int, stride: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(inplanes, planes, 1, bias=False)
@@ -93,7 +97,7 @@ class ResNet(nn.Module):
         return self.fc(torch.flatten(self.avgpool(self.features(x)), 1))
 
 
-def vgg_layers(
+def _vgg_layers(
     stages: Sequence[tuple[int, int]], batch_norm: bool, bias: bool = True
 ) -> list[nn.Module]:
     """Convolutions with a max pool between stages, as in `jaxens.models.vgg.VGGTrunk`."""
@@ -111,12 +115,14 @@ def vgg_layers(
 
 
 class VGG16(nn.Module):
+    """torchvision's VGG-16."""
+
     def __init__(
         self, num_classes: int = 1000, hidden: int = 4096, batch_norm: bool = False
     ) -> None:
         super().__init__()
         last_pool = nn.MaxPool2d(kernel_size=2, stride=2)
-        self.features = nn.Sequential(*vgg_layers(STAGES, batch_norm), last_pool)
+        self.features = nn.Sequential(*_vgg_layers(STAGES, batch_norm), last_pool)
         self.avgpool = nn.AdaptiveAvgPool2d((7, 7))
         self.classifier = nn.Sequential(
             nn.Linear(512 * 7 * 7, hidden),
@@ -139,7 +145,7 @@ class LightVGG(nn.Module):
         self, num_classes: int, stages: Sequence[tuple[int, int]], batch_norm: bool
     ) -> None:
         super().__init__()
-        self.features = nn.Sequential(*vgg_layers(stages, batch_norm, bias=not batch_norm))
+        self.features = nn.Sequential(*_vgg_layers(stages, batch_norm, bias=not batch_norm))
         self.fc = nn.Linear(stages[-1][0], num_classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

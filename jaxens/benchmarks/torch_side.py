@@ -68,10 +68,12 @@ class Pending:
     of_members: list[torch.Tensor]
 
     def block_until_ready(self) -> None:
+        """Waits for CUDA."""
         if self.of_members[0].is_cuda:
             torch.cuda.synchronize()
 
     def numpy(self) -> np.ndarray:
+        """Copies the results to the host, float32 [member, ...]."""
         return torch.stack(self.of_members).float().cpu().numpy()
 
 

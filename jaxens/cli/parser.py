@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn, get_args
@@ -62,12 +63,19 @@ def call(
     words = sys.argv[1:] if arguments is None else [str(word) for word in arguments]
     try:
         return app(words, exit_on_error=False, print_error=False)
+    except UserError as error:
+        raise UserError(_with_flags(str(error))) from error
     except UnusedCliTokensError as error:
         unused = " ".join(error.unused_tokens or ())
         raise UserError(f"unexpected argument {unused}: see {app.name[0]} --help") from None
     except CycloptsError as error:
         message = " ".join(str(error).split()).removesuffix(".")
         raise UserError(f"{message}: see {app.name[0]} --help") from None
+
+
+def _with_flags(message: str) -> str:
+    """Replaces arguments in backticks by flags: `batch_size` by --batch-size."""
+    return re.sub(r"`(\w+)`", lambda match: "--" + match[1].replace("_", "-"), message)
 
 
 def _convert(kind: Any, tokens: Sequence[Token]) -> Any:
@@ -93,7 +101,7 @@ def run(command: Callable[[], Any]) -> None:
             _leave(str(error))
         except KeyboardInterrupt as stop:
             what = "; ".join([str(stop) or "stopped", *getattr(stop, "__notes__", ())])
-            print(f"jaxens: {what}", file=sys.stderr)
+            print(f"jaxens: {_with_flags(what)}", file=sys.stderr)
             raise SystemExit(getattr(stop, "code", 130)) from None
         except BrokenPipeError:  # of --help, for example
             signals.drop_output()

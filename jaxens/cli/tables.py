@@ -43,8 +43,8 @@ def question(result: QuestionResult) -> Table:
         table.add_column(column, justify="left" if i == 0 else "right", no_wrap=True)
     for metric, of_metric in rows.by_metric(result.rows):
         table.add_section()
-        heading = _cell(METRICS[metric].title, "bold")
-        table.add_row(heading.append(f" ({rows.better(metric)} is better)", "not bold"))
+        heading = _cell(METRICS[metric].heading, "bold")
+        table.add_row(heading.append(f" ({METRICS[metric].better} is better)", "not bold"))
         for row in of_metric:
             cells = [_cell(text) for text in rows.cells(row)]
             if rows.won(row):

@@ -12,13 +12,15 @@ from jaxens.data.settings import Data
 if TYPE_CHECKING:
     from jaxens.data.describing import Description, describe
     from jaxens.data.folder.proposing import propose
-    from jaxens.data.source import DataSet, Split, load
+    from jaxens.data.source import DataSet, load
+    from jaxens.data.split import Split
 
 # `source` loads TensorFlow Datasets.
 __getattr__, _, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "source": ["DataSet", "Split", "load"],
+        "source": ["DataSet", "load"],
+        "split": ["Split"],
         "describing": ["Description", "describe"],
         "folder.proposing": ["propose"],
     },

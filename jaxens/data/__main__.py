@@ -38,7 +38,7 @@ def describe(
         sheet: file for a page of images with their labels, masks, key points and boxes
         images: how many are on the page, evenly spaced over all splits
     """
-    check_number("--images", images, least=1)
+    check_number("images", images, least=1)
     if folder is not None:
         settings = replace(settings, source="folder", data_dir=str(folder))
 
@@ -53,7 +53,7 @@ def describe(
     if settings.source == "folder":
         layout = write_proposal(with_home(settings.data_dir), out, say)
     elif out is not None:
-        raise UserError("--out is for the dataset.toml of a folder: name the folder, or omit it")
+        raise UserError("`out` is for the dataset.toml of a folder: name the folder, or omit it")
     with bar() as progress:
         if layout is None:
             data = open_data(settings, progress)
@@ -97,7 +97,7 @@ def browse(
         split: which images
         images: how many, evenly spaced
     """
-    check_number("--images", images, least=1)
+    check_number("images", images, least=1)
 
     from jaxens.cli.progress import bar
     from jaxens.data.opening import open_data
@@ -112,7 +112,8 @@ def _page(sources: "Sequence[Source]", images: int, out: Path, title: str) -> No
     """Draws some images of each split."""
     from jaxens import viz
     from jaxens.cli.console import say
-    from jaxens.data.source import concatenate, evenly_spaced, load
+    from jaxens.data.source import evenly_spaced, load
+    from jaxens.data.split import concatenate
     from jaxens.evaluation.browsing import split_figure
     from jaxens.names import shorten
 

@@ -69,7 +69,7 @@ class Workers(Generic[Item, Result]):
             result, error = pipe.recv()
             self._answered = True
         except (EOFError, OSError):
-            remedy = "free some memory, or use fewer --workers"
+            remedy = "free some memory, or use fewer `workers`"
             if not self._answered:  # a script without the guard starts itself again and again
                 remedy += ', or start your script below `if __name__ == "__main__":`'
             raise UserError(f"a process that {self._purpose} died: {remedy}") from None

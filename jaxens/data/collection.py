@@ -224,10 +224,7 @@ class CollectionBuilder(ExampleBuilder):
             p.photo for p in findings.problems if p.kind in ("unusable", "unnamed")
         ]
         metadata["problems"] = len(findings.problems)
-        metadata["notices"] = [
-            *self.collection.notices,
-            *findings.notices(),
-        ]
+        metadata["notices"] = [*self.collection.notices, *findings.notices()]
 
     def _read(self, item: Item) -> _Read:
         """Reads a photo and its marks. Several threads call this."""
@@ -255,8 +252,10 @@ class CollectionBuilder(ExampleBuilder):
         bits, known = self._bits(item, size, add)
         names = self.collection.info.masks
         if self.collection.box_of and np.isnan(box).all():
-            box = _outline(masks.union(bits, names, (self.collection.box_of,)))
-        centers = [_center(masks.union(bits, names, (part,))) for part in self.collection.centers]
+            box = masks.outline(masks.union(bits, names, (self.collection.box_of,)))
+        centers = [
+            masks.center(masks.union(bits, names, (part,))) for part in self.collection.centers
+        ]
         read.example = Example(
             id=item.id,
             image=image,
@@ -296,27 +295,3 @@ class CollectionBuilder(ExampleBuilder):
                 place = names.index(part)
                 bits[..., place // 8] |= mask.astype(np.uint8) << (place % 8)
         return bits, known
-
-
-def _outline(mask: Bool[np.ndarray, "height width"]) -> Float[np.ndarray, "4"]:
-    """Returns the bounding box of a mask in fractions; NaN if it is empty."""
-    if not mask.any():
-        return np.full(4, np.nan)
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    height, width = mask.shape
-    left, right = columns[0] / width, (columns[-1] + 1) / width
-    return np.array([left, rows[0] / height, right, (rows[-1] + 1) / height])
-
-
-def _center(mask: Bool[np.ndarray, "height width"]) -> Float[np.ndarray, "1 2"]:
-    """Returns the center of mass of a mask, x and y in fractions; NaN if it is empty."""
-    if not mask.any():
-        return np.full((1, 2), np.nan)
-    rows, columns = np.nonzero(mask)
-    height, width = mask.shape
-    return np.array([[(columns.mean() + 0.5) / width, (rows.mean() + 0.5) / height]])
-
-
-def name_of(path: Path, root: Path) -> str:
-    """Returns the path of a file below the root, for messages and as an id."""
-    return printable(path.relative_to(root).as_posix())

@@ -15,12 +15,8 @@ from jaxens.data.collection import Collection, Item, Marks, cache_key, prepare_c
 from jaxens.data.marks import MaskFile, Values
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.schema import Info, Task
-from jaxens.data.settings import Data
 from jaxens.data.splits import complete_splits
 from jaxens.errors import UserError
-from jaxens.files import with_home
-
-__all__ = ["prepare", "read"]
 
 TITLE = "ISIC 2018"
 SPLITS = {"train": "Training", "val": "Validation", "test": "Test"}
@@ -28,11 +24,6 @@ ATTRIBUTES = ("globules", "milia_like_cyst", "negative_network", "pigment_networ
 LESION = "lesion"
 # Superpixels, licenses and other files lie next to the photos.
 _PHOTO = re.compile(r"(ISIC_\d+)\.(jpe?g|png)", re.ASCII | re.IGNORECASE)
-
-
-def prepare_from(settings: Data, progress: Progress) -> tfds.core.DatasetBuilder:
-    """Reads the folder that the settings name, see `prepare`."""
-    return prepare(with_home(settings.data_dir), settings.cache, progress)
 
 
 def prepare(

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Int32
 
-from jaxens.data.collection import Size, name_of
+from jaxens.data.collection import Size
 from jaxens.data.decoding import decode_colors, decode_values
-from jaxens.data.reading import PhotoError, read_photo
+from jaxens.data.reading import PhotoError, name_of, read_photo
 
 Masks = Mapping[str, Bool[np.ndarray, "height width"]]
 

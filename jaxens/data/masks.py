@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool, Float, UInt8
 from PIL import Image
 
 
@@ -47,3 +47,22 @@ def decode(encoded: bytes, planes: int) -> list[Image.Image]:
     tall = Image.open(io.BytesIO(encoded))
     height = tall.height // planes
     return [tall.crop((0, i * height, tall.width, (i + 1) * height)) for i in range(planes)]
+
+
+def outline(mask: Bool[np.ndarray, "height width"]) -> Float[np.ndarray, "4"]:
+    """Returns the bounding box of a mask in fractions; NaN if it is empty."""
+    if not mask.any():
+        return np.full(4, np.nan)
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    height, width = mask.shape
+    left, right = columns[0] / width, (columns[-1] + 1) / width
+    return np.array([left, rows[0] / height, right, (rows[-1] + 1) / height])
+
+
+def center(mask: Bool[np.ndarray, "height width"]) -> Float[np.ndarray, "1 2"]:
+    """Returns the center of mass of a mask, x and y in fractions; NaN if it is empty."""
+    if not mask.any():
+        return np.full((1, 2), np.nan)
+    rows, columns = np.nonzero(mask)
+    height, width = mask.shape
+    return np.array([[(columns.mean() + 0.5) / width, (rows.mean() + 0.5) / height]])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.registry import SOURCES
 from jaxens.data.settings import Data
+from jaxens.files import with_home
 
 if TYPE_CHECKING:
     from tensorflow_datasets.core import DatasetBuilder
@@ -26,8 +27,13 @@ def open_data(settings: Data, progress: Progress = no_progress) -> "DataSet":
     Raises:
         UserError: For files that are missing or malformed, or a task that does not exist.
     """
-    module = importlib.import_module(SOURCES[settings.source].module)
-    return open_prepared(module.prepare_from(settings, progress), settings)
+    source = SOURCES[settings.source]
+    module = importlib.import_module(source.module)
+    if source.needs_folder:
+        builder = module.prepare(with_home(settings.data_dir), settings.cache, progress)
+    else:
+        builder = module.prepare_from(settings, progress)
+    return open_prepared(builder, settings)
 
 
 def open_prepared(builder: "DatasetBuilder", settings: Data) -> "DataSet":

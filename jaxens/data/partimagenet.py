@@ -17,22 +17,13 @@ from jaxens.data.folder.coco import Coco, CocoImage, CocoMarks, read_coco
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.reading import printable
 from jaxens.data.schema import Info, Task, ignored
-from jaxens.data.settings import Data
 from jaxens.data.splits import complete_splits
 from jaxens.errors import UserError
-from jaxens.files import with_home
-
-__all__ = ["prepare", "read"]
 
 TITLE = "PartImageNet"
 SPLITS = ("train", "val", "test")
 KIND = "Bird"  # the first word of the names of categories, such as "Bird Wing"
 WNID = 9  # letters of the id of a class of ImageNet, with which the name of a photo begins
-
-
-def prepare_from(settings: Data, progress: Progress) -> tfds.core.DatasetBuilder:
-    """Reads the folder that the settings name, see `prepare`."""
-    return prepare(with_home(settings.data_dir), settings.cache, progress)
 
 
 def prepare(

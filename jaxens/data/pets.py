@@ -18,12 +18,8 @@ from jaxens.data.marks import MaskFile, Values
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.reading import printable
 from jaxens.data.schema import Info, Task, ignored
-from jaxens.data.settings import Data
 from jaxens.data.splits import complete_splits
 from jaxens.errors import UserError
-from jaxens.files import with_home
-
-__all__ = ["prepare", "read"]
 
 TITLE = "Oxford-IIIT Pet"
 LIST, TRIMAPS, BOXES = "annotations/list.txt", "annotations/trimaps", "annotations/xmls"
@@ -40,11 +36,6 @@ class Row:
     name: str
     breed: int
     species: int
-
-
-def prepare_from(settings: Data, progress: Progress) -> tfds.core.DatasetBuilder:
-    """Reads the folder that the settings name, see `prepare`."""
-    return prepare(with_home(settings.data_dir), settings.cache, progress)
 
 
 def prepare(

@@ -4,7 +4,7 @@ import hashlib
 import logging
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,8 @@ from PIL import Image
 from jaxens.data.geometry import square
 from jaxens.data.reading import PhotoError, printable, read_photo
 from jaxens.data.schema import Example
-from jaxens.data.source import Source, Split, load
+from jaxens.data.source import Source, load
+from jaxens.data.split import Split
 from jaxens.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -83,6 +84,23 @@ def from_split(source: Source, rows: Int[np.ndarray, "image"]) -> Photos:
     loaded = load(source, rows=rows)
     contents = (source.example(row).image for row in rows.tolist())
     return Photos(loaded.ids, loaded.images, rows, _hashes(contents), loaded)
+
+
+def from_arrays(
+    images: UInt8[np.ndarray, "image size size 3"] | Split, names: Sequence[str] | None = None
+) -> Photos:
+    """Returns images in memory as photos; those of a `Split` keep their labels and marks.
+
+    Args:
+        images: RGB.
+        names: One for each image (default: the ids of the split, or numbers).
+    """
+    if isinstance(images, Split):
+        photos = from_arrays(images.images, names or images.ids)
+        return replace(photos, places=images.places, truth=images)
+    numbers = np.arange(len(images))
+    hashes = _hashes(image.tobytes() for image in images)
+    return Photos(list(names or map(str, numbers)), images, numbers, hashes)
 
 
 def rows_of(source: Source, ids: Sequence[str]) -> Int[np.ndarray, "image"]:

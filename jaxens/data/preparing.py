@@ -182,7 +182,7 @@ def _lock(folder: Path) -> Iterator[None]:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise
             raise UserError(
-                f"{folder} can't be written ({error.strerror}): choose another --cache-dir"
+                f"{folder} can't be written ({error.strerror}): choose another `cache_dir`"
             ) from None
         if fcntl is not None:
             with contextlib.suppress(OSError):  # some cluster file systems have no locks

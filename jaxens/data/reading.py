@@ -56,3 +56,8 @@ def check_inside(path: Path, folder: Path | None) -> None:
 def printable(name: str | Path) -> str:
     """Returns a file name as text: bytes that are not UTF-8 become `\\xff`."""
     return str(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def name_of(path: Path, root: Path) -> str:
+    """Returns the path of a file below the root, for messages and as an id."""
+    return printable(path.relative_to(root).as_posix())

@@ -9,10 +9,11 @@ class DataSource:
 
     Attributes:
         title: One line about the data set.
-        module: Has a function `prepare_from(settings, progress)`, which writes the records into
-            the cache unless they exist, and returns a TFDS builder with the splits train, val
-            and test. It is imported when the data set is opened.
-        needs_folder: Whether the user must give the folder of the data set.
+        module: Has a function `prepare(folder, cache_dir, progress)`, which writes the records
+            into the cache unless they exist, and returns a TFDS builder with the splits train,
+            val and test. It is imported when the data set is opened.
+        needs_folder: Whether the user must give the folder of the data set. Without one, the
+            function is `prepare_from(settings, progress)`.
     """
 
     title: str

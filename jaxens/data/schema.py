@@ -65,6 +65,20 @@ class Task:
         return cls(name, "multilabel", tuple(parts), tuple(parts.values()))
 
 
+def find_task(tasks: Sequence[Task], name: str | None) -> Task:
+    """Returns the task of this name.
+
+    Raises:
+        UserError: If there is no such task.
+    """
+    for task in tasks:
+        if task.name == name:
+            return task
+    raise UserError(
+        f"there is no task {name!r}: choose from {', '.join(task.name for task in tasks)}"
+    )
+
+
 @dataclass(frozen=True)
 class Info:
     """The tasks of a data set, and the names of its parts.
@@ -83,8 +97,8 @@ class Info:
     masks: tuple[str, ...] = ()
 
     def task(self, name: str) -> Task:
-        """Returns the task of this name."""
-        return next(task for task in self.tasks if task.name == name)
+        """Returns the task of this name; see `find_task`."""
+        return find_task(self.tasks, name)
 
     def choose_tasks(self, names: Sequence[str]) -> tuple[Task, ...]:
         """Returns the tasks of these names, or all tasks if there are no names.
@@ -92,13 +106,7 @@ class Info:
         Raises:
             UserError: For a name that the data set lacks.
         """
-        known = [task.name for task in self.tasks]
-        for name in names:
-            if name not in known:
-                raise UserError(
-                    f"{self.name} has no task {name!r}: choose --tasks from {', '.join(known)}"
-                )
-        return tuple(self.task(name) for name in names or known)
+        return tuple(map(self.task, names)) or self.tasks
 
     def to_json(self) -> str:
         """Returns the info as JSON."""

@@ -49,27 +49,27 @@ class Data:
     """processes that decode a streamed set (0: threads)"""
 
     def __post_init__(self) -> None:
-        check_number("--image-size", self.image_size, least=16, most=4096)
+        check_number("image_size", self.image_size, least=16, most=4096)
         for name in ("train", "val", "test"):
-            check_number(f"--{name}-images", getattr(self, f"{name}_images"), least=1, most=10**7)
-        check_number("--data-seed", self.data_seed, least=0, below=2**32)
-        check_number("--workers", self.workers, least=0, most=1024)
-        check_names("--tasks", self.tasks)
+            check_number(f"{name}_images", getattr(self, f"{name}_images"), least=1, most=10**7)
+        check_number("data_seed", self.data_seed, least=0, below=2**32)
+        check_number("workers", self.workers, least=0, most=1024)
+        check_names("tasks", self.tasks)
         if self.source not in SOURCES:
             raise UserError(
-                f"--data {self.source} is not a data set: {remedy(self.source, SOURCES)}"
+                f"`data` {self.source} is not a data set: {remedy(self.source, SOURCES)}"
             )
         needs_folder = SOURCES[self.source].needs_folder
         if needs_folder and not self.data_dir:
             raise UserError(
-                f"--data {self.source} needs the folder that holds it: add --data-dir FOLDER"
+                f"`data` {self.source} needs the folder that holds it: add `data_dir` FOLDER"
             )
         if self.data_dir and not needs_folder:
             others = " or ".join(name for name, row in SOURCES.items() if row.needs_folder)
-            raise UserError(f"--data-dir is for --data {others}: add that, or omit --data-dir")
+            raise UserError(f"`data_dir` is for `data` {others}: add that, or omit `data_dir`")
         if self.attributes == "independent" and self.source != "fieldmarks":
             raise UserError(
-                f"--attributes independent is for --data fieldmarks, not {self.source}: omit it"
+                f"`attributes` independent is for `data` fieldmarks, not {self.source}: omit it"
             )
 
     @property
@@ -85,4 +85,4 @@ def default_cache() -> Path:
         UserError: If the user has no home folder.
     """
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return with_home(base, "add --cache-dir for prepared data") / "jaxens"
+    return with_home(base, "add `cache_dir` for prepared data") / "jaxens"

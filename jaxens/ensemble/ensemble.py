@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray, UInt32
@@ -14,7 +13,7 @@ from jaxtyping import Float, Int, PRNGKeyArray, UInt32
 from jaxens import attribution
 from jaxens.attribution.keys import as_typed_key
 from jaxens.chunks import in_chunks
-from jaxens.data.schema import Task
+from jaxens.data.schema import Task, find_task
 from jaxens.ensemble import programs
 from jaxens.ensemble.inputs import (
     Classes,
@@ -103,7 +102,7 @@ class Ensemble:
             task: Name of the task (None: the only one).
 
         Raises:
-            ValueError: If there is no such task, or `task` is None and there are several.
+            UserError: If there is no such task, or `task` is None and there are several.
         """
         return self.all_logits(images)[self._task(task).name]
 
@@ -141,6 +140,7 @@ class Ensemble:
             Maps with channels reduced.
 
         Raises:
+            UserError: As `explain`.
             ValueError: As `explain`.
         """
         maps = self.explain(
@@ -190,8 +190,9 @@ class Ensemble:
             Maps by method, in the order of `methods`, with channels reduced.
 
         Raises:
-            ValueError: If the task is unknown or lacks a class, if images or settings contain NaN
-                or infinity, or as `jaxens.attribution.attribute` does.
+            UserError: If the task is unknown.
+            ValueError: If the task lacks a class, if images or settings contain NaN or infinity,
+                or as `jaxens.attribution.attribute` does.
         """
         images = checked_images(images)
         settings = arrange(methods, images, self.members)
@@ -273,24 +274,9 @@ class Ensemble:
         )
 
     def _task(self, name: str | None) -> Task:
-        names = [task.name for task in self.tasks]
-        if name is None and len(names) == 1:
+        if name is None and len(self.tasks) == 1:
             return self.tasks[0]
-        if name not in names:
-            raise ValueError(f"task {name!r}: name one of {', '.join(names)}")
-        return self.tasks[names.index(name)]
-
-
-def mean_probabilities(
-    task: Task, logits: Float[Array, "member image class"]
-) -> Float[Array, "image class"]:
-    """Returns the ensemble's prediction: the mean of the members' probabilities.
-
-    Args:
-        task: The task.
-        logits: Every member's logits for the task.
-    """
-    return jnp.mean(programs.probabilities(task, logits), axis=0)
+        return find_task(self.tasks, name)
 
 
 @partial(jax.jit, static_argnums=0)

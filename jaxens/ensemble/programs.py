@@ -13,6 +13,7 @@ from jaxtyping import Float
 from jaxens import attribution
 from jaxens.data.schema import Task
 from jaxens.ensemble.inputs import Static
+from jaxens.ensemble.predictions import probabilities
 from jaxens.models import Classifier
 from jaxens.models.trunk import with_trunk
 from jaxens.ops import over_members
@@ -71,7 +72,9 @@ def maps(
         barrier = jax.lax.optimization_barrier
         return explain(*barrier((variables, keys, images, classes, arrays)))
 
-    vmapped = trunk is not None or "lime" in dict(methods)
+    rows = [attribution.METHODS[method] for method, _ in methods]
+    # What methods without gradients do to an image is done once for all members.
+    vmapped = trunk is not None or not all(row.gradients for row in rows)
     return for_members(maps_of_member, vmapped=vmapped)(variables, keys)
 
 
@@ -128,14 +131,13 @@ def lime_weights(
     ) -> Float[Array, "*_ member_class"]:
         return _probabilities(tasks, split_members(logits)).reshape(logits.shape)
 
-    takes_probabilities = _takes_probabilities("lime", {"variant": variant})
     weights = attribution.lime_weights(
         logits,
         images,
         segments,
         masks,
         variant=variant,
-        probabilities=all_probabilities if takes_probabilities else None,
+        probabilities=all_probabilities if _of_probability(variant) else None,
         chunk=chunk,
     )
     by_task = split(tasks, jnp.moveaxis(split_members(weights), -2, 0))
@@ -163,10 +165,12 @@ def _takes_probabilities(method: str, settings: dict[str, Any]) -> bool:
     accepted = attribution.method_named(method).settings
     if "probabilities" not in accepted or "probabilities" in settings:
         return False
-    variant = settings.get("variant", accepted["variant"])
-    return (
-        variant in attribution.VARIANTS and attribution.VARIANTS[variant].explains == "probability"
-    )
+    return _of_probability(settings.get("variant", accepted["variant"]))
+
+
+def _of_probability(variant: str) -> bool:
+    row = attribution.VARIANTS.get(variant)
+    return row is not None and row.explains == "probability"
 
 
 def _network(model: Classifier, variables: Any) -> attribution.Network:
@@ -203,16 +207,6 @@ def _apply(variables: Any, values: Array, *, model: Classifier, name: str) -> Ar
 
 def _joined_logits(model: Classifier, logits: dict[str, Array]) -> Float[Array, "image class"]:
     return jnp.concatenate([logits[name] for name, _ in model.tasks], axis=-1)
-
-
-def probabilities(task: Task, logits: Float[Array, "*_ class"]) -> Float[Array, "*_ class"]:
-    """Returns the softmax of a multiclass task's logits, or the sigmoid of a multilabel task's.
-
-    Args:
-        task: The task.
-        logits: Its logits.
-    """
-    return jax.nn.softmax(logits) if task.kind == "multiclass" else jax.nn.sigmoid(logits)
 
 
 def _probabilities(

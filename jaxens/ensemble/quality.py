@@ -10,8 +10,9 @@ from jaxtyping import Float, Int
 from jaxens import metrics
 from jaxens.chunks import in_chunks
 from jaxens.data.schema import Task
-from jaxens.data.source import Split
-from jaxens.ensemble.ensemble import Ensemble, mean_probabilities
+from jaxens.data.split import Split
+from jaxens.ensemble.ensemble import Ensemble
+from jaxens.ensemble.predictions import mean_probabilities
 from jaxens.models.memory import images_at_once
 from jaxens.tables import Table
 

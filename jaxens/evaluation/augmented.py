@@ -1,5 +1,7 @@
 """Changes the images of a split at random, and moves masks and key points along."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,7 @@ from jaxtyping import Int
 
 from jaxens.chunks import in_chunks_to_host
 from jaxens.data import augment
-from jaxens.data.source import Split
+from jaxens.data.split import Split
 
 PURPOSE = 0xA46  # keeps these draws apart from those of the methods, which use the same seed
 AT_ONCE = 256  # images
@@ -39,16 +41,12 @@ def augmented(split: Split, seed: int, *, flip: bool, zoom: float, color: float)
         len(split),
     )
     points = [augment.points(change, p) for p in jnp.moveaxis(jnp.asarray(split.points), 1, 0)]
-    return Split(
-        info=split.info,
-        ids=split.ids,
+    return replace(
+        split,
         images=np.round(images).astype(np.uint8),
         masks=None if split.masks is None else _moved_bits(change, split.masks),
         points=np.stack(points, axis=1) if points else split.points,
         boxes=np.full_like(split.boxes, np.nan),  # a moved box is no longer tight; none is scored
-        labels=split.labels,
-        places=split.places,
-        sample=split.sample,
     )
 
 

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from jaxens import viz
 from jaxens.data.schema import Info
-from jaxens.data.source import Split
+from jaxens.data.split import Split
 from jaxens.names import shorten
 
 LETTERS = 24  # of a label; longer ones are cut

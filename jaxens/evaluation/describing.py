@@ -62,16 +62,14 @@ def describe(
         else "the score of the one member trained on all data"
     )
     target = {"label": "the label", "prediction": "the ensemble's prediction"}[explained]
-    by_lime = (
-        f" (by LIME its {VARIANTS[settings.lime_variant].explains})" if "lime" in methods else ""
+    others = "".join(
+        f" (by {METHODS[method].title} its {VARIANTS[settings.lime_variant].explains})"
+        for method in methods
+        if "variant" in METHODS[method].settings
     )
-    lines = [f"Explained: the raw logit of {target}{by_lime}."]
+    lines = [f"Explained: the raw logit of {target}{others}."]
     if reduced:
         lines.append(f"Channels of each member's map: {reduced}.")
-    if "grad_cam" in methods:
-        lines.append("Grad-CAM is resized bilinearly.")
-    if "guided_grad_cam" in methods:
-        lines.append("Guided Grad-CAM: Grad-CAM's positive part, resized to the nearest cell.")
     lines += [
         f"Ind-Avg: {individual}. Ens-Avg: the score of the mean of the {ensemble.members} "
         "members' raw maps.",

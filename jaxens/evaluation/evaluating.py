@@ -11,12 +11,14 @@ from jaxtyping import UInt8
 from jaxens import metrics
 from jaxens.attribution import METHODS
 from jaxens.data.progress import Progress, no_progress
-from jaxens.data.schema import MISSING
-from jaxens.data.source import Split
-from jaxens.ensemble.ensemble import Ensemble, mean_probabilities
+from jaxens.data.schema import MISSING, find_task
+from jaxens.data.split import Split
+from jaxens.ensemble.ensemble import Ensemble
+from jaxens.ensemble.predictions import mean_probabilities
 from jaxens.ensemble.quality import all_logits
 from jaxens.errors import UserError
 from jaxens.evaluation.describing import describe
+from jaxens.evaluation.examples import examples_of
 from jaxens.evaluation.maps import Explainer, check_model
 from jaxens.evaluation.questions import Explained, Question, questions
 from jaxens.evaluation.results import Evaluation, QuestionResult
@@ -26,6 +28,7 @@ from jaxens.evaluation.settings import (
     MethodSettings,
     check_methods,
     group_methods,
+    needs_background,
 )
 from jaxens.metrics import Protocol
 
@@ -43,6 +46,7 @@ def evaluate(
     settings: MethodSettings | None = None,
     background: UInt8[np.ndarray, "baseline height width 3"] | None = None,
     orders: int = 11,
+    examples: bool = False,
     progress: Progress = no_progress,
 ) -> Evaluation:
     """Explains the images of a split, and scores the maps against masks and key points.
@@ -65,6 +69,8 @@ def evaluate(
         background: Training images that GradientSHAP starts from.
         orders: Number of random orders in which members join, for the scores by the ensemble's
             size.
+        examples: Whether to keep the maps of three images of each question, for figures: those
+            with the worst, the median and the best score.
         progress: Called with a description, the number of calls of the model per member that are
             done, and of all.
 
@@ -86,7 +92,7 @@ def evaluate(
         background=background,
         orders=orders,
     )
-    return plan.run(progress)
+    return plan.run(progress, examples=examples)
 
 
 @dataclass(frozen=True)
@@ -136,26 +142,31 @@ class EvaluationPlan:
         self,
         progress: Progress = no_progress,
         on_result: Callable[[QuestionResult], None] | None = None,
+        *,
+        examples: bool = False,
     ) -> Evaluation:
         """Explains and scores.
 
         Args:
             progress: As for `evaluate`.
             on_result: Called with the result of each question when it is ready.
+            examples: As for `evaluate`.
         """
         explainer = self._explainer(self.ensemble)
         baseline = None
         if self.ensemble.baseline is not None:
             baseline = self._explainer(self.ensemble.baseline_ensemble())
         meter = _Meter(self, explainer, progress)
-        results = []
+        results, kept = [], {}
         for question in self.questions:
             scores = self._scores(explainer, baseline, question, meter)
             chance = score_chance(self.split, question, self.protocol, self.settings.seed)
             results.append(QuestionResult.of(question, self.protocol, scores, chance))
             if on_result:
                 on_result(results[-1])
-        return Evaluation(tuple(results), self.describe(), self.choices(), self.split.ids)
+            if examples and (shown := examples_of(explainer, self.split, results[-1])):
+                kept[question.name] = shown
+        return Evaluation(tuple(results), self.describe(), self.choices(), self.split.ids, kept)
 
     def _explainer(self, ensemble: Ensemble) -> Explainer:
         return Explainer(ensemble, self.split.images.shape[1], self.settings, self.background)
@@ -198,12 +209,11 @@ def plan_evaluation(
     """
     protocol = protocol or Protocol()
     if methods is None:
-        without = {"gradient_shap"} if background is None else set()
-        methods = [method for method in PAPER_METHODS if method not in without]
+        methods = [m for m in PAPER_METHODS if background is not None or not needs_background([m])]
     check_methods(methods, background)
     if protocol.correlation_size > split.images.shape[1]:
         raise UserError(
-            f"--correlation-size {protocol.correlation_size} is more than the images' "
+            f"`correlation_size` {protocol.correlation_size} is more than the images' "
             f"{split.images.shape[1]} px: choose a smaller one"
         )
     chosen = _questions(ensemble, split, tasks, explained)
@@ -224,17 +234,15 @@ def plan_evaluation(
 def _questions(
     ensemble: Ensemble, split: Split, names: Sequence[str] | None, explained: Explained
 ) -> list[Question]:
-    known = [task.name for task in ensemble.tasks]
     for name in names or ():
-        if name not in known:
-            raise UserError(f"there is no task {name!r}: choose --tasks from {', '.join(known)}")
-    tasks = tuple(task for task in ensemble.tasks if task.name in (names or known))
+        find_task(ensemble.tasks, name)
+    tasks = tuple(task for task in ensemble.tasks if not names or task.name in names)
     logits = all_logits(ensemble, split)
-    _check_finite({task.name: np.asarray(logits[task.name]) for task in tasks})
+    check_finite({task.name: np.asarray(logits[task.name]) for task in tasks})
     if explained == "label" and all((split.labels[t.name] == MISSING).all() for t in tasks):
         raise UserError(
             f"no held-out image has a label for {', '.join(t.name for t in tasks)}: explain the "
-            "prediction, or choose other --tasks"
+            "prediction, or choose other `tasks`"
         )
     predicted = {
         task.name: np.asarray(mean_probabilities(task, logits[task.name])) for task in tasks
@@ -243,7 +251,7 @@ def _questions(
     if not any(map(len, candidates)):
         raise UserError(
             "no held-out image has a mask or key point for "
-            f"{', '.join(task.name for task in tasks)}: choose other --tasks"
+            f"{', '.join(task.name for task in tasks)}: choose other `tasks`"
         )
     for question in candidates:
         if not len(question):
@@ -252,7 +260,7 @@ def _questions(
     return [question for question in candidates if len(question)]
 
 
-def _check_finite(logits: dict[str, np.ndarray]) -> None:
+def check_finite(logits: dict[str, np.ndarray]) -> None:
     """Checks that no member gives NaN, because the mean maps would have no score.
 
     Raises:
@@ -264,7 +272,7 @@ def _check_finite(logits: dict[str, np.ndarray]) -> None:
         raise UserError(
             f"member {member} (0 to {len(lost) - 1}) gives NaN for {lost[member]} of "
             f"{finite.shape[1]} images, so that the mean maps would have no score: train again "
-            "with a lower --learning-rate"
+            "with a lower `learning_rate`"
         )
 
 

@@ -1,6 +1,5 @@
 """Explains images by an ensemble: the maps of its members by each method."""
 
-import hashlib
 import logging
 from collections.abc import Callable, Sequence
 
@@ -10,8 +9,9 @@ from jaxtyping import Float, Int, UInt8
 
 from jaxens.attribution import METHODS
 from jaxens.chunks import in_chunks_to_host
-from jaxens.data.photos import Photos
+from jaxens.data.photos import Photos, from_arrays
 from jaxens.data.progress import Progress, no_progress
+from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.evaluation.explanation import Explanation
 from jaxens.evaluation.maps import Explainer, check_model
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 def explain(
     ensemble: Ensemble,
-    images: UInt8[np.ndarray, "image height width 3"],
+    images: UInt8[np.ndarray, "image height width 3"] | Split | Photos,
     *,
     methods: Sequence[str] = DEFAULT_METHODS,
     task: str | None = None,
@@ -43,12 +43,14 @@ def explain(
 
     Args:
         ensemble: The members that are explained.
-        images: RGB, of the size that the ensemble was trained on.
+        images: RGB, of the size that the ensemble was trained on. Those of a `Split` come with
+            their labels and marks, which tables and figures then show; photos come from
+            `jaxens.data.photos`.
         methods: Names in `attribution.METHODS`.
         task: Name of the task (default: the first).
         target: Class to explain, by name or number (default: the ensemble's prediction).
         against: Explain the target rather than this class, by name or number.
-        names: One for each image (default: their numbers).
+        names: One for each image (default: their ids or numbers). Photos have their own.
         settings: How the methods are run.
         background: Training images that GradientSHAP starts from.
         progress: Called with a description, the number of maps of each member that are done, and
@@ -60,12 +62,7 @@ def explain(
     Raises:
         UserError: If a method, task or class is unknown, or every member gives NaN for an image.
     """
-    photos = Photos(
-        list(names or map(str, range(len(images)))),
-        images,
-        np.arange(len(images)),
-        [hashlib.sha256(image.tobytes()).hexdigest() for image in images],
-    )
+    photos = images if isinstance(images, Photos) else from_arrays(images, names)
     subject = choose_targets(ensemble, photos, task, target, against)
     return explain_subject(
         ensemble,

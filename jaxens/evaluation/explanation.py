@@ -229,7 +229,7 @@ def provenance(
                 "method": method,
                 "reduce": reduction(method, settings.reduce),
                 "settings": settings.of(method)
-                | ({"superpixels": settings.superpixels} if method == "lime" else {}),
+                | ({"superpixels": settings.superpixels} if METHODS[method].needs_segments else {}),
                 "baseline": _baseline(method, background),
             },
             **rest,
@@ -259,21 +259,19 @@ def _check_folder(folder: Path, provenance: Mapping[str, Any]) -> None:
     except FileNotFoundError:
         return
     except (ValueError, KeyError):
-        raise UserError(f"{path} can't be read: name another --out, or remove {folder}") from None
+        raise UserError(f"{path} can't be read: name another `out`, or remove {folder}") from None
     if before != provenance["explained"]:
         raise UserError(
             f"{folder} explains other images, or with other settings (see {path.name}): name "
-            "another --out, or remove it"
+            "another `out`, or remove it"
         )
 
 
 def _baseline(method: str, background: np.ndarray | None) -> str | dict[str, int] | None:
     """Describes the baseline of a method; None if it has none."""
-    if method == "integrated_gradients":
-        return "mean color"
-    if method == "gradient_shap" and background is not None:
+    if background is not None and METHODS[method].needs_background:
         return {"training_images": len(background), "crc32": _crc32(background)}
-    return None
+    return "mean color" if "baselines" in METHODS[method].settings else None
 
 
 def _crc32(arrays: Any) -> int:

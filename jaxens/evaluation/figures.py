@@ -86,5 +86,4 @@ def _grid(scores: Mapping[tuple[str, str], np.ndarray]) -> np.ndarray:
 def _label(metric: str) -> str:
     if metric not in METRICS:  # precision and recall
         return f"{metric}\n(higher is better)"
-    better = "higher" if METRICS[metric].higher_is_better else "lower"
-    return f"{METRICS[metric].title}\n({better} is better)"
+    return f"{METRICS[metric].heading}\n({METRICS[metric].better} is better)"

@@ -34,15 +34,15 @@ class Images:
 
     def __post_init__(self) -> None:
         if self.limit is not None:
-            check_number("--limit", self.limit, least=1)
+            check_number("limit", self.limit, least=1)
         if self.on and self.on not in SOURCES:
-            raise UserError(f"--on {self.on} is not a data set: {remedy(self.on, SOURCES)}")
-        for flag, value in (("parts", self.parts), ("attributes", self.attributes != "species")):
+            raise UserError(f"`on` {self.on} is not a data set: {remedy(self.on, SOURCES)}")
+        for name, value in (("parts", self.parts), ("attributes", self.attributes != "species")):
             if value and not self.on:
-                raise UserError(f"--{flag} is for another data set: add --on, or omit it")
+                raise UserError(f"`{name}` is for another data set: add `on`, or omit it")
         for pair in self.parts:
             if not all(pair.partition("=")):
-                raise UserError(f"--parts {pair} should be PART=OTHER, such as bill=beak")
+                raise UserError(f"`parts` {pair} should be PART=OTHER, such as bill=beak")
 
     @property
     def explained(self) -> Literal["label", "prediction"]:

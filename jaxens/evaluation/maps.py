@@ -15,18 +15,22 @@ from jaxens.data.source import Source, evenly_spaced
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.ensemble.inputs import Classes
 from jaxens.errors import UserError
-from jaxens.evaluation.settings import FORWARD_ONLY, MethodSettings, group_methods
+from jaxens.evaluation.settings import FORWARD_ONLY, MethodSettings, group_methods, needs_background
 from jaxens.models.memory import images_at_once
 
 GRID = 7  # cells per side, as many as there are SLIC superpixels
 # Calls of the model, at most, into which one program splits the steps or samples of an image. Each
 # is compiled: 150 calls took 2.7 GB of memory where 10 took 0.9, more than small calls save.
 CALLS = 16
-BACKGROUND = 16  # training images that GradientSHAP starts from
+BACKGROUND = 16  # training images that some methods start from
 
 
-def background_images(train: Source) -> UInt8[np.ndarray, "baseline height width 3"]:
-    """Returns evenly spaced training images, which GradientSHAP starts from."""
+def background_images(
+    train: Source, methods: Sequence[str]
+) -> UInt8[np.ndarray, "baseline height width 3"] | None:
+    """Returns evenly spaced training images for the methods to start from; None if none does."""
+    if not needs_background(methods):
+        return None
     return np.stack([train[row].image for row in evenly_spaced(BACKGROUND, len(train)).tolist()])
 
 
@@ -96,7 +100,7 @@ class Explainer:
         """
         passes = max(map(self.settings.passes, methods))
         least = -(-passes // CALLS)
-        if "lime" in methods:
+        if not METHODS[methods[0]].gradients:
             return 1, max(least, self._images_per_call * FORWARD_ONLY)
         images = min(self._images_per_call, max(4, self._images_per_call // passes))
         return images, max(least, self._images_per_call // images)
@@ -125,13 +129,13 @@ class Explainer:
             Maps by method, with channels reduced.
         """
         maps: dict[str, Array] = {}
-        for group in group_methods(methods):
-            if group == ["lime"] and self._has_lime_weights(targets):
-                maps["lime"] = self._lime_maps(images, ids, targets, task)
-                continue
+        by_weights = "lime" in methods and self._has_lime_weights(targets)
+        for group in group_methods([m for m in methods if not (by_weights and m == "lime")]):
             at_once, chunk = self.chunks(group)
             settings = {method: self._settings(method, images, ids, chunk) for method in group}
             maps |= self.ensemble.explain(images, targets, settings, task, images_at_once=at_once)
+        if by_weights:
+            maps["lime"] = self._lime_maps(images, ids, targets, task)
         return maps
 
     def _settings(
@@ -141,7 +145,7 @@ class Explainer:
         settings, accepted = self.settings.of(method), METHODS[method].settings
         if "segments" in accepted:
             settings |= {"segments": self._segments(images)}
-        if method == "gradient_shap":
+        if METHODS[method].needs_background:
             settings |= {"baselines": self.background}
         if "key" in accepted:
             settings |= {"key": self._keys(ids)}

@@ -10,52 +10,13 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from jaxens.attribution import Contrast
 from jaxens.data.photos import Photos
-from jaxens.data.schema import MISSING, Task
+from jaxens.data.schema import MISSING, Task, find_task
 from jaxens.ensemble.ensemble import Classes, Ensemble
-from jaxens.ensemble.programs import probabilities
+from jaxens.ensemble.predictions import Predictions, probabilities
 from jaxens.errors import UserError
 from jaxens.tables import Table
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """Each member's probabilities of a task's classes.
-
-    Attributes:
-        task: The task.
-        members: Probabilities; NaN where a member gives NaN.
-    """
-
-    task: Task
-    members: Float[np.ndarray, "member image class"]
-
-    @property
-    def finite(self) -> Bool[np.ndarray, "member image"]:
-        """Which members give finite numbers. The others are excluded from the mean."""
-        return np.isfinite(self.members).all(axis=-1)
-
-    @property
-    def mean(self) -> Float[np.ndarray, "image class"]:
-        """The ensemble's probabilities."""
-        return self.members.mean(axis=0, where=self.finite[..., None])
-
-    @property
-    def classes(self) -> Int[np.ndarray, "image"]:
-        """The class (of a multilabel task, the label) of the highest mean probability."""
-        return self.mean.argmax(axis=-1)
-
-    @property
-    def agreeing(self) -> Int[np.ndarray, "image"]:
-        """How many members predict the class in `classes`.
-
-        Of a multilabel task: how many give it a probability above one half.
-        """
-        if self.task.kind == "multilabel":
-            p = np.take_along_axis(self.members, self.classes[None, :, None], axis=-1)[..., 0]
-            return (p > 0.5).sum(axis=0)
-        return (self.finite & (self.members.argmax(axis=-1) == self.classes)).sum(axis=0)
 
 
 def predict(
@@ -193,18 +154,18 @@ def choose_targets(
         UserError: If the task or a class is unknown, a target equals `against`, or every member
             gives NaN for an image.
     """
-    chosen = find_task(ensemble.tasks, task)
-    this = None if target is None else find_class(chosen, str(target), "--target")
-    other = None if against is None else find_class(chosen, str(against), "--against")
+    chosen = ensemble.tasks[0] if task is None else find_task(ensemble.tasks, task)
+    this = None if target is None else find_class(chosen, str(target), "target")
+    other = None if against is None else find_class(chosen, str(against), "against")
     predictions = predict(ensemble, chosen, photos.images)
     _check_finite(predictions, photos)
     targets = predictions.classes if this is None else np.full(len(photos), this)
     same = np.flatnonzero(targets == other)
     if same.size:
-        what = "--target" if this is not None else f"the prediction for {photos.names[same[0]]}"
+        what = "`target`" if this is not None else f"the prediction for {photos.names[same[0]]}"
         raise UserError(
-            f"--against {chosen.classes[targets[same[0]]]} is {what}: name another class, or "
-            "another --target"
+            f"`against` {chosen.classes[targets[same[0]]]} is {what}: name another class, or "
+            "another `target`"
         )
     return Subject(photos, predictions, targets, other)
 
@@ -220,7 +181,7 @@ def _check_finite(predictions: Predictions, photos: Photos) -> None:
     if lost.size:
         raise UserError(
             f"every member gives NaN for {_names(lost, photos)}: training diverged; choose another "
-            "run, or train again with a lower --learning-rate"
+            "run, or train again with a lower `learning_rate`"
         )
     for member in np.flatnonzero(~finite.all(axis=1)):
         log.warning(
@@ -235,28 +196,13 @@ def _names(rows: Int[np.ndarray, "row"], photos: Photos) -> str:
     return ", ".join(photos.names[row] for row in rows)
 
 
-def find_task(tasks: tuple[Task, ...], name: str | None) -> Task:
-    """Returns the task of this name. If no name is given, returns the first task.
-
-    Raises:
-        UserError: If there is no such task.
-    """
-    if name is None:
-        return tasks[0]
-    for task in tasks:
-        if task.name == name:
-            return task
-    known = ", ".join(task.name for task in tasks)
-    raise UserError(f"there is no task {name!r}: choose --task from {known}")
-
-
-def find_class(task: Task, name: str, flag: str) -> int:
+def find_class(task: Task, name: str, argument: str) -> int:
     """Returns a class by its name or number.
 
     Args:
         task: The task.
         name: Name or number of the class.
-        flag: Named in the message of the error.
+        argument: Named in the message of the error.
 
     Raises:
         UserError: If there is no such class.
@@ -268,6 +214,6 @@ def find_class(task: Task, name: str, flag: str) -> int:
     near = difflib.get_close_matches(name, task.classes, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     raise UserError(
-        f"{flag} {name}: {task.name} has no such class: {hint}choose from "
+        f"`{argument}` {name}: {task.name} has no such class: {hint}choose from "
         f"{', '.join(task.classes)}, or a number from 0 to {len(task.classes) - 1}"
     )

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxens.data.schema import MISSING, Task
-from jaxens.data.source import Split
+from jaxens.data.split import Split
 from jaxens.metrics import METRICS
 
 Explained = Literal["label", "prediction"]
@@ -57,7 +57,7 @@ class Question:
         masks = np.ones((0, 1, 1), bool) if self.masks is None else self.masks
         marked = masks.any(axis=(1, 2))
         reasons = {"no mask": int(np.sum(~marked))}
-        if metric == "correlation":
+        if METRICS[metric].needs_outside:
             full = masks if self.ignored is None else masks | self.ignored
             reasons["a mask that fills the image"] = int(np.sum(marked & full.all(axis=(1, 2))))
         return reasons

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,6 +12,7 @@ import numpy as np
 from jaxens.errors import UserError
 from jaxens.evaluation import rows, verdicts
 from jaxens.evaluation.curves import by_size, by_threshold, sizes_table, thresholds_table
+from jaxens.evaluation.examples import Examples
 from jaxens.evaluation.questions import Question
 from jaxens.evaluation.rows import Chance, Row
 from jaxens.evaluation.scoring import ChanceScores, MethodScores
@@ -87,12 +88,14 @@ class Evaluation:
         protocol: Every choice behind the scores, one per line.
         settings: Everything that the scores of an ensemble on a data set depend on.
         ids: One per image of the split.
+        examples: Three images and their maps, by question, if `evaluate` was asked for them.
     """
 
     results: tuple[QuestionResult, ...]
     protocol: str
     settings: Mapping[str, Any]
     ids: Sequence[str]
+    examples: Mapping[str, Examples] = field(default_factory=dict)
 
     @property
     def table(self) -> Table:
@@ -137,9 +140,9 @@ class Evaluation:
         )
 
     def figures(self) -> dict[str, "Figure"]:
-        """Draws scores by the ensemble's size and by the threshold; figures are by file name.
+        """Draws scores by the ensemble's size and by the threshold, and the maps of the examples.
 
-        There is no figure by the size of an ensemble of one member.
+        Figures are by file name. There is none by the size of an ensemble of one member.
         """
         from jaxens.evaluation.figures import size_figure, threshold_figure
 
@@ -153,6 +156,9 @@ class Evaluation:
                 figures[f"thresholds/{name}.png"] = threshold_figure(
                     thresholds, result.protocol.threshold, title
                 )
+            if examples := self.examples.get(result.question.name):
+                figures[f"ranked/{name}.png"] = examples.ranked_figure()
+                figures[f"members/{name}.png"] = examples.members_figure()
         return figures
 
     def _file_names(self) -> list[str]:
@@ -180,8 +186,9 @@ class Evaluation:
         """Writes files into a folder, each whole or not at all.
 
         Tables are `tables.md`, `tables.csv`, `chance.csv`, `sizes.csv` and `thresholds.csv`,
-        scores `scores.npz`, figures `sizes/QUESTION.png` and `thresholds/QUESTION.png`, and the
-        settings `settings.json`.
+        scores `scores.npz`, figures `sizes/QUESTION.png`, `thresholds/QUESTION.png` and, of the
+        examples, `ranked/QUESTION.png` and `members/QUESTION.png`, and the settings
+        `settings.json`.
 
         Args:
             folder: Created if it does not exist.
@@ -190,7 +197,7 @@ class Evaluation:
         from jaxens import viz
 
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / SETTINGS, settings_text(self.settings))
+        write_text(folder / SETTINGS, _settings_text(self.settings))
         heading = plain(shorten(title))
         write_text(folder / "tables.md", f"# {heading}\n\n{self.to_markdown()}")
         write_text(folder / "tables.csv", self.to_csv())
@@ -204,7 +211,7 @@ class Evaluation:
             viz.save(figure, folder / name)
 
 
-def settings_text(settings: Mapping[str, Any]) -> str:
+def _settings_text(settings: Mapping[str, Any]) -> str:
     """Returns the content of `settings.json`."""
     return json.dumps(settings, indent=2)
 
@@ -216,9 +223,9 @@ def check_folder(folder: Path, settings: Mapping[str, Any]) -> None:
         UserError: If it does.
     """
     path = folder / SETTINGS
-    if path.exists() and path.read_text() != settings_text(settings):
+    if path.exists() and path.read_text() != _settings_text(settings):
         raise UserError(
             f"{folder} holds an evaluation with other settings (see {path.name}): "
-            "name another --out, or remove it"
+            "name another `out`, or remove it"
         )
     folder.mkdir(parents=True, exist_ok=True)

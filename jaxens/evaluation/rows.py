@@ -1,7 +1,8 @@
 """Rows of an evaluation's tables: as data, and as text."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -118,14 +119,14 @@ def markdown(title: str, rows: Sequence[Row], chance: Sequence[Chance]) -> str:
     lines = [f"## {plain(heading)}", "", *(f"- {plain(note)}" for note in notes), ""]
     for metric, part in by_metric(rows):
         lines += [
-            f"**{METRICS[metric].title}** ({better(metric)} is better)",
+            f"**{METRICS[metric].heading}** ({METRICS[metric].better} is better)",
             "",
             "| " + " | ".join(HEADER) + " |",
             "| --- |" + " ---: |" * (len(HEADER) - 1),
         ]
         for row in part:
             shown = cells(row)
-            value, marks = f"{row.comparison.mean_ensemble:.{_digits(metric)}f}", _marks(row)
+            value, marks = f"{row.comparison.mean_ensemble:.{METRICS[metric].digits}f}", _marks(row)
             shown[2] = (f"**{value}**" if won(row) else value) + marks.replace("*", r"\*")
             lines.append("| " + " | ".join(shown) + " |")
         for baseline in chance:
@@ -158,6 +159,32 @@ def chance_table(rows: Sequence[Chance]) -> Table:
     return Table(columns, [(c.question, c.metric, c.name, c.mean, c.n) for c in rows])
 
 
+def from_text(line: Mapping[str, str]) -> Row:
+    """Returns a row of `table` from its texts in a CSV file, by column.
+
+    Raises:
+        ValueError: If a number is none.
+        KeyError: If a column is missing.
+    """
+    kinds: dict[str, Callable[[str], Any]] = {"n": int, "left_out": int, "better": "True".__eq__}
+    fields = Comparison.__dataclass_fields__
+    return Row(
+        line["question"],
+        line["metric"],
+        line["method"],
+        Comparison(**{name: kinds.get(name, float)(line[name]) for name in fields}),
+        float(line["p_holm"]),
+        int(line["no_truth"]),
+        int(line["some_members"]),
+    )
+
+
+def chance_from_text(line: Mapping[str, str]) -> Chance:
+    """Returns a row of `chance_table` from its texts in a CSV file; see `from_text`."""
+    mean, n = float(line["mean"]), int(line["n"])
+    return Chance(line["question"], line["metric"], line["map"], mean, n)
+
+
 def by_metric(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
     """Returns each metric that has rows, with its rows."""
     return [
@@ -167,25 +194,16 @@ def by_metric(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
     ]
 
 
-def better(metric: str) -> str:
-    """Returns which scores of a metric are better: "higher" or "lower"."""
-    return "higher" if METRICS[metric].higher_is_better else "lower"
-
-
 def chance_cells(chance: Chance) -> list[str]:
     """Returns the texts under `HEADER` of a row of chance."""
-    value = f"{chance.mean:.{_digits(chance.metric)}f}"
+    value = f"{chance.mean:.{METRICS[chance.metric].digits}f}"
     return [f"chance: {chance.name}", value, *("–",) * (len(HEADER) - 3), str(chance.n)]
-
-
-def _digits(metric: str) -> int:
-    return 1 if metric in ("intersection", "union") else 3
 
 
 def cells(row: Row) -> list[str]:
     """Returns the texts under `HEADER` of a row."""
     c = row.comparison
-    digits = _digits(row.metric)
+    digits = METRICS[row.metric].digits
     interval = f" [{c.low:+.{digits}f}, {c.high:+.{digits}f}]" if not np.isnan(c.low) else ""
     return [
         METHODS[row.method].title,

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from jaxens import metrics
 from jaxens.attribution import METHODS
 from jaxens.chunks import in_chunks_to_host
-from jaxens.data.source import Split
+from jaxens.data.split import Split
 from jaxens.evaluation.maps import Explainer
 from jaxens.evaluation.questions import Question
 
@@ -92,9 +92,7 @@ def score_question(
             task=question.task.name,
         )
         by_members, by_baseline = maps(explainer), {} if baseline is None else maps(baseline)
-        masks = None if question.masks is None else jnp.asarray(question.masks[rows])
-        points = None if question.points is None else jnp.asarray(question.points[rows])
-        ignored = None if question.ignored is None else jnp.asarray(question.ignored[rows])
+        masks, points, ignored = _truth(question, rows)
         return {
             method: _scores(
                 by_members[method],
@@ -113,6 +111,12 @@ def score_question(
     at_once = min(images * max(1, SCORED_AT_ONCE // images), len(question))
     raw = in_chunks_to_host(scores, at_once, len(question), advance, axis=-1)
     return {method: _method_scores(raw[method], protocol) for method in methods}
+
+
+def _truth(question: Question, rows: Int[np.ndarray, "case"]) -> tuple[Array | None, ...]:
+    """Returns masks, key points and ignored pixels of some cases; None where there are none."""
+    truth = (question.masks, question.points, question.ignored)
+    return tuple(None if each is None else jnp.asarray(each[rows]) for each in truth)
 
 
 def _method_scores(raw: Mapping[str, np.ndarray], protocol: metrics.Protocol) -> MethodScores:
@@ -206,9 +210,7 @@ def score_chance(
             GAUSSIAN: jnp.broadcast_to(gaussian, (len(rows), height, width)),
             RANDOM: metrics.random_maps(keys, height, width),
         }
-        masks = None if question.masks is None else jnp.asarray(question.masks[rows])
-        points = None if question.points is None else jnp.asarray(question.points[rows])
-        ignored = None if question.ignored is None else jnp.asarray(question.ignored[rows])
+        masks, points, ignored = _truth(question, rows)
         return {
             name: (
                 metrics.score(each, masks, points, protocol, signed=False, ignored=ignored),

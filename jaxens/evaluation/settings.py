@@ -9,38 +9,18 @@ from jaxens.errors import UserError, check_number
 # The names in `attribution.METHODS`, `metrics.METRICS`, `attribution.VARIANTS`, `metrics.SIGNS` and
 # `attribution.REDUCTIONS`, which would load JAX: a test compares them.
 MethodName = Literal[
-    "saliency",
-    "input_x_gradient",
-    "integrated_gradients",
-    "gradient_shap",
-    "grad_cam",
-    "guided_backprop",
-    "guided_grad_cam",
-    "lime",
-    "smooth_grad",
-    "var_grad",
-]
+    "saliency", "input_x_gradient", "integrated_gradients", "gradient_shap", "grad_cam",
+    "guided_backprop", "guided_grad_cam", "lime", "smooth_grad", "var_grad",
+]  # fmt: skip
 MetricName = Literal[
-    "iou",
-    "intersection",
-    "union",
-    "correlation",
-    "distance",
-    "average_precision",
-    "relevance_mass",
-    "relevance_rank",
-    "pointing_game",
-]
+    "iou", "intersection", "union", "correlation", "distance", "average_precision",
+    "relevance_mass", "relevance_rank", "pointing_game",
+]  # fmt: skip
 # Those of the paper's tables (Pazzani et al. 2022).
 PAPER_METHODS: tuple[MethodName, ...] = (
-    "saliency",
-    "input_x_gradient",
-    "integrated_gradients",
-    "gradient_shap",
-    "grad_cam",
-    "guided_grad_cam",
-    "lime",
-)
+    "saliency", "input_x_gradient", "integrated_gradients", "gradient_shap", "grad_cam",
+    "guided_grad_cam", "lime",
+)  # fmt: skip
 DEFAULT_METHODS: tuple[MethodName, ...] = ("grad_cam", "integrated_gradients")
 PAPER_METRICS: tuple[MetricName, ...] = ("iou", "intersection", "union", "correlation", "distance")
 Reduction = Literal["max_abs", "sum", "sum_abs"]
@@ -74,28 +54,21 @@ class MethodSettings:
     """members times images in one call of the model; changes no map (default: what fits)"""
 
     def __post_init__(self) -> None:
-        for flag in ("steps", "shap_samples", "noise_samples", "lime_samples", "images_at_once"):
-            if getattr(self, flag) is not None:
-                check_number(f"--{flag.replace('_', '-')}", getattr(self, flag), least=1)
-        check_number("--noise", self.noise, above=0)
-        check_number("--seed", self.seed, least=0, below=2**32)
+        for name in ("steps", "shap_samples", "noise_samples", "lime_samples", "images_at_once"):
+            if getattr(self, name) is not None:
+                check_number(name, getattr(self, name), least=1)
+        check_number("noise", self.noise, above=0)
+        check_number("seed", self.seed, least=0, below=2**32)
 
     def of(self, method: str) -> dict[str, Any]:
         """Returns the settings of a method, except those that depend on the images."""
-        from jaxens.attribution import VARIANTS
+        from jaxens.attribution import VARIANTS, method_named
 
-        noise = {"samples": self.noise_samples, "stdev": self.noise}
-        by_method: dict[str, dict[str, Any]] = {
-            "integrated_gradients": {"steps": self.steps},
-            "gradient_shap": {"samples": self.shap_samples},
-            "smooth_grad": noise,
-            "var_grad": noise,
-            "lime": {
-                "samples": self.lime_samples or VARIANTS[self.lime_variant].samples,
-                "variant": self.lime_variant,
-            },
-        }
-        return by_method.get(method, {})
+        options = method_named(method).options
+        settings = {name: getattr(self, option) for name, option in options.items()}
+        if "variant" in settings:
+            settings["samples"] = settings["samples"] or VARIANTS[settings["variant"]].samples
+        return settings
 
     def passes(self, method: str) -> int:
         """Returns how often a method calls the model for each image and member."""
@@ -103,29 +76,23 @@ class MethodSettings:
         return settings.get("steps") or settings.get("samples") or 1
 
     def describe(self, methods: Sequence[str], background: int) -> list[str]:
-        """Describes the settings, in a line for each method that has some.
+        """Describes how maps are made, in a line for each method that has a note.
 
         Args:
             methods: Names in `attribution.METHODS`.
-            background: Number of images that GradientSHAP starts from.
+            background: Number of training images that methods like GradientSHAP start from.
         """
         from jaxens.attribution import METHODS, VARIANTS
 
-        noise = (
-            f"the mean of {self.noise_samples} saliency maps of the image with noise of "
-            f"standard deviation {self.noise:g} (of normalized images)."
-        )
-        variant = VARIANTS[self.lime_variant]
-        sentences = {
-            "integrated_gradients": f"{self.steps} Gauss-Legendre steps from the mean color.",
-            "gradient_shap": f"{self.shap_samples} samples, from {background} training images, "
-            "the same for all members.",
-            "lime": f"{self.of('lime')['samples']} samples of {self.superpixels} superpixels, the "
-            f"same for all members; as {variant.source}; explains the {variant.explains}.",
-            "smooth_grad": noise,
-            "var_grad": noise.replace("the mean", "the variance"),
-        }
-        return [f"{METHODS[m].title}: {sentences[m]}" for m in methods if m in sentences]
+        shared = {"superpixels": self.superpixels, "background": background}
+        return [
+            f"{row.title}: "
+            + row.note.format(
+                **shared | self.of(row.name) | {"variant": VARIANTS[self.lime_variant]}
+            )
+            for row in (METHODS[method] for method in methods)
+            if row.note
+        ]
 
 
 @dataclass(frozen=True)
@@ -140,23 +107,30 @@ class Display:
     """of magnitudes, from which on colors are full"""
 
     def __post_init__(self) -> None:
-        check_number("--percentile", self.percentile, above=0)
-        if self.percentile > 100:
-            raise UserError(f"--percentile must be at most 100, not {self.percentile}")
+        check_number("percentile", self.percentile, above=0, most=100)
 
 
 def group_methods(methods: Sequence[str]) -> list[list[str]]:
-    """Groups methods that run as one program: all but LIME, then LIME."""
-    by_gradients = [method for method in methods if method != "lime"]
-    return [group for group in (by_gradients, ["lime"] * ("lime" in methods)) if group]
+    """Groups methods that run as one program: those that take gradients, then the others."""
+    from jaxens.attribution import METHODS
+
+    groups = ([m for m in methods if METHODS[m].gradients == taken] for taken in (True, False))
+    return [group for group in groups if group]
+
+
+def needs_background(methods: Sequence[str]) -> bool:
+    """Returns whether one of the methods starts from training images."""
+    from jaxens.attribution import METHODS
+
+    return any(METHODS[method].needs_background for method in methods)
 
 
 def check_methods(methods: Sequence[str], background: object) -> None:
-    """Checks the names of methods, and that GradientSHAP has images to start from.
+    """Checks the names of methods, and that those that start from other images have some.
 
     Args:
         methods: Names in `attribution.METHODS`.
-        background: Images that GradientSHAP starts from, or None.
+        background: Images to start from, or None.
 
     Raises:
         UserError: If a method is unknown, or lacks the images.
@@ -166,8 +140,8 @@ def check_methods(methods: Sequence[str], background: object) -> None:
     for method in methods:
         if method not in METHODS:
             raise UserError(f"unknown method {method!r}: choose from {', '.join(METHODS)}")
-    if "gradient_shap" in methods and background is None:
-        raise UserError("gradient_shap needs background images: give some training images")
+        if background is None and METHODS[method].needs_background:
+            raise UserError(f"{method} needs background images: give some training images")
 
 
 def reduction(method: str, reduce: str | None) -> str | None:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Int, Int8, Int32
 
 from jaxens.data.schema import MISSING, Info, Task, is_ignored
-from jaxens.data.source import DataSet, Split
+from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.errors import UserError, remedy
 
@@ -47,23 +47,6 @@ def on_other(
     return replace(ensemble, tasks=tasks), replace(split, labels=labels)
 
 
-def describe_images(split: Split, data: DataSet, trained_on: str) -> str:
-    """Describes in words which images of which data set are explained, and what was learned from.
-
-    Args:
-        split: The images.
-        data: The data set that they are of.
-        trained_on: The name and fingerprint of the data set of the run.
-    """
-    images = split.sample or f"the {len(split)} {data.test.split} images"
-    return f"{images}, of {named(data.info, data.fingerprint)}; trained on {trained_on}"
-
-
-def named(info: Info, fingerprint: str) -> str:
-    """Returns the name of a data set with its fingerprint."""
-    return f"{info.name} (fingerprint {fingerprint})"
-
-
 def _with_parts(task: Task, info: Info, renamed: Mapping[str, Sequence[str]]) -> Task:
     """Returns a task whose parts are those of a data set; parts that it lacks are left out."""
     known = {*info.masks, *info.points}
@@ -82,19 +65,19 @@ def _check_parts(
     for name, others in renamed.items():
         if name not in expected:
             raise UserError(
-                f"--parts {name}=...: no task of the run has the part {name!r}: "
+                f"`parts` {name}=...: no task of the run has the part {name!r}: "
                 f"{remedy(name, expected)}"
             )
         for other in others:
             if other not in known:
                 raise UserError(
-                    f"--parts {name}={other}: {info.name} has no part {other!r}: "
+                    f"`parts` {name}={other}: {info.name} has no part {other!r}: "
                     f"{remedy(other, known)}"
                 )
     if not any(names for task in after for names in task.parts):
         raise UserError(
             f"{info.name} has no masks or key points of the run's parts "
-            f"({', '.join(expected) or 'none'}): add --parts PART=OTHER, where OTHER is one of "
+            f"({', '.join(expected) or 'none'}): add `parts` PART=OTHER, where OTHER is one of "
             f"{', '.join(known) or 'none'}"
         )
 

@@ -12,9 +12,6 @@ from jaxens.evaluation.scoring import CHANCE
 from jaxens.metrics import METRICS, Protocol
 from jaxens.names import shorten
 
-# Both parts of the IoU grow with the region: alone they say little.
-NO_VERDICT = ("intersection", "union")
-
 
 def heading(question: Question) -> str:
     """Describes a question in a line."""
@@ -78,8 +75,7 @@ def _counted(reasons: Mapping[str, int]) -> str:
 
 
 def _titles(metrics: Iterable[str]) -> str:
-    # Without its unit, whose comma would look like that of a list.
-    return ", ".join(METRICS[metric].title.removesuffix(", px") for metric in metrics)
+    return ", ".join(METRICS[metric].title for metric in metrics)
 
 
 def summary(scored: Sequence[Row], chance: Sequence[Chance]) -> str:
@@ -90,7 +86,7 @@ def summary(scored: Sequence[Row], chance: Sequence[Chance]) -> str:
     tested = [row for row in scored if not np.isnan(row.comparison.p)]
     lines = []
     for metric, of_metric in rows.by_metric(tested):
-        if metric in NO_VERDICT:
+        if not METRICS[metric].decisive:
             continue
         lost = [row for row in of_metric if not rows.won(row)]
         lines.append(

@@ -56,6 +56,7 @@ def among(pixels: Bool[Array, "..."], valid: Bool[Array, "..."] | None) -> Bool[
 
 
 def check_mask_dtype(dtype: np.dtype) -> None:
+    """Raises `ValueError` for masks that are neither boolean nor integer."""
     if not (jnp.issubdtype(dtype, jnp.bool_) or jnp.issubdtype(dtype, jnp.integer)):
         raise ValueError(
             f"a mask is boolean or integer, not {dtype}: apply a threshold first, such as "

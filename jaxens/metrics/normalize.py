@@ -47,6 +47,7 @@ def apply_sign(
 
 
 def check_sign(sign: str) -> None:
+    """Raises `ValueError` for a name that is not in `SIGNS`."""
     if sign not in SIGNS:
         raise ValueError(f"unknown sign rule {sign!r}: choose one of {', '.join(SIGNS)}")
 

@@ -1,9 +1,10 @@
 """The score protocol: all choices behind a score in one object, which can describe itself."""
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Literal
+from functools import partial, wraps
+from typing import Any
 
 import jax
 from jax import Array
@@ -15,35 +16,124 @@ from jaxens.metrics.inputs import ArrayLike, Mask
 from jaxens.metrics.loops import image_by_image
 from jaxens.metrics.mass import center_of_mass_distance
 from jaxens.metrics.normalize import apply_sign, check_sign
-from jaxens.metrics.overlap import intersection_union
+from jaxens.metrics.overlap import intersection_union, iou
 from jaxens.metrics.relevance import pointing_game, relevance_mass, relevance_rank
 from jaxens.metrics.thresholds import average_precision
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A score: its title, its direction, and the ground truth that it needs."""
+    """A score, and how to read it.
+
+    Attributes:
+        name: Key of `METRICS`.
+        title: For tables and figures.
+        higher_is_better: Its direction.
+        function: From maps [..., height, width] and the truth, an argument named `mask` or
+            `point`, to scores [...]. It is also given those of `ignored`, `signed`, `threshold`
+            and `size` (the protocol's `correlation_size`) that it has arguments for.
+        text: What it is, after the title, for `Protocol.describe`; fields of the protocol are in
+            braces.
+        unit: "px" for counts of pixels.
+        decisive: Whether this score alone tells which of two maps is better.
+        needs_outside: Whether a mask that fills the image gives no score.
+    """
 
     name: str
     title: str
     higher_is_better: bool
-    truth: Literal["mask", "point"] = "mask"
+    function: Callable[..., Array]
+    text: str = ""
+    unit: str = ""
+    decisive: bool = True
+    needs_outside: bool = False
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The names of the function's arguments."""
+        return tuple(inspect.signature(self.function).parameters)
+
+    @property
+    def truth(self) -> str:
+        """The ground truth that the function needs: "mask" or "point"."""
+        return "mask" if "mask" in self.arguments else "point"
+
+    @property
+    def heading(self) -> str:
+        """The title, with the unit if there is one."""
+        return f"{self.title}, {self.unit}" if self.unit else self.title
+
+    @property
+    def better(self) -> str:
+        """Which scores are better: "higher" or "lower"."""
+        return "higher" if self.higher_is_better else "lower"
+
+    @property
+    def digits(self) -> int:
+        """How many decimals of a mean are printed."""
+        return 1 if self.unit else 3
+
+    def describe(self, protocol: "Protocol") -> str:
+        """Returns the title and the text."""
+        title = self.title[:1].upper() + self.title[1:]
+        return f"{title}: {self.text.format(**vars(protocol))}"
 
 
+def _one_of(function: Callable[..., tuple[Array, Array]], which: int) -> Callable[..., Array]:
+    @wraps(function)
+    def one(*args: Any, **kwargs: Any) -> Array:
+        return function(*args, **kwargs)[which]
+
+    return one
+
+
+# Both parts of the IoU grow with the region: alone they say little.
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("iou", "IoU", True),
-        Metric("intersection", "intersection, px", True),
-        Metric("union", "union, px", False),
-        Metric("correlation", "correlation", True),
-        Metric("distance", "distance", False, "point"),
-        Metric("average_precision", "average precision", True),
-        Metric("relevance_mass", "relevance mass", True),
-        Metric("relevance_rank", "relevance rank", True),
-        Metric("pointing_game", "pointing game", True),
+        Metric(
+            "iou", "IoU", True, iou,
+            "the region is where the normalized map is at least {threshold:g}; intersection and "
+            "union in pixels of the map.",
+        ),
+        Metric(
+            "intersection", "intersection", True, _one_of(intersection_union, 0),
+            unit="px", decisive=False,
+        ),
+        Metric(
+            "union", "union", False, _one_of(intersection_union, 1),
+            unit="px", decisive=False,
+        ),
+        Metric(
+            "correlation", "correlation", True, correlation,
+            "Pearson, of map and mask averaged over {correlation_size} x {correlation_size} "
+            "cells; masks that fill the image are left out.",
+            needs_outside=True,
+        ),
+        Metric(
+            "distance", "distance", False, center_of_mass_distance,
+            "Euclidean, from the center of mass of the positive values to the key point, in "
+            "fractions of width and height; maps without a positive value are left out.",
+        ),
+        Metric(
+            "average_precision", "average precision", True, average_precision,
+            "of the map as a ranking of the mask's pixels, over all thresholds.",
+        ),
+        Metric(
+            "relevance_mass", "relevance mass", True, relevance_mass,
+            "the fraction of the positive values in the mask; maps without a positive value are "
+            "left out.",
+        ),
+        Metric(
+            "relevance_rank", "relevance rank", True, relevance_rank,
+            "the fraction in the mask of as many largest values as the mask has pixels.",
+        ),
+        Metric(
+            "pointing_game", "pointing game", True, pointing_game,
+            "whether the largest value is in the mask.",
+        ),
     )
-}
+}  # fmt: skip
 PAPER = ("iou", "intersection", "union", "correlation", "distance")
 
 
@@ -81,7 +171,6 @@ class Protocol:
 
     def describe(self) -> str:
         """Describes the protocol, one line per step."""
-        size = self.correlation_size
         signs = {
             "signed": "signed maps keep their sign and are divided by their largest magnitude",
             "positive": "negative values of signed maps are set to 0, then maps are scaled to "
@@ -89,28 +178,14 @@ class Protocol:
             "absolute": "signed maps are replaced by their magnitudes, then scaled to [0, 1] by "
             "minimum and maximum",
         }
-        steps = {
-            "iou": "IoU: the region is where the normalized map is at least "
-            f"{self.threshold:g}; intersection and union in pixels of the map.",
-            "correlation": f"Correlation: Pearson, of map and mask averaged over {size} x {size} "
-            "cells.",
-            "distance": "Distance: Euclidean, from the center of mass of the positive values to "
-            "the key point, in fractions of width and height.",
-            "average_precision": "Average precision: of the map as a ranking of the mask's "
-            "pixels, over all thresholds.",
-            "relevance_mass": "Relevance mass: the fraction of the positive values in the mask.",
-            "relevance_rank": "Relevance rank: the fraction in the mask of as many largest values "
-            "as the mask has pixels.",
-            "pointing_game": "Pointing game: whether the largest value is in the mask.",
-        }
+        rows = (METRICS[name] for name in self.metrics)
         return "\n".join(
             [
                 f"Sign rule '{self.sign}': {signs[self.sign]}.",
                 "Unsigned maps are scaled to [0, 1] by minimum and maximum.",
-                *(text for name, text in steps.items() if name in self.metrics),
+                *(row.describe(self) for row in rows if row.text),
                 "Left out: maps that are constant or not finite, empty masks, key points that are "
-                "not visible; for the correlation also masks that fill the image; for the distance "
-                "also maps without a positive value.",
+                "not visible.",
             ]
         )
 
@@ -164,27 +239,17 @@ def _score(
 ) -> dict[str, Array]:
     if signed:
         maps = apply_sign(maps, protocol.sign)
-    still_signed = signed and protocol.sign == "signed"
-    scores = {} if mask is None else _against_mask(maps, mask, ignored, protocol, still_signed)
-    if point is not None and "distance" in protocol.metrics:
-        scores["distance"] = center_of_mass_distance(maps, point)
-    return scores
-
-
-def _against_mask(
-    maps: ArrayLike, mask: Mask, ignored: Mask | None, protocol: Protocol, signed: bool
-) -> dict[str, Array]:
-    intersection, union = intersection_union(
-        maps, mask, protocol.threshold, signed=signed, ignored=ignored
-    )
-    scores: dict[str, Callable[[], Array]] = {
-        "iou": lambda: intersection / union,
-        "intersection": lambda: intersection,
-        "union": lambda: union,
-        "correlation": lambda: correlation(maps, mask, protocol.correlation_size, ignored=ignored),
-        "average_precision": lambda: average_precision(maps, mask, ignored),
-        "relevance_mass": lambda: relevance_mass(maps, mask, ignored),
-        "relevance_rank": lambda: relevance_rank(maps, mask, ignored),
-        "pointing_game": lambda: pointing_game(maps, mask, ignored=ignored),
+    values = {
+        "mask": mask,
+        "point": point,
+        "ignored": ignored,
+        "signed": signed and protocol.sign == "signed",
+        "threshold": protocol.threshold,
+        "size": protocol.correlation_size,
     }
-    return {name: scores[name]() for name in protocol.metrics if name in scores}
+    rows = (METRICS[name] for name in protocol.metrics)
+    return {
+        row.name: row.function(maps, **{n: v for n, v in values.items() if n in row.arguments})
+        for row in rows
+        if values[row.truth] is not None
+    }

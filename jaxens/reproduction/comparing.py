@@ -122,7 +122,7 @@ class Comparison:
 
 def digits(metric: str) -> int:
     """Returns how many decimals of a metric are printed."""
-    return 1 if metric in ("intersection", "union") else 3
+    return METRICS[metric].digits if metric in METRICS else 3
 
 
 def _direction(difference: float, higher_is_better: bool) -> Direction:

@@ -1,14 +1,15 @@
 """Which images of which data set an experiment explains."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from jaxens.data.opening import open_data
-from jaxens.data.source import Source, Split, load, load_sample
+from jaxens.data.source import Source
+from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
+from jaxens.evaluation.choosing import choose_images, named
 from jaxens.evaluation.images import Images
-from jaxens.evaluation.transfer import describe_images, named, on_other
 from jaxens.runs.loading import best_ensemble, data_of
 from jaxens.runs.run import Run
 
@@ -54,12 +55,13 @@ def held_out(run: Run, choice: dict[str, Any], session: "Session", seed: int) ->
         data = open_data(images.other_data(own), progress)
     else:
         data = data_of(run, images.data_dir, images.cache_dir, progress)
-    if images.limit:
-        split = load_sample(data.test, images.limit, seed, own.tasks, progress)
-    else:
-        split = load(data.test, progress)
-    ensemble = best_ensemble(run)
-    if images.on:
-        sample = describe_images(split, data, named(run.info, run.record["data"]))
-        ensemble, split = on_other(ensemble, replace(split, sample=sample), images.other_parts)
+    ensemble, split = choose_images(
+        best_ensemble(run),
+        data,
+        images,
+        named(run.info, run.record["data"]),
+        seed=seed,
+        tasks=own.tasks,
+        progress=progress,
+    )
     return Explained(ensemble, split, data.train, images.explained)

@@ -6,17 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jinja2
 import numpy as np
 
 from jaxens import viz
 from jaxens.files import write_text
+from jaxens.pages import frame
 from jaxens.reproduction import wording
 from jaxens.reproduction.comparing import VERDICTS
 from jaxens.reproduction.session import base_of, quality_of, read_finished
 from jaxens.runs.provenance import environment
 from jaxens.runs.run import Run
-from jaxens.tables import plain
 
 if TYPE_CHECKING:
     from jaxens.reproduction.reproducing import Outcome, Reproduction
@@ -41,20 +40,7 @@ def render(template: str, context: dict[str, Any]) -> str:
         template: `reproduction.html` or `reproduction.md`.
         context: From `page_context`.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=template.endswith(".html"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        # Markdown has no automatic escape: every value goes through `plain`.
-        finalize=None if template.endswith(".html") else _plain,
-    )
-    return environment.get_template(template).render(context)
-
-
-def _plain(value: Any) -> Any:
-    return plain(" ".join(value.split())) if isinstance(value, str) else value
+    return frame.render(TEMPLATES / template, context)
 
 
 def page_context(reproduction: "Reproduction") -> dict[str, Any]:

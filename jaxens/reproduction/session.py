@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from jaxens.data.registry import SOURCES
-from jaxens.ensemble.programs import probabilities
+from jaxens.ensemble.predictions import probabilities
 from jaxens.ensemble.quality import all_logits
 from jaxens.errors import UserError
-from jaxens.evaluation import MethodSettings, background_images
+from jaxens.evaluation import PAPER_METHODS, MethodSettings, background_images
 from jaxens.evaluation.evaluating import plan_evaluation
 from jaxens.files import read_text, write_bytes, write_text
 from jaxens.reproduction.experiments import Experiment
@@ -83,8 +83,8 @@ class Session:
         """
         if source not in self.data_dirs:
             raise UserError(
-                f"{wanted_by} needs the folder of {source}: add --data-dir {source}=FOLDER, name "
-                "other experiments, or add --stand-in, which needs no data"
+                f"{wanted_by} needs the folder of {source}: add `data_dir` {source}=FOLDER, name "
+                "other experiments, or add `stand_in`, which needs no data"
             )
         return self.data_dirs[source]
 
@@ -164,14 +164,15 @@ class Session:
         run = Run.open(folder)
         settings = MethodSettings(**setting.of_methods())
         images = held_out(run, setting.of_images(), self, settings.seed)
+        methods = setting.evaluation.get("methods")
         plan = plan_evaluation(
             images.ensemble,
             images.split,
-            methods=setting.evaluation.get("methods"),
+            methods=methods,
             tasks=setting.evaluation.get("tasks"),
             explained=images.explained,
             settings=settings,
-            background=background_images(images.train),
+            background=background_images(images.train, methods or PAPER_METHODS),
         )
         out.mkdir(parents=True, exist_ok=True)
         (out / FINISHED).unlink(missing_ok=True)

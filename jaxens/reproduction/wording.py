@@ -22,8 +22,7 @@ def metric_title(name: str) -> str:
     """Returns the title of a metric, and which scores are better."""
     if name == "auc":
         return "AUC (higher is better)"
-    better = "higher" if METRICS[name].higher_is_better else "lower"
-    return f"{METRICS[name].title} ({better} is better)"
+    return f"{METRICS[name].heading} ({METRICS[name].better} is better)"
 
 
 def cells(comparison: Comparison, decimals: int) -> dict[str, str]:
@@ -60,7 +59,7 @@ def cells(comparison: Comparison, decimals: int) -> dict[str, str]:
         texts |= {
             "our_ind": _number(ours.ind_avg, places),
             "our_ens": _number(ours.ens_avg, places) + metrics.stars(ours.p),
-            "p": p_value(ours.p),
+            "p": _p_value(ours.p),
             "n": str(ours.n),
         }
         if ours.chance is not None:
@@ -69,7 +68,7 @@ def cells(comparison: Comparison, decimals: int) -> dict[str, str]:
             c = ours.crossed
             texts["crossed"] = (
                 f"{c.difference:+.{places}f} [{c.low:+.{places}f}, {c.high:+.{places}f}], "
-                f"p\N{NO-BREAK SPACE}{p_value(c.p)}"
+                f"p\N{NO-BREAK SPACE}{_p_value(c.p)}"
             )
     return texts
 
@@ -161,12 +160,12 @@ def auc_sentence(label: LabelAuc) -> str:
     """Describes the areas of a label, with the tests of the median member."""
     return (
         f"{label.label}: average member {label.members:.3f}, ensemble {label.ensemble:.3f}; the "
-        f"median member and the ensemble differ with p {p_value(label.delong.p)} (DeLong), "
-        f"{p_value(label.bootstrap.p)} (bootstrap)."
+        f"median member and the ensemble differ with p {_p_value(label.delong.p)} (DeLong), "
+        f"{_p_value(label.bootstrap.p)} (bootstrap)."
     )
 
 
-def p_value(p: float) -> str:
+def _p_value(p: float) -> str:
     """Returns a p-value in a few digits."""
     if math.isnan(p):
         return DASH

@@ -100,7 +100,7 @@ def _check_complete(path: Path) -> None:
             if value != () and not (isinstance(present, dict) and name in present):
                 raise UserError(
                     f"{path} lacks {name} of [{section}], so it is not the whole config of the "
-                    "run: restore that file, or train again with another --out"
+                    "run: restore that file, or train again with another `out`"
                 )
 
 

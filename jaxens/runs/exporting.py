@@ -33,14 +33,14 @@ def export(run: Path, out: Path, member: int | None = None) -> Ensemble:
         UserError: If there is no such run or member, or the folder is not empty.
     """
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise UserError(f"--out {out} exists: name a folder that is empty or does not exist")
+        raise UserError(f"`out` {out} exists: name a folder that is empty or does not exist")
     opened = Run.open(run)
     try:
         ensemble = best_ensemble(opened)
     finally:
         opened.close()
     if member is not None:
-        ensemble = one_member(ensemble, member)
+        ensemble = _one_member(ensemble, member)
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = partial_path(out)
     temporary.mkdir()
@@ -56,13 +56,13 @@ def export(run: Path, out: Path, member: int | None = None) -> Ensemble:
     return ensemble
 
 
-def one_member(ensemble: Ensemble, member: int) -> Ensemble:
+def _one_member(ensemble: Ensemble, member: int) -> Ensemble:
     """Returns one member as an ensemble of its own, without the baseline.
 
     Raises:
         UserError: If there is no such member.
     """
     if not 0 <= member < ensemble.members:
-        raise UserError(f"--member {member}: the run has members 0 to {ensemble.members - 1}")
+        raise UserError(f"`member` {member}: the run has members 0 to {ensemble.members - 1}")
     variables = jax.tree.map(lambda leaf: leaf[member : member + 1], ensemble.variables)
     return replace(ensemble, variables=variables, baseline=None)

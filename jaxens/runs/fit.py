@@ -13,11 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxens.data.opening import open_data
-from jaxens.data.source import DataSet, Split, load
+from jaxens.data.source import DataSet, load
+from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.ensemble.quality import Quality, quality, quality_table
+from jaxens.runs.folders import check_absent, check_present
 from jaxens.runs.loading import abstract_state, as_ensemble, best_ensemble, check_model
-from jaxens.runs.run import Run, check_absent, check_present
+from jaxens.runs.run import Run
 from jaxens.runs.unsaved import UnsavedRun
 from jaxens.runs.watch import Watch
 from jaxens.runs.weights import Weights, read_weights
@@ -132,7 +134,6 @@ def _fit(
         for epoch in range(done + 1, epochs + 1):
             state, losses, speed = trainer.epoch(state, feed, epoch, partial(watch.step, epoch))
             scores = quality(as_ensemble(config, tasks, state), val)
-            watch.epoch(epoch, losses, speed, scores)
             run.log(
                 epoch=epoch,
                 step=epoch * trainer.steps_per_epoch,
@@ -142,6 +143,7 @@ def _fit(
             )
             # A copy, because the next step reuses the buffers while they are written.
             run.checkpoints.save(epoch, jax.tree.map(jnp.copy, state), _overall(scores))
+            watch.epoch(epoch, losses, speed, scores)  # who stops now keeps this epoch
     finally:
         watch.end()
     run.checkpoints.wait()

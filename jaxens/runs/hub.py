@@ -37,7 +37,7 @@ def fetch(name: str) -> Fetched:
         from huggingface_hub import errors
     except ImportError:
         raise UserError(
-            f"--weights {name} needs a package: pip install 'jaxens[hub]', or name a file"
+            f"`weights` {name} needs a package: pip install 'jaxens[hub]', or name a file"
         ) from None
     repository, _, revision = name.removeprefix(PREFIX).partition("@")
     disabled = logging.root.manager.disable
@@ -46,17 +46,17 @@ def fetch(name: str) -> Fetched:
         path = huggingface_hub.hf_hub_download(repository, FILE, revision=revision or None)
     except errors.HFValidationError:
         raise UserError(
-            f"--weights {name} is no repository: write {PREFIX}OWNER/NAME, for example "
+            f"`weights` {name} is no repository: write {PREFIX}OWNER/NAME, for example "
             f"{PREFIX}timm/resnet18.tv_in1k"
         ) from None
     except errors.RevisionNotFoundError:
         raise UserError(
-            f"--weights {name}: {repository} has no revision {revision!r}: name a commit, a tag or "
+            f"`weights` {name}: {repository} has no revision {revision!r}: name a commit, a tag or "
             "a branch of it"
         ) from None
     except errors.RepositoryNotFoundError:
         raise UserError(
-            f"--weights {name}: the Hub has no public repository {repository}: correct the name, "
+            f"`weights` {name}: the Hub has no public repository {repository}: correct the name, "
             "or log in by `hf auth login` if it is private"
         ) from None
     # Its base class stands for a file that neither the Hub nor the cache has.
@@ -64,7 +64,7 @@ def fetch(name: str) -> Fetched:
         raise _unreachable(name) from None
     except errors.EntryNotFoundError:
         raise UserError(
-            f"--weights {name}: {repository} has no {FILE}: name another repository, or a file"
+            f"`weights` {name}: {repository} has no {FILE}: name another repository, or a file"
         ) from None
     except OSError:
         raise _unreachable(name) from None
@@ -76,6 +76,6 @@ def fetch(name: str) -> Fetched:
 
 def _unreachable(name: str) -> UserError:
     return UserError(
-        f"--weights {name}: the Hub can't be reached, and the file is not in its cache: connect, "
+        f"`weights` {name}: the Hub can't be reached, and the file is not in its cache: connect, "
         f"or fetch {FILE} on another machine and name it"
     )

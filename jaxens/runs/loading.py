@@ -90,7 +90,7 @@ def _check_cache(folder: Path, cache: Path) -> None:
     if not any(cache.glob("*/*/*/dataset_info.json")):
         raise UserError(
             f"{folder / 'config.toml'} names {cache} for prepared data, and there are none: add "
-            "--cache-dir with the folder where they are, or are to be prepared"
+            "`cache_dir` with the folder where they are, or are to be prepared"
         )
 
 
@@ -117,24 +117,30 @@ def as_ensemble(config: Config, tasks: tuple[Task, ...], state: State) -> Ensemb
 
 
 def check_model(config: Config, info: Info) -> None:
-    """Checks that the model can be built for the image size and the tasks, and fits the memory.
+    """Checks that there is something to learn, and that the model can be built and fits the memory.
 
     Raises:
         UserError: If it can't.
     """
+    for task in info.choose_tasks(config.data.tasks):
+        if task.kind == "multiclass" and len(task.classes) < 2:
+            raise UserError(
+                f"{info.name} has one {task.name} alone ({', '.join(task.classes)}): there is "
+                "nothing to learn; choose other --tasks"
+            )
     name, members = config.model.name, config.ensemble.members
     _check_stage(config, build_model(config, info.tasks).stage_names)
     try:
         state = abstract_state(config, info)
     except ValueError as error:
         raise UserError(
-            f"--model {name} with --image-size {config.data.image_size}: {error}"
+            f"`model` {name} with `image_size` {config.data.image_size}: {error}"
         ) from None
     needed = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
     memory = device_memory()
     if memory is not None and needed > memory:
         raise UserError(
-            f"--members {members} of --model {name} take {needed / 2**30:,.1f} GiB, without their "
+            f"`members` {members} of `model` {name} take {needed / 2**30:,.1f} GiB, without their "
             f"gradients, and there are {memory / 2**30:,.1f} GiB of memory: choose fewer"
         )
 
@@ -143,12 +149,12 @@ def _check_stage(config: Config, stages: tuple[str, ...]) -> None:
     """Checks that the stage to train from is one of the model's, and not the first."""
     stage = config.ensemble.train_from
     if stage == stages[0]:
-        raise UserError(f"--train-from {stage} trains everything: omit it")
+        raise UserError(f"`train_from` {stage} trains everything: omit it")
     if stage == "heads":
-        raise UserError("--train-from heads trains the heads alone: write --base frozen")
+        raise UserError("`train_from` heads trains the heads alone: write `base` frozen")
     if stage and stage not in stages:
         raise UserError(
-            f"--train-from {stage}: {config.model.name} has no such stage: "
+            f"`train_from` {stage}: {config.model.name} has no such stage: "
             f"{remedy(stage, stages[1:])}"
         )
 

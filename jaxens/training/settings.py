@@ -14,17 +14,9 @@ from jaxens.errors import UserError, check_number
 
 # The keys of `jaxens.models.MODELS`; importing those would load Flax.
 ModelName = Literal[
-    "small",
-    "small-vgg",
-    "resnet18",
-    "resnet34",
-    "resnet50",
-    "vgg16",
-    "vgg16-full",
-    "vgg16-bn",
-    "vgg16-bn-full",
-    "efficientnet-lite0",
-]
+    "small", "small-vgg", "resnet18", "resnet34", "resnet50", "vgg16", "vgg16-full", "vgg16-bn",
+    "vgg16-bn-full", "efficientnet-lite0",
+]  # fmt: skip
 Diversity = Literal["random-weights", "leave-one-out", "bagging"]
 
 
@@ -54,10 +46,10 @@ class Members:
     """first stage to train, such as layer4; those below stay as in --weights (default: all)"""
 
     def __post_init__(self) -> None:
-        check_number("--members", self.members, least=1, most=10_000)
+        check_number("members", self.members, least=1, most=10_000)
         if self.diversity == "leave-one-out" and self.members < 2:
             raise UserError(
-                "--diversity leave-one-out needs --members 2 or more: a single member has no data"
+                "`diversity` leave-one-out needs `members` 2 or more: a single member has no data"
             )
 
 
@@ -85,16 +77,16 @@ class Optim:
     """seed of weights, order, augmentation and dropout"""
 
     def __post_init__(self) -> None:
-        check_number("--epochs", self.epochs, least=1, most=1_000_000)
-        check_number("--batch-size", self.batch_size, least=1, most=1_000_000)
-        check_number("--learning-rate", self.learning_rate, above=0)
-        check_number("--warmup", self.warmup, least=0, below=1)
-        check_number("--weight-decay", self.weight_decay, least=0)
-        check_number("--seed", self.seed, least=0, below=2**32)
+        check_number("epochs", self.epochs, least=1, most=1_000_000)
+        check_number("batch_size", self.batch_size, least=1, most=1_000_000)
+        check_number("learning_rate", self.learning_rate, above=0)
+        check_number("warmup", self.warmup, least=0, below=1)
+        check_number("weight_decay", self.weight_decay, least=0)
+        check_number("seed", self.seed, least=0, below=2**32)
         for weight in self.task_weights:
-            check_number("--task-weights", weight, least=0)
+            check_number("task_weights", weight, least=0)
         if self.task_weights and not any(self.task_weights):
-            raise UserError("--task-weights are all 0: give one above 0")
+            raise UserError("`task_weights` are all 0: give one above 0")
 
 
 @dataclass(frozen=True)
@@ -109,8 +101,8 @@ class Augment:
     """largest change of brightness and contrast"""
 
     def __post_init__(self) -> None:
-        check_number("--zoom", self.zoom, least=0, below=1)
-        check_number("--color", self.color, least=0, below=1)
+        check_number("zoom", self.zoom, least=0, below=1)
+        check_number("color", self.color, least=0, below=1)
 
     @property
     def is_off(self) -> bool:
@@ -136,29 +128,29 @@ class Config:
     def __post_init__(self) -> None:
         if self.data.source == "fieldmarks" and self.optim.batch_size > self.data.train_images:
             raise UserError(
-                f"--batch-size {self.optim.batch_size} is more than the {self.data.train_images} "
+                f"`batch_size` {self.optim.batch_size} is more than the {self.data.train_images} "
                 "training images: choose a smaller one"
             )
         if self.ensemble.base == "frozen" and not self.model.weights:
             raise UserError(
-                "--base frozen needs a trunk: add --weights FILE (a state dict, .npz, .safetensors "
-                "or .pth) or --weights RUN (a run directory, from --members 1 for example)"
+                "`base` frozen needs a trunk: add `weights` FILE (a state dict, .npz, .safetensors "
+                "or .pth) or `weights` RUN (a run directory, from `members` 1 for example)"
             )
         if self.ensemble.train_from:
             stage = self.ensemble.train_from
             if self.ensemble.base == "frozen":
                 raise UserError(
-                    f"--base frozen trains the heads alone, not from {stage} on: omit one of "
-                    "--base and --train-from"
+                    f"`base` frozen trains the heads alone, not from {stage} on: omit one of "
+                    "`base` and `train_from`"
                 )
             if not self.model.weights:
                 raise UserError(
-                    f"--train-from {stage} keeps the stages below it as they come: add --weights "
+                    f"`train_from` {stage} keeps the stages below it as they come: add `weights` "
                     "with a file, a run, hf:OWNER/NAME, or imagenet"
                 )
         weights, tasks = self.optim.task_weights, self.data.tasks
         if weights and len(weights) != len(tasks):
             raise UserError(
-                f"--task-weights has {len(weights)} values for {len(tasks)} --tasks: "
+                f"`task_weights` has {len(weights)} values for {len(tasks)} `tasks`: "
                 "name the tasks and give one weight for each"
             )

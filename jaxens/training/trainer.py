@@ -46,13 +46,13 @@ class Trainer:
         self.steps_per_epoch = images // optim.batch_size
         if self.steps_per_epoch == 0:
             raise UserError(
-                f"--batch-size {optim.batch_size} is more than the {images} training images: "
+                f"`batch_size` {optim.batch_size} is more than the {images} training images: "
                 "choose a smaller one"
             )
         self.steps = self.steps_per_epoch * optim.epochs
         if self.steps > MOST_STEPS:
             raise UserError(
-                f"--epochs {optim.epochs} of {self.steps_per_epoch} steps are more than "
+                f"`epochs` {optim.epochs} of {self.steps_per_epoch} steps are more than "
                 f"{MOST_STEPS:,} steps: choose fewer"
             )
         self._config, self._source, self._tasks = config, source, tasks
@@ -163,7 +163,7 @@ class _Meter:
                 names = ", ".join(map(str, np.flatnonzero(~np.isfinite(row))))
                 raise UserError(
                     f"member {names} diverged at step {self._next} (its loss is not finite): "
-                    "choose a lower --learning-rate"
+                    "choose a lower `learning_rate`"
                 )
             self.total += row
             self._next += 1

@@ -13,12 +13,14 @@ from jaxens.viz.annotations import annotated_images
 from jaxens.viz.arrows import Arrow, show_labeled_arrows
 from jaxens.viz.curves import size_curves, threshold_curves
 from jaxens.viz.files import save
+from jaxens.viz.learning import learning_curves
 from jaxens.viz.maps import show, show_maps
 from jaxens.viz.members import show_centers, show_comparison, show_members
 
 __all__ = [
     "Arrow",
     "annotated_images",
+    "learning_curves",
     "save",
     "show",
     "show_centers",

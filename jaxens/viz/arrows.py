@@ -9,13 +9,14 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Ellipse, FancyArrowPatch
+from matplotlib.patches import FancyArrowPatch
 from matplotlib.patheffects import withStroke
 
 from jaxens.names import shorten
 from jaxens.viz.inputs import Array, Image, to_rgb
 from jaxens.viz.layout import lay_out
 from jaxens.viz.panels import Panel, fitted, panels_figure, shrunk, text_sizes
+from jaxens.viz.spread import spread_ellipse
 from jaxens.viz.texts import PLAIN, drawable
 
 INCHES = 3.2  # of an image's longer side
@@ -46,7 +47,7 @@ class Arrow:
 
 
 def show_labeled_arrows(image: Image, arrows: Sequence[Arrow], *, title: str = "") -> Figure:
-    """Draws an image with labeled arrows. Labels stand beside the image, so they hide nothing.
+    """Draws an image with labeled arrows. Labels stand next to the image, so they hide nothing.
 
     Lines do not cross. A label that is long is broken into lines and shortened.
 
@@ -145,17 +146,5 @@ def draw_ellipse(
         return
     left, top, right, bottom = box
     places = points * (right - left, bottom - top) + (left, top)
-    variances, directions = np.linalg.eigh(np.cov(places.T))
-    width, height = 2 * np.sqrt(np.maximum(variances, 0))
-    ellipse = Ellipse(
-        tuple(places.mean(axis=0)),
-        width,
-        height,
-        angle=np.degrees(np.arctan2(directions[1, 0], directions[0, 0])),
-        fill=False,
-        edgecolor=_INK,
-        linewidth=0.8,
-        linestyle=(0, (2, 1.5)),
-        path_effects=[withStroke(linewidth=2.0, foreground="white")],
-    )
-    axes.add_patch(ellipse)
+    style = {"edgecolor": _INK, "linestyle": (0, (2, 1.5))}
+    axes.add_patch(spread_ellipse(places, 1, linewidth=0.8, **style))

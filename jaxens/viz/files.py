@@ -26,10 +26,20 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
         The path of the file.
     """
     path = Path(path)
-    file_format = path.suffix[1:].lower() or "png"
+    content = encode(figure, path.suffix[1:].lower() or "png")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, content)
+    return path
+
+
+def encode(figure: Figure, file_format: str) -> bytes:
+    """Returns the content of a figure's file.
+
+    Args:
+        figure: The figure.
+        file_format: Such as "png" or "svg".
+    """
     file = io.BytesIO()
     with rc_context({"svg.hashsalt": "jaxens"}), missing_letters():
         figure.savefig(file, format=file_format, metadata=_NO_DATE.get(file_format))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, file.getvalue())
-    return path
+    return file.getvalue()

@@ -1,4 +1,4 @@
-"""Places labels beside an image so that the lines to their tips do not cross."""
+"""Places labels next to an image so that the lines to their tips do not cross."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ def lay_out(
     heights of their tips, as far as they fit and no line crosses another. The same input gives
     the same layout.
 
-    The first step is the matching of Bekos et al. 2007 (Boundary labeling), section 4.
+    The first step is the matching of Bekos et al. 2007 (Boundary labeling).
 
     Args:
         tips: x, y in fractions of the image's width and height, in [0, 1].

@@ -129,6 +129,7 @@ def show_maps(
 
 
 def colors_of(signed: bool) -> Colors:
+    """Returns the colors of signed or unsigned maps."""
     return "signed" if signed else "heat"
 
 

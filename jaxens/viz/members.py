@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Num
 from matplotlib.figure import Figure
 
-from jaxens.viz.colors import full_color_at
+from jaxens.viz.colors import Colors, full_color_at
 from jaxens.viz.inputs import Array, Images, to_maps, to_rgb, to_texts
 from jaxens.viz.maps import Scale, add_legend, colors_of, full_colors_at
 from jaxens.viz.montage import Montage
@@ -22,7 +22,7 @@ def show_members(
     images: Images,
     maps: Num[Array, "member image height width"],
     *,
-    signed: bool = True,
+    signed: bool | Sequence[bool] = True,
     scale: Scale = "own",
     percentile: float = 99.0,
     title: str = "",
@@ -38,7 +38,8 @@ def show_members(
     Args:
         images: Images [image, height, width, channel], gray or RGB; uint8, or floats in [0, 1].
         maps: Relevance of each member.
-        signed: Whether negative values mean evidence against the target; see `show`.
+        signed: Whether negative values mean evidence against the target, see `show`; for all
+            images, or one for each.
         scale: "own": each panel has its own color scale. "shared": the panels of one image share
             the scale of its members' maps, so a mean over members that disagree is fainter. The
             spread has its own.
@@ -73,18 +74,24 @@ def show_members(
         row_titles=texts,
         column_titles=["image", *names, *["mean", "spread"] * several],
     )
-    colors = colors_of(signed)
-    for row, image in enumerate(images):
+    by_row = [signed] * len(images) if isinstance(signed, bool) else signed
+    if len(by_row) != len(images):
+        raise ValueError(f"{len(by_row)} signs for {len(images)} images: give one, or one for each")
+    colors = [colors_of(each) for each in by_row]
+    for row, (image, of_colors) in enumerate(zip(images, colors, strict=True)):
         montage.image(row, 0, image)
         montage.truth(row, 0, row, masks, points)
         of_row = np.stack([layer[row] for layer in layers])
         fulls = full_colors_at(of_row, maps[:, row], scale, percentile)
         for column, (map, full) in enumerate(zip(of_row, fulls, strict=True), start=1):
-            montage.map(row, column, image, map, full, colors)
+            montage.map(row, column, image, map, full, of_colors)
         if several:
             full = full_color_at(spread[row], percentile)
             montage.map(row, 1 + len(layers), image, spread[row], full, "spread")
-    add_legend(montage, [colors, "spread"] if several else [colors], scale, percentile)
+    bars: list[Colors] = [*dict.fromkeys(colors)]
+    if several:
+        bars.append("spread")
+    add_legend(montage, bars, scale, percentile)
     return montage.figure
 
 

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from matplotlib.figure import Figure
-from matplotlib.patches import Ellipse, Rectangle
+from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from jaxens.viz.colors import Colors, Kind, color_map, remark
 from jaxens.viz.inputs import Array
+from jaxens.viz.spread import spread_ellipse
 from jaxens.viz.texts import PLAIN, drawable
 
 GAP = 0.06  # between images, in image widths
@@ -210,17 +211,7 @@ class Montage:
     def ellipse(self, row: int, column: int, points: Float[np.ndarray, "point 2"]) -> None:
         """Draws the ellipse of two standard deviations about the mean of some points."""
         places = np.array([self.position(row, column, point) for point in points])
-        variances, directions = np.linalg.eigh(np.cov(places.T))
-        width, height = 4 * np.sqrt(np.maximum(variances, 0))
-        patch = Ellipse(
-            tuple(places.mean(axis=0)),
-            width,
-            height,
-            angle=np.degrees(np.arctan2(directions[1, 0], directions[0, 0])),
-            fill=False,
-            linewidth=0.9,
-            path_effects=[withStroke(linewidth=1.9, foreground="white")],
-        )
+        patch = spread_ellipse(places, 2, linewidth=0.9)
         self.axes.add_patch(patch)
         left, right, bottom, top = self.extent(row, column)
         inside = Rectangle((left, top), right - left, bottom - top, transform=self.axes.transData)

@@ -35,13 +35,34 @@ class Panel(NamedTuple):
 def panels_figure(
     panels: Sequence[Panel], *, columns: int = 1, titles: Sequence[str] = (), title: str = ""
 ) -> Figure:
-    """Draws panels row by row. Each column is as wide, and each row as high, as it has to be.
+    """Draws panels row by row; see `grid`.
 
     Args:
         panels: At least one.
         columns: How many are side by side.
         titles: A text above each panel, or none.
         title: Title of the figure.
+    """
+    panel = grid(panels, columns=columns, titles=titles)
+    top = 24.0 if title else 0.0
+    width, height = panel.size[0], panel.size[1] + top
+    figure = Figure((width / POINTS, height / POINTS), dpi=DPI)
+    FigureCanvasAgg(figure)
+    if title:
+        figure.text(0.5, 1 - 15 / height, drawable(title), ha="center", fontsize=10, **PLAIN)
+    _draw(panel, figure.add_axes((0, 0, 1, panel.size[1] / height)))
+    return figure
+
+
+def grid(panels: Sequence[Panel], *, columns: int = 1, titles: Sequence[str] = ()) -> Panel:
+    """Puts panels side by side, row by row.
+
+    Each column is as wide, and each row as high, as it has to be.
+
+    Args:
+        panels: At least one.
+        columns: How many are side by side.
+        titles: A text above each panel, or none.
     """
     count = -(-len(panels) // columns)
     texts = [drawable(text) for text in titles] or [""] * len(panels)
@@ -50,7 +71,11 @@ def panels_figure(
         for column in range(min(columns, len(panels)))
     ]
     wrapped = [
-        "\n".join(textwrap.wrap(text, max(8, int(widths[i % columns] / _TITLE * 1.9))))
+        "\n".join(
+            line
+            for part in text.split("\n")
+            for line in textwrap.wrap(part, max(8, int(widths[i % columns] / _TITLE * 1.9)))
+        )
         for i, text in enumerate(texts)
     ]
     heights, above = [], []
@@ -59,31 +84,31 @@ def panels_figure(
         lines = max(text.count("\n") + 1 if text else 0 for text in wrapped[part])
         above.append(lines * _TITLE * 1.3)
         heights.append(max(panel.size[1] for panel in panels[part]) + 2 * _SPACE + above[-1])
-    top = 24.0 if title else 0.0
-    width, height = sum(widths), sum(heights) + top
-    figure = Figure((width / POINTS, height / POINTS), dpi=DPI)
-    FigureCanvasAgg(figure)
-    if title:
-        figure.text(0.5, 1 - 15 / height, drawable(title), ha="center", fontsize=10, **PLAIN)
-    y = top
-    for row in range(count):
-        x = 0.0
-        for column, panel in enumerate(panels[row * columns : (row + 1) * columns]):
-            left = x + (widths[column] - panel.size[0]) / 2
-            below = y + above[row] + _SPACE
-            box = (left / width, 1 - (below + panel.size[1]) / height)
-            axes = figure.add_axes((*box, panel.size[0] / width, panel.size[1] / height))
-            axes.set_axis_off()
-            axes.set(xlim=(0, panel.size[0]), ylim=(panel.size[1], 0))
-            panel.draw(axes)
-            axes.set(xlim=(0, panel.size[0]), ylim=(panel.size[1], 0))
-            text = wrapped[row * columns + column]
-            axes.text(
-                panel.size[0] / 2, -4, text, ha="center", va="bottom", fontsize=_TITLE, **PLAIN
-            )
-            x += widths[column]
-        y += heights[row]
-    return figure
+
+    width, height = sum(widths), sum(heights)
+
+    def draw(axes: Axes) -> None:
+        for i, panel in enumerate(panels):
+            row, column = divmod(i, columns)
+            left = sum(widths[:column]) + (widths[column] - panel.size[0]) / 2
+            top = sum(heights[:row]) + above[row] + _SPACE
+            box = (left / width, 1 - (top + panel.size[1]) / height)
+            share = (panel.size[0] / width, panel.size[1] / height)
+            inner = axes.inset_axes((*box, *share))
+            _draw(panel, inner)
+            inner.text(
+                panel.size[0] / 2, -4, wrapped[i], ha="center", va="bottom", fontsize=_TITLE,
+                **PLAIN,
+            )  # fmt: skip
+
+    return Panel((width, height), draw)
+
+
+def _draw(panel: Panel, axes: Axes) -> None:
+    axes.set_axis_off()
+    axes.set(xlim=(0, panel.size[0]), ylim=(panel.size[1], 0))
+    panel.draw(axes)
+    axes.set(xlim=(0, panel.size[0]), ylim=(panel.size[1], 0))
 
 
 def text_sizes(texts: Sequence[str], font_size: float) -> Float[np.ndarray, "text 2"]:

@@ -11,6 +11,7 @@ from jaxens.annotation import SCHEMA, STYLES, Rules, annotate, draw, to_json
 from jaxens.data.schema import Task
 from jaxens.errors import UserError
 from tests.evaluation.known import SIZE, WING, KnownEnsemble
+from tests.viz.helpers import all_texts
 
 SPECIES = Task.multiclass("species", ("<b>finch</b>", "jay", "[red]owl"))
 MARKS = Task.multilabel("marks", {"crest": ("crest",), "eye_ring": ("eye",), "any": ()})
@@ -94,7 +95,7 @@ def test_arrows_that_members_disagree_about_are_dashed_or_left_out(
 
 
 def test_at_most_so_many_marks(ensemble, images):
-    rules = Rules(method="input_x_gradient", most=1)
+    rules = Rules(method="input_x_gradient", marks=1)
     assert [mark.label for mark in annotate(ensemble, images, rules=rules)[0].marks] == [
         "barred wing"
     ]
@@ -103,7 +104,7 @@ def test_at_most_so_many_marks(ensemble, images):
 def test_a_look_alike_may_be_named(ensemble, images):
     annotation = annotate(ensemble, images[:1], rules=RULES, against="[red]owl")[0]
     assert annotation.look_alike == "[red]owl"
-    with pytest.raises(UserError, match="--against lark: species has no such class"):
+    with pytest.raises(UserError, match="`against` lark: species has no such class"):
         annotate(ensemble, images[:1], rules=RULES, against="lark")
 
 
@@ -137,16 +138,15 @@ def test_the_json_fits_its_schema_and_holds_every_number(annotations):
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 def test_all_styles_are_drawn_in_every_format(annotations, tmp_path, suffix):
     figure = draw(annotations, tuple(STYLES), title="$ <b> [red]")
-    texts = {text.get_text() for axes in figure.axes for text in axes.texts}
-    assert {"barred wing", "crest", "<b>finch</b> (72%)"} <= texts
+    assert {"barred wing", "crest", "<b>finch</b> (72%)"} <= set(all_texts(figure))
     assert viz.save(figure, tmp_path / f"all.{suffix}").stat().st_size > 1000
 
 
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"confidence": 1.5}, "--confidence must be at most 1"),
-        ({"most": 0}, "--marks must be at least 1"),
+        ({"confidence": 1.5}, "`confidence` must be at most 1"),
+        ({"marks": 0}, "`marks` must be at least 1"),
     ],
 )
 def test_rules_out_of_range_are_refused(setting, message):

@@ -1,10 +1,13 @@
 """Hits of tips whose places are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from jaxens.annotation.hits import hits_table, measure_hits, reliability, reliability_figure
+from jaxens.errors import UserError
 from tests.evaluation.known import SETTINGS, SIZE, WING, KnownEnsemble, known_split
 
 IMAGES, MEMBERS = 30, 4
@@ -82,3 +85,22 @@ def test_reliability_pairs_the_certainty_with_the_hits(hits):
     figure = reliability_figure(hits)
     drawn = sum(int(text.get_text()) for text in figure.axes[0].texts)
     assert drawn == IMAGES - 2
+
+
+def test_a_member_that_diverged_is_named(case):
+    ensemble, split, *_ = case
+    logits = ensemble.known_logits["wing"].copy()
+    logits[2, 5] = np.nan
+    diverged = KnownEnsemble(ensemble.tasks, ensemble.maps, {"wing": logits})
+    with pytest.raises(UserError, match=r"member 2 .* gives NaN for 1 of 30 images"):
+        measure_hits(diverged, split, ["saliency"], settings=SETTINGS)
+
+
+def test_all_questions_together_are_a_row_of_their_own(hits):
+    first = next(each for each in hits if each.tip == "peak")
+    others = [replace(first, question="other", ensemble=first.ensemble + 1)]
+    rows = {row["question"]: row for row in hits_table([first, *others]).to_dicts()}
+    assert rows["all"]["images"] == 2 * len(first.ensemble)
+    share = rows["wing"]["ensemble within 10%"]
+    assert rows["all"]["ensemble within 10%"] == pytest.approx(share / 2)
+    assert rows["all"]["member within 10%"] == pytest.approx(rows["wing"]["member within 10%"])

@@ -26,9 +26,9 @@ def test_a_file_or_unwritable_folder_raises(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match=r"--out .*/file is a file: choose a folder$"):
+    with pytest.raises(UserError, match=r"`out` .*/file is a file: choose a folder$"):
         checks.check_folder(tmp_path / "file")
-    with pytest.raises(UserError, match=r"--out .*/deeper: Not a directory: choose a folder"):
+    with pytest.raises(UserError, match=r"`out` .*/deeper: Not a directory: choose a folder"):
         checks.check_folder(tmp_path / "file" / "deeper")
 
     def deny(**_: Any) -> None:
@@ -54,7 +54,7 @@ def without(*modules: str) -> Callable[[str], object]:
 def test_a_missing_package_is_named_with_the_pip_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks.importlib, "import_module", without("captum", "cv2"))
     checks.require("numpy")
-    with pytest.raises(UserError, match=r"--against: .* needs captum .*: pip install captum$"):
+    with pytest.raises(UserError, match=r"`against`: .* needs captum .*: pip install captum$"):
         checks.require("numpy", "captum")
     with pytest.raises(UserError, match=r"pip install opencv-python-headless$"):
         checks.check("input", {"against": "opencv"}, None)
@@ -77,7 +77,7 @@ def test_a_missing_shared_library_is_named(
 def test_a_too_small_image_raises_and_names_the_smallest_size(model: str, least: int) -> None:
     checks.check_image_size(model, least)
     if least > 1:
-        message = rf"--image-size {least - 1} is too small for {model}: choose at least {least}$"
+        message = rf"`image_size` {least - 1} is too small for {model}: choose at least {least}$"
         with pytest.raises(UserError, match=message):
             checks.check_image_size(model, least - 1)
 

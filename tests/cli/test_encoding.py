@@ -13,9 +13,10 @@ from jaxens.cli import parser, tables
 from jaxens.cli.console import console, say, uncut
 from jaxens.data.photos import Photos
 from jaxens.data.schema import Task
+from jaxens.ensemble.predictions import Predictions
 from jaxens.ensemble.quality import Quality
 from jaxens.errors import UserError
-from jaxens.evaluation.predictions import Predictions, Subject
+from jaxens.evaluation.predictions import Subject
 
 NAMES = st.text(st.characters(), min_size=1, max_size=60) | st.sampled_from(
     ["[/red]", "[bold]x", "\x1b[2J\x1b]0;t\x07", "a\r\nb", "\u202egnp", "x" * 10_000, "\udcff"]

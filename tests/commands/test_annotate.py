@@ -33,6 +33,7 @@ def test_a_figure_per_image_and_a_json_that_fits_its_schema(run, tmp_path):
     names = [image["name"] for image in content["images"]]
     assert len(names) == 2
     assert {f"{name}.svg" for name in names} <= {path.name for path in (tmp_path / "out").iterdir()}
+    assert content["checkpoint"] in {"epoch 1, the best", "epoch 2, the best"}
     for image in content["images"]:
         assert image["sentence"].partition(";")[0] in " ".join(printed.split())
         # Of a multiclass task one mark; of the marks each, because no confidence is needed.
@@ -49,6 +50,22 @@ def test_photos_are_annotated_whatever_their_names(run, tmp_path):
     assert [len(image["marks"]) for image in content["images"]] == [2]
     (figure,) = (tmp_path / "out").glob("*.png")
     assert figure.name == "a_-b-_[red]_\u05d0_$x$.png"
+
+
+def test_other_annotations_are_not_overwritten(run, tmp_path):
+    annotated(run.folder, "--images", 1, "--out", tmp_path)
+    before = (tmp_path / "annotations.json").read_text()
+    annotated(run.folder, "--images", 1, "--out", tmp_path)  # the same again
+    for words, message in [
+        (["--images", 2], "other images"),
+        (["--images", 1, "--solid", 1], "oth"),
+    ]:
+        with pytest.raises(UserError, match=f"{message}.*: name another --out"):
+            annotated(run.folder, *words, "--out", tmp_path)
+    assert (tmp_path / "annotations.json").read_text() == before
+    (tmp_path / "annotations.json").write_text('{"images": [1]}')
+    with pytest.raises(UserError, match=r"annotations\.json can't be read: name another --out"):
+        annotated(run.folder, "--images", 1, "--out", tmp_path)
 
 
 def test_hits_are_measured_for_every_question_method_and_rule(run, tmp_path):

@@ -181,14 +181,6 @@ def test_every_question_has_its_figures(run, rows):
         assert len(files) == len({row["question"] for row in rows})
 
 
-def test_the_papers_methods_and_metrics_are_the_default(run):
-    printed = evaluated(run.folder, "--limit", "6", "--tasks", "wing_pattern")
-    assert "LIME" in printed
-    assert "Guided Grad-CAM" in printed
-    assert "SmoothGrad" not in printed
-    assert "pointing game" not in printed
-
-
 def test_marks_are_scored_where_they_are(run, scores):
     test = load(open_data(Run.open(run.folder).config.data).test)
     marks = test.info.task("marks")

@@ -97,10 +97,9 @@ def test_a_half_written_log_line_does_not_stop_a_run(run, tmp_path, caplog):
 
 
 def test_a_streamed_bagging_run_resumes_bitwise(run, tmp_path):
-    bags = [*run.flags, "--diversity", "bagging"]
-    bags += ["--resident", "no"]
+    bags = [*run.flags, "--diversity", "bagging", "--resident", "no"]
     train([*bags, "--out", str(tmp_path / "whole")])
-    train([*bags, "--out", str(tmp_path / "parts")])
+    shutil.copytree(tmp_path / "whole", tmp_path / "parts")
     drop_checkpoint(tmp_path / "parts", 2)
     train(["--out", str(tmp_path / "parts"), "--resume"])
     assert_bitwise(last_state(tmp_path / "whole")[1], last_state(tmp_path / "parts")[1])
@@ -158,7 +157,7 @@ def test_resuming_needs_the_same_config_and_a_run(run, tmp_path):
         (["--members", "0"], "--members must be at least 1"),
         (["--member", "3"], "Unknown option: --member. Did you mean --members?"),
         (["--data", "cub", "--data-dir", "/nowhere/birds"], "/nowhere/birds"),
-        (["--tasks", "specie"], "has no task 'specie'"),
+        (["--tasks", "specie"], "there is no task 'specie'"),
         (["--tasks", "species", "species"], "names one twice"),
         (["--model", "vgg16"], "--model vgg16 with --image-size 16"),
         (["--batch-size", "25"], "--batch-size 25 is more than the 24 training images"),

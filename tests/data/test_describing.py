@@ -12,7 +12,7 @@ from PIL import Image
 import jaxens.data
 from jaxens.data.__main__ import main
 from jaxens.data.folder import builder
-from jaxens.data.folder.layout import read_layout
+from jaxens.data.folder.parsing import read_layout
 from jaxens.errors import UserError
 
 NAMES = [f"{kind}_{i}" for kind in ("Big Cat", "dog") for i in range(6)]

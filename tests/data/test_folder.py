@@ -13,7 +13,8 @@ from PIL import Image
 from jaxens.data.folder import builder
 from jaxens.data.folder.listing import list_files
 from jaxens.data.preparing import PROBLEMS, notices
-from jaxens.data.source import Source, Split, load
+from jaxens.data.source import Source, load
+from jaxens.data.split import Split
 from jaxens.errors import UserError
 
 SIZE = (24, 16)  # width and height of every photo

@@ -5,7 +5,7 @@ import pytest
 
 from jaxens.data import masks
 from jaxens.data.schema import Info
-from jaxens.data.source import Split
+from jaxens.data.split import Split
 
 PARTS = tuple(f"part {p}" for p in range(19))
 

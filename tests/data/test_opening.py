@@ -4,11 +4,14 @@ import logging
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import jaxens.data
+from jaxens.data.fieldmarks import builder
+from jaxens.data.progress import Progress
 from jaxens.data.registry import DataSource
 from jaxens.data.settings import Data
 from jaxens.data.source import load
@@ -55,22 +58,23 @@ def test_a_data_set_in_a_folder_is_opened_and_its_warnings_are_logged(
         )
     assert "no image_attribute_labels.txt" in caplog.text
     assert data.info.choose_tasks(("family",)) == (data.info.task("family"),)
-    with pytest.raises(UserError, match="cub has no task 'age': choose --tasks from species"):
+    with pytest.raises(UserError, match="there is no task 'age': choose from species"):
         data.info.choose_tasks(("age",))
 
 
 def test_a_new_row_of_the_registry_is_a_new_data_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fieldmarks = jaxens.data.SOURCES["fieldmarks"]
-    monkeypatch.setitem(
-        jaxens.data.SOURCES, "mine", DataSource("my birds", fieldmarks.module, needs_folder=True)
-    )
-    with pytest.raises(UserError, match="--data mine needs the folder that holds it"):
+    def prepare(folder: Path, cache_dir: Path, progress: Progress) -> object:
+        assert folder == Path("birds")
+        return builder.prepare(cache_dir, 16, 0, {"train": 4, "val": 2, "test": 3}, progress)
+
+    monkeypatch.setitem(sys.modules, "my_birds", SimpleNamespace(prepare=prepare))
+    row = DataSource("my birds", "my_birds", needs_folder=True)
+    monkeypatch.setitem(jaxens.data.SOURCES, "mine", row)
+    with pytest.raises(UserError, match="`data` mine needs the folder that holds it"):
         Data(source="mine")
-    data = jaxens.data.open(
-        "mine", data_dir="birds", cache_dir=str(tmp_path), image_size=16, **COUNTS
-    )
+    data = jaxens.data.open("mine", data_dir="birds", cache_dir=str(tmp_path), image_size=16)
     assert data.train[0].image.shape == (16, 16, 3)
     assert data.train[0].image.dtype == np.uint8
 
@@ -78,18 +82,18 @@ def test_a_new_row_of_the_registry_is_a_new_data_set(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"source": "fieldmark"}, "--data fieldmark is not a data set: did you mean fieldmarks"),
-        ({"source": "mnist"}, "--data mnist is not a data set: choose from fieldmarks, cub"),
-        ({"source": "cub"}, "--data cub needs the folder that holds it: add --data-dir FOLDER"),
-        ({"data_dir": "birds"}, "--data-dir is for --data cub"),
+        ({"source": "fieldmark"}, "`data` fieldmark is not a data set: did you mean fieldmarks"),
+        ({"source": "mnist"}, "`data` mnist is not a data set: choose from fieldmarks, cub"),
+        ({"source": "cub"}, "`data` cub needs the folder that holds it: add `data_dir` FOLDER"),
+        ({"data_dir": "birds"}, "`data_dir` is for `data` cub"),
         (
             {"source": "cub", "data_dir": "birds", "attributes": "independent"},
-            "--attributes independent is for --data fieldmarks, not cub: omit it",
+            "`attributes` independent is for `data` fieldmarks, not cub: omit it",
         ),
-        ({"image_size": 8}, "--image-size must be at least 16, not 8"),
-        ({"train_images": 0}, "--train-images must be at least 1, not 0"),
-        ({"workers": 100_000}, "--workers must be at most 1,024, not 100,000"),
-        ({"tasks": ("a", "a")}, "--tasks names one twice"),
+        ({"image_size": 8}, "`image_size` must be at least 16, not 8"),
+        ({"train_images": 0}, "`train_images` must be at least 1, not 0"),
+        ({"workers": 100_000}, "`workers` must be at most 1,024, not 100,000"),
+        ({"tasks": ("a", "a")}, "`tasks` names one twice"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_remedy(settings: dict, message: str) -> None:

@@ -146,7 +146,7 @@ def test_a_cache_that_cannot_be_written_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "squares").write_text("a file where the folder should be")
-    with pytest.raises(UserError, match=r"squares can't be written .*choose another --cache-dir"):
+    with pytest.raises(UserError, match=r"squares can't be written .*choose another `cache_dir`"):
         prepared(tmp_path)
 
 

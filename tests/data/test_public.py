@@ -12,7 +12,8 @@ import jaxens.data
 from jaxens.data import isic, partimagenet, pets
 from jaxens.data.preparing import PROBLEMS, notices
 from jaxens.data.schema import MISSING, ignored
-from jaxens.data.source import DataSet, Split, load
+from jaxens.data.source import DataSet, load
+from jaxens.data.split import Split
 from jaxens.errors import UserError
 from tests.data.public import (
     ATTRIBUTES,

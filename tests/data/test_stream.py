@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from jaxens.data.cub import builder as cub
-from jaxens.data.source import Source, Split, load
+from jaxens.data.source import Source, load
+from jaxens.data.split import Split
 from jaxens.data.stream import batches
 from tests.data import tiny_cub
 

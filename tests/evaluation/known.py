@@ -8,7 +8,7 @@ import numpy as np
 from jaxens.attribution import METHODS, Contrast
 from jaxens.data import masks
 from jaxens.data.schema import Info, Task
-from jaxens.data.source import Split
+from jaxens.data.split import Split
 from jaxens.evaluation import MethodSettings
 from jaxens.metrics import Protocol
 from jaxens.models import build
@@ -58,7 +58,7 @@ class KnownEnsemble:
     def logits(self, images, task):
         return self.all_logits(images)[task]
 
-    def explain(self, images, targets, methods, task, *, images_at_once):
+    def explain(self, images, targets, methods, task, *, images_at_once=None):
         numbers = np.asarray(images)[:, 0, 0, 0]
 
         def chosen(method, classes):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import stats
@@ -11,7 +12,8 @@ from jaxens.data.schema import MISSING
 from jaxens.errors import UserError
 from jaxens.evaluation import PAPER_METHODS, MethodSettings, evaluate
 from jaxens.evaluation.evaluating import plan_evaluation
-from jaxens.metrics import Protocol, centered_gaussian, holm
+from jaxens.metrics import METRICS, Metric, Protocol, centered_gaussian, holm
+from jaxens.metrics.inputs import map_and_mask
 from tests.evaluation.known import (
     IMAGES,
     PAIR,
@@ -260,10 +262,10 @@ def test_images_without_a_label_change_no_other_score(ensemble, split, evaluatio
     [
         ({"methods": ["gradcam"]}, "unknown method 'gradcam': choose from"),
         ({"methods": ["gradient_shap"]}, "gradient_shap needs background images"),
-        ({"tasks": ["bill"]}, "there is no task 'bill': choose --tasks from wing"),
+        ({"tasks": ["bill"]}, "there is no task 'bill': choose from wing"),
         (
             {"protocol": Protocol(correlation_size=9)},
-            "--correlation-size 9 is more than the images' 8 px",
+            "`correlation_size` 9 is more than the images' 8 px",
         ),
     ],
 )
@@ -292,3 +294,20 @@ def test_by_default_the_methods_are_those_of_the_paper(ensemble, split):
     assert plan_evaluation(ensemble, split, protocol=PROTOCOL).methods == tuple(without)
     plan = plan_evaluation(ensemble, split, protocol=PROTOCOL, background=split.images)
     assert plan.methods == PAPER_METHODS
+
+
+@pytest.mark.slow
+def test_a_metric_that_joins_the_table_is_in_all_tables(ensemble, split, monkeypatch):
+    def inside(map, mask):
+        map, mask, _ = map_and_mask(map, mask)
+        return jnp.where(mask, map, 0).sum(axis=(-2, -1))
+
+    monkeypatch.setitem(METRICS, "inside", Metric("inside", "sum", False, inside, unit="px"))
+    protocol = replace(PROTOCOL, metrics=("iou", "inside"))
+    result = evaluate(ensemble, split, methods=["saliency"], protocol=protocol, settings=SETTINGS)
+    (row,) = (row for row in result.table.to_dicts() if row["metric"] == "inside")
+    mean_maps = ensemble.maps["saliency"].mean(axis=0)[np.arange(IMAGES), split.labels["wing"]]
+    expected = (mean_maps * split.mask(("wing",))).sum(axis=(1, 2)).mean()
+    assert row["mean_ensemble"] == pytest.approx(expected, rel=1e-4)
+    assert "**sum, px** (lower is better)" in result.to_markdown()
+    assert {row["metric"] for row in result.chance.to_dicts()} == {"iou", "inside"}

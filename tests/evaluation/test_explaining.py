@@ -196,12 +196,12 @@ def test_results_of_something_else_are_never_overwritten(ensemble, tmp_path):
     [
         ({"methods": ["gradcam"]}, "unknown method 'gradcam'"),
         ({"methods": ["gradient_shap"]}, "gradient_shap needs background images"),
-        ({"task": "bill"}, "there is no task 'bill': choose --task from wing"),
-        ({"target": "bared"}, "--target bared: wing has no such class: did you mean barred"),
+        ({"task": "bill"}, "there is no task 'bill': choose from wing"),
+        ({"target": "bared"}, "`target` bared: wing has no such class: did you mean barred"),
         ({"target": 3}, "or a number from 0 to 2"),
-        ({"against": "tail"}, "--against tail: wing has no such class: choose from plain"),
-        ({"target": 1, "against": "barred"}, "--against barred is --target"),
-        ({"against": "spotted"}, "--against spotted is the prediction for 1"),
+        ({"against": "tail"}, "`against` tail: wing has no such class: choose from plain"),
+        ({"target": 1, "against": "barred"}, "`against` barred is `target`"),
+        ({"against": "spotted"}, "`against` spotted is the prediction for 1"),
     ],
 )
 def test_a_mistake_is_named(ensemble, changes, message):
@@ -244,6 +244,19 @@ def test_the_label_tells_a_right_prediction_from_a_wrong_one(ensemble):
     )
     predictions = provenance["saliency"]["predictions"]
     assert [p["label"] for p in predictions] == ["barred", "plain", None, "plain"]
+
+
+def test_a_split_and_photos_come_with_their_labels_and_arrays_without(ensemble):
+    photos = known_photos(np.array([1, 0, -1, 0]))
+    tables = [
+        explain(ensemble, images, methods=["saliency"]).table.to_dicts()
+        for images in (photos, photos.truth, IMAGES)
+    ]
+    assert [row["image"] for row in tables[0]] == list("abcd")
+    assert [row["image"] for row in tables[1]] == [f"bird {i}" for i in range(4)]
+    for rows in tables[:2]:
+        assert [row["right"] for row in rows] == [True, False, None, True]
+    assert [row["label"] for row in tables[2]] == [None] * 4
 
 
 def test_a_label_of_a_multilabel_task_is_right_if_the_image_has_it(ensemble):

@@ -12,8 +12,8 @@ from jaxens.data.schema import Task
 from jaxens.ensemble import Ensemble
 from jaxens.errors import UserError
 from jaxens.evaluation.maps import Explainer, check_model
-from jaxens.evaluation.settings import MethodSettings
-from jaxens.models import build
+from jaxens.evaluation.settings import MethodSettings, check_methods
+from jaxens.models import build, normalized
 from jaxens.models.small import SmallResNet
 
 pytestmark = pytest.mark.slow
@@ -148,3 +148,28 @@ def test_few_images_at_once_do_not_compile_hundreds_of_calls(ensemble, methods):
     passes = max(map(settings.passes, methods))
     assert images == 1
     assert -(-passes // chunk) <= 16
+
+
+def test_a_method_that_joins_the_table_gets_what_its_row_says(ensemble, monkeypatch):
+    def contrast(logits_fn, images, targets, *, baselines, samples=1):
+        return samples * images - jnp.mean(baselines, axis=0, keepdims=True)
+
+    row = attr.Method(
+        name="contrast",
+        function=contrast,
+        title="Contrast",
+        source="a test",
+        signed=True,
+        regions=False,
+        reduce="sum",
+        options={"samples": "shap_samples"},
+        note="{samples} times the image, less {background} images.",
+    )
+    monkeypatch.setitem(attr.METHODS, "contrast", row)
+    with pytest.raises(UserError, match="contrast needs background images"):
+        check_methods(["contrast"], None)
+    ours, normal = explainer(ensemble), np.asarray(normalized(IMAGES / np.float32(255)))
+    expected = (2 * normal - normal[:2].mean(axis=0)).sum(axis=-1)
+    np.testing.assert_allclose(maps(ours, "contrast", 0), np.stack([expected] * 2), atol=1e-4)
+    lines = ours.settings.describe(["saliency", "contrast"], 2)
+    assert lines == ["Contrast: 2 times the image, less 2 images."]

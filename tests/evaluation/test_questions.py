@@ -7,7 +7,7 @@ import pytest
 
 from jaxens.data import masks, schema
 from jaxens.data.schema import MISSING, Info, Task
-from jaxens.data.source import Split
+from jaxens.data.split import Split
 from jaxens.evaluation.questions import Question, questions
 
 SPECIES = Task.multiclass("species", ("wren", "tit"))

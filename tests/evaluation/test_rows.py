@@ -138,5 +138,5 @@ def test_chance_is_the_mean_of_the_images_that_have_a_score(question):
 def test_metrics_keep_their_order_and_direction(question):
     ordered = rows.rows_of(question, {"saliency": {m: scores(0.1) for m in reversed(METRICS)}})
     assert [metric for metric, _ in rows.by_metric(ordered)] == list(METRICS)
-    assert {rows.better(m) for m in ("union", "distance")} == {"lower"}
-    assert rows.better("iou") == "higher"
+    assert {METRICS[m].better for m in ("union", "distance")} == {"lower"}
+    assert METRICS["iou"].better == "higher"

@@ -69,12 +69,12 @@ def test_a_reduction_replaces_the_usual_one_where_there_are_channels():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"steps": 0}, "--steps must be at least 1, not 0"),
-        ({"lime_samples": -1}, "--lime-samples must be at least 1"),
-        ({"images_at_once": 0}, "--images-at-once must be at least 1"),
-        ({"noise": 0.0}, "--noise must be above 0"),
-        ({"seed": 2**32}, "--seed must be below"),
-        ({"noise": float("nan")}, "--noise must be a finite number"),
+        ({"steps": 0}, "`steps` must be at least 1, not 0"),
+        ({"lime_samples": -1}, "`lime_samples` must be at least 1"),
+        ({"images_at_once": 0}, "`images_at_once` must be at least 1"),
+        ({"noise": 0.0}, "`noise` must be above 0"),
+        ({"seed": 2**32}, "`seed` must be below"),
+        ({"noise": float("nan")}, "`noise` must be a finite number"),
     ],
 )
 def test_a_number_out_of_range_is_named_by_its_flag(changes, message):
@@ -84,7 +84,7 @@ def test_a_number_out_of_range_is_named_by_its_flag(changes, message):
 
 @pytest.mark.parametrize("percentile", [0.0, 100.1])
 def test_a_percentile_out_of_range_is_named_by_its_flag(percentile):
-    with pytest.raises(UserError, match="--percentile must be"):
+    with pytest.raises(UserError, match="`percentile` must be"):
         Display(percentile=percentile)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxens.data.schema import MISSING, Info, Task
-from jaxens.data.source import Split
+from jaxens.data.split import Split
 from jaxens.errors import UserError
 from jaxens.evaluation import evaluate, on_other
 from jaxens.evaluation.images import Images
@@ -81,7 +81,7 @@ def test_a_task_of_another_kind_gives_no_labels() -> None:
     [
         ({"bil": ["beak"]}, "no task of the run has the part 'bil': did you mean bill?"),
         ({"bill": ["break"]}, "others has no part 'break': did you mean beak?"),
-        ({}, r"others has no masks or key points of the run's parts \(bill\): add --parts"),
+        ({}, r"others has no masks or key points of the run's parts \(bill\): add `parts`"),
     ],
 )
 def test_truth_that_can_not_be_found_is_named(parts: dict, message: str) -> None:
@@ -112,12 +112,12 @@ def test_predictions_are_scored_where_no_image_has_a_label() -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ({"on": "cubs"}, "--on cubs is not a data set: did you mean cub"),
-        ({"parts": ("bill=beak",)}, "--parts is for another data set: add --on"),
-        ({"attributes": "independent"}, "--attributes is for another data set: add --on"),
-        ({"on": "cub", "parts": ("beak",)}, "--parts beak should be PART=OTHER"),
-        ({"on": "cub", "parts": ("=beak",)}, "--parts =beak should be PART=OTHER"),
-        ({"limit": 0}, "--limit must be at least 1"),
+        ({"on": "cubs"}, "`on` cubs is not a data set: did you mean cub"),
+        ({"parts": ("bill=beak",)}, "`parts` is for another data set: add `on`"),
+        ({"attributes": "independent"}, "`attributes` is for another data set: add `on`"),
+        ({"on": "cub", "parts": ("beak",)}, "`parts` beak should be PART=OTHER"),
+        ({"on": "cub", "parts": ("=beak",)}, "`parts` =beak should be PART=OTHER"),
+        ({"limit": 0}, "`limit` must be at least 1"),
     ],
 )
 def test_a_wrong_flag_is_named_with_its_remedy(flags: dict, message: str) -> None:

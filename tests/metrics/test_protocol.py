@@ -4,6 +4,7 @@ import pytest
 
 from jaxens import metrics
 from jaxens.metrics import Protocol
+from jaxens.metrics.inputs import map_and_mask
 from tests.metrics.cases import random_map, random_mask
 
 SIZE = (20, 28)
@@ -140,3 +141,22 @@ def test_no_image_has_no_score():
     scores = metrics.score(maps, masks, points, every, signed=True)
     assert scores.keys() == metrics.METRICS.keys()
     assert {values.shape for values in scores.values()} == {(2, 0)}
+
+
+def test_a_metric_is_one_entry_of_the_table(monkeypatch):
+    def inside(map, mask, size, *, signed):
+        map, mask, _ = map_and_mask(map, mask)
+        share = jnp.where(mask, map, 0).sum(axis=(-2, -1))
+        return share if signed else size - share
+
+    row = metrics.Metric("inside", "inside", True, inside, "of {correlation_size}.")
+    assert (row.truth, row.heading, row.better) == ("mask", "inside", "higher")
+    monkeypatch.setitem(metrics.METRICS, "inside", row)
+    protocol = Protocol(correlation_size=5, metrics=("inside", "distance"))
+    assert "Inside: of 5." in protocol.describe().split("\n")
+    expected = np.where(MASKS, MAPS, 0).sum(axis=(-2, -1))
+    scores = metrics.score(MAPS, MASKS, None, protocol, signed=True)
+    assert scores.keys() == {"inside"}
+    np.testing.assert_allclose(scores["inside"], expected, atol=1e-4)
+    scores = metrics.score(MAPS, MASKS, POINTS, protocol, signed=False)
+    np.testing.assert_allclose(scores["inside"], 5 - expected, atol=1e-4)

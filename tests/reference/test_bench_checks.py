@@ -17,7 +17,7 @@ def test_pytorch_without_cuda_raises_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_single_value_for_batch_normalization_raises_with_pytorch() -> None:
     settings = SETTINGS | {"batch_size": 1}
-    with pytest.raises(UserError, match=r"--batch-size 1: .* small .* of 8 px: choose at least 2"):
+    with pytest.raises(UserError, match=r"`batch_size` 1: .* small .* of 8 px: choose at least 2"):
         checks.check("train", settings | {"image_size": 8}, None)
     checks.check("train", settings | {"image_size": 16}, None)
     checks.check(

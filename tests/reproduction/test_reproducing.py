@@ -146,12 +146,12 @@ def test_an_experiment_that_fails_does_not_stop_the_others(first, settings, tmp_
     result = reproduce(
         ["a", "b", "table-5"], **settings | {"experiments": experiments}, watch=notes
     )
-    message = "has no task 'wings': choose --tasks from"
+    message = "there is no task 'wings': choose from"
     errors = [outcome.error for outcome in result.outcomes]
     assert [message in error for error in errors] == [True, True, False], errors
     assert notes.said.count("training broken") == 1
     assert any(row.ours for row in result.outcomes[2].rows)
-    assert "choose --tasks from" in result.save().read_text()
+    assert "choose from" in result.save().read_text()
     assert not (settings["out"] / "runs" / "broken").exists()
 
 
@@ -179,7 +179,7 @@ def test_an_ensemble_starts_from_the_run_that_lies_next_to_its_config(settings, 
 
 def test_a_data_set_without_a_folder_is_named_before_any_work(tmp_path):
     out = tmp_path / "out"
-    with pytest.raises(UserError, match=r"table-1 needs the folder of cub: add --data-dir cub=FOL"):
+    with pytest.raises(UserError, match=r"table-1 needs the folder of cub: add `data_dir` cub=FOL"):
         reproduce(["table-1"], out=out)
     with pytest.raises(UserError, match="table-3 needs the folder of partimagenet"):
         reproduce(["table-3"], out=out, data_dirs={"cub": str(tmp_path)})

@@ -71,7 +71,7 @@ def test_the_card_tells_tasks_classes_data_scores_and_provenance(run, folder):
 def test_its_trunk_is_taken_as_initial_weights(run, folder):
     ours, theirs = (read_weights(Model("small", weights=str(f))) for f in (folder, run.folder))
     assert ours.fingerprint == theirs.fingerprint
-    with pytest.raises(UserError, match="is a run of small, not of resnet18: add --model small"):
+    with pytest.raises(UserError, match="is a run of small, not of resnet18: add `model` small"):
         read_weights(Model("resnet18", weights=str(folder)))
 
 

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 import jaxens
+from jaxens.data.schema import Info, Task
 from jaxens.data.settings import Data
 from jaxens.ensemble.quality import quality
 from jaxens.errors import UserError
 from jaxens.runs import Watch, train
+from jaxens.runs.loading import check_model
 from jaxens.runs.log import read_lines
 from jaxens.training.settings import Config, Members, Model, Optim
 
@@ -157,7 +159,7 @@ def test_a_stop_after_an_epoch_says_what_is_kept_and_the_rest_is_trained_later(
     folder = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt) as caught:
         train(config, folder, watch=Stop(2))
-    assert caught.value.__notes__ == [f"{folder} is kept up to epoch 1: --resume continues it"]
+    assert caught.value.__notes__ == [f"{folder} is kept up to epoch 1: `resume` continues it"]
     resumed = train(config, folder, resume=True)
     assert [row["loss"] for row in resumed.history[:-1]] == [
         row["loss"] for row in trained.history[:-1]
@@ -178,3 +180,9 @@ def test_what_no_machine_can_train_is_refused_before_a_folder_is_made(
     with pytest.raises(UserError, match=message):
         train(replace(config, **changes), tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_one_class_is_nothing_to_learn(config):
+    info = Info("mine", (Task.multiclass("species", ("lark",)),))
+    with pytest.raises(UserError, match=r"mine has one species alone \(lark\): .*other --tasks"):
+        check_model(config, info)

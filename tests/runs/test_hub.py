@@ -69,7 +69,7 @@ def test_each_failure_of_the_hub_is_one_line_with_a_remedy(monkeypatch, kind, me
     serve(monkeypatch, fail)
     with pytest.raises(UserError) as caught:
         fetch(f"{NAME}@v9")
-    assert str(caught.value).startswith(f"--weights {NAME}@v9")
+    assert str(caught.value).startswith(f"`weights` {NAME}@v9")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -250,7 +250,7 @@ def test_one_process_at_a_time_trains_a_run(tmp_path, folder):
     first = Run.resume(folder, CONFIG, INFO, "0123")
     with pytest.raises(UserError, match=f"another process writes into {folder}"):
         Run.resume(folder, CONFIG, INFO, "0123")
-    assert first.close() == f"{folder} is kept up to epoch 1: --resume continues it"
+    assert first.close() == f"{folder} is kept up to epoch 1: `resume` continues it"
     with pytest.raises(UserError, match=r"optim.epochs is 12, not 3"):
         Run.resume(folder, replace(CONFIG, optim=replace(CONFIG.optim, epochs=3)), INFO, "0123")
     Run.resume(folder, CONFIG, INFO, "0123").close()
@@ -275,7 +275,7 @@ def test_data_are_prepared_nowhere_but_where_the_user_says(tmp_path):
     """The config of a run may be a stranger's."""
     config = replace(CONFIG, data=Data(cache_dir=str(tmp_path / "theirs")))
     run = Run.create(tmp_path / "run", config, INFO, data="0123")
-    with pytest.raises(UserError, match=r"config.toml names .*theirs .*: add --cache-dir"):
+    with pytest.raises(UserError, match=r"config.toml names .*theirs .*: add `cache_dir`"):
         data_of(run)
     assert not (tmp_path / "theirs").exists()
     run.close()

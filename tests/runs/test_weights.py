@@ -105,7 +105,7 @@ def test_weights_that_do_not_fit_the_model_are_named(tmp_path, tensors, run):
     assert "'conv1.weight' has shape (8, 3, 7, 7), the model's (4, 3, 7, 7)" in message
     del (cut := dict(tensors))["layer2.0.bn1.weight"]
     assert "lacks the tensor 'layer2.0.bn1.weight'" in refused(written(tmp_path, cut))
-    assert "is a run of small, not of resnet18: add --model small" in refused(run.folder)
+    assert "is a run of small, not of resnet18: add `model` small" in refused(run.folder)
 
 
 def test_a_file_that_can_not_be_read_is_named(tmp_path, tensors):
@@ -125,5 +125,5 @@ def test_imagenets_weights_are_those_of_the_package_and_of_one_model():
     weights = read_weights(Model("efficientnet-lite0", weights="imagenet"))
     stem = weights.variables["params"]["trunk"]["conv_stem"]["kernel"]
     assert stem.shape == (3, 3, 3, 32)
-    with pytest.raises(UserError, match="--weights imagenet has no small: add --model"):
+    with pytest.raises(UserError, match="`weights` imagenet has no small: add `model`"):
         read_weights(Model("small", weights="imagenet"))

@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 
 def pixels(figure):
@@ -28,3 +29,8 @@ def panel_pixels(figure, index):
 
 def texts(figure):
     return [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+def all_texts(figure):
+    """What is written in a figure and the axes inside of its axes, in one line each."""
+    return [text.get_text().replace("\n", " ") for text in figure.findobj(Text)]

@@ -40,6 +40,17 @@ def test_a_map_that_is_not_finite_is_left_out_of_the_mean_of_its_image(maps):
     assert "mean of 2 of 3" in texts(viz.show_comparison(IMAGES, maps))
 
 
+def test_each_image_has_its_own_sign(maps):
+    several = panels(viz.show_members(IMAGES[:2], maps[:, :2], signed=[True, False]))
+    for i, signed in enumerate((True, False)):
+        for m in range(3):
+            np.testing.assert_array_equal(
+                several[6 * i + 1 + m], overlay(i, maps[m, i], signed=signed)
+            )
+    with pytest.raises(ValueError, match="1 signs for 2 images"):
+        viz.show_members(IMAGES[:2], maps[:, :2], signed=[True])
+
+
 def test_an_image_whose_maps_are_all_broken_is_drawn(maps):
     maps[:, 0] = np.nan
     assert np.isnan(mean_and_spread(maps)[0][0]).all()

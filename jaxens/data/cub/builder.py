@@ -33,19 +33,10 @@ from jaxens.data.cub.tables import (
 from jaxens.data.decoding import decode_gray
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.reading import PhotoError, printable, read_photo
-from jaxens.data.settings import Data
-from jaxens.files import with_home
-
-__all__ = ["Cub", "prepare", "read"]
 
 VAL_EVERY = 10  # every tenth training photo of a species is for val
 BIRD = 128  # the least gray value of a mask's bird: half of the annotators
 _MOST_CLASSES = 25  # a gray level of CUB is 51 or more
-
-
-def prepare_from(settings: Data, progress: Progress) -> tfds.core.DatasetBuilder:
-    """Reads the folder that the settings name, see `prepare`."""
-    return prepare(with_home(settings.data_dir), settings.cache, progress)
 
 
 def prepare(

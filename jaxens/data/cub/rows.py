@@ -12,6 +12,7 @@ from typing import NoReturn
 import numpy as np
 from jaxtyping import Float64, Int, Int64, Shaped
 
+from jaxens.data.reading import printable
 from jaxens.errors import UserError
 
 _ID = re.compile(r"0*[0-9]{1,18}", re.ASCII)  # fits 64 bits
@@ -143,6 +144,11 @@ def read_names(
     if not result:
         wrong(path, 1, "the table is empty")
     return result
+
+
+def read_printable(path: Path, field: str) -> dict[int, str]:
+    """Returns the names of classes, parts or attributes; bytes that are no UTF-8 become `\\xff`."""
+    return {id: printable(name) for id, name in read_names(path, field).items()}
 
 
 def places(

@@ -14,27 +14,23 @@ Points are the parts of the table (CUB's 15), and "wing", the mean of the visibl
 are wings. The mask "object" exists if there is a folder `segmentations`.
 """
 
-import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int, Int32, Shaped
+from jaxtyping import Bool, Float64, Int, Int32, Shaped
 
-from jaxens.data.cub.rows import Numbers, places, read_names, read_numbers
-from jaxens.data.reading import PhotoError, check_inside, printable
-from jaxens.data.schema import MISSING, Info, Task
+from jaxens.data.cub.attributes import ATTRIBUTES, BY_CLASS, BY_PHOTO, attribute_file, read_answers
+from jaxens.data.cub.rows import Numbers, places, read_names, read_numbers, read_printable
+from jaxens.data.reading import PhotoError, check_inside
+from jaxens.data.schema import Info, Task
 from jaxens.errors import UserError
 
 IMAGES, CLASSES, SPECIES = "images.txt", "classes.txt", "image_class_labels.txt"
 SPLIT, BOXES = "train_test_split.txt", "bounding_boxes.txt"
 PARTS, PART_LOCS = "parts/parts.txt", "parts/part_locs.txt"
-ATTRIBUTES, BY_PHOTO = "attributes.txt", "image_attribute_labels.txt"
-BY_CLASS = "class_attribute_labels_continuous.txt"
-
-NOT_VISIBLE = 1  # the lowest certainty
 OBJECT = "object"  # the part that the segmentations show
 
 
@@ -67,7 +63,7 @@ def read(folder: Path) -> Tables:
     root = find_root(folder)
     photos = photo_names(root)
     ids = np.asarray(list(photos))
-    classes = _names(root / CLASSES, "class name")
+    classes = read_printable(root / CLASSES, "class name")
     species = _species(root, ids, list(classes))
     masks = find_segmentations(root)
     whole = (OBJECT,) if masks else ()
@@ -81,7 +77,7 @@ def read(folder: Path) -> Tables:
         labels["family"] = family[species].astype(np.int32)
 
     point_names, points = _points(root, ids)
-    answers, notices = _answers(root, ids, species, len(classes))
+    answers, notices = read_answers(root, ids, species, len(classes))
     for group, (occurring, values) in answers.items():
         tasks.append(Task.multiclass(group, occurring, _parts(group, point_names, whole)))
         labels[group] = values
@@ -130,7 +126,7 @@ def table_files(root: Path) -> list[Path]:
     """Returns the paths of the tables that `read` reads and that exist."""
     fixed = (IMAGES, CLASSES, SPECIES, SPLIT, BOXES, PARTS, PART_LOCS)
     paths = [root / name for name in fixed if (root / name).is_file()]
-    attributes = (_attribute_file(root, name) for name in (ATTRIBUTES, BY_PHOTO, BY_CLASS))
+    attributes = (attribute_file(root, name) for name in (ATTRIBUTES, BY_PHOTO, BY_CLASS))
     return paths + [path for path in attributes if path]
 
 
@@ -152,11 +148,6 @@ def photo_names(root: Path) -> dict[int, str]:
         return None
 
     return read_names(root / IMAGES, "image name", problem)
-
-
-def _names(path: Path, field: str) -> dict[int, str]:
-    """Returns the names of classes, parts or attributes; bytes that are no UTF-8 become `\\xff`."""
-    return {id: printable(name) for id, name in read_names(path, field).items()}
 
 
 def _readable(names: Sequence[str]) -> tuple[str, ...]:
@@ -196,7 +187,7 @@ def _points(
     root: Path, ids: Int[np.ndarray, "photos"]
 ) -> tuple[tuple[str, ...], Float64[np.ndarray, "photos points 2"]]:
     """Names and positions of the key points."""
-    parts = _names(root / PARTS, "part name")
+    parts = read_printable(root / PARTS, "part name")
     table = read_numbers(root / PART_LOCS, ("image", "part"), ("x", "y", "visible"))
     photo, part = places(table.ids[:, 0], ids), places(table.ids[:, 1], list(parts))
     for row in np.flatnonzero(part < 0)[:1]:
@@ -220,72 +211,6 @@ def _points(
     return (*part_names, "wing"), np.concatenate([points, wing[:, None]], axis=1)
 
 
-Answers = dict[str, tuple[tuple[str, ...], Int32[np.ndarray, "photos"]]]
-
-
-def _answers(
-    root: Path,
-    ids: Int[np.ndarray, "photos"],
-    species: Int32[np.ndarray, "photos"],
-    classes: int,
-) -> tuple[Answers, list[str]]:
-    """Classes and labels of each group of attributes; and notices."""
-    path = _attribute_file(root, ATTRIBUTES)
-    if path is None:
-        return {}, [f"CUB-200-2011: no {ATTRIBUTES}, so there are no attribute tasks"]
-    attributes = _names(path, "attribute")
-    notices = []
-    if by_photo := _attribute_file(root, BY_PHOTO):
-        strength = _certainties(by_photo, ids, list(attributes))
-    elif by_class := _attribute_file(root, BY_CLASS):
-        table = read_numbers(by_class, (), tuple(attributes.values()))
-        if len(table.values) != classes:
-            table.wrong(len(table.values) - 1, f"there should be {classes} rows, as in {CLASSES}")
-        strength = table.values[species]
-        notices.append(
-            f"CUB-200-2011: no {BY_PHOTO}, so every photo has the attributes of its species"
-        )
-    else:
-        notices.append(f"CUB-200-2011: no {BY_PHOTO}, so there are no attribute tasks")
-        return {}, notices
-
-    result: Answers = {}
-    columns = enumerate(name.partition("::") for name in attributes.values())
-    for title, members in itertools.groupby(columns, key=lambda column: column[1][0]):
-        group = title.removeprefix("has_")
-        if group.endswith("_color"):
-            continue
-        where, value_names = zip(
-            *((i, name[2].replace("_", " ")) for i, name in members), strict=True
-        )
-        answer = strength[:, where].argmax(axis=1)
-        given = strength[:, where].max(axis=1) > 0
-        occurring = np.unique(answer[given])
-        if len(occurring) > 1:
-            values = np.where(given, np.searchsorted(occurring, answer), MISSING)
-            result[group] = tuple(value_names[i] for i in occurring), values.astype(np.int32)
-    return result, notices
-
-
-def _certainties(
-    path: Path, ids: Int[np.ndarray, "photos"], attributes: Sequence[int]
-) -> Float32[np.ndarray, "photos attributes"]:
-    """Returns the certainty of each attribute of a photo; 0 if the attribute is not given.
-
-    A few hundred rows have an extra field before the time, so only the first four are read.
-    """
-    table = read_numbers(path, ("image", "attribute"), ("present", "certainty"))
-    photo, attribute = places(table.ids[:, 0], ids), places(table.ids[:, 1], attributes)
-    for row in np.flatnonzero(attribute < 0)[:1]:
-        table.wrong(row, f"there is no attribute {table.ids[row, 1]} in {ATTRIBUTES}")
-    table.check_flag(0, "present")
-    present, certainty = table.values.T
-    strength = np.where(certainty > NOT_VISIBLE, present * certainty, 0).astype(np.float32)
-    keys = np.where(photo < 0, -1, photo * len(attributes) + attribute)
-    rows = table.last_rows(keys, len(ids) * len(attributes), strength)
-    return np.where(rows < 0, 0, strength[rows]).reshape(len(ids), len(attributes))
-
-
 def _parts(group: str, point_names: Sequence[str], whole: tuple[str, ...]) -> tuple[str, ...]:
     """`bill_shape` -> `beak`; `size` -> the whole bird; `head_pattern` -> none."""
     subject = group.rpartition("_")[0]
@@ -293,12 +218,6 @@ def _parts(group: str, point_names: Sequence[str], whole: tuple[str, ...]) -> tu
         return whole
     part = "beak" if subject == "bill" else subject
     return (part,) if part in point_names else ()
-
-
-def _attribute_file(root: Path, name: str) -> Path | None:
-    """Returns whether the archive has some of the attribute tables next to `CUB_200_2011`."""
-    folders = (root / "attributes", root.parent / "attributes", root.parent)
-    return next((path / name for path in folders if (path / name).is_file()), None)
 
 
 def _per_photo(

@@ -71,7 +71,7 @@ def draw_bird(rng: np.random.Generator, family: str) -> Bird:
     wing = wing @ Affine(np.diag([1.0, -1.0]), np.zeros(2))  # its lower edge has positive v
     tail = body @ Affine.rotate(np.pi + rng.uniform(-0.15, 0.3), (-0.42, -0.01))
     hips = body(HIPS * (1, build.depth))
-    ground = body(outline_body(build)).max(0)[1] + build.legs * rng.uniform(0.8, 1.15)
+    ground = body(_outline_body(build)).max(0)[1] + build.legs * rng.uniform(0.8, 1.15)
     feet = np.stack([hips[:, 0] + rng.uniform(0.0, 0.08) + (0, 0.05), np.full(2, ground)], -1)
     bird = Bird(
         build, plumage, body, head, wing, tail, rng.uniform(0.93, 1.08), feet,
@@ -112,7 +112,7 @@ def outline_legs(bird: Bird) -> list[Points]:
     return outlines
 
 
-def outline_body(build: Build) -> Points:
+def _outline_body(build: Build) -> Points:
     """Outline of the trunk without the head, in body units."""
     points = [
         (0.14, -0.27), (-0.12, -0.235), (-0.36, -0.14), (-0.52, -0.05), (-0.52, 0.05),
@@ -127,7 +127,7 @@ def outline_bird(bird: Bird) -> Points:
         (0.60, 0.86), (0.90, 0.42), (0.97, -0.18), (0.60, -0.80), (-0.15, -1.0),
         (-0.78, -0.62), (-1.0, 0.1),
     ]  # fmt: skip
-    return spline(np.concatenate([bird.body(outline_body(bird.build)), bird.head(np.array(head))]))
+    return spline(np.concatenate([bird.body(_outline_body(bird.build)), bird.head(np.array(head))]))
 
 
 def outline_bill(length: str, stretch: float) -> Points:

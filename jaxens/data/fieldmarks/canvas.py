@@ -34,6 +34,7 @@ class Affine:
         return Affine(self.linear @ other.linear, self(other.shift[None])[0])
 
     def inverse(self) -> "Affine":
+        """Returns the map that undoes this one."""
         linear = np.linalg.inv(self.linear)
         return Affine(linear, -linear @ self.shift)
 
@@ -53,6 +54,7 @@ def spline(points: Points, steps: int = 6) -> Points:
 
 
 def ellipse(center: tuple[float, float], radii: tuple[float, float], angle: float = 0.0) -> Points:
+    """Returns 28 points of an ellipse; the angle is in radians, clockwise on screen."""
     return Affine.rotate(angle, center)(_CIRCLE * radii)
 
 
@@ -127,5 +129,6 @@ def soften(cover: Coverage, radius: float) -> np.ndarray:
 
 
 def enlarge(field: np.ndarray, side: int) -> Coverage:
+    """Resizes a field to `side` x `side` pixels by bicubic interpolation."""
     image = Image.fromarray(field.astype(np.float32))
     return np.asarray(image.resize((side, side), Image.Resampling.BICUBIC))

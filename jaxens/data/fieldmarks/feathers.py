@@ -13,12 +13,14 @@ from jaxens.data.fieldmarks.canvas import Affine, Color, Shape
 
 
 def tail_feathers(shape: Shape, tail: Affine, color: Color) -> np.ndarray:
+    """Returns colors [3, row, column] with shafts along the tail."""
     x, y = shape.local(tail)
     shafts = 0.78 + 0.16 * np.cos(y * 95) + 0.12 * x
     return color[:, None, None] * shafts
 
 
 def crest_feathers(shape: Shape, head: Affine, color: Color) -> np.ndarray:
+    """Returns colors [3, row, column] with slanting barbs."""
     x, y = shape.local(head)
     return color[:, None, None] * (0.86 + 0.14 * np.sin(9 * (x - y)))
 
@@ -41,6 +43,7 @@ def body_feathers(shape: Shape, body: Affine, head: Affine, bird: Bird) -> np.nd
 
 
 def wing_feathers(shape: Shape, wing: Affine, bird: Bird, pattern: str) -> np.ndarray:
+    """Returns colors [3, row, column] of coverts, flight feathers and the pattern."""
     u, v = shape.local(wing)
     plumage, covert = bird.plumage, anatomy.WING_COVERTS
     marked = WING_MARKS[pattern](u - covert - 0.03 * bird.phases[2], v + 0.03 * bird.phases[3])

@@ -20,11 +20,13 @@ BRIGHTS = np.array([(190, 50, 44), (226, 190, 70), (238, 232, 220), (120, 60, 11
 
 
 def fill(color: Color) -> tuple[int, int, int]:
+    """Returns a color as Pillow takes it: whole numbers from 0 to 255."""
     r, g, b = (min(255, max(0, round(value))) for value in color.tolist())
     return r, g, b
 
 
-def pick(rng: np.random.Generator, colors: np.ndarray) -> Color:
+def _pick(rng: np.random.Generator, colors: np.ndarray) -> Color:
+    """Returns one of the colors, randomly brightened and tinted."""
     return rng.choice(colors) * rng.uniform(0.8, 1.2) + rng.normal(0, 6, 3)
 
 
@@ -50,7 +52,7 @@ def _soft(
     rng: np.random.Generator, above: np.ndarray, below: np.ndarray, strokes: str
 ) -> Image.Image:
     """Draws a habitat out of focus."""
-    top, bottom = pick(rng, above), pick(rng, below)
+    top, bottom = _pick(rng, above), _pick(rng, below)
     height = np.linspace(0, 1, GRID)[:, None, None]
     horizon = 1 / (1 + np.exp((rng.uniform(0.35, 0.8) - height) * rng.uniform(4, 25)))
     image = top * (1 - horizon) + bottom * horizon + np.zeros((1, GRID, 1))
@@ -61,7 +63,7 @@ def _soft(
     for _ in range(rng.integers(10, 30)):
         x, y = rng.uniform(0, GRID, 2)
         size = GRID * rng.uniform(0.02, 0.11)
-        color = fill(pick(rng, below if y > GRID / 2 else above) * rng.uniform(0.75, 1.25))
+        color = fill(_pick(rng, below if y > GRID / 2 else above) * rng.uniform(0.75, 1.25))
         if strokes == "reeds":
             lean = rng.normal(0, 8)
             draw.line([(x, GRID), (x + lean, y * 0.8)], color, int(rng.integers(1, 4)))
@@ -92,29 +94,29 @@ HABITATS = (
 
 def _leaf(rng: np.random.Generator, draw: ImageDraw.ImageDraw, place: Affine) -> None:
     """Draws a leaf whose veins look like stripes."""
-    width, color = rng.uniform(0.16, 0.34), pick(rng, GREENS)
+    width, color = rng.uniform(0.16, 0.34), _pick(rng, GREENS)
     outline = [(0, 0), (0.3, -width), (0.7, -width * 0.8), (1, 0), (0.7, width), (0.3, width)]
     polygon(draw, place(spline(np.array(outline), 4)), color)
     vein = color * rng.choice([0.6, 1.45])
     thick = rng.uniform(0.02, 0.06)
-    stroke(draw, place, [(0, 0), (1, 0)], thick, vein)
+    _stroke(draw, place, [(0, 0), (1, 0)], thick, vein)
     for x in np.arange(0.15, 0.8, 0.16):
         for side in (-1, 1):
-            stroke(draw, place, [(x, 0), (x + 0.14, side * width * 0.75)], thick, vein)
+            _stroke(draw, place, [(x, 0), (x + 0.14, side * width * 0.75)], thick, vein)
 
 
 def _spotted(rng: np.random.Generator, draw: ImageDraw.ImageDraw, place: Affine) -> None:
     """Draws a mushroom or a pebble with spots."""
-    color = pick(rng, np.concatenate([BROWNS, BRIGHTS]))
+    color = _pick(rng, np.concatenate([BROWNS, BRIGHTS]))
     polygon(draw, place(ellipse((0, 0), (0.5, 0.36))), color)
-    spot = pick(rng, BRIGHTS) if rng.random() < 0.5 else color * 0.5
+    spot = _pick(rng, BRIGHTS) if rng.random() < 0.5 else color * 0.5
     for x, y in rng.uniform((-0.38, -0.24), (0.38, 0.24), (9, 2)):
         polygon(draw, place(ellipse((x, y), (0.06, 0.06))), spot)
 
 
 def _cone(rng: np.random.Generator, draw: ImageDraw.ImageDraw, place: Affine) -> None:
     """Draws a pine cone whose scales look like checks."""
-    color = pick(rng, BROWNS)
+    color = _pick(rng, BROWNS)
     polygon(draw, place(ellipse((0, 0), (0.55, 0.3))), color)
     scales = color * rng.choice([0.55, 1.5])
     for i, x in enumerate(np.arange(-0.4, 0.4, 0.14)):
@@ -125,8 +127,8 @@ def _cone(rng: np.random.Generator, draw: ImageDraw.ImageDraw, place: Affine) ->
 
 def _berries(rng: np.random.Generator, draw: ImageDraw.ImageDraw, place: Affine) -> None:
     """Draws a round, ringed shape that looks like an eye."""
-    color, ring = pick(rng, BRIGHTS), pick(rng, BRIGHTS)
-    stroke(draw, place, [(0, 0), (0.5, 0.1), (0.9, 0)], 0.05, pick(rng, BROWNS))
+    color, ring = _pick(rng, BRIGHTS), _pick(rng, BRIGHTS)
+    _stroke(draw, place, [(0, 0), (0.5, 0.1), (0.9, 0)], 0.05, _pick(rng, BROWNS))
     for x, y in ((0.3, 0.2), (0.55, -0.1), (0.8, 0.2)):
         polygon(draw, place(ellipse((x, y), (0.15, 0.15))), ring)
         polygon(draw, place(ellipse((x, y), (0.10, 0.10))), color)
@@ -135,7 +137,7 @@ def _berries(rng: np.random.Generator, draw: ImageDraw.ImageDraw, place: Affine)
 
 def _twig(rng: np.random.Generator, draw: ImageDraw.ImageDraw, place: Affine) -> None:
     """Draws a twig whose thorns look like bills."""
-    color, bend = pick(rng, BROWNS), rng.uniform(-0.3, 0.3)
+    color, bend = _pick(rng, BROWNS), rng.uniform(-0.3, 0.3)
     stem = [(-1, -0.06), (0, bend - 0.04), (1.3, 0), (0, bend + 0.05)]
     polygon(draw, place(np.array(stem)), color)
     for x in rng.uniform(-0.7, 0.7, 3):
@@ -145,7 +147,7 @@ def _twig(rng: np.random.Generator, draw: ImageDraw.ImageDraw, place: Affine) ->
 
 
 def _blades(rng: np.random.Generator, draw: ImageDraw.ImageDraw, place: Affine) -> None:
-    color = pick(rng, np.concatenate([GREENS, STRAWS]))
+    color = _pick(rng, np.concatenate([GREENS, STRAWS]))
     for lean in rng.uniform(-0.6, 0.6, 4):
         blade = [(-0.06, 0), (lean * 0.4, -0.7), (lean, -1.2), (lean * 0.4 + 0.08, -0.7), (0.06, 0)]
         polygon(draw, place(np.array(blade)), color * rng.uniform(0.75, 1.25))
@@ -156,10 +158,11 @@ DECOYS: tuple[Decoy, ...] = (_leaf, _leaf, _spotted, _cone, _berries, _twig, _tw
 
 
 def polygon(draw: ImageDraw.ImageDraw, points: Points, color: Color) -> None:
+    """Fills a polygon, whose points are in pixels."""
     draw.polygon(points.ravel().tolist(), fill=fill(color))
 
 
-def stroke(
+def _stroke(
     draw: ImageDraw.ImageDraw,
     place: Affine,
     path: list[tuple[float, float]],
@@ -174,7 +177,7 @@ def stroke(
 
 def _branch(rng: np.random.Generator, image: Image.Image, feet: Points) -> None:
     """Draws a branch across the image, below the feet and lit from above."""
-    pixels, color = image.width, pick(rng, BROWNS)
+    pixels, color = image.width, _pick(rng, BROWNS)
     slope, thick, sag = rng.uniform(-0.14, 0.14), rng.uniform(0.05, 0.085), rng.uniform(-0.1, 0.1)
     x = np.linspace(-0.05, 1.05, 24)
     away = x - feet[:, 0].mean()
@@ -195,7 +198,7 @@ def _branch(rng: np.random.Generator, image: Image.Image, feet: Points) -> None:
 def _ground(rng: np.random.Generator, image: Image.Image, feet: Points) -> None:
     """Draws ground with pebbles and grass, from the feet down."""
     pixels = image.width
-    color = pick(rng, np.concatenate([BROWNS, STRAWS, GREENS[:2]]))
+    color = _pick(rng, np.concatenate([BROWNS, STRAWS, GREENS[:2]]))
     x = np.linspace(-0.05, 1.05, 16)
     top = feet[:, 1].mean() - 0.02 + 0.012 * rng.normal(0, 1, 16)
     draw = ImageDraw.Draw(image)

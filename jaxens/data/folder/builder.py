@@ -7,23 +7,15 @@ import tensorflow_datasets as tfds
 
 from jaxens.data.collection import Collection, Item, cache_key, prepare_collection
 from jaxens.data.folder.labels import read_labels
-from jaxens.data.folder.layout import Layout, read_layout
+from jaxens.data.folder.layout import Layout
 from jaxens.data.folder.listing import Listing, list_files
 from jaxens.data.folder.marking import marks_of, planes_of, points_of
+from jaxens.data.folder.parsing import read_layout
 from jaxens.data.folder.sources import read_sources
 from jaxens.data.folder.splits import split_photos
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.reading import printable
 from jaxens.data.schema import Info
-from jaxens.data.settings import Data
-from jaxens.files import with_home
-
-__all__ = ["prepare", "read"]
-
-
-def prepare_from(settings: Data, progress: Progress) -> tfds.core.DatasetBuilder:
-    """Reads the folder that the settings name, see `prepare`."""
-    return prepare(with_home(settings.data_dir), settings.cache, progress)
 
 
 def prepare(

@@ -111,7 +111,7 @@ def write_proposal(folder: Path, out: Path | None, say: Callable[[str], None]) -
         files.write_text(path, text)
     except OSError as error:
         raise UserError(
-            f"{path} can't be written ({error.strerror}): add --out FILE for the proposal"
+            f"{path} can't be written ({error.strerror}): add `out` FILE for the proposal"
         ) from None
     say(f"{path}, proposed: correct names and values\n\n{text}")
     return None if own.exists() else path

@@ -69,7 +69,7 @@ def read_sources(layout: Layout, listing: Listing) -> Sources:
 class _Reader:
     def __init__(self, layout: Layout, listing: Listing) -> None:
         self.layout, self.listing, root = layout, listing, listing.root
-        self.photos = photos_of(layout, listing)
+        self.photos = _photos_of(layout, listing)
         self.finder = Finder(self.photos, layout.images)
         self.table = read_table(root / layout.table, root) if layout.table else None
         self.cocos = [read_coco(root / name, root) for name in layout.coco]
@@ -121,7 +121,7 @@ class _Reader:
         return images
 
 
-def photos_of(layout: Layout, listing: Listing) -> list[str]:
+def _photos_of(layout: Layout, listing: Listing) -> list[str]:
     """Returns the photos that labels and marks are for."""
     prefix = f"{layout.images}/" if layout.images else ""
     patterns = [path for part in layout.parts if part.kind == "masks" for path in part.paths]

@@ -9,9 +9,9 @@ from xml.parsers import expat
 
 import numpy as np
 
-from jaxens.data.collection import Size, name_of
+from jaxens.data.collection import Size
 from jaxens.data.marks import Box, Masks
-from jaxens.data.reading import PhotoError, read_photo
+from jaxens.data.reading import PhotoError, name_of, read_photo
 from jaxens.names import shorten
 
 

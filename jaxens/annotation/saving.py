@@ -1,0 +1,51 @@
+"""Writes annotated images into a folder: a figure of each, and all annotations as JSON."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jaxens.annotation import files
+from jaxens.annotation.marks import Annotation
+from jaxens.annotation.rules import Rules
+from jaxens.annotation.styles import draw
+from jaxens.data.progress import Progress, no_progress
+from jaxens.files import lock, write_text
+from jaxens.names import file_names
+from jaxens.viz.files import save
+
+
+def save_annotations(
+    folder: Path,
+    annotations: Sequence[Annotation],
+    rules: Rules,
+    *,
+    styles: Sequence[str] = ("labeled_arrows",),
+    formats: Sequence[str] = ("png",),
+    run: str = "",
+    checkpoint: str = "",
+    progress: Progress = no_progress,
+) -> None:
+    """Writes `annotations.json`, and a figure of each image.
+
+    Args:
+        folder: Where to; it is created if it doesn't exist.
+        annotations: From `annotate`.
+        rules: With which they were found.
+        styles: As for `draw`.
+        formats: Endings of the figures: "png", "svg" or "pdf".
+        run: As for `to_json`.
+        checkpoint: As for `to_json`.
+        progress: Called with a description, the number of images that are drawn, and of all.
+
+    Raises:
+        UserError: If the folder has annotations of other images or rules, or is being written.
+    """
+    names = [each.name for each in annotations]
+    with lock(folder):
+        files.check_folder(folder, names, rules, run, checkpoint)
+        write_text(folder / files.NAME, files.to_json(annotations, rules, run, checkpoint))
+        stems = file_names([Path(name).stem for name in names])
+        for k, (stem, annotation) in enumerate(zip(stems, annotations, strict=True)):
+            figure = draw([annotation], styles)
+            for suffix in formats:
+                save(figure, folder / f"{stem}.{suffix}")
+            progress("drawing", k + 1, len(stems))

@@ -1,0 +1,78 @@
+"""Pictures of a page, as data in the page itself."""
+
+import base64
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image, UnidentifiedImageError
+
+from jaxens.errors import UserError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST = 9_000_000  # letters of all pictures of a page together
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of a page.
+
+    Attributes:
+        source: The picture itself, as the source of an `img`; empty if the page had no room.
+        size: Width and height in pixels.
+        title: What it shows, in a few words.
+        alternative: What can be seen on it, in words.
+        reading: A sentence on how to read it.
+        file: Where it lies.
+    """
+
+    source: str
+    size: tuple[int, int]
+    title: str
+    alternative: str
+    reading: str
+    file: str = ""
+
+
+@dataclass
+class Album:
+    """Makes the pictures of one page; when there is no more room, they name their file instead."""
+
+    room: int = MOST
+
+    def of_file(self, path: Path, title: str, alternative: str, reading: str) -> Picture | None:
+        """Returns a PNG file as a picture, or None if there is no such file.
+
+        Raises:
+            UserError: If it is no PNG file.
+        """
+        if not path.is_file():
+            return None
+        content = path.read_bytes()
+        try:
+            with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+                size = image.size
+        except (UnidentifiedImageError, Image.DecompressionBombError, OSError):
+            raise UserError(f"{path} is no PNG file: remove it, or make it again") from None
+        file = "/".join(path.parts[-3:])
+        source = self._source("image/png", content)
+        return Picture(source, size, title, alternative, reading, file)
+
+    def of_figure(self, figure: "Figure", title: str, alternative: str, reading: str) -> Picture:
+        """Returns a figure as a picture of lines, which stay sharp at any size."""
+        from jaxens.viz.files import encode
+
+        width, height = figure.get_size_inches()
+        size = (round(width * 96), round(height * 96))
+        source = self._source("image/svg+xml", encode(figure, "svg"))
+        return Picture(source, size, title, alternative, reading)
+
+    def _source(self, kind: str, content: bytes) -> str:
+        source = f"data:{kind};base64,{base64.b64encode(content).decode()}"
+        if len(source) > self.room:
+            return ""
+        self.room -= len(source)
+        return source

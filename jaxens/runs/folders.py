@@ -1,0 +1,53 @@
+"""Checks whether a folder can become a run directory, or is one."""
+
+from pathlib import Path
+
+from jaxens.errors import UserError
+
+
+def check_absent(folder: Path) -> None:
+    """Checks that a new run can be created in a folder.
+
+    Raises:
+        UserError: If it can't.
+    """
+    check_path(folder)
+    for parent in folder.parents:
+        if parent.exists() and not parent.is_dir():
+            raise UserError(f"`out` {folder}: {parent} is a file: choose another folder")
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"`out` {folder} is a file: choose another folder")
+    if (folder / "config.toml").exists():
+        raise UserError(f"{folder} exists: choose another `out`, or add `resume` to continue it")
+    if folder.exists() and any(folder.iterdir()):
+        raise UserError(f"{folder} exists and is not empty: choose another `out`")
+
+
+def check_path(folder: Path) -> None:
+    """Checks that checkpoints can be written below a folder.
+
+    Orbax finds the parts of a checkpoint by a pattern that contains the path. With pattern
+    characters in the path it finds none, and no checkpoint could be read again.
+
+    Raises:
+        UserError: If the path contains `*`, `?` or `[`.
+    """
+    for path in (folder.absolute(), folder.resolve()):
+        if found := sorted(set("*?[") & set(str(path))):
+            raise UserError(
+                f"`out` {folder}: checkpoints can't be written below {path}, because its name has "
+                f"{' '.join(found)} in it: choose another folder"
+            )
+
+
+def check_present(folder: Path) -> None:
+    """Checks that a folder is a run directory.
+
+    Raises:
+        UserError: If it is not.
+    """
+    if not (folder / "config.toml").is_file():
+        raise UserError(
+            f"{folder} is not a run directory (it has no config.toml): name one that "
+            "python -m jaxens.train has written"
+        )
