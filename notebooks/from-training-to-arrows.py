@@ -14,7 +14,6 @@ import numpy as np
 from IPython.display import Markdown
 
 import jaxens.data
-from jaxens import attribution as attr
 from jaxens import metrics, viz
 from jaxens.annotation import (
     Rules,
@@ -26,7 +25,7 @@ from jaxens.annotation import (
     to_json,
     typical,
 )
-from jaxens.evaluation import evaluate, split_figure
+from jaxens.evaluation import MethodSettings, evaluate, split_figure
 from jaxens.runs import train
 from jaxens.tables import Table
 from jaxens.training.settings import Config, Members, Optim
@@ -81,21 +80,23 @@ trained.table
 # %% [markdown]
 # ## What the members look at
 #
-# Why is this wing pattern the one that the network names? Guided Grad-CAM gives a map for each
-# member. The *mean* is the ensemble's explanation. The *spread* shows where members differ.
+# What speaks for this pattern of the wing? Integrated gradients give a map for each member. Warm
+# colors speak for the pattern, cold ones against it. The *mean* is the ensemble's explanation. The
+# *spread* shows where members differ.
 
 # %%
 ensemble = trained.ensemble
 birds = held_out.take(np.arange(4))
 patterns = birds.labels["wing_pattern"]
-maps = ensemble.attribute(birds.images, patterns, "guided_grad_cam", task="wing_pattern")
+maps = ensemble.attribute(
+    birds.images, patterns, "integrated_gradients", task="wing_pattern", steps=16
+)
 viz.show_members(
     birds.images,
     maps,
-    signed=attr.METHODS["guided_grad_cam"].signed,
     masks=birds.mask(["wing"]),
     captions=[data.info.task("wing_pattern").classes[k] for k in patterns],
-    title="Guided Grad-CAM of the wing pattern; the wing is outlined",
+    title="Integrated gradients of the wing pattern; the wing is outlined",
 )
 
 # %% [markdown]
@@ -107,11 +108,13 @@ viz.show_members(
 # about the image.
 
 # %%
+few_steps = MethodSettings(steps=16)  # the default, 50, is more exact and slower
 evaluation = evaluate(
     ensemble,
     held_out.take(np.arange(100)),
-    methods=["grad_cam", "guided_grad_cam", "input_x_gradient"],
+    methods=["grad_cam", "integrated_gradients"],
     tasks=["bill_length", "wing_pattern"],
+    settings=few_steps,
     protocol=metrics.Protocol(metrics=("iou", "correlation", "distance")),
 )
 Markdown(evaluation.to_markdown())
@@ -125,7 +128,8 @@ Markdown(evaluation.to_markdown())
 
 # %%
 val = jaxens.data.load(data.val)
-hits = measure_hits(ensemble, val.take(np.arange(100)), ["grad_cam", "guided_grad_cam"])
+methods = ["grad_cam", "guided_grad_cam", "integrated_gradients"]
+hits = measure_hits(ensemble, val.take(np.arange(60)), methods, settings=few_steps)
 by_rule = {}
 for row in hits_table(hits).to_dicts():
     by_rule.setdefault((row["method"], row["tip"]), []).append(row["ensemble within 10%"])
@@ -150,6 +154,7 @@ annotations = annotate(
     rules=rules,
     temperatures=calibrate(ensemble, val),
     typical=typical(data.train.labels(), ensemble.tasks),
+    settings=few_steps,
 )
 draw(annotations)
 
