@@ -12,7 +12,8 @@ from typing import Any
 class Table:
     """Rows of values under named columns.
 
-    `pandas.DataFrame(table.rows, columns=table.columns)` makes a data frame of it.
+    `pandas.DataFrame(table.rows, columns=table.columns)` makes a data frame of it. Notebooks show
+    it as a table.
     """
 
     columns: tuple[str, ...]
@@ -35,6 +36,8 @@ class Table:
         """Returns a Markdown table; numbers are rounded to three decimals."""
         rule = "|" + " --- |" * len(self.columns)
         return "\n".join([_line(self.columns), rule, *map(_line, self.rows)]) + "\n"
+
+    _repr_markdown_ = to_markdown  # IPython calls it
 
 
 def plain(text: str) -> str:

@@ -33,6 +33,10 @@ def test_markdown_rounds_numbers_and_escapes_what_would_end_a_cell():
     ]
 
 
+def test_a_notebook_shows_the_markdown():
+    assert TABLE._repr_markdown_() == TABLE.to_markdown()
+
+
 def test_a_row_with_another_number_of_values_is_an_error():
     with pytest.raises(ValueError, match="zip"):
         Table(("a", "b"), [(1,)]).to_dicts()
