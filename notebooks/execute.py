@@ -7,19 +7,16 @@ They run in a temporary folder, in this order, because later ones read the run o
 """
 
 import argparse
-import io
+import os
 import sys
 import tempfile
 import time
-from base64 import b64decode, b64encode
 from pathlib import Path
 
 import jupytext
 import nbformat
-from jupyter_client import AsyncKernelManager
 from nbclient import NotebookClient
 from nbformat import NotebookNode
-from PIL import Image
 
 FOLDER = Path(__file__).parent
 NAMES = (
@@ -28,8 +25,8 @@ NAMES = (
     "members-and-methods",
     "real-photographs",
 )
-COLORS = 256  # of a figure
 TIMEOUT = 600  # of a cell, seconds
+CONFIG = 'c.InlineBackend.print_figure_kwargs = {"dpi": 85, "bbox_inches": "tight"}'
 PHOTOS = "photos"  # tags cells whose figures show photos of others, which are not kept
 
 
@@ -39,6 +36,7 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="write nothing")
     check = parser.parse_args().check
     with tempfile.TemporaryDirectory() as folder:
+        configure(Path(folder, "ipython"))
         for name in NAMES:
             path = FOLDER / f"{name}.ipynb"
             notebook = read(path.with_suffix(".py"))
@@ -54,10 +52,8 @@ def main() -> None:
 def read(source: Path) -> NotebookNode:
     """Reads a notebook without outputs from a `.py` file."""
     notebook = jupytext.read(source)
-    notebook.metadata = {
-        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
-        "language_info": {"name": "python"},
-    }
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook.metadata = {"kernelspec": kernel}
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"  # a random one would change with each run
     return notebook
@@ -68,42 +64,37 @@ def cells(notebook: NotebookNode) -> list[tuple[str, str]]:
     return [(cell.cell_type, cell.source) for cell in notebook.cells]
 
 
+def configure(ipython: Path) -> None:
+    """Makes figures small, in a configuration that has nothing of the user's own."""
+    profile = ipython / "profile_default"
+    profile.mkdir(parents=True)
+    (profile / "ipython_kernel_config.py").write_text(CONFIG)
+    os.environ["IPYTHONDIR"] = str(ipython)
+
+
 def execute(notebook: NotebookNode, folder: str) -> None:
     """Executes a notebook in a folder; a warning is an error."""
-    metadata = notebook.metadata
-    resources = {"metadata": {"path": folder}}
-    # Sockets are files, so that no port is open.
-    kernel = AsyncKernelManager(kernel_name="python3", transport="ipc", ip=f"{folder}/kernel")
     client = NotebookClient(
         notebook,
-        km=kernel,
+        kernel_name="python3",
         timeout=TIMEOUT,
         startup_timeout=TIMEOUT,
         record_timing=False,
-        resources=resources,
+        resources={"metadata": {"path": folder}},
     )
+    kernel = client.create_kernel_manager()
+    kernel.transport, kernel.ip = "ipc", f"{folder}/kernel"  # files as sockets: no port is open
     client.execute()
-    notebook.metadata = metadata.copy()
     notebook.metadata["language_info"] = {"name": "python"}  # without the version of this Python
     for cell in notebook.cells:
         outputs = cell.get("outputs", [])
         for output in outputs:
             if output.get("name") == "stderr" and "Warning" in output.text:
                 sys.exit(f"a cell warns:\n{cell.source}\n\n{output.text}")
-            shrink(output, keep=PHOTOS not in cell.metadata.get("tags", []))
+            if PHOTOS in cell.metadata.get("tags", []):
+                output.get("data", {}).pop("image/png", None)
         if outputs:  # what else goes to stderr is about the machine, such as a slow compiler
             cell.outputs = [output for output in outputs if output.get("name") != "stderr"]
-
-
-def shrink(output: NotebookNode, keep: bool) -> None:
-    """Reduces the colors of a figure, or leaves the figure out."""
-    figure = output.get("data", {}).pop("image/png", None)
-    if figure is None or not keep:
-        return
-    image = Image.open(io.BytesIO(b64decode(figure))).convert("RGB")
-    file = io.BytesIO()
-    image.quantize(COLORS, dither=Image.Dither.NONE).save(file, "png", optimize=True)
-    output.data["image/png"] = b64encode(file.getvalue()).decode()
 
 
 if __name__ == "__main__":
