@@ -52,10 +52,8 @@ def main() -> None:
 def read(source: Path) -> NotebookNode:
     """Reads a notebook without outputs from a `.py` file."""
     notebook = jupytext.read(source)
-    notebook.metadata = {
-        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
-        "language_info": {"name": "python"},
-    }
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook.metadata = {"kernelspec": kernel}
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"  # a random one would change with each run
     return notebook
@@ -76,20 +74,17 @@ def configure(ipython: Path) -> None:
 
 def execute(notebook: NotebookNode, folder: str) -> None:
     """Executes a notebook in a folder; a warning is an error."""
-    metadata = notebook.metadata
-    resources = {"metadata": {"path": folder}}
     client = NotebookClient(
         notebook,
         kernel_name="python3",
         timeout=TIMEOUT,
         startup_timeout=TIMEOUT,
         record_timing=False,
-        resources=resources,
+        resources={"metadata": {"path": folder}},
     )
     kernel = client.create_kernel_manager()
     kernel.transport, kernel.ip = "ipc", f"{folder}/kernel"  # files as sockets: no port is open
     client.execute()
-    notebook.metadata = metadata.copy()
     notebook.metadata["language_info"] = {"name": "python"}  # without the version of this Python
     for cell in notebook.cells:
         outputs = cell.get("outputs", [])
