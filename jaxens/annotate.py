@@ -68,10 +68,12 @@ def annotate(
     from jaxens.data.source import evenly_spaced, load
     from jaxens.evaluation.captions import name_of_photos
     from jaxens.evaluation.maps import background_images
+    from jaxens.files import check_is_folder
     from jaxens.names import file_name, shorten
     from jaxens.runs.loading import best_ensemble, data_of
     from jaxens.runs.run import Run
 
+    check_is_folder(out or run)
     use_cache()
     opened = Run.open(run)
     ensemble = best_ensemble(opened)

@@ -69,13 +69,14 @@ def evaluate(
     from jaxens.evaluation.evaluating import plan_evaluation
     from jaxens.evaluation.maps import background_images
     from jaxens.evaluation.results import QuestionResult, check_folder
-    from jaxens.files import lock, write_text
+    from jaxens.files import check_is_folder, lock, write_text
     from jaxens.pages import report
     from jaxens.runs.loading import best_ensemble, data_of
     from jaxens.runs.run import Run
 
     began = time.monotonic()
     protocol = make_protocol(threshold, correlation_size, sign, metrics)
+    check_is_folder(out or run)
     use_cache()
     opened = Run.open(run)
     with bar() as progress:
@@ -103,6 +104,7 @@ def evaluate(
         settings=settings,
         background=background_images(data.train, methods),
         orders=orders,
+        checkpoint=opened.checkpoints.chosen,
     )
     folder = out or run / "-".join(filter(None, ("evaluation", images.name)))
     with lock(folder):

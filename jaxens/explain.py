@@ -65,10 +65,11 @@ def explain(
     from jaxens.evaluation.maps import background_images
     from jaxens.evaluation.predictions import choose_targets
     from jaxens.evaluation.settings import needs_background
-    from jaxens.files import lock
+    from jaxens.files import check_is_folder, lock
     from jaxens.runs.loading import best_ensemble, data_of
     from jaxens.runs.run import Run
 
+    check_is_folder(out or run)
     use_cache()
     opened = Run.open(run)
     ensemble = best_ensemble(opened)

@@ -92,6 +92,18 @@ def with_home(path: str, remedy: str = "name a full path") -> Path:
         raise UserError(f"{path}: there is no home folder: set HOME, or {remedy}") from None
 
 
+def check_is_folder(folder: Path) -> None:
+    """Checks that a path is a folder, or can become one.
+
+    Raises:
+        UserError: If it, or a folder above it, is a file.
+    """
+    for path in (folder, *folder.parents):
+        if path.exists() and not path.is_dir():
+            what = "it" if path == folder else path
+            raise UserError(f"`out` {folder}: {what} is a file: choose another folder")
+
+
 def lock(folder: Path) -> IO[bytes]:
     """Returns an open file that keeps other processes out of a folder until it is closed.
 

@@ -28,7 +28,7 @@ def visible(text: str, keep: str = "") -> str:
     """
     if text.isprintable():
         return text
-    return "".join(c if c in keep or _is_visible(c) else _escape(c) for c in text)
+    return "".join(c if c in keep or _is_visible(c) else escaped(c) for c in text)
 
 
 def _is_visible(character: str) -> bool:
@@ -36,7 +36,8 @@ def _is_visible(character: str) -> bool:
     return character in _JOINERS or not (category[0] == "C" or category in ("Zl", "Zp"))
 
 
-def _escape(character: str) -> str:
+def escaped(character: str) -> str:
+    r"""Returns the escape of a character, such as `\x1b`."""
     return character.encode("unicode_escape").decode()
 
 

@@ -15,7 +15,7 @@ from jaxens.names import shorten
 from jaxens.viz.arrows import INCHES, Arrow, draw_arrow, draw_image, labeled_arrows_panel
 from jaxens.viz.colors import Colors, color_map, full_color_at
 from jaxens.viz.panels import Panel, fitted, panels_figure, text_sizes
-from jaxens.viz.texts import PLAIN, drawable
+from jaxens.viz.texts import drawable, style_of
 
 LETTERS = 34  # in a line of words
 ARROW = 34.0  # length of an arrow without a label, points
@@ -134,7 +134,7 @@ def words(annotation: Annotation) -> Panel:
 
     def draw(axes: Axes) -> None:
         draw_image(axes, annotation.image, (0, 0, width, height))
-        axes.text(0, height + 6, text, va="top", fontsize=_FONT, **PLAIN)
+        axes.text(0, height + 6, text, va="top", fontsize=_FONT, **style_of(text))
 
     return Panel((width, height + 8 + text_height), draw)
 

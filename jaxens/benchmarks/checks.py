@@ -11,6 +11,7 @@ import jax
 
 from jaxens.benchmarks.scores import GRID
 from jaxens.errors import UserError
+from jaxens.files import check_is_folder
 from jaxens.models import build
 from jaxens.models.trunk import below_heads
 
@@ -54,11 +55,10 @@ def check(what: str, settings: dict[str, Any], folder: Path | None) -> None:
 
 def check_folder(folder: Path) -> None:
     """Creates the folder; raises `UserError` if that fails, or if it is not writable."""
+    check_is_folder(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
-    except FileExistsError:
-        raise UserError(f"`out` {folder} is a file: choose a folder") from None
     except OSError as error:
         raise UserError(
             f"`out` {folder}: {error.strerror}: choose a folder that can be written to"

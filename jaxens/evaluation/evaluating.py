@@ -108,6 +108,7 @@ class EvaluationPlan:
     settings: MethodSettings
     background: UInt8[np.ndarray, "baseline height width 3"] | None
     orders: int
+    checkpoint: str
 
     def describe(self) -> str:
         """Describes every choice behind the scores, one per line."""
@@ -134,6 +135,7 @@ class EvaluationPlan:
             "images": len(self.split),
             "sample": self.split.sample,
             "orders": self.orders,
+            "checkpoint": self.checkpoint,
             "protocol": asdict(self.protocol),
             **settings,
         }
@@ -212,8 +214,12 @@ def plan_evaluation(
     settings: MethodSettings | None = None,
     background: UInt8[np.ndarray, "baseline height width 3"] | None = None,
     orders: int = 11,
+    checkpoint: str = "",
 ) -> EvaluationPlan:
     """Checks the arguments of `evaluate`, and lists the questions.
+
+    `checkpoint` says which one of a run the ensemble is from, for `Evaluation.settings`. All other
+    arguments are those of `evaluate`.
 
     Raises:
         UserError: As `evaluate` does.
@@ -239,6 +245,7 @@ def plan_evaluation(
         settings or MethodSettings(),
         background,
         orders,
+        checkpoint,
     )
 
 

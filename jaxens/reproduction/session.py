@@ -173,6 +173,7 @@ class Session:
             explained=images.explained,
             settings=settings,
             background=background_images(images.train, methods or PAPER_METHODS),
+            checkpoint=run.checkpoints.chosen,
         )
         out.mkdir(parents=True, exist_ok=True)
         (out / FINISHED).unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from jaxens.errors import UserError
+from jaxens.files import check_is_folder
 
 
 def check_absent(folder: Path) -> None:
@@ -12,11 +13,7 @@ def check_absent(folder: Path) -> None:
         UserError: If it can't.
     """
     check_path(folder)
-    for parent in folder.parents:
-        if parent.exists() and not parent.is_dir():
-            raise UserError(f"`out` {folder}: {parent} is a file: choose another folder")
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"`out` {folder} is a file: choose another folder")
+    check_is_folder(folder)
     if (folder / "config.toml").exists():
         raise UserError(f"{folder} exists: choose another `out`, or add `resume` to continue it")
     if folder.exists() and any(folder.iterdir()):

@@ -171,8 +171,8 @@ class Run:
         if expected != fingerprint:
             raise UserError(
                 f"{self.config.model.weights} holds other weights than {self.folder} started from "
-                f"(fingerprint {expected}, now {fingerprint}): restore those, or train again with "
-                "another `out`"
+                f"(fingerprint {shorten(str(expected))}, now {fingerprint}): restore those, or "
+                "train again with another `out`"
             )
 
     def log(self, **numbers: Any) -> None:

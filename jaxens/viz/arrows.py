@@ -17,7 +17,7 @@ from jaxens.viz.inputs import Array, Image, to_rgb
 from jaxens.viz.layout import lay_out
 from jaxens.viz.panels import Panel, fitted, panels_figure, shrunk, text_sizes
 from jaxens.viz.spread import spread_ellipse
-from jaxens.viz.texts import PLAIN, drawable
+from jaxens.viz.texts import drawable, style_of
 
 INCHES = 3.2  # of an image's longer side
 _FONT = 9.0
@@ -95,7 +95,7 @@ def labeled_arrows_panel(
                 va="center",
                 fontsize=_FONT,
                 color="#666666" if arrow.uncertain else _INK,
-                **PLAIN,
+                **style_of(texts[k]),
             )
 
     return Panel(layout.size, draw, (layout.image[0] + layout.image[2]) / 2)

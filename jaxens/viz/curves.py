@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from jaxens.names import shorten
 from jaxens.viz.inputs import Array
-from jaxens.viz.texts import PLAIN, draw_legend, drawable
+from jaxens.viz.texts import draw_legend, drawable, style_of
 
 ENSEMBLE, INDIVIDUAL = "tab:blue", "tab:red"  # as in Pazzani et al. 2022, Figure 5
 CHANCE, CHANCE_STYLES = "0.45", ("--", ":", "-.")
@@ -124,7 +124,9 @@ def _panels(
     above = 0.6 + 0.15 * len(lines)
     height = above + below + cell[1] * len(metrics)
     figure = Figure((width, height), dpi=130)
-    figure.suptitle("\n".join(lines), fontsize=9, x=0.01, ha="left", y=1 - 0.12 / height, **PLAIN)
+    figure.suptitle(
+        "\n".join(lines), fontsize=9, x=0.01, ha="left", y=1 - 0.12 / height, **style_of(title)
+    )
     panels = figure.subplots(
         len(metrics),
         len(methods),
@@ -142,9 +144,11 @@ def _panels(
         axes.tick_params(labelsize=6)
         axes.spines[["top", "right"]].set_visible(False)
     for axes, method in zip(panels[0], methods, strict=True):
-        axes.set_title(drawable(method), fontsize=8, **PLAIN)
+        shown = drawable(method)
+        axes.set_title(shown, fontsize=8, **style_of(shown))
     for axes, metric in zip(panels[:, 0], metrics, strict=True):
-        axes.set_ylabel(drawable(metric), fontsize=8, **PLAIN)
+        shown = drawable(metric)
+        axes.set_ylabel(shown, fontsize=8, **style_of(shown))
     for axes in panels[-1]:
         axes.set_xlabel(x_label, fontsize=8)
     return figure, panels

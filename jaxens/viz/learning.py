@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from jaxens.names import shorten
 from jaxens.viz.curves import CHANCE, ENSEMBLE, INDIVIDUAL
 from jaxens.viz.inputs import Array
-from jaxens.viz.texts import PLAIN, draw_legend, drawable
+from jaxens.viz.texts import draw_legend, drawable, style_of
 
 COLUMNS = 4
 CELL = (2.2, 1.9)  # inches
@@ -67,7 +67,8 @@ def learning_curves(
             named["ensemble"] = line
         if title in chance:
             named["chance"] = axes.axhline(chance[title], color=CHANCE, ls=":", lw=1)
-        axes.set_title(drawable(shorten(title, LETTERS)), fontsize=8, **PLAIN)
+        shown = drawable(shorten(title, LETTERS))
+        axes.set_title(shown, fontsize=8, **style_of(shown))
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.tick_params(labelsize=6)
         axes.spines[["top", "right"]].set_visible(False)

@@ -13,7 +13,7 @@ from matplotlib.patheffects import withStroke
 from jaxens.viz.colors import Colors, Kind, color_map, remark
 from jaxens.viz.inputs import Array
 from jaxens.viz.spread import spread_ellipse
-from jaxens.viz.texts import PLAIN, drawable
+from jaxens.viz.texts import drawable, style_of
 
 GAP = 0.06  # between images, in image widths
 MARGIN = 0.06  # around the grid, inches
@@ -89,7 +89,9 @@ class Montage:
         )
         self.axes.set_axis_off()
         self.axes.set(xlim=(0, columns), ylim=(rows * self._row_height, 0))
-        self.figure.suptitle("\n".join(wrapped), fontsize=10, y=1 - 0.12 / height, **PLAIN)
+        self.figure.suptitle(
+            "\n".join(wrapped), fontsize=10, y=1 - 0.12 / height, **style_of(title)
+        )
         for row, text in enumerate(row_titles):
             middle = self.position(row, 0, (0.5, 0.5))[1]
             self._write(-0.08, middle, text, ha="right", va="center", fontsize=7)
@@ -146,7 +148,8 @@ class Montage:
 
     def _write(self, x: float, y: float, text: str, **style: Any) -> None:
         """Writes a text, at a point in the units of the axes."""
-        self.axes.text(x, y, drawable(text), **PLAIN, **style)
+        shown = drawable(text)
+        self.axes.text(x, y, shown, **style_of(shown), **style)
 
     def outline(
         self, row: int, column: int, mask: Bool[np.ndarray, "height width"], color: Any

@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image as Pillow
 
-from jaxens.viz.texts import PLAIN, drawable, missing_letters
+from jaxens.viz.texts import drawable, style_of
 
 POINTS = 72.0  # per inch
 DPI = 150
@@ -51,7 +51,8 @@ def panels_figure(
     figure = Figure((width / POINTS, height / POINTS), dpi=DPI)
     FigureCanvasAgg(figure)
     if title:
-        figure.text(0.5, 1 - 15 / height, drawable(title), ha="center", fontsize=10, **PLAIN)
+        text = drawable(title)
+        figure.text(0.5, 1 - 15 / height, text, ha="center", fontsize=10, **style_of(text))
     _draw(panel, figure.add_axes((0, 0, 1, panel.size[1] / height)))
     return figure
 
@@ -99,8 +100,8 @@ def grid(panels: Sequence[Panel], *, columns: int = 1, titles: Sequence[str] = (
             inner = axes.inset_axes((*box, *share))
             _draw(panel, inner)
             middle = panel.size[0] / 2 if panel.middle is None else panel.middle
-            style = {"ha": "center", "va": "bottom", "fontsize": _TITLE, **PLAIN}
-            inner.text(middle, -4, wrapped[i], **style)
+            style: dict[str, Any] = {"ha": "center", "va": "bottom", "fontsize": _TITLE}
+            inner.text(middle, -4, wrapped[i], **style, **style_of(wrapped[i]))
 
     return Panel((width, height), draw)
 
@@ -116,11 +117,10 @@ def text_sizes(texts: Sequence[str], font_size: float) -> Float[np.ndarray, "tex
     """Returns the width and height of each text in points."""
     figure = Figure(dpi=POINTS)
     renderer = FigureCanvasAgg(figure).get_renderer()
-    with missing_letters():
-        boxes = [
-            figure.text(0, 0, text, fontsize=font_size, **PLAIN).get_window_extent(renderer)
-            for text in texts
-        ]
+    boxes = [
+        figure.text(0, 0, text, fontsize=font_size, **style_of(text)).get_window_extent(renderer)
+        for text in texts
+    ]
     return np.array([(box.width, box.height) for box in boxes]).reshape(-1, 2)
 
 

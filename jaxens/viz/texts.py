@@ -1,30 +1,30 @@
 """Texts of figures, which may hold names from files."""
 
-import contextlib
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
-from jaxens.names import shorten
+from jaxens.names import escaped, shorten
+from jaxens.viz.fonts import families, undrawable
 
 LONGEST_LINE = 300  # letters; more would not be readable, and Matplotlib takes minutes to lay out
-PLAIN: dict[str, Any] = {"parse_math": False}  # a dollar sign is no formula
-
-
-@contextlib.contextmanager
-def missing_letters() -> Iterator[None]:
-    """Hides Matplotlib's warnings of letters that the font lacks, which are drawn as boxes."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
-        yield
 
 
 def drawable(text: str) -> str:
-    """Returns a text to draw: lines that are not too long, without invisible characters."""
-    return "\n".join(shorten(line, LONGEST_LINE) for line in text.split("\n"))
+    """Returns a text to draw: lines that are not too long, with escapes for what no font has."""
+    lines = "\n".join(shorten(line, LONGEST_LINE) for line in text.split("\n"))
+    missing = undrawable(lines)
+    return "".join(escaped(letter) if letter in missing else letter for letter in lines)
+
+
+def style_of(text: str) -> dict[str, Any]:
+    """Returns arguments for Matplotlib that draw a text as it is.
+
+    They name fonts for all of its letters, and say that a dollar sign is no formula.
+    """
+    return {"fontfamily": families(text), "parse_math": False}
 
 
 def draw_legend(
@@ -39,4 +39,5 @@ def draw_legend(
     legend = figure.legend(handles, labels, loc=place, ncols=columns, fontsize=7, frameon=False)
     # Matplotlib leaves out a label that begins with an underscore, and reads $ as a formula.
     for text, name in zip(legend.get_texts(), names, strict=True):
-        text.set(text=drawable(name), **PLAIN)
+        shown = drawable(name)
+        text.set(text=shown, **style_of(shown))

@@ -112,6 +112,14 @@ def test_statistics_are_those_of_the_scores_on_disk(rows, scores):
             np.testing.assert_allclose(float(row["p"]), want, rtol=1e-6)
 
 
+def test_the_settings_name_the_checkpoint(run, scores):
+    opened = Run.open(run.folder)
+    best_ensemble(opened)
+    settings = json.loads((run.folder / "evaluation" / "settings.json").read_text())
+    assert settings["checkpoint"] == opened.checkpoints.chosen
+    assert settings["checkpoint"] in ("epoch 1, the best", "epoch 2, the best")
+
+
 def test_scores_are_those_of_maps_computed_one_by_one(run, scores):
     """The mean map's score, and each member's, without chunks, through the public names."""
     opened = Run.open(run.folder)

@@ -46,6 +46,18 @@ def test_words_after_the_command_are_its_flags(capsys):
     assert capsys.readouterr().err == "jaxens: error: --members must be at least 1, not 0\n"
 
 
+@pytest.mark.parametrize("command", ["evaluate", "explain", "annotate"])
+def test_a_file_as_out_is_refused_before_anything_is_opened(command, tmp_path, capsys):
+    file = tmp_path / "file"
+    file.write_text("kept")
+    for out, what in ((file, "it"), (file / "below", file)):
+        with pytest.raises(SystemExit):
+            main([command, str(tmp_path / "absent"), "--out", str(out)])
+        message = f"jaxens: error: --out {out}: {what} is a file: choose another folder\n"
+        assert capsys.readouterr().err == message
+    assert file.read_text() == "kept"
+
+
 def test_the_version_is_that_of_the_package(capsys):
     main(["--version"])
     assert capsys.readouterr().out == f"jaxens {jaxens.__version__}\n"

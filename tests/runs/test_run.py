@@ -102,6 +102,17 @@ def test_class_names_that_are_not_those_of_the_data_are_refused(folder):
         Run.open(folder).check_data(INFO, "0123")
 
 
+def test_a_strangers_fingerprint_of_weights_is_shown_short_and_escaped(folder):
+    weights = {"from": "w.npz", "fingerprint": "\x1b[31m\n" * 1000}
+    edit(
+        folder, "provenance.json", lambda text: json.dumps(json.loads(text) | {"weights": weights})
+    )
+    with pytest.raises(UserError, match=r"other weights than .* started from") as caught:
+        Run.open(folder).check_weights("0123")
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 1000
+
+
 def test_a_byte_order_mark_is_no_part_of_the_config(folder):
     text = (folder / "config.toml").read_text()
     (folder / "config.toml").write_bytes(b"\xef\xbb\xbf" + text.encode())

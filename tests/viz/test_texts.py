@@ -2,11 +2,16 @@
 
 import numpy as np
 import pytest
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from matplotlib import font_manager, get_data_path, rcParams
 from matplotlib.text import Text
 
 from jaxens import viz
+from jaxens.viz import fonts
+from jaxens.viz.texts import drawable
 from tests.viz.helpers import pixels
 
 IMAGES = np.zeros((1, 4, 4, 3), np.uint8)
@@ -62,6 +67,57 @@ def test_a_name_is_drawn_as_it_is(figure, name, tmp_path_factory):
                        shown.replace("\n", ""))  # fmt: skip
         if "$" in shown and "mathdefault" not in shown:  # that is of Matplotlib's own numbers
             assert not text.get_parse_math()
+
+
+@pytest.fixture
+def own_fonts(monkeypatch):
+    """Matplotlib's own fonts alone, whatever is installed."""
+    own = [font for font in font_manager.fontManager.ttflist if get_data_path() in font.fname]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", own)
+    fonts._others.cache_clear()
+    fonts._warn.cache_clear()
+    yield
+    fonts._others.cache_clear()
+
+
+@pytest.fixture
+def bird_font(tmp_path, own_fonts):
+    """A font of one letter, a filled square, beside Matplotlib's own."""
+    pen = TTGlyphPen(None)
+    for k, place in enumerate(((0, 0), (0, 1000), (1000, 1000), (1000, 0))):
+        (pen.lineTo if k else pen.moveTo)(place)
+    pen.closePath()
+    font = FontBuilder(1000, isTTF=True)
+    font.setupGlyphOrder([".notdef", "bird"])
+    font.setupCharacterMap({ord("鸟"): "bird"})
+    font.setupGlyf({".notdef": TTGlyphPen(None).glyph(), "bird": pen.glyph()})
+    font.setupHorizontalMetrics({".notdef": (1000, 0), "bird": (1000, 0)})
+    font.setupHorizontalHeader(ascent=1000, descent=0)
+    font.setupNameTable({"familyName": "One Bird", "styleName": "Regular"})
+    font.setupOS2()
+    font.setupPost()
+    font.save(tmp_path / "bird.ttf")
+    font_manager.fontManager.addfont(tmp_path / "bird.ttf")
+    return "One Bird"
+
+
+def test_letters_that_the_usual_font_lacks_are_drawn_by_an_installed_one(bird_font):
+    assert fonts.families("plain") == rcParams["font.family"]
+    assert fonts.families("a 鸟") == [*rcParams["font.family"], bird_font]
+    assert drawable("a 鸟") == "a 鸟"
+    black = [
+        (pixels(viz.show_labeled_arrows(IMAGES[0] + 255, [viz.Arrow((0.5, 0.5), name)])) < 99).sum()
+        for name in ("鸟", "鸟鸟")
+    ]
+    assert black[1] > black[0]  # a font's box for missing letters is hollow
+
+
+@pytest.mark.usefixtures("own_fonts")
+def test_letters_that_no_installed_font_has_are_shown_as_escapes(caplog):
+    assert drawable("a 鸟\nab") == "a \\u9e1f\nab"
+    assert drawable("🐦") == r"\U0001f426"
+    assert len(caplog.messages) == 1
+    assert "install a font" in caplog.text
 
 
 def test_a_part_whose_name_begins_with_an_underscore_is_in_the_legend():
