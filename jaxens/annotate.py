@@ -15,6 +15,7 @@ from cyclopts import Parameter
 from jaxens.annotation.rules import Rules, StyleName
 from jaxens.cli import parser
 from jaxens.evaluation.settings import MethodName, MethodSettings
+from jaxens.runs.choice import Choice
 
 if TYPE_CHECKING:
     from jaxens.data.source import DataSet
@@ -26,17 +27,13 @@ def annotate(
     run: Path,
     /,
     *photos: Path,
-    split: Literal["train", "val", "test"] | None = None,
-    images: int | None = None,
-    ids: tuple[str, ...] | None = None,
+    choice: Annotated[Choice, parser.FLAT] = Choice(),
     against: str | None = None,
     styles: Annotated[tuple[StyleName | Literal["all"], ...], parser.JOINED] = ("labeled_arrows",),
     formats: Annotated[tuple[Literal["png", "svg", "pdf"], ...], parser.JOINED] = ("png",),
     rules: Annotated[Rules, parser.FLAT] = Rules(),
     measure: Annotated[tuple[MethodName, ...], Parameter(show_default=False)] = (),
     settings: Annotated[MethodSettings, parser.FLAT] = MethodSettings(),
-    data_dir: Path | None = None,
-    cache_dir: Path | None = None,
     out: Path | None = None,
 ) -> None:
     """Draw labeled arrows: what an ensemble sees in photos, where, and how sure its members are.
@@ -44,20 +41,13 @@ def annotate(
     Args:
         run: run directory that jaxens.train has written
         photos: files, or folders of files; the central square is taken
-        split: without photos: a split of the data set (default: test)
-        images: how many images of the split, evenly spaced (default: 8)
-        ids: images of the split, by name
         against: a look-alike class: point at what tells the prediction from it
         styles: how an image is annotated, side by side, or all
         formats: of the figures
         measure: draw nothing, but measure how often arrows by these methods hit what they point at
-        data_dir: where the data set lies now, if it was moved
-        cache_dir: where prepared data lie
         out: folder for the figures (default: RUN/annotated-...)
     """
-    from jaxens.runs.photos import check_choice, choose_photos
-
-    check_choice(photos, split, images, ids)
+    choice.check_unused(photos)
 
     from jaxens.annotation import STYLES, calibrate, save_annotations, typical
     from jaxens.annotation import annotate as find_marks
@@ -71,6 +61,7 @@ def annotate(
     from jaxens.files import check_is_folder
     from jaxens.names import file_name, shorten
     from jaxens.runs.loading import best_ensemble, data_of
+    from jaxens.runs.photos import choose_photos
     from jaxens.runs.run import Run
 
     check_is_folder(out or run)
@@ -79,17 +70,17 @@ def annotate(
     ensemble = best_ensemble(opened)
     opened.close()
     with bar() as progress:
-        data = data_of(opened, data_dir, cache_dir, progress)
+        data = data_of(opened, choice.data_dir, choice.cache_dir, progress)
         if measure:
-            source = getattr(data, split or "val")
-            rows = evenly_spaced(images or len(source), len(source))
+            source = getattr(data, choice.split or "val")
+            rows = evenly_spaced(choice.images or len(source), len(source))
             _measure(ensemble, load(source, progress, rows), data, measure, settings, out or run)
             return
-        chosen = choose_photos(opened, data, photos, split, images, ids)
+        chosen = choose_photos(opened, data, photos, choice)
         temperatures = calibrate(ensemble, load(data.val, progress))
         background = background_images(data.train, [rules.method])
         say(rules.describe())
-        subject = name_of_photos(chosen.names) if photos else split or "test"
+        subject = name_of_photos(chosen.names) if photos else choice.name
         folder = out or run / file_name(f"annotated-{subject}")
         origin = {"run": run.resolve().name, "checkpoint": opened.checkpoints.chosen}
         check_folder(folder, chosen.names, rules, **origin)  # before the work
@@ -112,6 +103,7 @@ def annotate(
             rules,
             styles=list(STYLES) if "all" in styles else styles,
             formats=formats,
+            picture=chosen.picture,
             progress=progress,
             **origin,
         )

@@ -9,21 +9,20 @@ and a single network next to the ensemble.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from jaxens.cli import parser
 from jaxens.evaluation.settings import DEFAULT_METHODS, Display, MethodName, MethodSettings
+from jaxens.runs.choice import Choice
 
 
 def explain(
     run: Path,
     /,
     *photos: Path,
-    split: Literal["train", "val", "test"] | None = None,
-    images: int | None = None,
-    ids: tuple[str, ...] | None = None,
+    choice: Annotated[Choice, parser.FLAT] = Choice(),
     task: str | None = None,
     target: str | None = None,
     against: str | None = None,
@@ -31,8 +30,6 @@ def explain(
     save_maps: Annotated[bool, Parameter(negative="")] = False,
     display: Annotated[Display, parser.FLAT] = Display(),
     settings: Annotated[MethodSettings, parser.FLAT] = MethodSettings(),
-    data_dir: Path | None = None,
-    cache_dir: Path | None = None,
     out: Path | None = None,
 ) -> None:
     """Explain photos by an ensemble: what each of its members predicts, and their mean.
@@ -40,21 +37,14 @@ def explain(
     Args:
         run: run directory that jaxens.train has written
         photos: files, or folders of files; the central square is taken
-        split: without photos: a split of the data set (default: test)
-        images: how many images of the split, evenly spaced (default: 8)
-        ids: images of the split, by name
         task: task to explain (default: the first)
         target: class to explain, by name or number (default: the ensemble's prediction)
         against: explain the target rather than this class
         methods: explanation methods
         save_maps: write the members' maps too (maps.npz)
-        data_dir: where the data set lies now, if it was moved
-        cache_dir: where prepared data lie
         out: folder for the figures (default: RUN/explained-...)
     """
-    from jaxens.runs.photos import check_choice, choose_photos
-
-    check_choice(photos, split, images, ids)
+    choice.check_unused(photos)
 
     from jaxens.cli import tables
     from jaxens.cli.compilation import use_cache
@@ -67,6 +57,7 @@ def explain(
     from jaxens.evaluation.settings import needs_background
     from jaxens.files import check_is_folder, lock
     from jaxens.runs.loading import best_ensemble, data_of
+    from jaxens.runs.photos import choose_photos
     from jaxens.runs.run import Run
 
     check_is_folder(out or run)
@@ -76,16 +67,16 @@ def explain(
     opened.close()
     wanted = not photos or needs_background(methods)
     with bar() as progress:
-        data = data_of(opened, data_dir, cache_dir, progress) if wanted else None
+        data = data_of(opened, choice.data_dir, choice.cache_dir, progress) if wanted else None
     subject = choose_targets(
-        ensemble, choose_photos(opened, data, photos, split, images, ids), task, target, against
+        ensemble, choose_photos(opened, data, photos, choice), task, target, against
     )
     say(uncut(tables.predictions(subject), 200))
     background = background_images(data.train, methods) if data else None
     for line in settings.describe(methods, 0 if background is None else len(background)):
         say(line)
-    of_split = None if photos else (split or "test") + ("-ids" if ids else "")
-    folder = out or run / folder_name(subject, of_split, target, against)
+    of_data = None if photos else choice.name
+    folder = out or run / folder_name(subject, of_data, target, against)
     origin = run.resolve().name, opened.checkpoints.chosen
     provenance = explanation.provenance(
         ensemble, subject, list(methods), settings, background, *origin

@@ -1,7 +1,11 @@
 """Writes annotated images into a folder: a figure of each, and all annotations as JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
 
 from jaxens.annotation import files
 from jaxens.annotation.marks import Annotation
@@ -22,6 +26,7 @@ def save_annotations(
     formats: Sequence[str] = ("png",),
     run: str = "",
     checkpoint: str = "",
+    picture: Callable[[int], UInt8[np.ndarray, "height width 3"]] | None = None,
     progress: Progress = no_progress,
 ) -> None:
     """Writes `annotations.json`, and a figure of each image.
@@ -34,6 +39,8 @@ def save_annotations(
         formats: Endings of the figures: "png", "svg" or "pdf".
         run: As for `to_json`.
         checkpoint: As for `to_json`.
+        picture: Returns an image by its number, of any size, to draw in place of the one that the
+            ensemble has seen, such as `Photos.picture`.
         progress: Called with a description, the number of images that are drawn, and of all.
 
     Raises:
@@ -45,7 +52,8 @@ def save_annotations(
         write_text(folder / files.NAME, files.to_json(annotations, rules, run, checkpoint))
         stems = file_names([Path(name).stem for name in names])
         for k, (stem, annotation) in enumerate(zip(stems, annotations, strict=True)):
-            figure = draw([annotation], styles)
+            shown = annotation if picture is None else replace(annotation, image=picture(k))
+            figure = draw([shown], styles)
             for suffix in formats:
                 save(figure, folder / f"{stem}.{suffix}")
             progress("drawing", k + 1, len(stems))

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
+from PIL import Image as Pillow
 
 from jaxens.annotation.marks import Annotation
 from jaxens.attribution import METHODS
@@ -105,7 +106,9 @@ def heatmap(annotation: Annotation) -> Panel:
     colors: Colors = "signed" if METHODS[annotation.method].signed else "heat"
     full = full_color_at(annotation.heatmap, PERCENTILE)
     width, height = fitted(annotation.image, INCHES)
-    colored = color_map(annotation.image, annotation.heatmap, full, colors, "overlay")
+    size = annotation.image.shape[1::-1]  # it may be larger than what the ensemble has seen
+    resized = Pillow.fromarray(annotation.heatmap).resize(size, Pillow.Resampling.BILINEAR)
+    colored = color_map(annotation.image, np.asarray(resized), full, colors, "overlay")
     return Panel((width, height), lambda axes: draw_image(axes, colored, (0, 0, width, height)))
 
 

@@ -71,6 +71,15 @@ def square(example: Example, size: int, crop: Crop = "center", parts: int = 0) -
     return upright(cropped, orientation_of(photo))
 
 
+def side_of_square(example: Example, crop: Crop = "center") -> int:
+    """Returns the side of the square that `square` crops, in pixels of the image as it is stored.
+
+    Raises:
+        PhotoError: If the image can't be decoded.
+    """
+    return max(1, round(_window(crop, *open_photo(example.image).size, example.box).side))
+
+
 def _window(crop: Crop, width: int, height: int, box: Float32[np.ndarray, "4"]) -> _Window:
     short, long = sorted((width, height))
     if crop == "center" or np.isnan(box).any():

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Int, UInt8
 from PIL import Image
 
-from jaxens.data.geometry import square
+from jaxens.data.geometry import side_of_square, square
 from jaxens.data.reading import PhotoError, printable, read_photo
 from jaxens.data.schema import Example
 from jaxens.data.source import Source, load
@@ -31,6 +31,7 @@ class Photos:
         places: One integer per image; random numbers drawn for it depend on this.
         sha256: Hashes of the encoded images, or of the pixels of arrays.
         truth: Their labels and marks, if they are images of a data set.
+        large: Reads an image again, with a side of up to so many pixels; None if it can't be.
     """
 
     names: list[str]
@@ -38,9 +39,29 @@ class Photos:
     places: Int[np.ndarray, "image"]
     sha256: list[str]
     truth: Split | None = None
+    large: Callable[[int, int], UInt8[np.ndarray, "side side 3"]] | None = None
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def picture(self, index: int, most: int = 1200) -> UInt8[np.ndarray, "side side 3"]:
+        """Returns an image to draw: as large as it is stored, and cropped as in `images`.
+
+        It is that of `images` if it is no larger, is no file, or can't be read again.
+
+        Args:
+            index: Its number.
+            most: The longest side, in pixels.
+        """
+        image = self.images[index]
+        if self.large is None:
+            return image
+        try:
+            large = self.large(index, most)
+        except (PhotoError, UserError) as error:
+            log.warning(f"{self.names[index]} {error}: drawn at {len(image)} px")
+            return image
+        return large if len(large) > len(image) else image
 
 
 def from_files(paths: Sequence[Path], size: int) -> Photos:
@@ -64,7 +85,7 @@ def from_files(paths: Sequence[Path], size: int) -> Photos:
     for file, folder in files.items():
         try:
             content = read_photo(file, folder)
-            read.append((printable(file), content, square(_example(content), size).image))
+            read.append((file, content, square(_example(content), size).image))
         except PhotoError as error:
             log.warning(f"{printable(file)} {error}: left out")
     if not read:
@@ -74,16 +95,27 @@ def from_files(paths: Sequence[Path], size: int) -> Photos:
         )
     if len(read) < len(files):
         log.warning(f"{len(files) - len(read)} of {len(files)} files left out")
-    names, contents, images = zip(*read, strict=True)
+    kept, contents, images = zip(*read, strict=True)
     places = np.array([zlib.crc32(content) >> 1 for content in contents])  # fits an int32
-    return Photos(list(names), np.stack(images), places, _hashes(contents))
+
+    def large(index: int, most: int) -> UInt8[np.ndarray, "side side 3"]:
+        file = kept[index]
+        example = _example(read_photo(file, files[file]))
+        return square(example, min(side_of_square(example), most)).image
+
+    names = [printable(file) for file in kept]
+    return Photos(names, np.stack(images), places, _hashes(contents), large=large)
 
 
 def from_split(source: Source, rows: Int[np.ndarray, "image"]) -> Photos:
     """Reads images of a data set; the place of an image is its row, as in an evaluation."""
     loaded = load(source, rows=rows)
     contents = (source.example(row).image for row in rows.tolist())
-    return Photos(loaded.ids, loaded.images, rows, _hashes(contents), loaded)
+
+    def large(index: int, most: int) -> UInt8[np.ndarray, "side side 3"]:
+        return source.large(int(rows[index]), most)
+
+    return Photos(loaded.ids, loaded.images, rows, _hashes(contents), loaded, large)
 
 
 def from_arrays(

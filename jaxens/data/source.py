@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
-from jaxtyping import Int, Int8, Int32
+from jaxtyping import Int, Int8, Int32, UInt8
 
 from jaxens.data.ahead import in_order
-from jaxens.data.geometry import Crop, square
+from jaxens.data.geometry import Crop, side_of_square, square
 from jaxens.data.preparing import cores
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.records import from_record, info_of
@@ -66,6 +66,20 @@ class Source:
         example = self.example(index)
         with self._damage_as_user_error():
             return square(example, self.size, self.crop, len(self.info.masks) if masks else 0)
+
+    def large(self, index: int, most: int) -> UInt8[np.ndarray, "side side 3"]:
+        """Returns the image at `index`, cropped but not shrunk unless it has more pixels.
+
+        Args:
+            index: Its row.
+            most: The longest side, in pixels.
+
+        Raises:
+            UserError: If the prepared data is damaged.
+        """
+        example = self.example(index)
+        with self._damage_as_user_error():
+            return square(example, min(side_of_square(example, self.crop), most), self.crop).image
 
     def example(self, index: int) -> Example:
         """Returns the example at `index`; its image stays encoded.

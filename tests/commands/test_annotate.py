@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from jaxens import annotation
 from jaxens.annotate import main as annotate
 from jaxens.annotation import SCHEMA
 from jaxens.cli.console import console
@@ -50,6 +51,22 @@ def test_photos_are_annotated_whatever_their_names(run, tmp_path):
     assert [len(image["marks"]) for image in content["images"]] == [2]
     (figure,) = (tmp_path / "out").glob("*.png")
     assert figure.name == "a_-b-_[red]_\u05d0_$x$.png"
+
+
+def test_a_photo_is_drawn_with_its_own_pixels(run, tmp_path, monkeypatch):
+    """Not with those of the small image that the networks see."""
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 256, (300, 400, 3), dtype=np.uint8)).save(tmp_path / "p.png")
+    drawn = []
+
+    def draw(annotations, styles):
+        drawn.extend(annotations)
+        return annotation.draw(annotations, styles)
+
+    monkeypatch.setattr("jaxens.annotation.saving.draw", draw)
+    annotated(run.folder, tmp_path / "p.png", "--styles", "all", "--out", tmp_path / "out")
+    annotated(run.folder, "--images", 1, "--out", tmp_path / "of-data")
+    assert [each.image.shape for each in drawn] == [(300, 300, 3), (16, 16, 3)]
 
 
 def test_other_annotations_are_not_overwritten(run, tmp_path):

@@ -6,10 +6,11 @@ import os
 
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 from PIL import Image
 
 from jaxens.data.fieldmarks import builder as fieldmarks
-from jaxens.data.photos import from_files, from_split, rows_of
+from jaxens.data.photos import from_arrays, from_files, from_split, rows_of
 from jaxens.data.source import Source
 from jaxens.errors import UserError
 
@@ -89,6 +90,28 @@ def test_a_folder_is_read_in_the_order_of_names_and_each_file_once(tmp_path, cap
     read = from_files([tmp_path / "c.webp", tmp_path], 6)
     assert [name.rsplit("/")[-1] for name in read.names] == ["c.webp", "a.PNG", "b.png"]
     assert caplog.text == ""
+
+
+def test_a_picture_to_draw_has_the_pixels_of_its_file_up_to_a_limit(tmp_path, caplog):
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 50, 3), dtype=np.uint8)
+    read = from_files([saved(tmp_path / "a.png", pixels), saved(tmp_path / "b.png", pixels)], 6)
+    np.testing.assert_array_equal(read.picture(0), pixels[:, 10:40])
+    assert read.picture(1, most=20).shape == (20, 20, 3)
+    assert caplog.text == ""
+    (tmp_path / "a.png").unlink()
+    np.testing.assert_array_equal(read.picture(0), read.images[0])
+    assert "a.png" in caplog.text
+    small = from_files([tmp_path / "b.png"], 40)
+    np.testing.assert_array_equal(small.picture(0), small.images[0])
+
+
+def test_a_picture_of_a_split_is_that_image(source):
+    some = from_split(source, np.array([4, 1]))
+    np.testing.assert_array_equal(some.picture(1), source[1].image)
+    half = from_split(Source(tfds.builder_from_directory(source.folder), "test", 8), np.array([4]))
+    np.testing.assert_array_equal(half.picture(0), source[4].image)
+    alone = from_arrays(some.images)
+    np.testing.assert_array_equal(alone.picture(0), some.images[0])
 
 
 def test_a_folder_without_photos_is_named(tmp_path):
