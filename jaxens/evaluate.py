@@ -68,7 +68,8 @@ def evaluate(
     from jaxens.evaluation.describing import make_protocol
     from jaxens.evaluation.evaluating import plan_evaluation
     from jaxens.evaluation.maps import background_images
-    from jaxens.evaluation.results import QuestionResult, check_folder
+    from jaxens.evaluation.question_result import QuestionResult
+    from jaxens.evaluation.results import check_folder
     from jaxens.files import check_is_folder, lock, write_text
     from jaxens.pages import report
     from jaxens.runs.loading import best_ensemble, data_of

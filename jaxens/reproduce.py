@@ -61,7 +61,7 @@ def reproduce(
             experiments=experiments,
             watch=watch,
         )
-    page = result.save()
+    page = reproduction.write_page(result)
     minutes = (time.monotonic() - began) / 60
     say(f"{result.summary()}\nthe page: {page}    ({minutes:.1f} minutes)")
     if result.failed:

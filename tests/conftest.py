@@ -1,5 +1,7 @@
 """Every test runs with the compilation cache on: most of their time is XLA's."""
 
+import contextlib
+import functools
 import os
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -43,6 +45,29 @@ def _programs_of_one_module_at_a_time() -> Iterator[None]:
     jax.clear_caches()
 
 
+@contextlib.contextmanager
+def smaller_model() -> Iterator[None]:
+    """Within it, the model `small` has three narrow convolutions in place of five."""
+    from jaxens.models.build import MODELS
+    from jaxens.models.small import SmallResNet
+
+    with pytest.MonkeyPatch.context() as patch:
+        smaller = functools.partial(SmallResNet, widths=(4, 8, 8), blocks=(0, 0, 0))
+        patch.setitem(MODELS, "small", smaller)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _smaller_model(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A third of the time of the tests is that of XLA's compiler, most of it for convolutions.
+
+    Tests of the model itself have it as it is.
+    """
+    whole = {Path(__file__).parent / name for name in ("models", "benchmarks", "reference")}
+    with contextlib.nullcontext() if whole & {*request.path.parents} else smaller_model():
+        yield
+
+
 @pytest.fixture
 def unchecked() -> Iterator[None]:
     """Without runtime type checks, as for a user, so that our own error is raised."""
@@ -74,6 +99,17 @@ def run(flags, tmp_path_factory) -> TinyRun:
     from jaxens.train import main as train
 
     folder = tmp_path_factory.mktemp("runs") / "tiny"
-    with console.capture() as capture:
+    with smaller_model(), console.capture() as capture:
         train([*flags, "--out", str(folder)])
     return TinyRun(folder, flags, capture.get())
+
+
+@pytest.fixture(scope="module")
+def without_look(run: TinyRun) -> Iterator[None]:
+    """From here on, `train` draws an empty first look: of a tiny run it is half of the time."""
+    from matplotlib.figure import Figure
+
+    with pytest.MonkeyPatch.context() as patch:
+        name = "jaxens.annotation.first_look.first_look"
+        patch.setattr(name, lambda ensemble, held_out: Figure())
+        yield

@@ -10,7 +10,7 @@ from rich.text import Text
 from jaxens.ensemble.quality import Quality
 from jaxens.evaluation import rows
 from jaxens.evaluation.predictions import Subject
-from jaxens.evaluation.results import QuestionResult
+from jaxens.evaluation.question_result import QuestionResult
 from jaxens.metrics import METRICS
 from jaxens.names import shorten, visible
 

@@ -20,8 +20,9 @@ from jaxens.evaluation.describing import describe
 from jaxens.evaluation.examples import examples_of
 from jaxens.evaluation.maps import Explainer, check_model
 from jaxens.evaluation.meter import Meter
+from jaxens.evaluation.question_result import QuestionResult
 from jaxens.evaluation.questions import Explained, Question, questions, with_same_maps
-from jaxens.evaluation.results import Evaluation, QuestionResult
+from jaxens.evaluation.results import Evaluation
 from jaxens.evaluation.scoring import MethodScores, score_chance, score_questions
 from jaxens.evaluation.settings import (
     PAPER_METHODS,

@@ -15,14 +15,13 @@ from jaxens.attribution import METHODS
 from jaxens.chunks import in_chunks_to_host
 from jaxens.data.split import Split
 from jaxens.evaluation.maps import Explainer
+from jaxens.evaluation.question_result import QuestionResult
 from jaxens.evaluation.settings import group_methods
 from jaxens.metrics import METRICS
 from jaxens.names import shorten
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from jaxens.evaluation.results import QuestionResult
 
 RANKS = ("worst", "median", "best")
 LETTERS = 30  # of a name on the left of a row
@@ -123,7 +122,7 @@ def rank(
     return [int(order[place]) for place in (0, len(order) // 2, -1)], mean
 
 
-def examples_of(explainer: Explainer, split: Split, result: "QuestionResult") -> Examples | None:
+def examples_of(explainer: Explainer, split: Split, result: QuestionResult) -> Examples | None:
     """Explains the worst, the median and the best image of a question; None without scores.
 
     Args:
@@ -155,7 +154,7 @@ def examples_of(explainer: Explainer, split: Split, result: "QuestionResult") ->
 
 
 def _maps(
-    explainer: Explainer, split: Split, result: "QuestionResult", cases: np.ndarray
+    explainer: Explainer, split: Split, result: QuestionResult, cases: np.ndarray
 ) -> dict[str, Float[np.ndarray, "member rank height width"]]:
     question = result.question
     maps: dict[str, np.ndarray] = {}

@@ -85,6 +85,8 @@ def score_questions(
     targets = np.concatenate([q.targets for q in questions])[first]
     cases = [np.searchsorted(images, q.images) for q in questions]
     spread = [_spread(q, of, len(images)) for q, of in zip(questions, cases, strict=True)]
+    per_call, _ = explainer.chunks(methods)
+    at_once = per_call * max(1, SCORED_AT_ONCE // per_call)
 
     def scores(rows: Int[np.ndarray, "image"]) -> list[dict[str, dict[str, Array]]]:
         maps = partial(
@@ -96,12 +98,14 @@ def score_questions(
             task=questions[0].task.name,
         )
         by_members, by_baseline = maps(explainer), {} if baseline is None else maps(baseline)
+        # The program that scores is compiled once for all questions, so all have as many cases.
+        filled = np.pad(rows, (0, at_once - len(rows)), mode="edge")
         return [
             {
                 method: _scores(
-                    by_members[method],
-                    by_baseline.get(method),
-                    *_truth(question, rows),
+                    _filled(by_members[method], at_once),
+                    None if baseline is None else _filled(by_baseline[method], at_once),
+                    *_truth(question, filled),
                     jnp.asarray(orders),
                     protocol,
                     METHODS[method].signed,
@@ -111,9 +115,8 @@ def score_questions(
             for question in spread
         ]
 
-    per_call, _ = explainer.chunks(methods)
-    at_once = min(per_call * max(1, SCORED_AT_ONCE // per_call), len(images))
-    raw = in_chunks_to_host(scores, at_once, len(images), advance, axis=-1)
+    chunk = min(at_once, len(images))
+    raw = in_chunks_to_host(scores, chunk, len(images), advance, axis=-1)
     return [
         {method: _method_scores(raw_of[method], of, protocol) for method in methods}
         for raw_of, of in zip(raw, cases, strict=True)
@@ -167,6 +170,13 @@ def _method_scores(
             if f"{name}/thresholds/ensemble" in host
         },
     )
+
+
+def _filled(
+    maps: Float[Array, "member case height width"], cases: int
+) -> Float[Array, "member cases height width"]:
+    """Returns maps followed by maps of zeros."""
+    return jnp.pad(maps, [(0, 0), (0, cases - maps.shape[1]), (0, 0), (0, 0)])
 
 
 @partial(jax.jit, static_argnames=("protocol", "signed"))

@@ -8,7 +8,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "comparing": ["Comparison", "Numbers"],
         "experiments": ["Experiment", "Setting", "read_experiments"],
-        "reproducing": ["Outcome", "Reproduction", "reproduce"],
+        "outcomes": ["Outcome", "Reproduction"],
+        "page": ["write_page"],
+        "reproducing": ["reproduce"],
         "watch": ["Watch"],
     },
 )

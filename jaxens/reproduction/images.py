@@ -1,10 +1,12 @@
 """Which images of which data set an experiment explains."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from jaxens.data.opening import open_data
+from jaxens.data.progress import Progress, no_progress
 from jaxens.data.source import Source
 from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
@@ -12,9 +14,6 @@ from jaxens.evaluation.choosing import choose_images, named
 from jaxens.evaluation.images import Images
 from jaxens.runs.loading import best_ensemble, data_of
 from jaxens.runs.run import Run
-
-if TYPE_CHECKING:
-    from jaxens.reproduction.session import Session
 
 
 @dataclass(frozen=True)
@@ -34,22 +33,30 @@ class Explained:
     explained: Literal["label", "prediction"]
 
 
-def held_out(run: Run, choice: dict[str, Any], session: "Session", seed: int) -> Explained:
+def held_out(
+    run: Run,
+    choice: Mapping[str, Any],
+    data_dirs: Mapping[str, str],
+    cache_dir: str,
+    seed: int,
+    progress: Progress = no_progress,
+) -> Explained:
     """Returns the images that are explained, and the ensemble of the run.
 
     Args:
         run: The run of the ensemble.
         choice: From `Setting.of_images`.
-        session: Where the data are.
+        data_dirs: The folder of each data set that needs one.
+        cache_dir: The folder for prepared data; empty for the default.
         seed: The seed of a sample.
+        progress: Called after each image.
     """
-    own, progress = run.config.data, session.watch.progress
-    source = choice.get("on") or own.source
-    folder, cache = session.data_dirs.get(source), session.cache_dir
+    own = run.config.data
+    folder = data_dirs.get(choice.get("on") or own.source)
     images = Images(
         **choice,
         data_dir=Path(folder) if folder else None,
-        cache_dir=Path(cache) if cache else None,
+        cache_dir=Path(cache_dir) if cache_dir else None,
     )
     if images.on:
         data = open_data(images.other_data(own), progress)

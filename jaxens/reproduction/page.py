@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,17 +13,15 @@ from jaxens.files import write_text
 from jaxens.pages import frame
 from jaxens.reproduction import wording
 from jaxens.reproduction.comparing import VERDICTS
+from jaxens.reproduction.outcomes import Outcome, Reproduction
 from jaxens.reproduction.session import base_of, quality_of, read_finished
 from jaxens.runs.provenance import environment
 from jaxens.runs.run import Run
 
-if TYPE_CHECKING:
-    from jaxens.reproduction.reproducing import Outcome, Reproduction
-
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def write_page(reproduction: "Reproduction") -> Path:
+def write_page(reproduction: Reproduction) -> Path:
     """Writes `reproduction.html`, `reproduction.md` and the figures, and returns the first."""
     folder = reproduction.session.out
     context = page_context(reproduction)
@@ -43,7 +41,7 @@ def render(template: str, context: dict[str, Any]) -> str:
     return frame.render(TEMPLATES / template, context)
 
 
-def page_context(reproduction: "Reproduction") -> dict[str, Any]:
+def page_context(reproduction: Reproduction) -> dict[str, Any]:
     """Returns everything that the page shows, as texts.
 
     Args:
@@ -81,7 +79,7 @@ def page_context(reproduction: "Reproduction") -> dict[str, Any]:
     }
 
 
-def _section(outcome: "Outcome", reproduction: "Reproduction") -> dict[str, Any]:
+def _section(outcome: Outcome, reproduction: Reproduction) -> dict[str, Any]:
     experiment, rows = outcome.experiment, outcome.rows
     setting, session = experiment.setting, reproduction.session
     decimals = wording.decimals_of(rows)
@@ -121,7 +119,7 @@ def _section(outcome: "Outcome", reproduction: "Reproduction") -> dict[str, Any]
     }
 
 
-def _qualities(outcome: "Outcome", reproduction: "Reproduction") -> list[tuple[str, bool]]:
+def _qualities(outcome: Outcome, reproduction: Reproduction) -> list[tuple[str, bool]]:
     """Describes each ensemble's predictions, and whether it learned its task."""
     sentences = []
     for path in outcome.experiment.setting.ensembles.values():
@@ -134,7 +132,7 @@ def _qualities(outcome: "Outcome", reproduction: "Reproduction") -> list[tuple[s
 
 
 def _ensembles(
-    outcomes: Sequence["Outcome"], reproduction: "Reproduction"
+    outcomes: Sequence[Outcome], reproduction: Reproduction
 ) -> list[tuple[str, list[tuple[str, str]]]]:
     """Returns the settings of every trained ensemble, as names and values."""
     session = reproduction.session
@@ -168,7 +166,7 @@ def _ensembles(
     return described
 
 
-def _figure(outcome: "Outcome", folder: Path) -> tuple[str, str]:
+def _figure(outcome: Outcome, folder: Path) -> tuple[str, str]:
     """Draws the curves of an experiment: the name of the file, and its SVG."""
     if not outcome.curves:
         return "", ""

@@ -3,74 +3,16 @@
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from jaxens.errors import UserError
 from jaxens.files import lock, write_text
 from jaxens.reproduction.comparing import Comparison
 from jaxens.reproduction.experiments import Experiment, read_experiments
-from jaxens.reproduction.measuring import (
-    LabelAuc,
-    SizeCurve,
-    auc_of,
-    numbers_of,
-    size_curve,
-)
+from jaxens.reproduction.measuring import auc_of, numbers_of, size_curve
+from jaxens.reproduction.outcomes import Outcome, Reproduction
 from jaxens.reproduction.session import Session
 from jaxens.reproduction.watch import Watch
-from jaxens.reproduction.wording import counts
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What an experiment gave.
-
-    Attributes:
-        experiment: The experiment.
-        rows: The rows of the paper, with ours.
-        curves: Scores by the size of the ensemble, by (method, metric).
-        labels: The areas under the ROC curve of each label.
-        error: Why the experiment failed, in a line; empty if it did not.
-    """
-
-    experiment: Experiment
-    rows: Sequence[Comparison]
-    curves: Mapping[tuple[str, str], SizeCurve] = field(default_factory=dict)
-    labels: Sequence[LabelAuc] = ()
-    error: str = ""
-
-
-@dataclass(frozen=True)
-class Reproduction:
-    """What `reproduce` returns.
-
-    Attributes:
-        outcomes: One per experiment.
-        session: Where the results are.
-        stand_in: Whether the data are those of the stand-in.
-    """
-
-    outcomes: Sequence[Outcome]
-    session: Session
-    stand_in: bool
-
-    @property
-    def failed(self) -> list[Outcome]:
-        """The experiments that failed."""
-        return [outcome for outcome in self.outcomes if outcome.error]
-
-    def summary(self) -> str:
-        """Counts the rows that agree and disagree with the paper, in a line."""
-        rows = [row for outcome in self.outcomes for row in outcome.rows]
-        counted = ", ".join(words for _, words in counts(rows))
-        return f"of {len(rows)} rows of the paper, {counted}"
-
-    def save(self) -> Path:
-        """Writes `reproduction.html` and `reproduction.md`, and returns the path of the first."""
-        from jaxens.reproduction.page import write_page
-
-        return write_page(self)
 
 
 def reproduce(
@@ -86,7 +28,7 @@ def reproduce(
     """Runs experiments of the paper, and compares them with it.
 
     What is complete in `out` is not done again, and a training that was stopped goes on. An
-    experiment that fails does not stop the others. `Reproduction.save` writes the page.
+    experiment that fails does not stop the others. `write_page` writes the page.
 
     Args:
         names: The experiments (default: all).

@@ -20,7 +20,7 @@ from jaxens.evaluation import PAPER_METHODS, MethodSettings, background_images
 from jaxens.evaluation.evaluating import plan_evaluation
 from jaxens.files import read_text, write_bytes, write_text
 from jaxens.reproduction.experiments import Experiment
-from jaxens.reproduction.images import held_out
+from jaxens.reproduction.images import Explained, held_out
 from jaxens.reproduction.watch import Watch
 from jaxens.runs import config as configs
 from jaxens.runs import fit
@@ -163,7 +163,7 @@ class Session:
         setting = experiment.setting
         run = Run.open(folder)
         settings = MethodSettings(**setting.of_methods())
-        images = held_out(run, setting.of_images(), self, settings.seed)
+        images = self._held_out(run, setting.of_images(), settings.seed)
         methods = setting.evaluation.get("methods")
         plan = plan_evaluation(
             images.ensemble,
@@ -180,6 +180,9 @@ class Session:
         plan.run(self.watch.progress).save(out, f"{experiment.title}: {folder.name}")
         run.close()
         return plan.describe()
+
+    def _held_out(self, run: Run, choice: Mapping[str, Any], seed: int) -> Explained:
+        return held_out(run, choice, self.data_dirs, self.cache_dir, seed, self.watch.progress)
 
     def predicted(self, experiment: Experiment, diversity: str) -> Path:
         """Returns a file with the probabilities of each member, on the held-out images.
@@ -198,7 +201,7 @@ class Session:
             return file
         run = Run.open(folder)
         with self._timed(f"predict {path.stem}"):
-            images = held_out(run, {}, self, run.config.optim.seed)
+            images = self._held_out(run, {}, run.config.optim.seed)
             (task,) = images.ensemble.tasks
             members = probabilities(task, all_logits(images.ensemble, images.split)[task.name])
         content = io.BytesIO()

@@ -18,7 +18,7 @@ from jaxens.runs.loading import abstract_state
 from jaxens.runs.run import Run
 from jaxens.train import main as train
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("without_look")]
 
 UNCHANGED = ["--no-flip", "--zoom", "0", "--color", "0"]
 

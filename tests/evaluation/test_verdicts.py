@@ -5,8 +5,8 @@ import pytest
 
 from jaxens.data.schema import Task
 from jaxens.evaluation import verdicts
+from jaxens.evaluation.question_result import QuestionResult
 from jaxens.evaluation.questions import Question
-from jaxens.evaluation.results import QuestionResult
 from jaxens.evaluation.rows import Chance, rows_of
 from jaxens.evaluation.scoring import CHANCE, GAUSSIAN, RANDOM, MethodScores, Scores
 from jaxens.metrics import Protocol

@@ -3,23 +3,20 @@
 import pytest
 
 from jaxens.reproduction.images import held_out
-from jaxens.reproduction.session import Session
-from jaxens.reproduction.watch import Watch
 from jaxens.runs.run import Run
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def session(run, tmp_path):
-    cache = run.flags[run.flags.index("--cache-dir") + 1]
-    return Session(tmp_path, {}, cache, Watch())
+def cache_dir(run):
+    return run.flags[run.flags.index("--cache-dir") + 1]
 
 
-def test_images_of_another_data_set_have_their_prediction_explained(run, session):
+def test_images_of_another_data_set_have_their_prediction_explained(run, cache_dir):
     opened = Run.open(run.folder)
-    other = held_out(opened, {"on": "fieldmarks", "attributes": "independent"}, session, 0)
-    own = held_out(opened, {}, session, 0)
+    other = held_out(opened, {"on": "fieldmarks", "attributes": "independent"}, {}, cache_dir, 0)
+    own = held_out(opened, {}, {}, cache_dir, 0)
     assert (other.explained, own.explained) == ("prediction", "label")
     assert "independent" in other.split.sample
     assert own.split.sample == ""
@@ -27,7 +24,7 @@ def test_images_of_another_data_set_have_their_prediction_explained(run, session
     assert len(other.train) == len(own.train)
 
 
-def test_a_sample_is_taken_where_an_experiment_asks_for_one(run, session):
-    sample = held_out(Run.open(run.folder), {"limit": 5, "explain": "prediction"}, session, 0)
+def test_a_sample_is_taken_where_an_experiment_asks_for_one(run, cache_dir):
+    sample = held_out(Run.open(run.folder), {"limit": 5, "explain": "prediction"}, {}, cache_dir, 0)
     assert len(sample.split) == 5
     assert sample.explained == "prediction"

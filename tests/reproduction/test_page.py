@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from jaxens.reproduction.measuring import SizeCurve
+from jaxens.reproduction.outcomes import Outcome, Reproduction
 from jaxens.reproduction.page import page_context, render
-from jaxens.reproduction.reproducing import Outcome, Reproduction
 from jaxens.reproduction.session import Session
 from jaxens.reproduction.watch import Watch
 from tests.reproduction.known import compared, experiment

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from jaxens.errors import UserError
-from jaxens.reproduction import Watch, reproduce
+from jaxens.reproduction import Watch, reproduce, write_page
 from jaxens.reproduction.session import Session
 from jaxens.runs.run import Run
 from tests.reproduction import tiny
@@ -125,7 +125,7 @@ def test_a_training_with_another_config_is_never_replaced(first, settings, tmp_p
 
 
 def test_the_page_is_written(first, settings):
-    path = first[0].save()
+    path = write_page(first[0])
     html = path.read_text()
     assert path == settings["out"] / "reproduction.html"
     assert "2 epochs, adamw, seed 0" in html
@@ -151,7 +151,7 @@ def test_an_experiment_that_fails_does_not_stop_the_others(first, settings, tmp_
     assert [message in error for error in errors] == [True, True, False], errors
     assert notes.said.count("training broken") == 1
     assert any(row.ours for row in result.outcomes[2].rows)
-    assert "choose from" in result.save().read_text()
+    assert "choose from" in write_page(result).read_text()
     assert not (settings["out"] / "runs" / "broken").exists()
 
 
