@@ -40,7 +40,8 @@ class SkippingHalves(SmallResNet):
 
 def test_the_functions_that_the_methods_need_are_checked(ensemble):
     check_model(ensemble, IMAGES, ["guided_grad_cam"], member=1)
-    other = replace(ensemble, model=SkippingHalves(ensemble.model.tasks))
+    sizes = {name: getattr(ensemble.model, name) for name in ("tasks", "widths", "blocks")}
+    other = replace(ensemble, model=SkippingHalves(**sizes))
     check_model(other, IMAGES, ["guided_backprop"])
     with pytest.raises(UserError, match=r"SkippingHalves cannot be explained: head_fn.* another"):
         check_model(other, IMAGES, ["grad_cam"])

@@ -211,5 +211,5 @@ def test_training_learns():
     training = training_of(config())
     pool = random_images()
     _, first = training.after(1, pool)
-    _, last = training.after(10, pool)
+    _, last = training.after(40, pool)
     assert (last < first).all()
