@@ -94,6 +94,7 @@ maps = ensemble.attribute(
 viz.show_members(
     birds.images,
     maps,
+    signed=True,
     masks=birds.mask(["wing"]),
     captions=[data.info.task("wing_pattern").classes[k] for k in patterns],
     title="Integrated gradients of the wing pattern; the wing is outlined",

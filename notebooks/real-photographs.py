@@ -150,6 +150,7 @@ viz.show_maps(
         "the second": explain(images, second),
         "the first, not the second": explain(images, attr.Contrast(first, second)),
     },
+    signed=attr.METHODS["grad_cam"].signed,
     title="Grad-CAM",
     row_titles=[f"{name_of(a)},\nnot {name_of(b)}" for a, b in zip(first, second, strict=True)],
 )
