@@ -100,6 +100,8 @@ def test_hits_are_measured_for_every_question_method_and_rule(run, tmp_path):
     ("words", "message"),
     [
         (["photo.png", "--images", "2"], "name no photos"),
+        (["photo.png", "--measure", "saliency"], "--measure takes the images of a split: name no"),
+        (["--ids", "a", "--measure", "saliency"], "--measure takes .* no photos, and no --ids"),
         (["--against", "lark"], "--against lark: species has no such class"),
         (["--method", "gradcam"], "grad_cam"),
     ],
