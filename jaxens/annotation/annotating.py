@@ -23,7 +23,7 @@ from jaxens.evaluation.evaluating import check_finite
 from jaxens.evaluation.maps import Explainer, check_model
 from jaxens.evaluation.predictions import find_class
 from jaxens.evaluation.settings import MethodSettings, check_methods
-from jaxens.models.memory import images_at_once
+from jaxens.models.memory import member_images_at_once
 
 
 def annotate(
@@ -134,7 +134,7 @@ def _probabilities(
     images: UInt8[np.ndarray, "image height width 3"],
     temperatures: Mapping[str, float],
 ) -> dict[str, Float[np.ndarray, "image class"]]:
-    at_once = images_at_once(ensemble.model, images.shape[1], ensemble.members)
+    at_once = member_images_at_once(ensemble.model, images.shape[1], ensemble.members)
     chunk = max(1, at_once // ensemble.members)
     logits = in_chunks(ensemble.all_logits, chunk, images, out_axis=1)
     check_finite({name: np.asarray(each) for name, each in logits.items()})

@@ -13,7 +13,7 @@ from jaxens.data.schema import Task
 from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.ensemble.predictions import mean_probabilities
-from jaxens.models.memory import images_at_once
+from jaxens.models.memory import member_images_at_once
 from jaxens.tables import Table
 
 
@@ -92,7 +92,7 @@ def all_logits(ensemble: Ensemble, split: Split) -> dict[str, Float[Array, "memb
         ensemble: The members.
         split: Images; labels are not needed.
     """
-    at_once = images_at_once(ensemble.model, split.images.shape[1], ensemble.members)
+    at_once = member_images_at_once(ensemble.model, split.images.shape[1], ensemble.members)
     chunk = max(1, at_once // ensemble.members)
     return in_chunks(ensemble.all_logits, chunk, split.images, out_axis=1)
 

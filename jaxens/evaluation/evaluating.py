@@ -126,7 +126,7 @@ class EvaluationPlan:
     def choices(self) -> dict[str, Any]:
         """Returns everything that the scores of this ensemble on this data set depend on."""
         settings = asdict(self.settings)
-        del settings["images_at_once"]
+        del settings["member_images_at_once"]
         return {
             "methods": list(self.methods),
             "questions": [question.name for question in self.questions],

@@ -212,7 +212,7 @@ def test_progress_counts_calls_of_the_model_up_to_their_total(ensemble, split):
         split,
         methods=["saliency", "smooth_grad"],
         protocol=PROTOCOL,
-        settings=MethodSettings(images_at_once=6, noise_samples=4),
+        settings=MethodSettings(member_images_at_once=6, noise_samples=4),
         progress=lambda *call: calls.append(call),
     )
     descriptions, done, totals = zip(*calls, strict=True)

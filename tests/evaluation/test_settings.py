@@ -71,7 +71,7 @@ def test_a_reduction_replaces_the_usual_one_where_there_are_channels():
     [
         ({"steps": 0}, "`steps` must be at least 1, not 0"),
         ({"lime_samples": -1}, "`lime_samples` must be at least 1"),
-        ({"images_at_once": 0}, "`images_at_once` must be at least 1"),
+        ({"member_images_at_once": 0}, "`member_images_at_once` must be at least 1"),
         ({"noise": 0.0}, "`noise` must be above 0"),
         ({"seed": 2**32}, "`seed` must be below"),
         ({"noise": float("nan")}, "`noise` must be a finite number"),
