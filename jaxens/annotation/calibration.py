@@ -1,4 +1,4 @@
-"""Probabilities that can be taken at their word: one temperature per task."""
+"""Calibrates probabilities by one temperature per task."""
 
 from collections.abc import Mapping
 

@@ -32,7 +32,7 @@ Size = tuple[int, int]  # width and height in pixels
 
 
 class EmptyError(PhotoError):
-    """A mask that is as it should be, but shows nothing. The message follows its name."""
+    """A valid mask without a marked pixel. The message follows its name."""
 
 
 class Marks(Protocol):

@@ -15,7 +15,7 @@ _IGNORED = ": ignored"
 
 
 def ignored(part: str) -> str:
-    """Returns the name of the mask of pixels of which nobody knows whether they show a part.
+    """Returns the name of the mask of pixels that may or may not show a part.
 
     They are the border of a trimap, for example. A data set lists the name in `Info.masks` after
     that of the part. Scores leave these pixels out.

@@ -118,8 +118,7 @@ class EvaluationPlan:
         )
         if any(question.ignored is not None for question in self.questions):
             choices += (
-                "\nIgnored in scores against masks: pixels of which nobody knows whether they show "
-                "the part."
+                "\nIgnored in scores against masks: pixels that may or may not show the part."
             )
         return f"Images: {self.split.sample}.\n{choices}" if self.split.sample else choices
 

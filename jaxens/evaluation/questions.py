@@ -31,8 +31,7 @@ class Question:
         masks: Union of the parts' masks; None if the data set has none of them.
         points: Mean of the parts' visible key points (x, y), as fractions of width and height;
             None if the data set has none of them.
-        ignored: Pixels of which nobody knows whether they show the parts; None if the data set
-            does not say so of any.
+        ignored: Pixels that may or may not show the parts; None if the data set names none.
         left_out: Number of images that are left out, by reason.
     """
 

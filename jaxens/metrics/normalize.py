@@ -94,10 +94,10 @@ def normalize(
 def extremes(
     map: Float[Array, "*lead height width"],
 ) -> tuple[Float[Array, "*lead 1 1"], Float[Array, "*lead 1 1"]]:
-    """Returns the smallest and the largest value of each map, where NaN counts as infinite.
+    """Returns the smallest and the largest value of each map.
 
-    They tell of every value that is not finite. Scores share them: without a third pass over the
-    map for NaN, and with one for both, all scores together take half of the time.
+    A NaN or infinite value makes an extreme infinite. Scores share the two passes, which halves
+    their time.
     """
     map = jnp.where(jnp.isnan(map), jnp.inf, map)
     return jnp.min(map, (-2, -1), keepdims=True), jnp.max(map, (-2, -1), keepdims=True)

@@ -1,4 +1,8 @@
-"""The score protocol: all choices behind a score in one object, which can describe itself."""
+"""The score protocol: sign rule, threshold, grid and metrics, in one object.
+
+How channels are reduced is `MethodSettings.reduce`, and how maps are normalized is code in
+`normalize.py`.
+"""
 
 import inspect
 from collections.abc import Callable
@@ -211,10 +215,10 @@ def score(
             by all members. None if there are no masks.
         point: Key points (x, y) as fractions of width and height; NaN if not visible. None if
             there are no key points.
-        protocol: All choices.
+        protocol: Sign rule, threshold, grid and metrics.
         signed: Whether the values of the maps carry a sign, as for the method in
             `attribution.METHODS`.
-        ignored: Pixels of which nobody knows whether they show the part, in the shape of the mask;
+        ignored: Pixels that may or may not show the part, in the shape of the mask;
             nonzero marks one. Scores against the mask leave them out of map and mask.
 
     Returns:

@@ -292,7 +292,7 @@ def test_masks_points_and_images_are_changed_alike(run):
 
 
 def test_an_ensemble_is_scored_on_another_data_set(run, tmp_path):
-    """Learnt on drawn birds, located on photos that nobody labelled with the same classes."""
+    """Learned on drawn birds, located on photos that nobody labeled with the same classes."""
     cub = str(tiny_cub.write(tmp_path))
     printed = evaluated(
         *(run.folder, "--on", "cub", "--data-dir", cub, "--parts", "bill=beak"),

@@ -81,6 +81,6 @@ def _certainties(
 
 
 def attribute_file(root: Path, name: str) -> Path | None:
-    """Returns whether the archive has some of the attribute tables next to `CUB_200_2011`."""
+    """Returns the path of an attribute table, or None if there is none."""
     folders = (root / "attributes", root.parent / "attributes", root.parent)
     return next((path / name for path in folders if (path / name).is_file()), None)
