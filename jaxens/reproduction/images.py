@@ -43,8 +43,8 @@ def held_out(run: Run, choice: dict[str, Any], session: "Session", seed: int) ->
         session: Where the data are.
         seed: The seed of a sample.
     """
-    own, progress = run.config.data, session.watch.progress
-    source = choice.get("on") or own.source
+    trained_on, progress = run.config.data, session.watch.progress
+    source = choice.get("on") or trained_on.source
     folder, cache = session.data_dirs.get(source), session.cache_dir
     images = Images(
         **choice,
@@ -52,7 +52,7 @@ def held_out(run: Run, choice: dict[str, Any], session: "Session", seed: int) ->
         cache_dir=Path(cache) if cache else None,
     )
     if images.on:
-        data = open_data(images.other_data(own), progress)
+        data = open_data(images.other_data(trained_on), progress)
     else:
         data = data_of(run, images.data_dir, images.cache_dir, progress)
     ensemble, split = choose_images(
@@ -61,7 +61,7 @@ def held_out(run: Run, choice: dict[str, Any], session: "Session", seed: int) ->
         images,
         named(run.info, run.record["data"]),
         seed=seed,
-        tasks=own.tasks,
+        tasks=trained_on.tasks,
         progress=progress,
     )
     return Explained(ensemble, split, data.train, images.explained)
