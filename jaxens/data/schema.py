@@ -8,7 +8,7 @@ from typing import Literal, Self
 import numpy as np
 from jaxtyping import Float32, Int8, Int32, UInt8
 
-from jaxens.errors import UserError
+from jaxens.errors import UserError, remedy
 
 MISSING = -1  # an unknown label; the loss and the scores ignore it
 _IGNORED = ": ignored"
@@ -74,9 +74,7 @@ def find_task(tasks: Sequence[Task], name: str | None) -> Task:
     for task in tasks:
         if task.name == name:
             return task
-    raise UserError(
-        f"there is no task {name!r}: choose from {', '.join(task.name for task in tasks)}"
-    )
+    raise UserError(f"there is no task {name!r}: {remedy(name or '', [t.name for t in tasks])}")
 
 
 @dataclass(frozen=True)

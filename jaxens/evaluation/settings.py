@@ -25,6 +25,7 @@ DEFAULT_METHODS: tuple[MethodName, ...] = ("grad_cam", "integrated_gradients")
 PAPER_METRICS: tuple[MetricName, ...] = ("iou", "intersection", "union", "correlation", "distance")
 Reduction = Literal["max_abs", "sum", "sum_abs"]
 
+ORDERS = 11  # random orders in which members join
 FORWARD_ONLY = 2  # times as many images fit where no gradient is taken
 
 
@@ -137,12 +138,14 @@ def check_methods(methods: Sequence[str], background: object) -> None:
     Raises:
         UserError: If a method is unknown, or lacks the images.
     """
-    from jaxens.attribution import METHODS
+    from jaxens.attribution import method_named
 
     for method in methods:
-        if method not in METHODS:
-            raise UserError(f"unknown method {method!r}: choose from {', '.join(METHODS)}")
-        if background is None and METHODS[method].needs_background:
+        try:
+            row = method_named(method)
+        except ValueError as error:
+            raise UserError(str(error)) from None
+        if background is None and row.needs_background:
             raise UserError(f"{method} needs background images: give some training images")
 
 

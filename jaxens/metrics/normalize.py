@@ -9,6 +9,7 @@ from jax import Array
 from jaxtyping import Bool, Float, Num
 
 from jaxens.arrays import to_float32
+from jaxens.errors import remedy
 from jaxens.metrics.inputs import ArrayLike
 
 # What to do with negative values, which are evidence against the target. The names are those of
@@ -49,7 +50,7 @@ def apply_sign(
 def check_sign(sign: str) -> None:
     """Raises `ValueError` for a name that is not in `SIGNS`."""
     if sign not in SIGNS:
-        raise ValueError(f"unknown sign rule {sign!r}: choose one of {', '.join(SIGNS)}")
+        raise ValueError(f"unknown sign rule {sign!r}: {remedy(sign, SIGNS)}")
 
 
 @jax.jit

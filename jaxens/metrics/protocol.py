@@ -15,6 +15,7 @@ from jax import Array
 from jaxtyping import Float, Num
 
 from jaxens.arrays import as_whole
+from jaxens.errors import remedy
 from jaxens.metrics.correlation import correlation
 from jaxens.metrics.inputs import ArrayLike, Mask
 from jaxens.metrics.loops import image_by_image
@@ -164,11 +165,9 @@ class Protocol:
 
     def __post_init__(self) -> None:
         check_sign(self.sign)
-        unknown = [name for name in self.metrics if name not in METRICS]
-        if unknown or not self.metrics:
-            raise ValueError(
-                f"unknown metric {', '.join(unknown) or '(none)'}: choose from {', '.join(METRICS)}"
-            )
+        for name in self.metrics or ("",):
+            if name not in METRICS:
+                raise ValueError(f"unknown metric {name or '(none)'}: {remedy(name, METRICS)}")
         if not 0 < self.threshold <= 1:
             raise ValueError(f"threshold is {self.threshold}: give more than 0 and at most 1")
         as_whole(self.correlation_size, "correlation_size", least=2)
