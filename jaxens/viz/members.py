@@ -216,7 +216,7 @@ def mean_and_spread(
 ) -> tuple[Float[np.ndarray, "image height width"], Float[np.ndarray, "image height width"]]:
     """Returns mean and standard deviation over the members whose map is finite; NaN without any.
 
-    The mean is Eq. 1 of Pazzani et al. 2022.
+    The mean is `jaxens.metrics.mean_of_finite`, for arrays on the host.
     """
     finite = np.isfinite(maps).all(axis=(-2, -1))[..., None, None]
     count = np.where(finite.any(axis=0), finite.sum(axis=0), np.nan)
