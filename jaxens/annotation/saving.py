@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from jaxens.annotation import files
-from jaxens.annotation.marks import Annotation
 from jaxens.annotation.rules import Rules
+from jaxens.annotation.sightings import Annotation
 from jaxens.annotation.styles import draw
 from jaxens.data.progress import Progress, no_progress
 from jaxens.files import lock, write_text

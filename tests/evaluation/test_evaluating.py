@@ -303,7 +303,7 @@ def test_images_without_a_label_change_no_other_score(ensemble, split, evaluatio
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"methods": ["gradcam"]}, "unknown method 'gradcam': choose from"),
+        ({"methods": ["gradcam"]}, "unknown method 'gradcam': did you mean grad_cam"),
         ({"methods": ["gradient_shap"]}, "gradient_shap needs background images"),
         ({"tasks": ["bill"]}, "there is no task 'bill': choose from wing"),
         (
