@@ -115,7 +115,7 @@ def to_json(
 
     Args:
         annotations: From `annotate`.
-        rules: With which they were found.
+        rules: The rules that `annotate` used.
         run: Name of the run directory of the ensemble.
         checkpoint: Of the run, such as "epoch 3, the best".
     """
