@@ -14,6 +14,7 @@ from cyclopts import Parameter
 
 from jaxens.annotation.rules import Rules, StyleName
 from jaxens.cli import parser
+from jaxens.errors import UserError
 from jaxens.evaluation.settings import MethodName, MethodSettings
 from jaxens.runs.choice import Choice
 
@@ -44,10 +45,13 @@ def annotate(
         against: a look-alike class: point at what tells the prediction from it
         styles: how an image is annotated, side by side, or all
         formats: of the figures
-        measure: draw nothing, but measure how often arrows by these methods hit what they point at
+        measure: draw nothing, but measure how often arrows by these methods hit what they point
+            at, in the images of a split (here, --split is val and --images is all by default)
         out: folder for the figures (default: RUN/annotated-...)
     """
     choice.check_unused(photos)
+    if measure and (photos or choice.ids):
+        raise UserError("`measure` takes the images of a split: name no photos, and no `ids`")
 
     from jaxens.annotation import STYLES, calibrate, save_annotations, typical
     from jaxens.annotation import annotate as find_marks

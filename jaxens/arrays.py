@@ -47,7 +47,7 @@ def broadcast_to_images(
     images: Float[Array, "image height width channel"],
     name: str,
 ) -> Float[Array, "image height width channel"]:
-    """Returns a number, a color [channel], an image or images as images of the same shape.
+    """Broadcasts a number, a color, an image or one image each to the shape of `images`.
 
     Raises:
         ValueError: With the `name` of the argument, if it does not broadcast or is not finite.

@@ -80,6 +80,7 @@ def in_chunks_to_host(
     advance: Callable[[int], None] = lambda rows: None,
     *,
     axis: int = 0,
+    read: Callable[[Any], Any] = lambda result: result,
 ) -> PyTree[Shaped[np.ndarray, "..."]]:
     """Returns the results of `function` for the rows 0 to `rows` - 1, on the host.
 
@@ -93,21 +94,22 @@ def in_chunks_to_host(
         rows: How many there are.
         advance: Called with the number of rows of each chunk, when it is read.
         axis: The row axis of all results.
+        read: From a chunk's results on the host to what is kept of them, with the same row axis.
     """
     results: list[PyTree[np.ndarray]] = []
 
-    def read(result: PyTree[Any], count: int) -> None:
-        results.append(_take(jax.tree.map(np.asarray, result), slice(count), axis))
+    def keep(result: PyTree[Any], count: int) -> None:
+        results.append(read(_take(jax.tree.map(np.asarray, result), slice(count), axis)))
         advance(count)
 
     waiting: tuple[PyTree[Any], int] | None = None
     for first in range(0, rows, chunk):
         result = function(_filled_rows(first, chunk, rows))
         if waiting is not None:
-            read(*waiting)
+            keep(*waiting)
         waiting = result, min(chunk, rows - first)
     if waiting is not None:
-        read(*waiting)
+        keep(*waiting)
     return jax.tree.map(lambda *leaves: np.concatenate(leaves, axis), *results)
 
 

@@ -18,6 +18,7 @@ from jaxens.cli import parser
 from jaxens.errors import check_number
 from jaxens.evaluation.images import Images
 from jaxens.evaluation.settings import (
+    ORDERS,
     PAPER_METHODS,
     PAPER_METRICS,
     MethodName,
@@ -35,10 +36,10 @@ def evaluate(
     methods: Annotated[tuple[MethodName, ...], parser.JOINED] = PAPER_METHODS,
     metrics: Annotated[tuple[MetricName | Literal["all"], ...], parser.JOINED] = PAPER_METRICS,
     tasks: tuple[str, ...] | None = None,
-    threshold: float = 0.3,
-    sign: Literal["signed", "positive", "absolute"] = "signed",
-    correlation_size: int = 14,
-    orders: int = 11,
+    threshold: float | None = None,
+    sign: Literal["signed", "positive", "absolute"] | None = None,
+    correlation_size: int | None = None,
+    orders: int = ORDERS,
     settings: Annotated[MethodSettings, parser.FLAT] = MethodSettings(),
     images: Annotated[Images, parser.FLAT] = Images(),
     out: Path | None = None,
@@ -50,14 +51,15 @@ def evaluate(
         methods: explanation methods (default: the paper's seven)
         metrics: scores, or all (default: the paper's)
         tasks: tasks to explain (default: all that have truth)
-        threshold: of the normalized map, for IoU
-        sign: what becomes of negative values of signed maps
-        correlation_size: cells along a side, for the correlation
+        threshold: of the normalized map, for IoU (default: the paper's)
+        sign: what becomes of negative values of signed maps (default: they are kept)
+        correlation_size: cells along a side, for the correlation (default: the paper's)
         orders: random orders in which members join, for the scores by the ensemble's size
         out: folder for the tables (default: RUN/evaluation)
     """
-    for name, value in (("orders", orders), ("correlation_size", correlation_size)):
-        check_number(name, value, least=1)
+    check_number("orders", orders, least=1)
+    if correlation_size is not None:
+        check_number("correlation_size", correlation_size, least=1)
 
     from jaxens.cli import tables
     from jaxens.cli.compilation import use_cache
@@ -76,7 +78,9 @@ def evaluate(
     from jaxens.runs.run import Run
 
     began = time.monotonic()
-    protocol = make_protocol(threshold, correlation_size, sign, metrics)
+    protocol = make_protocol(
+        metrics, threshold=threshold, correlation_size=correlation_size, sign=sign
+    )
     check_is_folder(out or run)
     use_cache()
     opened = Run.open(run)

@@ -94,6 +94,7 @@ maps = ensemble.attribute(
 viz.show_members(
     birds.images,
     maps,
+    signed=True,
     masks=birds.mask(["wing"]),
     captions=[data.info.task("wing_pattern").classes[k] for k in patterns],
     title="Integrated gradients of the wing pattern; the wing is outlined",
@@ -142,8 +143,8 @@ Table(
 # %% [markdown]
 # ## Labeled arrows
 #
-# Now the drawing. A mark is shown if its calibrated probability is at least one half. An arrow is
-# dashed if fewer than half of the members point near its tip.
+# Now the drawing. A sighting is shown if its calibrated probability is at least one half. An arrow
+# is dashed if fewer than half of the members point near its tip.
 
 # %%
 method, tip = max(shares, key=shares.get)

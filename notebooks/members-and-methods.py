@@ -79,6 +79,7 @@ extremes = order[[0, -1]]
 viz.show_members(
     birds.images[extremes],
     maps["grad_cam"][:, extremes],
+    signed=signed["grad_cam"],
     scale="shared",
     masks=wings[extremes],
     captions=[f"agreement {agreement['grad_cam'][i]:.2f}" for i in extremes],

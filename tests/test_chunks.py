@@ -158,6 +158,18 @@ def test_host_results_may_have_another_row_axis(chunk):
     np.testing.assert_array_equal(results, [np.arange(7), -np.arange(7)])
 
 
+def test_each_chunk_can_be_reduced_before_it_is_kept():
+    lengths = []
+
+    def total(result):
+        lengths.append(len(result))
+        return result.sum(axis=1)
+
+    results = in_chunks_to_host(lambda rows: rows[:, None] + np.arange(2), 3, 7, read=total)
+    np.testing.assert_array_equal(results, 2 * np.arange(7) + 1)
+    assert lengths == [3, 3, 1]  # not the rows that fill up the last chunk
+
+
 class Late:
     """A result that records when it is read, which is when a device array is waited for."""
 

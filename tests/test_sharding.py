@@ -53,6 +53,7 @@ OF_MAPS: dict[str, Callable[[jax.Array], object]] = {
         maps, MASKS, POINTS, metrics.member_orders(3, 3), EVERY, signed=True
     ),
     "mean_map": metrics.mean_map,
+    "mean_of_finite": metrics.mean_of_finite,
     "mean_of_normalized": lambda maps: metrics.mean_of_normalized(maps, signed=True),
     "spread": metrics.spread,
     "agreement": metrics.agreement,

@@ -10,7 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "calibration": ["calibrate"],
         "hits": ["Hits", "hits_table", "measure_hits", "reliability_figure"],
         "files": ["SCHEMA", "to_json"],
-        "marks": ["Annotation", "Mark"],
+        "sightings": ["Annotation", "Sighting"],
         "rules": ["Rules"],
         "saving": ["save_annotations"],
         "styles": ["STYLES", "draw"],

@@ -8,22 +8,20 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Int, UInt8
 
-from jaxens.annotation.calibration import calibrated
-from jaxens.annotation.marks import Annotation, Mark
 from jaxens.annotation.rules import DIAGONAL, NEAR, Rules
+from jaxens.annotation.sightings import Annotation, Sighting
 from jaxens.annotation.tips import TIPS, region_boxes
 from jaxens.annotation.wording import Typical, describe, label_of, plain, split_tasks
 from jaxens.attribution import Contrast
-from jaxens.chunks import in_chunks, in_chunks_to_host
+from jaxens.chunks import in_chunks_to_host
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.schema import Task
 from jaxens.ensemble.ensemble import Ensemble
+from jaxens.ensemble.predicting import all_probabilities
 from jaxens.errors import UserError
-from jaxens.evaluation.evaluating import check_finite
 from jaxens.evaluation.maps import Explainer, check_model
 from jaxens.evaluation.predictions import find_class
 from jaxens.evaluation.settings import MethodSettings, check_methods
-from jaxens.models.memory import images_at_once
 
 
 def annotate(
@@ -44,10 +42,10 @@ def annotate(
     Pazzani et al. 2022, section 7.
 
     Args:
-        ensemble: An ensemble that was trained on several tasks: those with parts give the marks,
-            and the first one without parts the prediction, such as the species.
+        ensemble: An ensemble that was trained on several tasks: those with parts give the
+            sightings, and the first one without parts the prediction, such as the species.
         images: RGB, of the size that the ensemble was trained on.
-        rules: Which marks are drawn, and how they are located.
+        rules: Which sightings are drawn, and how they are located.
         names: One for each image (default: their numbers).
         temperatures: Of each task, from `calibrate` (default: 1).
         typical: What classes usually have, from `typical`: to say what a look-alike has instead.
@@ -72,15 +70,15 @@ def annotate(
             "on a data set whose classes have masks, key points or boxes"
         )
     check_model(ensemble, images[:1], [rules.method])
-    probabilities = _probabilities(ensemble, images, temperatures or {})
-    found = {task.name: _present(task, probabilities[task.name], rules) for task in described}
+    probabilities = all_probabilities(ensemble, images, temperatures=temperatures)
+    present = {task.name: _present(task, probabilities[task.name], rules) for task in described}
     explainer = Explainer(ensemble, images.shape[1], settings or MethodSettings(), background)
-    done, total = 0, sum(map(len, found.values())) + (len(images) if headline else 0)
+    done, total = 0, sum(map(len, present.values())) + (len(images) if headline else 0)
 
     def advance(count: int) -> None:
         nonlocal done
         done += count
-        progress("locating the marks", done, total)
+        progress("locating the sightings", done, total)
 
     def maps(
         task: Task, rows: Sequence[int], targets: Sequence[int] | np.ndarray, against: Any = None
@@ -88,17 +86,16 @@ def annotate(
         ids, classes = np.asarray(rows, int), np.asarray(targets, int)
         return maps_of(explainer, rules.method, images[ids], ids, task, classes, against, advance)
 
-    marks: list[list[Mark]] = [[] for _ in images]
+    sightings: list[list[Sighting]] = [[] for _ in images]
     heatmaps = np.zeros(images.shape[:3], np.float32)
     for task in described:
-        of_task = maps(
-            task, [f.image for f in found[task.name]], [f.target for f in found[task.name]]
-        )
-        for k, each in enumerate(found[task.name]):
-            heatmaps[each.image] += of_task[:, k].mean(axis=0)
-            mark = _mark(task, each, of_task[:, k], rules)
-            if mark.certainty >= rules.drawn:
-                marks[each.image].append(mark)
+        classes = present[task.name]
+        of_task = maps(task, [c.image for c in classes], [c.target for c in classes])
+        for k, of_image in enumerate(classes):
+            heatmaps[of_image.image] += of_task[:, k].mean(axis=0)
+            sighting = _sighting(task, of_image, of_task[:, k], rules)
+            if sighting.certainty >= rules.drawn:
+                sightings[of_image.image].append(sighting)
     comparison = None
     if headline is not None:
         comparison = _compare(headline, probabilities[headline.name], against)
@@ -110,7 +107,7 @@ def annotate(
             str(i) if names is None else names[i],
             image,
             described,
-            sorted(marks[i], key=lambda mark: -mark.probability)[: rules.marks],
+            sorted(sightings[i], key=lambda sighting: -sighting.probability)[: rules.sightings],
             heatmaps[i],
             rules,
             None if comparison is None else comparison.of(i),
@@ -121,7 +118,7 @@ def annotate(
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Present:
     """One class that is present in one image."""
 
     image: int
@@ -129,27 +126,15 @@ class _Found:
     probability: float
 
 
-def _probabilities(
-    ensemble: Ensemble,
-    images: UInt8[np.ndarray, "image height width 3"],
-    temperatures: Mapping[str, float],
-) -> dict[str, Float[np.ndarray, "image class"]]:
-    at_once = images_at_once(ensemble.model, images.shape[1], ensemble.members)
-    chunk = max(1, at_once // ensemble.members)
-    logits = in_chunks(ensemble.all_logits, chunk, images, out_axis=1)
-    check_finite({name: np.asarray(each) for name, each in logits.items()})
-    return {task.name: calibrated(task, logits[task.name], temperatures) for task in ensemble.tasks}
-
-
 def _present(
     task: Task, probabilities: Float[np.ndarray, "image class"], rules: Rules
-) -> list[_Found]:
+) -> list[_Present]:
     """Returns the classes of each image that are probable enough and have parts to point at."""
     sure = probabilities >= rules.confidence
     if task.kind == "multiclass":
         sure &= np.arange(probabilities.shape[1]) == probabilities.argmax(axis=1)[:, None]
     sure &= np.array([bool(parts) for parts in task.parts])
-    return [_Found(i, k, float(probabilities[i, k])) for i, k in np.argwhere(sure).tolist()]
+    return [_Present(i, k, float(probabilities[i, k])) for i, k in np.argwhere(sure).tolist()]
 
 
 def maps_of(
@@ -161,7 +146,8 @@ def maps_of(
     targets: Int[np.ndarray, "map"],
     against: Int[np.ndarray, "map"] | None = None,
     advance: Callable[[int], None] | None = None,
-) -> Float[np.ndarray, "member map height width"]:
+    read: Callable[[np.ndarray], np.ndarray] = lambda maps: maps,
+) -> Float[np.ndarray, "member map ..."]:
     """Returns the members' maps of one class in each image, on the host.
 
     Args:
@@ -173,9 +159,10 @@ def maps_of(
         targets: A class of each image.
         against: Explain the targets rather than these classes.
         advance: Called with the number of maps that were computed.
+        read: From the maps of some images to what is kept of them; images stay the second axis.
     """
     if not len(images):
-        return np.zeros((explainer.ensemble.members, 0, *images.shape[1:3]), np.float32)
+        return read(np.zeros((explainer.ensemble.members, 0, *images.shape[1:3]), np.float32))
 
     def explain(rows: Int[np.ndarray, "row"]) -> Float[Array, "member row height width"]:
         chosen = targets[rows] if against is None else Contrast(targets[rows], against[rows])
@@ -184,22 +171,22 @@ def maps_of(
     at_once, _ = explainer.chunks([method])
     count = len(images)
     return in_chunks_to_host(
-        explain, min(at_once, count), count, advance or (lambda _: None), axis=1
+        explain, min(at_once, count), count, advance or (lambda _: None), axis=1, read=read
     )
 
 
-def _mark(
-    task: Task, found: _Found, maps: Float[np.ndarray, "member height width"], rules: Rules
-) -> Mark:
+def _sighting(
+    task: Task, present: _Present, maps: Float[np.ndarray, "member height width"], rules: Rules
+) -> Sighting:
     tip_of, mean = TIPS[rules.tip], maps.mean(axis=0)
     tip, member_tips = tip_of(mean), tip_of(maps)
     near = np.linalg.norm(member_tips - tip, axis=-1) <= NEAR * DIAGONAL  # false for NaN
-    return Mark(
+    return Sighting(
         task=task.name,
-        target=found.target,
-        label=label_of(task, found.target),
-        parts=task.parts[found.target],
-        probability=found.probability,
+        target=present.target,
+        label=label_of(task, present.target),
+        parts=task.parts[present.target],
+        probability=present.probability,
         tip=tip,
         member_tips=member_tips,
         box=region_boxes(mean),
@@ -243,35 +230,35 @@ def _annotation(
     name: str,
     image: UInt8[np.ndarray, "height width 3"],
     described: Sequence[Task],
-    marks: Sequence[Mark],
+    sightings: Sequence[Sighting],
     heatmap: Float[np.ndarray, "height width"],
     rules: Rules,
     comparison: tuple[str, float, int, str] | None,
     typical: Typical,
 ) -> Annotation:
     prediction, probability, other, look_alike = comparison or ("", float("nan"), -1, "")
-    instead = _instead(described, marks, typical.get(other, {}))
+    instead = _instead(described, sightings, typical.get(other, {}))
     return Annotation(
         name=name,
         image=image,
         prediction=prediction,
         probability=probability,
         look_alike=look_alike,
-        marks=tuple(marks),
+        sightings=tuple(sightings),
         heatmap=heatmap,
-        sentence=describe([mark.label for mark in marks], look_alike, instead),
+        sentence=describe([sighting.label for sighting in sightings], look_alike, instead),
         method=rules.method,
         tip=rules.tip,
     )
 
 
 def _instead(
-    tasks: Sequence[Task], marks: Sequence[Mark], typical: Mapping[str, tuple[int, ...]]
+    tasks: Sequence[Task], sightings: Sequence[Sighting], typical: Mapping[str, tuple[int, ...]]
 ) -> list[str]:
     """Returns what a class usually has that the image has not, task by task."""
     labels = []
     for task in tasks:
-        seen = {mark.target for mark in marks if mark.task == task.name}
+        seen = {sighting.target for sighting in sightings if sighting.task == task.name}
         if seen or task.kind == "multilabel":
             labels += [label_of(task, k) for k in typical.get(task.name, ()) if k not in seen]
     return labels

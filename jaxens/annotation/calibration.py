@@ -1,6 +1,4 @@
-"""Probabilities that can be taken at their word: one temperature per task."""
-
-from collections.abc import Mapping
+"""Calibrates probabilities by one temperature per task."""
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +9,8 @@ from scipy.optimize import minimize_scalar
 from jaxens.data.schema import MISSING, Task
 from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
+from jaxens.ensemble.predicting import all_logits
 from jaxens.ensemble.predictions import mean_probabilities
-from jaxens.ensemble.quality import all_logits
 
 # Of the logarithm of a temperature. Where every image is classified correctly, the likelihood
 # alone would choose 0.
@@ -31,7 +29,7 @@ def calibrate(ensemble: Ensemble, split: Split) -> dict[str, float]:
         ensemble: The ensemble.
         split: Validation images with labels. A task without a label gets the temperature 1.
     """
-    logits = all_logits(ensemble, split)
+    logits = all_logits(ensemble, split.images)
     return {
         task.name: fit_temperature(task, logits[task.name], split.labels[task.name])
         for task in ensemble.tasks
@@ -50,7 +48,7 @@ def fit_temperature(
 
     @jax.jit
     def probabilities(temperature: jax.Array) -> jax.Array:
-        return mean_probabilities(task, logits / temperature)
+        return mean_probabilities(task, logits, temperature)
 
     def loss(log_temperature: float) -> float:
         p = np.asarray(probabilities(jnp.float32(np.exp(log_temperature))), np.float64)
@@ -61,13 +59,3 @@ def fit_temperature(
         return float(-np.log(np.maximum(of_label, 1e-12)).mean())
 
     return float(np.exp(minimize_scalar(loss, bounds=RANGE, method="bounded").x))
-
-
-def calibrated(
-    task: Task,
-    logits: Float[jax.Array, "member image class"],
-    temperatures: Mapping[str, float],
-) -> Float[np.ndarray, "image class"]:
-    """Returns the ensemble's probabilities; a task without a temperature has 1."""
-    temperature = temperatures.get(task.name, 1.0)
-    return np.asarray(mean_probabilities(task, logits / jnp.float32(temperature)))

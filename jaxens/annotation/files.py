@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxens.annotation.marks import Annotation, Mark
 from jaxens.annotation.rules import Rules
+from jaxens.annotation.sightings import Annotation, Sighting
 from jaxens.errors import UserError
 
 NAME = "annotations.json"
@@ -35,7 +35,7 @@ SCHEMA: Mapping[str, Any] = {
             "items": {
                 "type": "object",
                 "required": [
-                    "name", "prediction", "probability", "look_alike", "sentence", "marks",
+                    "name", "prediction", "probability", "look_alike", "sentence", "sightings",
                 ],
                 "properties": {
                     "name": {"type": "string"},
@@ -43,7 +43,7 @@ SCHEMA: Mapping[str, Any] = {
                     "probability": {"type": ["number", "null"]},
                     "look_alike": {"type": "string"},
                     "sentence": {"type": "string"},
-                    "marks": {
+                    "sightings": {
                         "type": "array",
                         "items": {
                             "type": "object",
@@ -115,7 +115,7 @@ def to_json(
 
     Args:
         annotations: From `annotate`.
-        rules: With which they were found.
+        rules: The rules that `annotate` used.
         run: Name of the run directory of the ensemble.
         checkpoint: Of the run, such as "epoch 3, the best".
     """
@@ -131,7 +131,7 @@ def to_json(
                 "probability": _number(each.probability),
                 "look_alike": each.look_alike,
                 "sentence": each.sentence,
-                "marks": [_mark(mark) for mark in each.marks],
+                "sightings": [_sighting(sighting) for sighting in each.sightings],
             }
             for each in annotations
         ],
@@ -139,18 +139,18 @@ def to_json(
     return json.dumps(content, indent=2, allow_nan=False)
 
 
-def _mark(mark: Mark) -> dict[str, Any]:
+def _sighting(sighting: Sighting) -> dict[str, Any]:
     return {
-        "task": mark.task,
-        "class": mark.target,
-        "label": mark.label,
-        "parts": list(mark.parts),
-        "probability": mark.probability,
-        "tip": _numbers(mark.tip),
-        "member_tips": [_numbers(tip) for tip in mark.member_tips],
-        "box": _numbers(mark.box),
-        "certainty": mark.certainty,
-        "uncertain": mark.uncertain,
+        "task": sighting.task,
+        "class": sighting.target,
+        "label": sighting.label,
+        "parts": list(sighting.parts),
+        "probability": sighting.probability,
+        "tip": _numbers(sighting.tip),
+        "member_tips": [_numbers(tip) for tip in sighting.member_tips],
+        "box": _numbers(sighting.box),
+        "certainty": sighting.certainty,
+        "uncertain": sighting.uncertain,
     }
 
 

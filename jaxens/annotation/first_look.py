@@ -52,9 +52,9 @@ def first_look(ensemble: Ensemble, split: Split, rules: Rules = Rules()) -> Figu
 
 def _arrows(ensemble: Ensemble, split: Split, rules: Rules) -> Panel:
     rows = evenly_spaced(min(ANNOTATED, len(split)), len(split))
-    found = annotate(ensemble, split.images[rows], rules=rules, settings=QUICK)
-    panels = [labeled_arrows(each) for each in found]
-    return grid(panels, columns=2, titles=[caption(each) for each in found])
+    annotations = annotate(ensemble, split.images[rows], rules=rules, settings=QUICK)
+    panels = [labeled_arrows(each) for each in annotations]
+    return grid(panels, columns=2, titles=[caption(each) for each in annotations])
 
 
 def _maps(ensemble: Ensemble, split: Split) -> Panel:

@@ -14,11 +14,8 @@ from jaxens.annotation.tips import TIPS
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
-from jaxens.ensemble.predictions import mean_probabilities
-from jaxens.ensemble.quality import all_logits
-from jaxens.evaluation.evaluating import check_finite
 from jaxens.evaluation.maps import Explainer
-from jaxens.evaluation.questions import Question, questions
+from jaxens.evaluation.questions import Question, choose_questions
 from jaxens.evaluation.settings import MethodSettings, check_methods
 from jaxens.files import write_text
 from jaxens.metrics import compare
@@ -27,7 +24,6 @@ from jaxens.viz.files import save
 
 RADII = (0.05, 0.1, 0.2)  # of the diagonal
 BINS = 5  # of the certainty
-AT_ONCE = 64  # images whose maps are on the host at once
 
 
 @dataclass(frozen=True)
@@ -126,42 +122,40 @@ def measure_hits(
         One result for each question, method and rule for tips.
 
     Raises:
-        UserError: If a method is unknown, or a member gives NaN.
+        UserError: If a method is unknown, a member gives NaN, or the split has no labels, or no
+            masks and key points.
     """
     check_methods(methods, background)
     explainer = Explainer(ensemble, split.images.shape[1], settings or MethodSettings(), background)
-    logits = all_logits(ensemble, split)
-    predicted = {
-        task.name: np.asarray(mean_probabilities(task, logits[task.name]))
-        for task in ensemble.tasks
-    }
-    check_finite({name: np.asarray(each) for name, each in logits.items()})
+    chosen, predicted = choose_questions(ensemble, split)
     cases = [
-        (question, _right(question, predicted[question.task.name]))
-        for question in questions(ensemble.tasks, split, "label", predicted)
+        (question, np.flatnonzero(_right(question, predicted[question.task.name])))
+        for question in chosen
     ]
-    total = sum(int(right.sum()) for _, right in cases) * len(methods)
-    done = 0
+    done, total = 0, sum(len(rows) for _, rows in cases) * len(methods)
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        progress("measuring tips", done, total)
+
     results = []
-    for question, right in cases:
-        rows = np.flatnonzero(right)
-        for method in methods:
-            parts = []
-            for start in range(0, len(rows), AT_ONCE):
-                part = rows[start : start + AT_ONCE]
-                maps = maps_of(
-                    explainer,
-                    method,
-                    split.images[question.images[part]],
-                    split.places[question.images[part]],
-                    question.task,
-                    question.targets[part],
-                )
-                parts.append({tip: _tips(maps, tip) for tip in TIPS})
-                done += len(part)
-                progress("measuring tips", done, total)
-            if parts:
-                results += [_hits(question, rows, method, tip, parts) for tip in TIPS]
+    for question, rows in cases:
+        images = question.images[rows]
+        for method in methods if len(rows) else ():
+            tips = maps_of(
+                explainer,
+                method,
+                split.images[images],
+                split.places[images],
+                question.task,
+                question.targets[rows],
+                advance=advance,
+                read=_tips,
+            )
+            results += [
+                _hits(question, rows, method, tip, tips[:, :, k]) for k, tip in enumerate(TIPS)
+            ]
     return results
 
 
@@ -228,16 +222,21 @@ def _right(
 
 
 def _tips(
-    maps: Float[np.ndarray, "member image height width"], tip: str
-) -> tuple[Float[np.ndarray, "image 2"], Float[np.ndarray, "member image 2"]]:
-    return TIPS[tip](maps.mean(axis=0)), TIPS[tip](maps)
+    maps: Float[np.ndarray, "member image height width"],
+) -> Float[np.ndarray, "1+member image tip 2"]:
+    """Returns the tips of the mean map and of each member's, by every rule."""
+    with_mean = np.concatenate([maps.mean(axis=0, keepdims=True), maps])
+    return np.stack([tip_of(with_mean) for tip_of in TIPS.values()], axis=2)
 
 
 def _hits(
-    question: Question, rows: np.ndarray, method: str, tip: str, parts: Sequence[dict]
+    question: Question,
+    rows: np.ndarray,
+    method: str,
+    tip: str,
+    tips: Float[np.ndarray, "1+member image 2"],
 ) -> Hits:
-    ensemble = np.concatenate([part[tip][0] for part in parts])
-    members = np.concatenate([part[tip][1] for part in parts], axis=1)
+    ensemble, members = tips[0], tips[1:]
     points = np.full((len(rows), 2), np.nan) if question.points is None else question.points[rows]
     near = np.linalg.norm(members - ensemble, axis=-1) <= NEAR * DIAGONAL
     return Hits(

@@ -1,4 +1,4 @@
-"""The rules for arrows: which marks are drawn, and how they are located."""
+"""The rules for arrows: which sightings are drawn, and how they are located."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,7 +14,7 @@ DIAGONAL = 2**0.5  # of an image, in fractions of its sides
 
 @dataclass(frozen=True)
 class Rules:
-    """which marks are drawn, and where arrows point"""
+    """which sightings are drawn, and where arrows point"""
 
     method: MethodName = "integrated_gradients"
     """attribution method"""
@@ -22,24 +22,24 @@ class Rules:
     """of an arrow: the center of mass of the mean map, the peak of the blurred map, or the center
     of its region of most relevance"""
     confidence: float = 0.5
-    """least calibrated probability of a mark"""
+    """least calibrated probability of a sighting"""
     solid: float = 0.5
     """least share of members that point near the tip of a solid arrow; others are dashed"""
     drawn: float = 0.2
     """the same for an arrow that is drawn at all"""
-    marks: int = 12
-    """marks in an image, at most"""
+    sightings: int = 12
+    """sightings in an image, at most"""
 
     def __post_init__(self) -> None:
         for name in ("confidence", "solid", "drawn"):
             check_number(name, getattr(self, name), least=0, most=1)
-        check_number("marks", self.marks, least=1)
+        check_number("sightings", self.sightings, least=1)
 
     def describe(self) -> str:
         """Returns the rules in a few sentences."""
         return (
-            f"A mark is shown if its calibrated probability is at least {self.confidence:.0%}, "
-            f"at most {self.marks} in an image. Tips: {self.tip.replace('_', ' ')} of the mean "
+            f"A sighting is shown if its calibrated probability is at least {self.confidence:.0%}, "
+            f"at most {self.sightings} in an image. Tips: {self.tip.replace('_', ' ')} of the mean "
             f"{self.method.replace('_', ' ')} map. An arrow is dashed if fewer than "
             f"{self.solid:.0%} of the members point within {NEAR:.0%} of the diagonal of its tip, "
             f"and left out if fewer than {self.drawn:.0%} do."

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from jaxens.annotation import files
-from jaxens.annotation.marks import Annotation
 from jaxens.annotation.rules import Rules
+from jaxens.annotation.sightings import Annotation
 from jaxens.annotation.styles import draw
 from jaxens.data.progress import Progress, no_progress
 from jaxens.files import lock, write_text
@@ -32,9 +32,9 @@ def save_annotations(
     """Writes `annotations.json`, and a figure of each image.
 
     Args:
-        folder: Where to; it is created if it doesn't exist.
+        folder: The output folder. It is created if it doesn't exist.
         annotations: From `annotate`.
-        rules: With which they were found.
+        rules: The rules that `annotate` used.
         styles: As for `draw`.
         formats: Endings of the figures: "png", "svg" or "pdf".
         run: As for `to_json`.

@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from PIL import Image as Pillow
 
-from jaxens.annotation.marks import Annotation
+from jaxens.annotation.sightings import Annotation
 from jaxens.attribution import METHODS
 from jaxens.names import shorten
 from jaxens.viz.arrows import INCHES, Arrow, draw_arrow, draw_image, labeled_arrows_panel
@@ -61,14 +61,14 @@ def caption(annotation: Annotation) -> str:
 
 
 def boxes(annotation: Annotation) -> Panel:
-    """Returns a panel with a box around the most relevant region of each mark."""
+    """Returns a panel with a box around the most relevant region of each sighting."""
     width, height = fitted(annotation.image, INCHES)
 
     def draw(axes: Axes) -> None:
         draw_image(axes, annotation.image, (0, 0, width, height))
-        for mark in annotation.marks:
-            if np.isfinite(mark.box).all():
-                left, top, right, bottom = mark.box * (width, height, width, height)
+        for sighting in annotation.sightings:
+            if np.isfinite(sighting.box).all():
+                left, top, right, bottom = sighting.box * (width, height, width, height)
                 axes.add_patch(
                     Rectangle(
                         (left, top),
@@ -77,7 +77,7 @@ def boxes(annotation: Annotation) -> Panel:
                         fill=False,
                         edgecolor="#ffd400",
                         linewidth=1.5,
-                        linestyle="--" if mark.uncertain else "-",
+                        linestyle="--" if sighting.uncertain else "-",
                         path_effects=[withStroke(linewidth=3, foreground="black")],
                     )
                 )
@@ -86,17 +86,17 @@ def boxes(annotation: Annotation) -> Panel:
 
 
 def arrows(annotation: Annotation) -> Panel:
-    """Returns a panel with an arrow to each mark, from the nearer side, without labels."""
+    """Returns a panel with an arrow to each sighting, from the nearer side, without labels."""
     width, height = fitted(annotation.image, INCHES)
 
     def draw(axes: Axes) -> None:
         draw_image(axes, annotation.image, (0, 0, width, height))
-        for mark in annotation.marks:
-            if np.isfinite(mark.tip).all():
-                tip = mark.tip * (width, height)
-                away = np.array([-1.0 if mark.tip[0] < 0.5 else 1.0, -0.4])
+        for sighting in annotation.sightings:
+            if np.isfinite(sighting.tip).all():
+                tip = sighting.tip * (width, height)
+                away = np.array([-1.0 if sighting.tip[0] < 0.5 else 1.0, -0.4])
                 start = tip + ARROW * away / np.linalg.norm(away)
-                draw_arrow(axes, start, tip, dashed=mark.uncertain)
+                draw_arrow(axes, start, tip, dashed=sighting.uncertain)
 
     return Panel((width, height), draw)
 
@@ -113,24 +113,24 @@ def heatmap(annotation: Annotation) -> Panel:
 
 
 def labeled_arrows(annotation: Annotation) -> Panel:
-    """Returns a panel with an arrow and a label for each mark."""
+    """Returns a panel with an arrow and a label for each sighting."""
     return labeled_arrows_panel(
         annotation.image,
         [
             Arrow(
-                (float(mark.tip[0]), float(mark.tip[1])),
-                mark.label,
-                uncertain=mark.uncertain,
-                spread=mark.member_tips if mark.uncertain else None,
+                (float(sighting.tip[0]), float(sighting.tip[1])),
+                sighting.label,
+                uncertain=sighting.uncertain,
+                spread=sighting.member_tips if sighting.uncertain else None,
             )
-            for mark in annotation.marks
-            if np.isfinite(mark.tip).all()
+            for sighting in annotation.sightings
+            if np.isfinite(sighting.tip).all()
         ],
     )
 
 
 def words(annotation: Annotation) -> Panel:
-    """Returns a panel with the image, and its marks in words below it."""
+    """Returns a panel with the image, and its sightings in words below it."""
     width, height = fitted(annotation.image, INCHES)
     text = "\n".join(textwrap.wrap(drawable(annotation.sentence), LETTERS))
     text_height = float(text_sizes([text], _FONT)[0, 1])

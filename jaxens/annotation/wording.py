@@ -66,7 +66,7 @@ def describe(labels: Sequence[str], unlike: str = "", instead: Sequence[str] = (
     Args:
         labels: What is seen, in the order of importance.
         unlike: A class that looks alike, or "".
-        instead: What that class has in place of some of the labels.
+        instead: Labels that the look-alike has and the image lacks.
     """
     seen = enumeration(labels) or "nothing that the network is sure of"
     if not unlike or not instead:

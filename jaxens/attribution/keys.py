@@ -21,7 +21,7 @@ def keys_of_images(key: Keys, images: int) -> Key[Array, "image"]:
         images: The number of images.
 
     Raises:
-        ValueError: If `key` is no random key, or their number is another.
+        ValueError: If `key` is not a random key, or there is not one for each image.
     """
     key = as_typed_key(key)
     if key.shape == ():

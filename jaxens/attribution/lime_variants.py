@@ -23,6 +23,7 @@ from jaxtyping import Float, Integer, Real
 
 from jaxens.arrays import broadcast_to_images
 from jaxens.attribution.regression import lasso, ridge
+from jaxens.errors import remedy
 
 # The mean color of the segment or of the image, or a constant that broadcasts to the images.
 Fill = Literal["segment", "image"] | Real[ArrayLike, "..."]
@@ -88,7 +89,7 @@ VARIANTS: dict[str, Variant] = {
 def variant_named(name: str) -> Variant:
     """Returns the variant; ValueError for an unknown name."""
     if name not in VARIANTS:
-        raise ValueError(f"unknown variant {name!r}: choose from {', '.join(VARIANTS)}")
+        raise ValueError(f"unknown variant {name!r}: {remedy(name, VARIANTS)}")
     return VARIANTS[name]
 
 

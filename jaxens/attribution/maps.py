@@ -12,6 +12,7 @@ from jaxens.arrays import as_images
 from jaxens.attribution.methods import Method, Network, method_named
 from jaxens.attribution.reduce import REDUCTIONS
 from jaxens.attribution.resize import resize
+from jaxens.errors import remedy
 from jaxens.targets import Targets
 
 
@@ -94,6 +95,6 @@ def _check(row: Method, network: Network, reduce: str | None, settings: Mapping[
     if missing:
         raise ValueError(f"{row.name} needs {' and '.join(missing)}: see its docstring")
     if reduce is not None and reduce not in REDUCTIONS:
-        raise ValueError(f"unknown reduction {reduce!r}: choose from {', '.join(REDUCTIONS)}")
+        raise ValueError(f"unknown reduction {reduce!r}: {remedy(reduce, REDUCTIONS)}")
     if reduce is not None and row.reduce is None:
         raise ValueError(f"{row.name} has no channels to reduce: leave reduce out")

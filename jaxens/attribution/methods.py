@@ -14,6 +14,7 @@ from jaxens.attribution.integrated import integrated_gradients
 from jaxens.attribution.lime import lime
 from jaxens.attribution.shap import gradient_shap
 from jaxens.attribution.smooth import smooth_grad, var_grad
+from jaxens.errors import remedy
 from jaxens.targets import Model
 
 
@@ -173,5 +174,5 @@ METHODS: dict[str, Method] = {
 def method_named(method: str) -> Method:
     """Returns the method; ValueError for an unknown name."""
     if method not in METHODS:
-        raise ValueError(f"unknown method {method!r}: choose from {', '.join(METHODS)}")
+        raise ValueError(f"unknown method {method!r}: {remedy(method, METHODS)}")
     return METHODS[method]

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from jaxens.arrays import as_whole
+from jaxens.errors import remedy
 
 Rule = tuple[Float64[np.ndarray, "step"], Float64[np.ndarray, "step"]]
 
@@ -61,5 +62,5 @@ def nodes_and_weights(quadrature: str, steps: int) -> Rule:
         ValueError: For an unknown name, or steps that are not a whole number of at least 1.
     """
     if quadrature not in QUADRATURES:
-        raise ValueError(f"unknown quadrature {quadrature!r}: choose from {', '.join(QUADRATURES)}")
+        raise ValueError(f"unknown quadrature {quadrature!r}: {remedy(quadrature, QUADRATURES)}")
     return QUADRATURES[quadrature](as_whole(steps, "steps"))

@@ -15,6 +15,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float, Integer, Real
 
 from jaxens.arrays import as_whole
+from jaxens.errors import remedy
 
 MANY = 1000  # with at least so many labels, half of them must have pixels
 
@@ -69,7 +70,7 @@ def superpixels(
         "felzenszwalb": (segmentation.felzenszwalb, {}),
     }
     if method not in methods:
-        raise ValueError(f"unknown method {method!r}: choose from {', '.join(methods)}")
+        raise ValueError(f"unknown method {method!r}: {remedy(method, methods)}")
     segment, defaults = methods[method]
     settings = {"channel_axis": -1} | defaults | settings
     labels = [_without_gaps(segment(photo, **settings)) for photo in _as_photos(images)]

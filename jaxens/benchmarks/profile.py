@@ -97,7 +97,7 @@ def operations(trace: ProfileData, steps: int) -> list[Operation]:
     times: defaultdict[str, Counter[str]] = defaultdict(Counter)
     calls: Counter[str] = Counter()
     for events in _lines(trace):
-        for name, nanoseconds in own_times(events):
+        for name, nanoseconds in self_times(events):
             kind = _NUMBER.sub("", name)
             if kind not in CONTAINERS:
                 times[kind][name] += round(nanoseconds)
@@ -116,7 +116,7 @@ def operations(trace: ProfileData, steps: int) -> list[Operation]:
     return sorted(kinds, key=lambda kind: -kind.seconds)
 
 
-def own_times(events: Iterable[Event]) -> Iterator[tuple[str, float]]:
+def self_times(events: Iterable[Event]) -> Iterator[tuple[str, float]]:
     """Yields each named event with its own time: without that of the events inside it."""
     order = sorted(events, key=lambda event: (event.start, -event.duration))
     times = [event.duration for event in order]

@@ -4,6 +4,8 @@ import contextlib
 import ctypes
 import os
 import sys
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 
 import jax
 
@@ -29,8 +31,11 @@ def keep_memory() -> None:
     before JAX starts its threads: later, it gains nothing, because they have arenas already.
 
     All threads then share one lock, and the process keeps the most memory that it ever used. Does
-    nothing if MALLOC_ARENA_MAX is set, or without glibc (macOS, Windows, other C libraries).
+    nothing if JAX may run on an accelerator, if MALLOC_ARENA_MAX is set, or without glibc (macOS,
+    Windows, other C libraries).
     """
+    if not _is_for_cpu():
+        return
     if not sys.platform.startswith("linux") or "MALLOC_ARENA_MAX" in os.environ:
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
@@ -38,3 +43,15 @@ def keep_memory() -> None:
         mallopt(_ARENA_MAX, 1)
         mallopt(_MMAP_MAX, 0)
         mallopt(_TRIM_THRESHOLD, -1)
+
+
+def _is_for_cpu() -> bool:
+    """Returns whether JAX will run on a CPU, without starting it.
+
+    Where no platform is set, an accelerator needs a plugin of JAX, or libtpu.
+    """
+    platforms = jax.config.values["jax_platforms"]
+    if platforms:
+        return platforms.split(",")[0] == "cpu"
+    plugins = find_spec("jax_plugins") or find_spec("libtpu")
+    return plugins is None and not entry_points(group="jax_plugins")

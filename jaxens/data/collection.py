@@ -32,7 +32,7 @@ Size = tuple[int, int]  # width and height in pixels
 
 
 class EmptyError(PhotoError):
-    """A mask that is as it should be, but shows nothing. The message follows its name."""
+    """A valid mask without a marked pixel. The message follows its name."""
 
 
 class Marks(Protocol):
@@ -270,9 +270,9 @@ class CollectionBuilder(ExampleBuilder):
         """Returns the labels of tasks that masks give; `known` has the parts that can be used."""
         info, labels = self.collection.info, {}
         for task in map(info.task, self.collection.labels_of_masks):
-            found = [masks.union(bits, info.masks, parts).any() for parts in task.parts]
+            present = [masks.union(bits, info.masks, parts).any() for parts in task.parts]
             used = [bool(known & set(parts)) for parts in task.parts]
-            labels[task.name] = np.where(used, found, MISSING).astype(np.int8)
+            labels[task.name] = np.where(used, present, MISSING).astype(np.int8)
         return labels
 
     def _bits(

@@ -72,23 +72,23 @@ class Findings:
             UserError: If there are too many.
         """
         for kind in ("unusable", "mask"):
-            found = [problem for problem in self.problems if problem.kind == kind]
-            if len({problem.photo for problem in found}) > max(3, MOST * self.total):
+            problems = [problem for problem in self.problems if problem.kind == kind]
+            if len({problem.photo for problem in problems}) > max(3, MOST * self.total):
                 sentence = "can't be used" if kind == "unusable" else "have a mask that can't be"
                 raise UserError(
                     f"{self.title}: more than {MOST:.0%} of the {self.total} photos {sentence} "
-                    f"({_some(found)}); {path} lists them: {self.remedy}"
+                    f"({_some(problems)}); {path} lists them: {self.remedy}"
                 )
 
     def notices(self) -> list[str]:
         """Returns one sentence for each kind of finding."""
         result = []
         for kind, (sentence, _) in _SENTENCES.items():
-            found = [problem for problem in self.problems if problem.kind == kind]
-            if found:
-                count = len({problem.photo for problem in found})
+            problems = [problem for problem in self.problems if problem.kind == kind]
+            if problems:
+                count = len({problem.photo for problem in problems})
                 what = f"{count} of {self.total} photos {sentence}"
-                result.append(f"{self.title}: {what}: {_some(found)}")
+                result.append(f"{self.title}: {what}: {_some(problems)}")
         return result
 
     def table(self) -> Table:

@@ -24,7 +24,7 @@ def damage_of(folder: Path) -> str | None:
         return "it is missing"
     try:
         expected = json.loads((folder / NAME).read_bytes())
-        found = _content(folder)
+        actual = _content(folder)
     except FileNotFoundError as error:
         return f"{Path(error.filename).name} is missing"
     except (OSError, ValueError, RecursionError):
@@ -32,8 +32,8 @@ def damage_of(folder: Path) -> str | None:
     if not isinstance(expected, dict) or not expected:
         return f"{NAME} can't be read"
     for name, content in expected.items():
-        if found.get(name) != content:
-            return f"{name} has changed" if name in found else f"{name} is missing"
+        if actual.get(name) != content:
+            return f"{name} has changed" if name in actual else f"{name} is missing"
     return None
 
 

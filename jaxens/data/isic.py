@@ -58,15 +58,17 @@ def read(folder: Path) -> Collection:
     Raises:
         UserError: If the photos to train on or their masks are missing.
     """
-    given = {split: _items(folder, name) for split, name in SPLITS.items()}
-    if not given["train"]:
+    official = {split: _items(folder, name) for split, name in SPLITS.items()}
+    if not official["train"]:
         raise UserError(
             f"{folder} holds no {TITLE} (no ISIC2018_Task1-2_Training_Input with photos, or no "
             "ISIC2018_Task2_Training_GroundTruth_v3): give the folder to which its archives were "
             "unpacked"
         )
-    splits, notices = complete_splits(given, TITLE, folder / "ISIC2018_Task1-2_Training_Input")
-    lesions = any(len(item.marks) > len(ATTRIBUTES) for items in given.values() for item in items)
+    splits, notices = complete_splits(official, TITLE, folder / "ISIC2018_Task1-2_Training_Input")
+    lesions = any(
+        len(item.marks) > len(ATTRIBUTES) for items in official.values() for item in items
+    )
     return Collection(
         root=folder,
         title=TITLE,
@@ -108,5 +110,5 @@ def _items(folder: Path, split: str) -> list[Item]:
 
 def _truth(folder: Path, task: int, split: str) -> Path | None:
     """Returns the folder of the masks; the last of several versions, such as `_v3`."""
-    found = folder.glob(f"ISIC2018_Task{task}_{split}_GroundTruth*")
-    return max((path for path in found if path.is_dir()), default=None)
+    folders = folder.glob(f"ISIC2018_Task{task}_{split}_GroundTruth*")
+    return max((path for path in folders if path.is_dir()), default=None)

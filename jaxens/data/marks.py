@@ -34,9 +34,9 @@ class Values:
             PhotoError: If the file has several values, and none was named.
         """
         if not self.among and self.least is None:
-            found = np.unique(values)
-            if len(found[found != 0]) > 1:
-                some = ", ".join(map(str, found[:5])) + (", ..." if len(found) > 5 else "")
+            distinct = np.unique(values)
+            if len(distinct[distinct != 0]) > 1:
+                some = ", ".join(map(str, distinct[:5])) + (", ..." if len(distinct) > 5 else "")
                 raise PhotoError(f"has the values {some}: say which of them are the part")
             return values != 0
         region = np.isin(values, self.among)

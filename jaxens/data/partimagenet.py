@@ -71,11 +71,11 @@ def read(folder: Path, kind: str = KIND) -> Collection:
             f"'{kind} Head': its categories are {', '.join(names[:30]) or 'none'}"
         )
     classes = sorted({image.file[:WNID] for images in shown.values() for image in images})
-    given = {
+    official = {
         split: [_item(folder, split, cocos[split], image, classes, kind) for image in images]
         for split, images in shown.items()
     }
-    splits, notices = complete_splits(given, TITLE, folder / "train.json")
+    splits, notices = complete_splits(official, TITLE, folder / "train.json")
     parts = tuple(dict.fromkeys(p for c in cocos.values() for (p,) in _parts(c, kind).values()))
     crowds = any(
         annotation.get("iscrowd")

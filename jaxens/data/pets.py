@@ -96,7 +96,7 @@ def read(folder: Path) -> Collection:
     }
     heads = (folder / BOXES).is_dir()
     parts = (ANIMAL,) * trimaps + (HEAD,) * heads
-    splits, notices = complete_splits(_given(folder, items), TITLE, folder / LIST)
+    splits, notices = complete_splits(_official_splits(folder, items), TITLE, folder / LIST)
     return Collection(
         root=folder,
         title=TITLE,
@@ -170,11 +170,11 @@ def _breeds(folder: Path, rows: list[Row]) -> dict[int, str]:
     return breeds
 
 
-def _given(folder: Path, items: dict[str, Item]) -> dict[str, list[Item]]:
+def _official_splits(folder: Path, items: dict[str, Item]) -> dict[str, list[Item]]:
     """Returns the official splits; all photos are to train on if their tables are missing."""
     if not all((folder / name).is_file() for name in SPLITS.values()):
         return {"train": list(items.values())}
-    given: dict[str, list[Item]] = {}
+    official: dict[str, list[Item]] = {}
     split_of: dict[str, str] = {}
     for split, table in SPLITS.items():
         for number, (name,) in _words(folder / table, 1):
@@ -183,5 +183,5 @@ def _given(folder: Path, items: dict[str, Item]) -> dict[str, list[Item]]:
             if name in split_of:
                 wrong(folder / table, number, f"{shown(name)} occurs twice, or in both tables")
             split_of[name] = split
-            given.setdefault(split, []).append(items[name])
-    return given
+            official.setdefault(split, []).append(items[name])
+    return official

@@ -8,14 +8,14 @@ from typing import Literal, Self
 import numpy as np
 from jaxtyping import Float32, Int8, Int32, UInt8
 
-from jaxens.errors import UserError
+from jaxens.errors import UserError, remedy
 
 MISSING = -1  # an unknown label; the loss and the scores ignore it
 _IGNORED = ": ignored"
 
 
 def ignored(part: str) -> str:
-    """Returns the name of the mask of pixels of which nobody knows whether they show a part.
+    """Returns the name of the mask of pixels that may or may not show a part.
 
     They are the border of a trimap, for example. A data set lists the name in `Info.masks` after
     that of the part. Scores leave these pixels out.
@@ -74,9 +74,7 @@ def find_task(tasks: Sequence[Task], name: str | None) -> Task:
     for task in tasks:
         if task.name == name:
             return task
-    raise UserError(
-        f"there is no task {name!r}: choose from {', '.join(task.name for task in tasks)}"
-    )
+    raise UserError(f"there is no task {name!r}: {remedy(name or '', [t.name for t in tasks])}")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from jaxens.data.records import from_record, info_of
 from jaxens.data.sampling import stratified
 from jaxens.data.schema import DecodedExample, Example, Info
 from jaxens.data.split import Split
-from jaxens.errors import UserError
+from jaxens.errors import UserError, remedy
 
 
 class Source:
@@ -43,8 +43,9 @@ class Source:
             UserError: If there is no such split.
         """
         if split not in builder.info.splits:
-            known = ", ".join(builder.info.splits)
-            raise UserError(f"{builder.name} has no split {split!r}: choose one of {known}")
+            raise UserError(
+                f"{builder.name} has no split {split!r}: {remedy(split, builder.info.splits)}"
+            )
         self.folder = Path(builder.data_dir)
         self.split = split
         self.size = size

@@ -74,7 +74,7 @@ class Split:
     def ignored(
         self, parts: Sequence[str], rows: Rows = slice(None)
     ) -> Bool[np.ndarray, "image size size"] | None:
-        """Returns the pixels of which nobody knows whether they show one of some parts.
+        """Returns the pixels that may or may not show one of some parts.
 
         Args:
             parts: Names of parts.

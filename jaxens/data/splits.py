@@ -13,7 +13,7 @@ SEED = 0
 
 
 def complete_splits(
-    given: Mapping[str, Sequence[Item]], title: str, source: object
+    official: Mapping[str, Sequence[Item]], title: str, source: object
 ) -> tuple[dict[str, list[Item]], list[str]]:
     """Returns train, val and test, and notices.
 
@@ -21,15 +21,15 @@ def complete_splits(
     labels.
 
     Args:
-        given: The photos of the splits that there are.
+        official: The photos of the splits that there are.
         title: The name of the data set, for messages.
         source: The file or folder that says which photos are to train on, for messages.
 
     Raises:
         UserError: If there are too few photos to train on.
     """
-    train = list(given.get("train", ()))
-    splits = {name: list(given.get(name, ())) for name in SHARES}
+    train = list(official.get("train", ()))
+    splits = {name: list(official.get(name, ())) for name in SHARES}
     missing = {name: share for name, share in SHARES.items() if not splits[name]}
     if len(train) < 1 + len(missing):
         raise UserError(

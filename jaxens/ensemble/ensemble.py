@@ -12,6 +12,7 @@ from jaxtyping import Float, Int, PRNGKeyArray, UInt32
 
 from jaxens import attribution
 from jaxens.attribution.keys import as_typed_key
+from jaxens.attribution.lime_variants import variant_named
 from jaxens.chunks import in_chunks
 from jaxens.data.schema import Task, find_task
 from jaxens.ensemble import programs
@@ -255,10 +256,7 @@ class Ensemble:
         """
         images = checked_images(images)
         labels, segment_count = padded_segments(segments, images)
-        if variant not in attribution.VARIANTS:
-            raise ValueError(
-                f"unknown variant {variant!r}: choose from {', '.join(attribution.VARIANTS)}"
-            )
+        usual = variant_named(variant).samples
         return programs.lime_weights(
             self.variables,
             self.trunk,
@@ -269,7 +267,7 @@ class Ensemble:
             tasks=self.tasks,
             segment_count=segment_count,
             variant=variant,
-            samples=attribution.VARIANTS[variant].samples if samples is None else samples,
+            samples=usual if samples is None else samples,
             chunk=chunk,
         )
 

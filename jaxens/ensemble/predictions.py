@@ -22,7 +22,9 @@ def probabilities(task: Task, logits: Float[Array, "*_ class"]) -> Float[Array, 
 
 
 def mean_probabilities(
-    task: Task, logits: Float[Array, "member image class"]
+    task: Task,
+    logits: Float[Array, "member image class"],
+    temperature: float | Float[Array, ""] = 1.0,
 ) -> Float[Array, "image class"]:
     """Returns the ensemble's prediction: the mean of the members' probabilities.
 
@@ -31,8 +33,9 @@ def mean_probabilities(
     Args:
         task: The task.
         logits: Every member's logits for the task.
+        temperature: Logits are divided by it, which calibrates the probabilities.
     """
-    return _mean_of_finite(probabilities(task, logits))
+    return _mean_of_finite(probabilities(task, logits / temperature))
 
 
 def _mean_of_finite(

@@ -8,12 +8,11 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from jaxens import metrics
-from jaxens.chunks import in_chunks
 from jaxens.data.schema import Task
 from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
+from jaxens.ensemble.predicting import all_logits
 from jaxens.ensemble.predictions import mean_probabilities
-from jaxens.models.memory import images_at_once
 from jaxens.tables import Table
 
 
@@ -54,7 +53,7 @@ def quality(ensemble: Ensemble, split: Split) -> list[Quality]:
         ensemble: The members, and the baseline if there is one.
         split: Images with labels for each of the ensemble's tasks.
     """
-    logits = all_logits(ensemble, split)
+    logits = all_logits(ensemble, split.images)
     scores = [task_quality(t, logits[t.name], split.labels[t.name]) for t in ensemble.tasks]
     if ensemble.baseline is None:
         return scores
@@ -81,20 +80,6 @@ def quality_table(scores: Sequence[Quality]) -> Table:
         columns += ("all data",)
         rows = [(*row, q.baseline) for row, q in zip(rows, scores, strict=True)]
     return Table(columns, rows)
-
-
-def all_logits(ensemble: Ensemble, split: Split) -> dict[str, Float[Array, "member image _"]]:
-    """Returns every member's logits for all images of a split, by task.
-
-    The images are computed in chunks that fit the device's memory.
-
-    Args:
-        ensemble: The members.
-        split: Images; labels are not needed.
-    """
-    at_once = images_at_once(ensemble.model, split.images.shape[1], ensemble.members)
-    chunk = max(1, at_once // ensemble.members)
-    return in_chunks(ensemble.all_logits, chunk, split.images, out_axis=1)
 
 
 def task_quality(

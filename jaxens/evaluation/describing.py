@@ -1,6 +1,7 @@
 """The choices behind an evaluation's scores: from a command's flags, and in words."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from jaxens.attribution import METHODS, VARIANTS
 from jaxens.ensemble.ensemble import Ensemble
@@ -12,23 +13,20 @@ from jaxens.metrics import METRICS, Protocol
 REDUCTION_NAMES = {"max_abs": "largest magnitude", "sum": "sum", "sum_abs": "sum of magnitudes"}
 
 
-def make_protocol(
-    threshold: float, correlation_size: int, sign: str, metrics: Sequence[str]
-) -> Protocol:
-    """Returns a protocol; its arguments are those of `metrics.Protocol`.
+def make_protocol(metrics: Sequence[str], **choices: float | str | None) -> Protocol:
+    """Returns a protocol.
 
     Args:
-        threshold: The threshold of the normalized map.
-        correlation_size: Cells along a side.
-        sign: A name in `metrics.SIGNS`.
         metrics: Names in `metrics.METRICS`; "all" stands for all of them.
+        **choices: Other fields of `metrics.Protocol`; None stands for its default.
 
     Raises:
         UserError: As `metrics.Protocol` raises `ValueError`.
     """
     try:
         names = METRICS if "all" in metrics else metrics
-        return Protocol(threshold, correlation_size, sign, tuple(names))
+        changed: dict[str, Any] = {k: v for k, v in choices.items() if v is not None}
+        return Protocol(metrics=tuple(names), **changed)
     except ValueError as error:
         raise UserError(str(error)) from None
 

@@ -1,6 +1,5 @@
 """Scores an ensemble's explanations against what people marked: each member's, and the mean."""
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,21 +9,19 @@ from jaxtyping import UInt8
 
 from jaxens import metrics
 from jaxens.data.progress import Progress, no_progress
-from jaxens.data.schema import MISSING, find_task
 from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
-from jaxens.ensemble.predictions import mean_probabilities
-from jaxens.ensemble.quality import all_logits
 from jaxens.errors import UserError
 from jaxens.evaluation.describing import describe
 from jaxens.evaluation.examples import examples_of
 from jaxens.evaluation.maps import Explainer, check_model
 from jaxens.evaluation.meter import Meter
 from jaxens.evaluation.question_result import QuestionResult
-from jaxens.evaluation.questions import Explained, Question, questions, with_same_maps
+from jaxens.evaluation.questions import Explained, Question, choose_questions, with_same_maps
 from jaxens.evaluation.results import Evaluation
 from jaxens.evaluation.scoring import MethodScores, score_chance, score_questions
 from jaxens.evaluation.settings import (
+    ORDERS,
     PAPER_METHODS,
     MethodSettings,
     check_methods,
@@ -32,8 +29,6 @@ from jaxens.evaluation.settings import (
     needs_background,
 )
 from jaxens.metrics import Protocol
-
-log = logging.getLogger(__name__)
 
 
 def evaluate(
@@ -46,7 +41,7 @@ def evaluate(
     explained: Explained = "label",
     settings: MethodSettings | None = None,
     background: UInt8[np.ndarray, "baseline height width 3"] | None = None,
-    orders: int = 11,
+    orders: int = ORDERS,
     examples: bool = False,
     progress: Progress = no_progress,
 ) -> Evaluation:
@@ -119,15 +114,14 @@ class EvaluationPlan:
         )
         if any(question.ignored is not None for question in self.questions):
             choices += (
-                "\nIgnored in scores against masks: pixels of which nobody knows whether they show "
-                "the part."
+                "\nIgnored in scores against masks: pixels that may or may not show the part."
             )
         return f"Images: {self.split.sample}.\n{choices}" if self.split.sample else choices
 
     def choices(self) -> dict[str, Any]:
         """Returns everything that the scores of this ensemble on this data set depend on."""
         settings = asdict(self.settings)
-        del settings["images_at_once"]
+        del settings["member_images_at_once"]
         return {
             "methods": list(self.methods),
             "questions": [question.name for question in self.questions],
@@ -214,7 +208,7 @@ def plan_evaluation(
     explained: Explained = "label",
     settings: MethodSettings | None = None,
     background: UInt8[np.ndarray, "baseline height width 3"] | None = None,
-    orders: int = 11,
+    orders: int = ORDERS,
     checkpoint: str = "",
 ) -> EvaluationPlan:
     """Checks the arguments of `evaluate`, and lists the questions.
@@ -234,7 +228,7 @@ def plan_evaluation(
             f"`correlation_size` {protocol.correlation_size} is more than the images' "
             f"{split.images.shape[1]} px: choose a smaller one"
         )
-    chosen = _questions(ensemble, split, tasks, explained)
+    chosen, _ = choose_questions(ensemble, split, tasks, explained)
     check_model(ensemble, split.images[:2], methods)
     return EvaluationPlan(
         ensemble,
@@ -248,48 +242,3 @@ def plan_evaluation(
         orders,
         checkpoint,
     )
-
-
-def _questions(
-    ensemble: Ensemble, split: Split, names: Sequence[str] | None, explained: Explained
-) -> list[Question]:
-    for name in names or ():
-        find_task(ensemble.tasks, name)
-    tasks = tuple(task for task in ensemble.tasks if not names or task.name in names)
-    logits = all_logits(ensemble, split)
-    check_finite({task.name: np.asarray(logits[task.name]) for task in tasks})
-    if explained == "label" and all((split.labels[t.name] == MISSING).all() for t in tasks):
-        raise UserError(
-            f"no held-out image has a label for {', '.join(t.name for t in tasks)}: explain the "
-            "prediction, or choose other `tasks`"
-        )
-    predicted = {
-        task.name: np.asarray(mean_probabilities(task, logits[task.name])) for task in tasks
-    }
-    candidates = questions(tasks, split, explained, predicted)
-    if not any(map(len, candidates)):
-        raise UserError(
-            "no held-out image has a mask or key point for "
-            f"{', '.join(task.name for task in tasks)}: choose other `tasks`"
-        )
-    for question in candidates:
-        if not len(question):
-            reasons = ", ".join(f"{n} with {why}" for why, n in question.left_out.items() if n)
-            log.warning(f"{question.name}: no image to explain ({reasons or 'none has it'})")
-    return [question for question in candidates if len(question)]
-
-
-def check_finite(logits: dict[str, np.ndarray]) -> None:
-    """Checks that no member gives NaN, because the mean maps would have no score.
-
-    Raises:
-        UserError: Names the first member that does.
-    """
-    finite = np.logical_and.reduce([np.isfinite(each).all(axis=-1) for each in logits.values()])
-    lost = (~finite).sum(axis=1)
-    for member in np.flatnonzero(lost):
-        raise UserError(
-            f"member {member} (0 to {len(lost) - 1}) gives NaN for {lost[member]} of "
-            f"{finite.shape[1]} images, so that the mean maps would have no score: train again "
-            "with a lower `learning_rate`"
-        )

@@ -62,7 +62,6 @@ class Explanation:
             and the figure. Where there are several pages, names end in -1, -2, ...
         """
         from jaxens import metrics, viz
-        from jaxens.viz.members import mean_and_spread
 
         maps, colors = self.maps[method], display.colors
         style: dict[str, Any] = {
@@ -71,7 +70,7 @@ class Explanation:
             "percentile": display.percentile,
         }
         centers = np.asarray(metrics.center_of_mass(maps))
-        mean_centers = np.asarray(metrics.center_of_mass(mean_and_spread(maps)[0]))
+        mean_centers = np.asarray(metrics.center_of_mass(metrics.mean_of_finite(maps)))
         title = captions.title(method, self.subject, self.settings)
         masks, points = self.subject.marks
         marked = "" if masks is None and points is None else "; yellow: the marked part"

@@ -54,8 +54,8 @@ class Images:
         """The parts of the other data set, by the part of the run whose truth they are."""
         named: dict[str, list[str]] = {}
         for pair in self.parts:
-            own, _, other = pair.partition("=")
-            named.setdefault(own, []).append(other)
+            part, _, other = pair.partition("=")
+            named.setdefault(part, []).append(other)
         return named
 
     @property
@@ -71,17 +71,17 @@ class Images:
         ]
         return "-".join(filter(None, words))
 
-    def other_data(self, own: Data) -> Data:
+    def other_data(self, data: Data) -> Data:
         """Returns the settings of the data set of --on: its images are made as those of the run.
 
         Args:
-            own: The settings of the run's data set.
+            data: The settings of the run's data set.
         """
         return replace(
-            own,
+            data,
             source=self.on,
             data_dir=str(self.data_dir or ""),
-            cache_dir=str(self.cache_dir or own.cache_dir),
+            cache_dir=str(self.cache_dir or data.cache_dir),
             attributes=self.attributes,
             tasks=(),
         )

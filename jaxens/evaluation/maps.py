@@ -16,7 +16,7 @@ from jaxens.ensemble.ensemble import Ensemble
 from jaxens.ensemble.inputs import Classes
 from jaxens.errors import UserError
 from jaxens.evaluation.settings import FORWARD_ONLY, MethodSettings, group_methods, needs_background
-from jaxens.models.memory import images_at_once
+from jaxens.models.memory import member_images_at_once
 
 GRID = 7  # cells per side, as many as there are SLIC superpixels
 # Calls of the model, at most, into which one program splits the steps or samples of an image. Each
@@ -82,10 +82,13 @@ class Explainer:
         self.ensemble = ensemble
         self.settings = settings
         self.background = None if background is None else jnp.asarray(background)
-        at_once = settings.images_at_once or images_at_once(
+        at_once = settings.member_images_at_once or member_images_at_once(
             ensemble.model, image_size, ensemble.members
         )
         self._images_per_call = max(1, at_once // ensemble.members)
+        # A limit that the user sets holds for all methods alike.
+        factor = 1 if settings.member_images_at_once else FORWARD_ONLY
+        self._forward_images = self._images_per_call * factor
         self._lime_weights: dict[int, tuple[np.ndarray, dict[str, np.ndarray | Array]]] = {}
         self._last: int | None = None  # whose weights may still be on the device
 
@@ -101,8 +104,9 @@ class Explainer:
         passes = max(map(self.settings.passes, methods))
         least = -(-passes // CALLS)
         if not METHODS[methods[0]].gradients:
-            return 1, max(least, self._images_per_call * FORWARD_ONLY)
+            return 1, max(least, self._forward_images)
         images = min(self._images_per_call, max(4, self._images_per_call // passes))
+        images = max(1, min(images, self._images_per_call // least))
         return images, max(least, self._images_per_call // images)
 
     def maps(

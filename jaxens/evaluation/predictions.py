@@ -1,6 +1,5 @@
 """An ensemble's predictions, and the class of each image that is explained."""
 
-import difflib
 import logging
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ from jaxens.data.photos import Photos
 from jaxens.data.schema import MISSING, Task, find_task
 from jaxens.ensemble.ensemble import Classes, Ensemble
 from jaxens.ensemble.predictions import Predictions, probabilities
-from jaxens.errors import UserError
+from jaxens.errors import UserError, remedy
 from jaxens.tables import Table
 
 log = logging.getLogger(__name__)
@@ -211,9 +210,7 @@ def find_class(task: Task, name: str, argument: str) -> int:
         return task.classes.index(name)
     if name.isdecimal() and int(name) < len(task.classes):
         return int(name)
-    near = difflib.get_close_matches(name, task.classes, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
     raise UserError(
-        f"`{argument}` {name}: {task.name} has no such class: {hint}choose from "
-        f"{', '.join(task.classes)}, or a number from 0 to {len(task.classes) - 1}"
+        f"`{argument}` {name}: {task.name} has no such class: {remedy(name, task.classes)} "
+        f"(or a number from 0 to {len(task.classes) - 1})"
     )

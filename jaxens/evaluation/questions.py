@@ -1,5 +1,6 @@
 """The questions of an evaluation: which images and targets, against which truth."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -7,10 +8,14 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxens.data.schema import MISSING, Task
+from jaxens.data.schema import MISSING, Task, find_task
 from jaxens.data.split import Split
+from jaxens.ensemble.ensemble import Ensemble
+from jaxens.ensemble.predicting import all_probabilities
+from jaxens.errors import UserError
 from jaxens.metrics import METRICS
 
+log = logging.getLogger(__name__)
 Explained = Literal["label", "prediction"]
 
 
@@ -31,8 +36,7 @@ class Question:
         masks: Union of the parts' masks; None if the data set has none of them.
         points: Mean of the parts' visible key points (x, y), as fractions of width and height;
             None if the data set has none of them.
-        ignored: Pixels of which nobody knows whether they show the parts; None if the data set
-            does not say so of any.
+        ignored: Pixels that may or may not show the parts; None if the data set names none.
         left_out: Number of images that are left out, by reason.
     """
 
@@ -94,6 +98,48 @@ def questions(
             name = f"{task.name}: {' and '.join(parts)}" if several else task.name
             result += _of_parts(name, task, parts, classes, split, explained, predicted)
     return result
+
+
+def choose_questions(
+    ensemble: Ensemble,
+    split: Split,
+    names: Sequence[str] | None = None,
+    explained: Explained = "label",
+) -> tuple[list[Question], dict[str, Float[np.ndarray, "image class"]]]:
+    """Returns the questions that have an image, and warns of the others.
+
+    Args:
+        ensemble: Its predictions are returned, and explained if `explained` says so.
+        split: Images with labels, masks and key points.
+        names: Of the tasks (default: all).
+        explained: As for `questions`.
+
+    Returns:
+        The questions, and the ensemble's probabilities by task.
+
+    Raises:
+        UserError: If a task is unknown, a member gives NaN, or no question has an image.
+    """
+    for name in names or ():
+        find_task(ensemble.tasks, name)
+    tasks = tuple(task for task in ensemble.tasks if not names or task.name in names)
+    listed = ", ".join(task.name for task in tasks)
+    predicted = all_probabilities(ensemble, split.images, tasks)
+    if explained == "label" and all((split.labels[t.name] == MISSING).all() for t in tasks):
+        raise UserError(
+            f"no held-out image has a label for {listed}: explain the prediction, or choose other "
+            "tasks or images"
+        )
+    candidates = questions(tasks, split, explained, predicted)
+    if not any(map(len, candidates)):
+        raise UserError(
+            f"no held-out image has a mask or key point for {listed}: choose other tasks or images"
+        )
+    for question in candidates:
+        if not len(question):
+            reasons = ", ".join(f"{n} with {why}" for why, n in question.left_out.items() if n)
+            log.warning(f"{question.name}: no image to explain ({reasons or 'none has it'})")
+    return [question for question in candidates if len(question)], predicted
 
 
 def with_same_maps(questions: Sequence[Question]) -> list[list[Question]]:

@@ -25,7 +25,8 @@ DEFAULT_METHODS: tuple[MethodName, ...] = ("grad_cam", "integrated_gradients")
 PAPER_METRICS: tuple[MetricName, ...] = ("iou", "intersection", "union", "correlation", "distance")
 Reduction = Literal["max_abs", "sum", "sum_abs"]
 
-FORWARD_ONLY = 2  # times as many images go through at once where no gradient is taken
+ORDERS = 11  # random orders in which members join
+FORWARD_ONLY = 2  # times as many images fit where no gradient is taken
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,13 @@ class MethodSettings:
     """how channels become one map (default: the method's usual reduction, which is printed)"""
     seed: int = 0
     """seed of everything random"""
-    images_at_once: int | None = None
-    """members times images in one call of the model; changes no map (default: what fits)"""
+    member_images_at_once: int | None = None
+    """members times images, perturbed ones too, in one call of the model, but at least a 16th of a
+    method's steps or samples; changes no map (default: what fits)"""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "shap_samples", "noise_samples", "lime_samples", "images_at_once"):
+        counts = ("steps", "shap_samples", "noise_samples", "lime_samples", "member_images_at_once")
+        for name in counts:
             if getattr(self, name) is not None:
                 check_number(name, getattr(self, name), least=1)
         check_number("noise", self.noise, above=0)
@@ -135,12 +138,14 @@ def check_methods(methods: Sequence[str], background: object) -> None:
     Raises:
         UserError: If a method is unknown, or lacks the images.
     """
-    from jaxens.attribution import METHODS
+    from jaxens.attribution import method_named
 
     for method in methods:
-        if method not in METHODS:
-            raise UserError(f"unknown method {method!r}: choose from {', '.join(METHODS)}")
-        if background is None and METHODS[method].needs_background:
+        try:
+            row = method_named(method)
+        except ValueError as error:
+            raise UserError(str(error)) from None
+        if background is None and row.needs_background:
             raise UserError(f"{method} needs background images: give some training images")
 
 

@@ -1,7 +1,7 @@
 """Prepares an evaluation on another data set than the one that an ensemble was trained on.
 
-An ensemble that has learnt the pattern of wings can be scored against the wings of images whose
-pattern nobody has labelled (Pazzani et al. 2022, section 5.1).
+An ensemble that has learned the pattern of wings can be scored against the wings of images whose
+pattern nobody has labeled (Pazzani et al. 2022, section 5.1).
 """
 
 from collections.abc import Mapping, Sequence

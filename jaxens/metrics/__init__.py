@@ -32,7 +32,7 @@ from jaxens.metrics.classification import accuracy, auc, mean_auc
 from jaxens.metrics.correlation import area_average, correlation
 from jaxens.metrics.crossed import CrossedComparison, compare_crossed
 from jaxens.metrics.mass import center_of_mass, center_of_mass_distance
-from jaxens.metrics.members import agreement, mean_map, mean_of_normalized, spread
+from jaxens.metrics.members import agreement, mean_map, mean_of_finite, mean_of_normalized, spread
 from jaxens.metrics.normalize import SIGNS, apply_sign, has_contrast, normalize
 from jaxens.metrics.overlap import intersection_union, iou
 from jaxens.metrics.perturbation import Perturbation, deletion, insertion
@@ -87,6 +87,7 @@ __all__ = [
     "iou",
     "mean_auc",
     "mean_map",
+    "mean_of_finite",
     "mean_of_normalized",
     "member_orders",
     "normalize",

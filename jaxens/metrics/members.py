@@ -32,6 +32,25 @@ def mean_map(
     return reduce(jnp.add, to_float32(maps)) / len(maps)
 
 
+@jax.jit
+def mean_of_finite(
+    maps: Num[ArrayLike, "member *lead height width"],
+) -> Float[Array, "*lead height width"]:
+    """Returns the mean of those members' raw maps that are finite, as figures show it.
+
+    Scores are of `mean_map`, which is NaN if one member's map is.
+
+    Args:
+        maps: Raw maps.
+
+    Returns:
+        The mean over the members whose map of the image is finite; NaN where none is.
+    """
+    maps = to_float32(maps)
+    finite = jnp.isfinite(maps).all(axis=(-2, -1), keepdims=True)
+    return jnp.mean(maps, axis=0, where=finite)
+
+
 @partial(jax.jit, static_argnames="signed")
 def mean_of_normalized(
     maps: Num[ArrayLike, "member *lead height width"], *, signed: bool

@@ -9,6 +9,7 @@ from jax import Array
 from jaxtyping import Bool, Float, Num
 
 from jaxens.arrays import to_float32
+from jaxens.errors import remedy
 from jaxens.metrics.inputs import ArrayLike
 
 # What to do with negative values, which are evidence against the target. The names are those of
@@ -49,7 +50,7 @@ def apply_sign(
 def check_sign(sign: str) -> None:
     """Raises `ValueError` for a name that is not in `SIGNS`."""
     if sign not in SIGNS:
-        raise ValueError(f"unknown sign rule {sign!r}: choose one of {', '.join(SIGNS)}")
+        raise ValueError(f"unknown sign rule {sign!r}: {remedy(sign, SIGNS)}")
 
 
 @jax.jit
@@ -94,10 +95,10 @@ def normalize(
 def extremes(
     map: Float[Array, "*lead height width"],
 ) -> tuple[Float[Array, "*lead 1 1"], Float[Array, "*lead 1 1"]]:
-    """Returns the smallest and the largest value of each map, where NaN counts as infinite.
+    """Returns the smallest and the largest value of each map.
 
-    They tell of every value that is not finite. Scores share them: without a third pass over the
-    map for NaN, and with one for both, all scores together take half of the time.
+    A NaN or infinite value makes an extreme infinite. Scores share the two passes, which halves
+    their time.
     """
     map = jnp.where(jnp.isnan(map), jnp.inf, map)
     return jnp.min(map, (-2, -1), keepdims=True), jnp.max(map, (-2, -1), keepdims=True)

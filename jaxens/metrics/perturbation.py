@@ -66,7 +66,7 @@ def insertion(
     Petsiuk et al. 2018 (RISE).
 
     Args:
-        logits_fn: Maps images [image, height, width, channel] to logits [image, class].
+        logits_fn: From images [image, height, width, channel] to logits [image, class].
         images: Images as the model takes them.
         maps: One value per pixel; the larger, the earlier the pixel is changed.
         targets: A class for all images, or one for each; an `attribution.Contrast`; or a function

@@ -1,4 +1,8 @@
-"""The score protocol: all choices behind a score in one object, which can describe itself."""
+"""The score protocol: sign rule, threshold, grid and metrics, in one object.
+
+How channels are reduced is `MethodSettings.reduce`, and how maps are normalized is code in
+`normalize.py`.
+"""
 
 import inspect
 from collections.abc import Callable
@@ -11,6 +15,7 @@ from jax import Array
 from jaxtyping import Float, Num
 
 from jaxens.arrays import as_whole
+from jaxens.errors import remedy
 from jaxens.metrics.correlation import correlation
 from jaxens.metrics.inputs import ArrayLike, Mask
 from jaxens.metrics.loops import image_by_image
@@ -160,11 +165,9 @@ class Protocol:
 
     def __post_init__(self) -> None:
         check_sign(self.sign)
-        unknown = [name for name in self.metrics if name not in METRICS]
-        if unknown or not self.metrics:
-            raise ValueError(
-                f"unknown metric {', '.join(unknown) or '(none)'}: choose from {', '.join(METRICS)}"
-            )
+        for name in self.metrics or ("",):
+            if name not in METRICS:
+                raise ValueError(f"unknown metric {name or '(none)'}: {remedy(name, METRICS)}")
         if not 0 < self.threshold <= 1:
             raise ValueError(f"threshold is {self.threshold}: give more than 0 and at most 1")
         as_whole(self.correlation_size, "correlation_size", least=2)
@@ -211,10 +214,10 @@ def score(
             by all members. None if there are no masks.
         point: Key points (x, y) as fractions of width and height; NaN if not visible. None if
             there are no key points.
-        protocol: All choices.
+        protocol: Sign rule, threshold, grid and metrics.
         signed: Whether the values of the maps carry a sign, as for the method in
             `attribution.METHODS`.
-        ignored: Pixels of which nobody knows whether they show the part, in the shape of the mask;
+        ignored: Pixels that may or may not show the part, in the shape of the mask;
             nonzero marks one. Scores against the mask leave them out of map and mask.
 
     Returns:

@@ -9,6 +9,7 @@ from jax import Array
 from jaxtyping import Float, Num, PRNGKeyArray, UInt32
 
 from jaxens.arrays import to_float32
+from jaxens.errors import remedy
 from jaxens.metrics.inputs import ArrayLike, with_axes
 from jaxens.metrics.normalize import has_contrast
 from jaxens.sharding import with_auto_axes
@@ -95,7 +96,7 @@ def randomize(params: Params, layer: str, key: Key) -> Params:
     selected = [path == layer or path.startswith(f"{layer}/") for path in paths]
     if not any(selected):
         parents = sorted({path.rpartition("/")[0] or path for path in paths})
-        raise ValueError(f"no parameters are in {layer!r}: choose one of {', '.join(parents)}")
+        raise ValueError(f"no parameters are in {layer!r}: {remedy(layer, parents)}")
     randomized = [
         _shuffle(values, jax.random.fold_in(key, index)) if inside else values
         for index, ((_, values), inside) in enumerate(zip(leaves, selected, strict=True))

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array
 
+from jaxens.errors import remedy
 from jaxens.models.classifier import Classifier
 from jaxens.models.efficientnet import EfficientNetLite0
 from jaxens.models.resnet import ResNet
@@ -47,7 +48,7 @@ def build(
         ValueError: For an unknown name.
     """
     if name not in MODELS:
-        raise ValueError(f"unknown model {name!r}: choose one of {', '.join(MODELS)}")
+        raise ValueError(f"unknown model {name!r}: {remedy(name, MODELS)}")
     return MODELS[name](
         tasks=tuple((task, logits) for task, logits in tasks),
         dtype=dtype,

@@ -18,8 +18,8 @@ MEMORY_FRACTION = 0.25
 MOST = 8192  # more would not be faster, and progress would be reported less often
 
 
-def images_at_once(model: Classifier, size: int, members: int) -> int:
-    """Returns how many images to differentiate a model at in one call, times members.
+def member_images_at_once(model: Classifier, size: int, members: int) -> int:
+    """Returns members times images that a model is differentiated at in one call.
 
     On an accelerator, as many as fit a fraction of its memory. On a CPU, as many as fit its
     caches, but at least so many that activations are larger than the weights, which every call

@@ -107,7 +107,7 @@ class VGG(Classifier):
             self.neck = VGGNeck(self.hidden, self.act, self.dtype)
 
     def pool(self, features: Float[Array, "batch h w channel"]) -> Float[Array, "batch channel"]:
-        """Averages features over height and width; the full classifier takes 7x7 averages."""
+        """Averages to 1x1 cells, or to 7x7 for the full classifier."""
         if not self.full_classifier:
             return super().pool(features)
         cells = adaptive_average_pool(max_pool(features, 2, 2), 7)

@@ -57,7 +57,7 @@ READ_MEMBERS = (
 
 
 @dataclass(frozen=True)
-class Asked:
+class QuestionSection:
     """What a page shows of one question."""
 
     name: str
@@ -74,7 +74,7 @@ class Evaluated:
     name: str
     verdicts: Sequence[tuple[str, str]]
     settings: Sequence[tuple[str, str]]
-    questions: Sequence[Asked]
+    questions: Sequence[QuestionSection]
 
 
 def evaluations_of(run: Path) -> list[Path]:
@@ -109,21 +109,23 @@ def evaluated(folder: Path, album: Album) -> Evaluated:
                 for table, of_file in tables.items()
             }
             ranked = read_ranked(scores, file, methods)
-            questions.append(_asked(name, of_question, ranked, folder, file, album))
+            questions.append(_section(name, of_question, ranked, folder, file, album))
     except (KeyError, ValueError, TypeError) as error:
         raise UserError(f"{folder} is damaged ({error!r}): {REMEDY}") from None
-    found = [(verdict, exceptions) for verdict, _, exceptions in (x.partition("; ") for x in lines)]
-    return Evaluated(folder.name, found, words.settings_lines(settings), questions)
+    summary = [
+        (verdict, exceptions) for verdict, _, exceptions in (x.partition("; ") for x in lines)
+    ]
+    return Evaluated(folder.name, summary, words.settings_lines(settings), questions)
 
 
-def _asked(
+def _section(
     name: str,
     tables: Mapping[str, Sequence[Row]],
     ranked: Ranked | None,
     folder: Path,
     file: str,
     album: Album,
-) -> Asked:
+) -> QuestionSection:
     """Returns what a page shows of a question."""
     short = shorten(name)
     figures = {
@@ -152,7 +154,7 @@ def _asked(
         pivot(by_size, tables["sizes"], KEYS, "members", "mean"),
         pivot(by_threshold, tables["thresholds"], KEYS, "threshold", "ensemble"),
     ]
-    return Asked(
+    return QuestionSection(
         short,
         _results(f"{short}: members and ensemble", tables["tables"]),
         [each for each in numbers if each.rows],
@@ -170,17 +172,17 @@ def _titled(row: Row) -> dict[str, str]:
 
 def _results(caption: str, lines: Sequence[Row]) -> Sheet:
     """Returns the table of a question: stars, and what is better in bold."""
-    made = sheet(caption, lines, RESULTS)
+    table = sheet(caption, lines, RESULTS)
     place = list(RESULTS).index("mean_ensemble")
     cells = []
-    for row, line in zip(lines, made.rows, strict=True):
+    for row, line in zip(lines, table.rows, strict=True):
         stars = metrics.stars(float(row["p"]))
         better = row["better"] == "True"
         marks = stars if better or not stars else f"{stars} (worse)"
         shown = line[place]
         marked = Cell(f"{shown.text}{marks}", shown.value, better and bool(stars))
         cells.append([*line[:place], marked, *line[place + 1 :]])
-    return Sheet(caption, made.columns, cells)
+    return Sheet(caption, table.columns, cells)
 
 
 def _read_settings(path: Path) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def cell(value: str) -> Cell:
 
 
 def as_number(value: str) -> float | None:
-    """Returns the number of a text, or None: a name that is "nan" or "inf" is a number, too."""
+    """Parses a number; None if the text is no number. 'nan' and 'inf' count as numbers."""
     try:
         return float(value)
     except ValueError:

@@ -218,11 +218,11 @@ def _setting(
     name: str, values: Mapping[str, ExperimentValues], setting: str, folder: Path
 ) -> Setting:
     """Returns a setting; `like` names the experiment whose ensembles and evaluation it shares."""
-    own: SettingValues = values[name][setting]  # type: ignore[literal-required]
+    setting_values: SettingValues = values[name][setting]  # type: ignore[literal-required]
     path = folder / f"{name}.toml"
-    shared, evaluated_by = own, name
-    if "like" in own:
-        evaluated_by = own["like"]
+    shared, evaluated_by = setting_values, name
+    if "like" in setting_values:
+        evaluated_by = setting_values["like"]
         if evaluated_by not in values:
             raise UserError(
                 f"{path} can't be used: [{setting}] is like {evaluated_by}, which is no "
@@ -238,11 +238,11 @@ def _setting(
         {key: folder / setting / f"{name}.toml" for key, name in shared["ensembles"].items()},
         shared["evaluation"],
         evaluated_by,
-        own["command"],
-        own["hardware"],
-        own["time"],
-        own["differences"],
-        own["discussion"],
+        setting_values["command"],
+        setting_values["hardware"],
+        setting_values["time"],
+        setting_values["differences"],
+        setting_values["discussion"],
     )
 
 

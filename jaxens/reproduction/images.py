@@ -51,15 +51,15 @@ def held_out(
         seed: The seed of a sample.
         progress: Called after each image.
     """
-    own = run.config.data
-    folder = data_dirs.get(choice.get("on") or own.source)
+    trained_on = run.config.data
+    folder = data_dirs.get(choice.get("on") or trained_on.source)
     images = Images(
         **choice,
         data_dir=Path(folder) if folder else None,
         cache_dir=Path(cache_dir) if cache_dir else None,
     )
     if images.on:
-        data = open_data(images.other_data(own), progress)
+        data = open_data(images.other_data(trained_on), progress)
     else:
         data = data_of(run, images.data_dir, images.cache_dir, progress)
     ensemble, split = choose_images(
@@ -68,7 +68,7 @@ def held_out(
         images,
         named(run.info, run.record["data"]),
         seed=seed,
-        tasks=own.tasks,
+        tasks=trained_on.tasks,
         progress=progress,
     )
     return Explained(ensemble, split, data.train, images.explained)

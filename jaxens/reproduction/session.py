@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from jaxens.data.registry import SOURCES
+from jaxens.ensemble.predicting import all_logits
 from jaxens.ensemble.predictions import probabilities
-from jaxens.ensemble.quality import all_logits
 from jaxens.errors import UserError
 from jaxens.evaluation import PAPER_METHODS, MethodSettings, background_images
 from jaxens.evaluation.evaluating import plan_evaluation
@@ -203,7 +203,9 @@ class Session:
         with self._timed(f"predict {path.stem}"):
             images = self._held_out(run, {}, run.config.optim.seed)
             (task,) = images.ensemble.tasks
-            members = probabilities(task, all_logits(images.ensemble, images.split)[task.name])
+            members = probabilities(
+                task, all_logits(images.ensemble, images.split.images)[task.name]
+            )
         content = io.BytesIO()
         np.savez_compressed(
             content,

@@ -1,4 +1,4 @@
-"""Silence about the reads that Orbax gives up when a piece of a checkpoint is missing."""
+"""Hides Orbax's messages about aborted reads."""
 
 import functools
 import logging
@@ -8,7 +8,7 @@ import types
 
 @functools.cache
 def hide_abandoned_reads() -> None:
-    """Hides what Python prints about reads that were started and given up, from now on.
+    """Hides, from now on, what Python prints about Orbax's aborted reads.
 
     Orbax starts the reads of all arrays at once, and gives them up at the first error. They end
     in TensorStore's threads at any later time, each with a dozen lines about a coroutine or a

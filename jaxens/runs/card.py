@@ -86,8 +86,8 @@ def _scores(run: Run, ensemble: Ensemble, member: int | None) -> str:
     rows = []
     for task in ensemble.tasks:
         q = logged[task.name]
-        own = (q["mean"], q["ensemble"]) if member is None else (q["members"][member],)
-        rows.append((shorten(task.name), q["measure"], *own, q["chance"]))
+        scores = (q["mean"], q["ensemble"]) if member is None else (q["members"][member],)
+        rows.append((shorten(task.name), q["measure"], *scores, q["chance"]))
     of = ("average member", "ensemble") if member is None else ("this member",)
     return Table(("task", "measure", *of, "chance"), rows).to_markdown()
 

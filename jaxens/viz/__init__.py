@@ -2,7 +2,7 @@
 
     from jaxens import viz
 
-    figure = viz.show(image, map, title="Grad-CAM of the label")
+    figure = viz.show(image, map, title="Grad-CAM of the label", signed=True)
     viz.save(figure, "map.png")
 
 Figures are drawn without pyplot, so no window opens and no global state changes. Arrays may come

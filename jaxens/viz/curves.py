@@ -55,7 +55,7 @@ def size_curves(
     for cell, axes in np.ndenumerate(panels):
         axes.plot(members, mean[cell], ".-", color=ENSEMBLE, label="mean map")
         axes.fill_between(members, low[cell], high[cell], color=ENSEMBLE, alpha=0.2, lw=0)
-        axes.axhline(float(individual[cell]), color=INDIVIDUAL, label="average individual")
+        axes.axhline(float(individual[cell]), color=INDIVIDUAL, label="average member")
         for (name, scores), style in zip((chance or {}).items(), cycle(CHANCE_STYLES)):
             axes.axhline(float(scores[cell[0]]), color=CHANCE, ls=style, lw=1, label=_chance(name))
         axes.set_xticks(ticks)
@@ -97,7 +97,7 @@ def threshold_curves(
         axes.plot(thresholds, ensemble[cell], color=ENSEMBLE, label="mean map")
         if low is not None and high is not None:
             axes.fill_between(thresholds, low[cell], high[cell], color=ENSEMBLE, alpha=0.2, lw=0)
-        axes.plot(thresholds, individual[cell], color=INDIVIDUAL, label="average individual")
+        axes.plot(thresholds, individual[cell], color=INDIVIDUAL, label="average member")
         for (name, scores), style in zip((chance or {}).items(), cycle(CHANCE_STYLES)):
             axes.plot(
                 thresholds, scores[cell[0]], color=CHANCE, ls=style, lw=1, label=_chance(name)

@@ -22,7 +22,7 @@ def show_members(
     images: Images,
     maps: Num[Array, "member image height width"],
     *,
-    signed: bool | Sequence[bool] = True,
+    signed: bool | Sequence[bool],
     scale: Scale = "own",
     percentile: float = 99.0,
     title: str = "",
@@ -163,7 +163,7 @@ def show_comparison(
     images: Images,
     maps: Num[Array, "member image height width"],
     *,
-    signed: bool = True,
+    signed: bool,
     scale: Scale = "own",
     percentile: float = 99.0,
     title: str = "",
@@ -216,7 +216,7 @@ def mean_and_spread(
 ) -> tuple[Float[np.ndarray, "image height width"], Float[np.ndarray, "image height width"]]:
     """Returns mean and standard deviation over the members whose map is finite; NaN without any.
 
-    The mean is Eq. 1 of Pazzani et al. 2022.
+    The mean is `jaxens.metrics.mean_of_finite`, for arrays on the host.
     """
     finite = np.isfinite(maps).all(axis=(-2, -1))[..., None, None]
     count = np.where(finite.any(axis=0), finite.sum(axis=0), np.nan)

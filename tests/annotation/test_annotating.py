@@ -57,10 +57,10 @@ def annotations(ensemble, images):
 
 
 def test_probable_classes_with_parts_are_marked_the_most_probable_first(annotations):
-    first, second = ([mark.label for mark in each.marks] for each in annotations)
+    first, second = ([sighting.label for sighting in each.sightings] for each in annotations)
     assert first == ["barred wing", "crest"]  # "any" has no part, and an eye ring is improbable
     assert second == ["eye ring", "crest"]  # no wing is probable enough
-    assert annotations[0].marks[1].probability == pytest.approx(1 / (1 + np.exp(-4)))
+    assert annotations[0].sightings[1].probability == pytest.approx(1 / (1 + np.exp(-4)))
 
 
 def test_the_prediction_and_its_look_alike_are_named(annotations):
@@ -74,31 +74,31 @@ def test_the_prediction_and_its_look_alike_are_named(annotations):
 
 
 def test_a_tip_is_that_of_the_mean_map_and_its_certainty_the_share_of_members_near(annotations):
-    mark = annotations[0].marks[0]
-    np.testing.assert_allclose(mark.tip, tip(2, 3), atol=0.01)
-    np.testing.assert_allclose(mark.member_tips, [tip(2, 3), tip(2, 3), tip(7, 7)], atol=1e-6)
-    assert mark.certainty == pytest.approx(2 / 3)
-    assert not mark.uncertain
+    sighting = annotations[0].sightings[0]
+    np.testing.assert_allclose(sighting.tip, tip(2, 3), atol=0.01)
+    np.testing.assert_allclose(sighting.member_tips, [tip(2, 3), tip(2, 3), tip(7, 7)], atol=1e-6)
+    assert sighting.certainty == pytest.approx(2 / 3)
+    assert not sighting.uncertain
 
 
 @pytest.mark.parametrize(
-    ("rules", "marks", "uncertain"),
+    ("rules", "sightings", "uncertain"),
     [({"solid": 0.7}, 2, True), ({"solid": 0.6}, 2, False), ({"drawn": 0.7}, 0, None)],
 )
 def test_arrows_that_members_disagree_about_are_dashed_or_left_out(
-    ensemble, images, rules, marks, uncertain
+    ensemble, images, rules, sightings, uncertain
 ):
     rules = Rules(method="input_x_gradient", **rules)
     annotation = annotate(ensemble, images[:1], rules=rules)[0]
-    assert len(annotation.marks) == marks
-    assert all(mark.uncertain == uncertain for mark in annotation.marks)
+    assert len(annotation.sightings) == sightings
+    assert all(sighting.uncertain == uncertain for sighting in annotation.sightings)
 
 
-def test_at_most_so_many_marks(ensemble, images):
-    rules = Rules(method="input_x_gradient", marks=1)
-    assert [mark.label for mark in annotate(ensemble, images, rules=rules)[0].marks] == [
-        "barred wing"
-    ]
+def test_at_most_so_many_sightings(ensemble, images):
+    rules = Rules(method="input_x_gradient", sightings=1)
+    assert [
+        sighting.label for sighting in annotate(ensemble, images, rules=rules)[0].sightings
+    ] == ["barred wing"]
 
 
 def test_a_look_alike_may_be_named(ensemble, images):
@@ -129,10 +129,10 @@ def test_the_json_fits_its_schema_and_holds_every_number(annotations):
     assert content["rules"]["confidence"] == 0.6
     image, annotation = content["images"][0], annotations[0]
     assert (image["name"], image["prediction"]) == ("a.jpg", "<b>finch</b>")
-    for found, mark in zip(image["marks"], annotation.marks, strict=True):
-        np.testing.assert_allclose(found["tip"], mark.tip, atol=1e-5)
-        np.testing.assert_allclose(found["member_tips"], mark.member_tips, atol=1e-5)
-        assert (found["class"], found["label"]) == (mark.target, mark.label)
+    for found, sighting in zip(image["sightings"], annotation.sightings, strict=True):
+        np.testing.assert_allclose(found["tip"], sighting.tip, atol=1e-5)
+        np.testing.assert_allclose(found["member_tips"], sighting.member_tips, atol=1e-5)
+        assert (found["class"], found["label"]) == (sighting.target, sighting.label)
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
@@ -146,7 +146,7 @@ def test_all_styles_are_drawn_in_every_format(annotations, tmp_path, suffix):
     ("setting", "message"),
     [
         ({"confidence": 1.5}, "`confidence` must be at most 1"),
-        ({"marks": 0}, "`marks` must be at least 1"),
+        ({"sightings": 0}, "`sightings` must be at least 1"),
     ],
 )
 def test_rules_out_of_range_are_refused(setting, message):

@@ -4,8 +4,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxens.annotation.calibration import calibrated, fit_temperature
+from jaxens.annotation.calibration import fit_temperature
 from jaxens.data.schema import Task
+from jaxens.ensemble.predictions import mean_probabilities
 
 TASK = Task.multiclass("bill", ("short", "medium", "long"), ("bill",))
 MARKS = Task.multilabel("marks", {"crest": ("crest",), "ring": ("ring",)})
@@ -36,8 +37,8 @@ def test_unknown_labels_do_not_count():
 
 def test_calibrated_probabilities_are_the_mean_of_the_members():
     logits = np.random.default_rng(2).normal(size=(4, 5, 3))
-    ours = calibrated(TASK, jnp.asarray(logits), {"bill": 2.0})
+    ours = mean_probabilities(TASK, jnp.asarray(logits), 2.0)
     np.testing.assert_allclose(ours, softmax(logits / 2).mean(axis=0), rtol=1e-5)
     np.testing.assert_allclose(
-        calibrated(TASK, jnp.asarray(logits), {}), softmax(logits).mean(axis=0), rtol=1e-5
+        mean_probabilities(TASK, jnp.asarray(logits)), softmax(logits).mean(axis=0), rtol=1e-5
     )

@@ -96,6 +96,13 @@ def test_a_member_that_diverged_is_named(case):
         measure_hits(diverged, split, ["saliency"], settings=SETTINGS)
 
 
+def test_images_that_nobody_marked_are_refused(case):
+    ensemble, split, *_ = case
+    unmarked = replace(split, masks=None, points=np.full_like(split.points, np.nan))
+    with pytest.raises(UserError, match="no held-out image has a mask or key point for wing"):
+        measure_hits(ensemble, unmarked, ["saliency"], settings=SETTINGS)
+
+
 def test_all_questions_together_are_a_row_of_their_own(hits):
     first = next(each for each in hits if each.tip == "peak")
     others = [replace(first, question="other", ensemble=first.ensemble + 1)]

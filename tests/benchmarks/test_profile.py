@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 from jax.profiler import ProfileData
 
-from jaxens.benchmarks.profile import CALLS, Event, operations, own_times, profiled
+from jaxens.benchmarks.profile import CALLS, Event, operations, profiled, self_times
 
 
 def trace(plane: str, lines: dict[str, list[tuple[str, str | None, float, float]]]) -> ProfileData:
@@ -78,7 +78,7 @@ def test_own_time_excludes_the_events_inside() -> None:
         Event(None, 70, 20),  # waits
         Event("next", 100, 7),
     ]
-    assert dict(own_times(events[::-1])) == {"outer": 30, "inner": 20, "innermost": 30, "next": 7}
+    assert dict(self_times(events[::-1])) == {"outer": 30, "inner": 20, "innermost": 30, "next": 7}
 
 
 def test_gpu_kernels_are_named_by_their_instruction_or_else_by_themselves() -> None:

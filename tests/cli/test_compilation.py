@@ -1,9 +1,13 @@
 """`keep_memory` makes a step reuse the memory that the step before has freed."""
 
+import ctypes
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+
+from jaxens.cli import compilation
 
 STEPS = """
 from statistics import median
@@ -32,3 +36,28 @@ def test_freed_memory_is_not_returned_to_the_kernel(monkeypatch: pytest.MonkeyPa
         return float(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
     assert page_faults(keep=True) < page_faults(keep=False) / 100
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's malloc only")
+@pytest.mark.parametrize(
+    ("platforms", "plugins", "kept"),
+    [
+        (None, [], True),
+        ("cpu", ["cuda"], True),
+        (None, ["cuda"], False),
+        ("cuda,cpu", ["cuda"], False),
+    ],
+)
+def test_memory_is_kept_on_a_cpu_alone(
+    monkeypatch: pytest.MonkeyPatch, platforms: str | None, plugins: list[str], kept: bool
+) -> None:
+    settings: list[tuple[int, int]] = []
+    libc = SimpleNamespace(mallopt=lambda *setting: settings.append(setting))
+    config = SimpleNamespace(values={"jax_platforms": platforms})
+    monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: libc)
+    monkeypatch.setattr(compilation, "jax", SimpleNamespace(config=config))
+    monkeypatch.setattr(compilation, "find_spec", lambda name: None)
+    monkeypatch.setattr(compilation, "entry_points", lambda group: plugins)
+    compilation.keep_memory()
+    assert bool(settings) == kept

@@ -37,18 +37,20 @@ def test_a_figure_per_image_and_a_json_that_fits_its_schema(run, tmp_path):
     assert content["checkpoint"] in {"epoch 1, the best", "epoch 2, the best"}
     for image in content["images"]:
         assert image["sentence"].partition(";")[0] in " ".join(printed.split())
-        # Of a multiclass task one mark; of the marks each, because no confidence is needed.
-        assert {"bill_length", "wing_pattern", "marks"} == {mark["task"] for mark in image["marks"]}
-        assert len(image["marks"]) == 7
+        # Of a multiclass task one sighting; of the marks each, because no confidence is needed.
+        assert {"bill_length", "wing_pattern", "marks"} == {
+            sighting["task"] for sighting in image["sightings"]
+        }
+        assert len(image["sightings"]) == 7
 
 
 def test_photos_are_annotated_whatever_their_names(run, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (20, 32, 3), dtype=np.uint8)
     photo = tmp_path / "a <b> [red] \u05d0 $x$.png"
     Image.fromarray(pixels).save(photo)
-    annotated(run.folder, photo, "--marks", 2, "--out", tmp_path / "out")
+    annotated(run.folder, photo, "--sightings", 2, "--out", tmp_path / "out")
     content = json.loads((tmp_path / "out" / "annotations.json").read_text())
-    assert [len(image["marks"]) for image in content["images"]] == [2]
+    assert [len(image["sightings"]) for image in content["images"]] == [2]
     (figure,) = (tmp_path / "out").glob("*.png")
     assert figure.name == "a_-b-_[red]_\u05d0_$x$.png"
 
@@ -100,6 +102,8 @@ def test_hits_are_measured_for_every_question_method_and_rule(run, tmp_path):
     ("words", "message"),
     [
         (["photo.png", "--images", "2"], "name no photos"),
+        (["photo.png", "--measure", "saliency"], "--measure takes the images of a split: name no"),
+        (["--ids", "a", "--measure", "saliency"], "--measure takes .* no photos, and no --ids"),
         (["--against", "lark"], "--against lark: species has no such class"),
         (["--method", "gradcam"], "grad_cam"),
     ],

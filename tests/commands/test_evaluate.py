@@ -36,7 +36,7 @@ SCORED = ["iou", "correlation", "distance", "average_precision", "pointing_game"
 SOME = ["saliency", "gradient_shap", "grad_cam", "lime"]
 QUICK = [
     *("--steps", "2", "--shap-samples", "2", "--lime-samples", "20", "--noise-samples", "2"),
-    *("--images-at-once", "8", "--orders", "3"),
+    *("--member-images-at-once", "8", "--orders", "3"),
 ]
 
 
@@ -210,7 +210,7 @@ def test_marks_are_scored_where_they_are(run, scores):
 
 
 def test_chunks_change_no_score(run, scores, tmp_path):
-    words = ["--tasks", "wing_pattern", "--images-at-once", "2", "--out", str(tmp_path)]
+    words = ["--tasks", "wing_pattern", "--member-images-at-once", "2", "--out", str(tmp_path)]
     evaluated(run.folder, *words, "--methods", "gradient_shap", "lime")
     small = np.load(tmp_path / "scores.npz")
     compared = [name for name in small.files if "/correlation/" in name or "/distance/" in name]
@@ -292,7 +292,7 @@ def test_masks_points_and_images_are_changed_alike(run):
 
 
 def test_an_ensemble_is_scored_on_another_data_set(run, tmp_path):
-    """Learnt on drawn birds, located on photos that nobody labelled with the same classes."""
+    """Learned on drawn birds, located on photos that nobody labeled with the same classes."""
     cub = str(tiny_cub.write(tmp_path))
     printed = evaluated(
         *(run.folder, "--on", "cub", "--data-dir", cub, "--parts", "bill=beak"),

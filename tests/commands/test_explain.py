@@ -25,7 +25,7 @@ from jaxens.runs.run import Run
 pytestmark = pytest.mark.slow
 
 FIGURES = ["centers.png", "members.png", "single-vs-ensemble.png"]
-QUICK = ["--images-at-once", "2"]  # one image after another: one program for all tests
+QUICK = ["--member-images-at-once", "2"]  # one image after another: one program for all tests
 
 
 def explained(*words):

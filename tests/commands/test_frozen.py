@@ -82,7 +82,7 @@ def test_it_loads_answers_and_is_evaluated(frozen):
         [
             str(frozen.folder),
             *("--tasks", "wing_pattern", "--methods", "saliency"),
-            *("--metrics", "iou", "--images-at-once", "8"),
+            *("--metrics", "iou", "--member-images-at-once", "8"),
         ]
     )
     assert (frozen.folder / "evaluation" / "tables.csv").is_file()
@@ -111,7 +111,7 @@ def test_a_run_from_a_stage_on_goes_on_bitwise_and_is_evaluated_and_explained(ru
         assert {"bn0", "bn1"} <= set(frozen) <= {"down0", "bn0", "down1", "bn1"}
         jax.tree.map(np.testing.assert_array_equal, frozen, {key: before[key] for key in frozen})
     assert "down2" in state.params["trunk"]
-    few = ["--methods", "saliency", "--images-at-once", "2"]
+    few = ["--methods", "saliency", "--member-images-at-once", "2"]
     evaluate([str(whole), *few, "--metrics", "iou", "--limit", "4"])
     explain([str(whole), *few, "--images", "2"])
     assert (whole / "evaluation-sample-4" / "tables.csv").is_file()

@@ -49,7 +49,7 @@ def test_hostile_names_are_shown_and_named_as_files_by_every_command(folder, tmp
     run.parent.mkdir(parents=True)
     source = ["--data", "cub", "--data-dir", str(folder), "--cache-dir", str(tmp_path / "cache")]
     task = f"{PART}_shape"
-    few = ["--methods", "grad_cam", "--images-at-once", "2"]
+    few = ["--methods", "grad_cam", "--member-images-at-once", "2"]
     before = outside(tmp_path, run)
     with console.capture() as capture:
         train([*source, *NETWORK, "--out", str(run)])

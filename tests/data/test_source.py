@@ -181,7 +181,7 @@ def test_a_source_survives_pickling(builder: tfds.core.DatasetBuilder) -> None:
 
 
 def test_an_unknown_split_is_an_error(builder: tfds.core.DatasetBuilder) -> None:
-    with pytest.raises(UserError, match="no split 'validation': choose one of"):
+    with pytest.raises(UserError, match="no split 'validation': choose from"):
         Source(builder, "validation", 10)
 
 

@@ -18,7 +18,7 @@ from tests.docs.pages import CONTRIBUTING, GUIDE_PAGES, README, Block, blocks
 
 # These run on a small run; other commands train for minutes or need data.
 RUN = ("jaxens.explain", "jaxens.evaluate runs/fieldmarks ")
-QUICK = ["--images-at-once", "2"]  # small programs, which compile fast
+QUICK = ["--member-images-at-once", "2"]  # small programs, which compile fast
 COMMAND = re.compile(r"python -m (jaxens\S*) ?(.*)")
 
 

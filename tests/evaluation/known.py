@@ -19,7 +19,7 @@ IMAGES, MEMBERS, THRESHOLD = 20, 3, 0.3  # more images than are scored at once
 PAIR = ("saliency", "input_x_gradient")  # unsigned, signed
 SCORED = ("iou", "correlation", "distance")
 PROTOCOL = Protocol(threshold=THRESHOLD, correlation_size=4, metrics=SCORED)
-SETTINGS = MethodSettings(images_at_once=6)  # the last chunk is filled up
+SETTINGS = MethodSettings(member_images_at_once=6)  # the last chunk is filled up
 
 
 @dataclass(frozen=True)

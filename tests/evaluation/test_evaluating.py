@@ -212,7 +212,7 @@ def test_progress_counts_calls_of_the_model_up_to_their_total(ensemble, split):
         split,
         methods=["saliency", "smooth_grad"],
         protocol=PROTOCOL,
-        settings=MethodSettings(images_at_once=6, noise_samples=4),
+        settings=MethodSettings(member_images_at_once=6, noise_samples=4),
         progress=lambda *call: calls.append(call),
     )
     descriptions, done, totals = zip(*calls, strict=True)
@@ -303,7 +303,7 @@ def test_images_without_a_label_change_no_other_score(ensemble, split, evaluatio
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"methods": ["gradcam"]}, "unknown method 'gradcam': choose from"),
+        ({"methods": ["gradcam"]}, "unknown method 'gradcam': did you mean grad_cam"),
         ({"methods": ["gradient_shap"]}, "gradient_shap needs background images"),
         ({"tasks": ["bill"]}, "there is no task 'bill': choose from wing"),
         (

@@ -114,7 +114,7 @@ def test_a_map_that_is_not_finite_is_named(ensemble, caplog):
 
 def test_progress_counts_maps_up_to_their_total(ensemble):
     calls = []
-    settings = MethodSettings(images_at_once=3)  # one image of three members
+    settings = MethodSettings(member_images_at_once=3)  # one image of three members
     explain(ensemble, IMAGES, methods=PAIR, settings=settings,
             progress=lambda *call: calls.append(call))  # fmt: skip
     assert calls == [("explaining", 2 * images, 8) for images in (1, 2, 3, 4)]

@@ -20,17 +20,15 @@ def test_names_that_load_no_jax_are_those_of_the_library():
     assert set(get_args(settings.Reduction)) == set(REDUCTIONS)
     variants = get_type_hints(MethodSettings)["lime_variant"]
     assert set(get_args(variants)) == set(VARIANTS)
-    signs = get_type_hints(evaluate_command)["sign"]
+    signs, none = get_args(get_type_hints(evaluate_command)["sign"])
     assert get_args(signs) == tuple(SIGNS)
+    assert none is type(None)
 
 
 def test_defaults_are_those_of_the_library():
-    assert Protocol().metrics == settings.PAPER_METRICS
-    assert make_protocol(0.3, 14, "signed", settings.PAPER_METRICS) == Protocol()
     flags = evaluate_command.__kwdefaults__
-    assert make_protocol(
-        flags["threshold"], flags["correlation_size"], flags["sign"], flags["metrics"]
-    ) == Protocol()  # fmt: skip
+    choices = {name: flags[name] for name in ("threshold", "correlation_size", "sign")}
+    assert make_protocol(flags["metrics"], **choices) == Protocol()
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -71,7 +69,7 @@ def test_a_reduction_replaces_the_usual_one_where_there_are_channels():
     [
         ({"steps": 0}, "`steps` must be at least 1, not 0"),
         ({"lime_samples": -1}, "`lime_samples` must be at least 1"),
-        ({"images_at_once": 0}, "`images_at_once` must be at least 1"),
+        ({"member_images_at_once": 0}, "`member_images_at_once` must be at least 1"),
         ({"noise": 0.0}, "`noise` must be above 0"),
         ({"seed": 2**32}, "`seed` must be below"),
         ({"noise": float("nan")}, "`noise` must be a finite number"),
@@ -89,7 +87,7 @@ def test_a_percentile_out_of_range_is_named_by_its_flag(percentile):
 
 
 def test_all_stands_for_every_metric():
-    assert make_protocol(0.3, 14, "signed", ("all",)).metrics == tuple(METRICS)
+    assert make_protocol(("all",)).metrics == tuple(METRICS)
 
 
 @pytest.mark.parametrize(
@@ -103,4 +101,4 @@ def test_all_stands_for_every_metric():
 )
 def test_a_mistake_in_the_protocol_is_the_users(threshold, size, sign, metrics, message):
     with pytest.raises(UserError, match=message):
-        make_protocol(threshold, size, sign, metrics)
+        make_protocol(metrics, threshold=threshold, correlation_size=size, sign=sign)

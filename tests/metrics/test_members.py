@@ -13,6 +13,16 @@ def test_the_mean_map_averages_raw_maps():
     np.testing.assert_allclose(metrics.mean_map(MAPS), MAPS.mean(0), atol=1e-6)
 
 
+def test_the_mean_of_finite_maps_leaves_out_members_image_by_image():
+    broken = MAPS.copy()
+    broken[2, 0, 1, 1] = np.inf
+    broken[:, 1] = np.nan
+    mean = metrics.mean_of_finite(broken)
+    np.testing.assert_allclose(mean[0], np.delete(MAPS, 2, axis=0).mean(0)[0], atol=1e-6)
+    assert np.isnan(mean[1]).all()
+    np.testing.assert_allclose(metrics.mean_of_finite(MAPS), metrics.mean_map(MAPS), atol=1e-6)
+
+
 @pytest.mark.parametrize("signed", [True, False])
 def test_the_mean_of_normalized_maps_weighs_all_members_the_same(signed):
     scaled = MAPS * np.array([1, 10, 100, 1, 3], np.float32)[:, None, None, None]

@@ -204,7 +204,7 @@ def test_maps_fn_is_called_once_per_layer_and_once_before():
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
-        (["tail"], "in 'tail': choose one of head, trunk/bottom, trunk/top"),
+        (["tail"], "in 'tail': choose from head, trunk/bottom, trunk/top"),
         (["head", "trun"], "in 'trun'"),
         ([], r"layers is \[\]: give paths"),
         ("head", "layers is 'head': give paths"),

@@ -32,7 +32,7 @@ def test_equal_models_are_one_key_of_a_cache() -> None:
     assert hash(one) == hash(other)
 
 
-def test_an_unknown_name_lists_the_known_ones() -> None:
-    message = r"unknown model 'resnet51': choose one of small, small-vgg, resnet18, resnet34"
+def test_a_near_miss_of_an_unknown_name_is_named() -> None:
+    message = r"unknown model 'resnet51': did you mean resnet50"
     with pytest.raises(ValueError, match=message):
         build("resnet51", [("bill", 3)])

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 from jaxens.models import build, memory
-from jaxens.models.memory import gradient_bytes, images_at_once
+from jaxens.models.memory import gradient_bytes, member_images_at_once
 
 pytestmark = pytest.mark.slow
 
@@ -25,14 +25,16 @@ def test_on_a_cpu_the_activations_of_one_member_fit_the_caches():
     activations, weights = gradient_bytes(SMALL, 64)
     assert weights < memory.CACHE_BYTES
     for members in (1, 11):
-        each = images_at_once(SMALL, 64, members) / members
+        each = member_images_at_once(SMALL, 64, members) / members
         assert each * activations == pytest.approx(memory.CACHE_BYTES, rel=0.03)
 
 
 def test_on_a_cpu_the_activations_of_a_large_network_are_as_large_as_its_weights():
     activations, weights = gradient_bytes(RESNET, 64)
     assert weights > memory.CACHE_BYTES
-    assert images_at_once(RESNET, 64, 11) * activations == pytest.approx(11 * weights, rel=0.01)
+    assert member_images_at_once(RESNET, 64, 11) * activations == pytest.approx(
+        11 * weights, rel=0.01
+    )
 
 
 @pytest.mark.parametrize("nbytes", [16 * GIB, 80 * GIB])
@@ -40,7 +42,7 @@ def test_on_a_cpu_the_activations_of_a_large_network_are_as_large_as_its_weights
 def test_activations_fit_an_accelerator(monkeypatch, model, nbytes):
     accelerator(monkeypatch, nbytes)
     network = build(model, [("species", 18)])
-    activations = images_at_once(network, 224, 11) * gradient_bytes(network, 224)[0]
+    activations = member_images_at_once(network, 224, 11) * gradient_bytes(network, 224)[0]
     assert nbytes / 5 < activations <= nbytes / 4
 
 
@@ -50,12 +52,12 @@ def test_fewer_images_go_at_once_if_they_or_the_network_are_larger_but_at_least_
 ):
     if nbytes:
         accelerator(monkeypatch, nbytes)
-    sizes = [images_at_once(RESNET, size, 2) for size in (64, 128, 224, 4096)]
+    sizes = [member_images_at_once(RESNET, size, 2) for size in (64, 128, 224, 4096)]
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[0] > sizes[1] > sizes[2] > sizes[3] >= 1
-    assert images_at_once(SMALL, 64, 2) > images_at_once(RESNET, 64, 2)
+    assert member_images_at_once(SMALL, 64, 2) > member_images_at_once(RESNET, 64, 2)
     monkeypatch.setattr(memory, "gradient_bytes", lambda *_: (10**12, 1))
-    assert images_at_once(RESNET, 64, 2) == 1
+    assert member_images_at_once(RESNET, 64, 2) == 1
 
 
 def test_the_activations_of_a_gradient_are_about_those_of_xlas_memory_analysis():

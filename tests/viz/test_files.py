@@ -10,7 +10,7 @@ from jaxens import viz
 
 
 def figure():
-    return viz.show(np.zeros((4, 4, 3)), np.eye(4), title="title")
+    return viz.show(np.zeros((4, 4, 3)), np.eye(4), title="title", signed=True)
 
 
 @pytest.mark.parametrize("name", ["map.png", "map.pdf", "map.svg", "map"])

@@ -17,7 +17,7 @@ def maps():
 
 
 def overlay(i, map, **options):
-    (panel,) = panels(viz.show(IMAGES[i], map, **options))
+    (panel,) = panels(viz.show(IMAGES[i], map, **{"signed": True, **options}))
     return panel
 
 
@@ -33,11 +33,11 @@ def test_a_map_that_is_not_finite_is_left_out_of_the_mean_of_its_image(maps):
     np.testing.assert_allclose(mean[2], maps[[0, 2], 2].mean(axis=0), atol=1e-6)
     np.testing.assert_allclose(spread[2], maps[[0, 2], 2].std(axis=0), atol=1e-6)
     np.testing.assert_allclose(mean[3], maps[:, 3].mean(axis=0), atol=1e-6)
-    shown = texts(viz.show_members(IMAGES, maps, captions=CAPTIONS))
+    shown = texts(viz.show_members(IMAGES, maps, captions=CAPTIONS, signed=True))
     assert shown.count("not finite") == 1
     assert "image 2\nmean of 2 of 3" in shown
     assert "image 3" in shown
-    assert "mean of 2 of 3" in texts(viz.show_comparison(IMAGES, maps))
+    assert "mean of 2 of 3" in texts(viz.show_comparison(IMAGES, maps, signed=True))
 
 
 def test_each_image_has_its_own_sign(maps):
@@ -54,13 +54,13 @@ def test_each_image_has_its_own_sign(maps):
 def test_an_image_whose_maps_are_all_broken_is_drawn(maps):
     maps[:, 0] = np.nan
     assert np.isnan(mean_and_spread(maps)[0][0]).all()
-    shown = texts(viz.show_members(IMAGES, maps))
+    shown = texts(viz.show_members(IMAGES, maps, signed=True))
     assert shown.count("not finite") == 5  # three members, their mean and spread
-    assert texts(viz.show_comparison(IMAGES, maps)).count("not finite") == 2
+    assert texts(viz.show_comparison(IMAGES, maps, signed=True)).count("not finite") == 2
 
 
 def test_a_row_has_the_image_each_member_the_mean_and_the_spread(maps):
-    row = panels(viz.show_members(IMAGES, maps))[6:12]
+    row = panels(viz.show_members(IMAGES, maps, signed=True))[6:12]
     mean, spread = mean_and_spread(maps)
     np.testing.assert_array_equal(row[0], IMAGES[1])
     for m in range(3):
@@ -75,15 +75,15 @@ def test_with_a_shared_scale_a_value_has_one_color_in_all_members(maps):
     maps[:, 0, 0, 0] = 0.5
     maps[2] *= 10
     maps[2, 0, 0, 0] = 0.5
-    row = panels(viz.show_members(images, maps, scale="shared"))[1:4]
+    row = panels(viz.show_members(images, maps, scale="shared", signed=True))[1:4]
     for panel in row[1:]:
         np.testing.assert_array_equal(panel[0, 0], row[0][0, 0])
-    own = panels(viz.show_members(images, maps))[1:4]
+    own = panels(viz.show_members(images, maps, signed=True))[1:4]
     assert (own[0][0, 0] != own[2][0, 0]).any()
 
 
 def test_the_first_member_is_left_of_the_mean(maps):
-    drawn = panels(viz.show_comparison(IMAGES, maps))
+    drawn = panels(viz.show_comparison(IMAGES, maps, signed=True))
     mean, _ = mean_and_spread(maps)
     assert len(drawn) == 10
     for i in range(5):
@@ -145,7 +145,9 @@ def test_a_map_without_a_center_has_no_dot_and_is_counted():
 def test_the_spread_is_visible_next_to_maps_of_a_shared_scale(maps):
     maps = maps * 1e-3 + 1  # members that agree
     images = np.full((5, 8, 8, 3), 100, np.uint8)
-    figures = [viz.show_members(images, maps, scale=scale) for scale in ("own", "shared")]
+    figures = [
+        viz.show_members(images, maps, scale=scale, signed=True) for scale in ("own", "shared")
+    ]
     own, shared = (panels(figure)[5] for figure in figures)
     np.testing.assert_array_equal(shared, own)
     assert np.ptp(shared.astype(int), axis=-1).max() > 50
@@ -153,7 +155,7 @@ def test_the_spread_is_visible_next_to_maps_of_a_shared_scale(maps):
 
 
 def test_one_member_has_one_map_and_neither_mean_nor_spread(maps):
-    figure = viz.show_members(IMAGES, maps[:1], captions=CAPTIONS)
+    figure = viz.show_members(IMAGES, maps[:1], captions=CAPTIONS, signed=True)
     assert len(panels(figure)) == 5 * 2
     words = " ".join(texts(figure))
     assert "map" in words
@@ -168,7 +170,7 @@ def test_what_people_marked_is_yellow_on_the_image(maps):
     centers = np.full((3, 5, 2), np.nan)
     dark = np.zeros_like(IMAGES)
     for figure in (
-        viz.show_members(dark, maps, masks=masks, points=points),
+        viz.show_members(dark, maps, masks=masks, points=points, signed=True),
         viz.show_centers(dark, centers, centers[0], masks=masks, points=points),
     ):
         drawn = figure.axes[0].collections
@@ -180,7 +182,7 @@ def test_what_people_marked_is_yellow_on_the_image(maps):
 
 def test_a_caption_per_image_is_required(maps):
     with pytest.raises(ValueError, match="2 captions for 5 images"):
-        viz.show_members(IMAGES, maps, captions=["one", "two"])
+        viz.show_members(IMAGES, maps, captions=["one", "two"], signed=True)
 
 
 def test_texts_do_not_overlap_and_nothing_is_cut(maps):
@@ -189,9 +191,9 @@ def test_texts_do_not_overlap_and_nothing_is_cut(maps):
     title = "Grad-CAM of the label\nby each of 3 members, and a second line " + "that is long " * 9
     centers = np.full((4, 5, 2), 0.5)
     for figure in (
-        viz.show_members(IMAGES, maps, title=title, captions=captions),
+        viz.show_members(IMAGES, maps, title=title, captions=captions, signed=True),
         viz.show_centers(IMAGES, centers[:3], centers[3], title=title, captions=captions),
-        viz.show_comparison(IMAGES, maps, title=title, captions=captions),
+        viz.show_comparison(IMAGES, maps, title=title, captions=captions, signed=True),
     ):
         figure.draw_without_rendering()
         boxes = [

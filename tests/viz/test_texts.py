@@ -25,13 +25,19 @@ def annotated(name):
 
 
 FIGURES = {
-    "show": lambda name: viz.show(IMAGES[0], MAPS[0, 0], title=name),
-    "show_maps": lambda name: viz.show_maps(IMAGES, {name: MAPS[0]}, title=name, row_titles=[name]),
-    "show_members": lambda name: viz.show_members(IMAGES, MAPS, title=name, captions=[name]),
+    "show": lambda name: viz.show(IMAGES[0], MAPS[0, 0], title=name, signed=True),
+    "show_maps": lambda name: viz.show_maps(
+        IMAGES, {name: MAPS[0]}, signed=True, title=name, row_titles=[name]
+    ),
+    "show_members": lambda name: viz.show_members(
+        IMAGES, MAPS, signed=True, title=name, captions=[name]
+    ),
     "show_centers": lambda name: viz.show_centers(
         IMAGES, np.full((2, 1, 2), 0.5), np.full((1, 2), 0.5), title=name, captions=[name]
     ),
-    "show_comparison": lambda name: viz.show_comparison(IMAGES, MAPS, title=name, captions=[name]),
+    "show_comparison": lambda name: viz.show_comparison(
+        IMAGES, MAPS, signed=True, title=name, captions=[name]
+    ),
     "annotated_images": annotated,
     "show_labeled_arrows": lambda name: viz.show_labeled_arrows(
         IMAGES[0], [viz.Arrow((0.5, 0.5), name)], title=name

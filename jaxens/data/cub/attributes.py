@@ -53,10 +53,10 @@ def read_answers(
             *((i, name[2].replace("_", " ")) for i, name in members), strict=True
         )
         answer = strength[:, where].argmax(axis=1)
-        given = strength[:, where].max(axis=1) > 0
-        occurring = np.unique(answer[given])
+        known = strength[:, where].max(axis=1) > 0
+        occurring = np.unique(answer[known])
         if len(occurring) > 1:
-            values = np.where(given, np.searchsorted(occurring, answer), MISSING)
+            values = np.where(known, np.searchsorted(occurring, answer), MISSING)
             result[group] = tuple(value_names[i] for i in occurring), values.astype(np.int32)
     return result, notices
 
@@ -81,6 +81,6 @@ def _certainties(
 
 
 def attribute_file(root: Path, name: str) -> Path | None:
-    """Returns whether the archive has some of the attribute tables next to `CUB_200_2011`."""
+    """Returns the path of an attribute table, or None if there is none."""
     folders = (root / "attributes", root.parent / "attributes", root.parent)
     return next((path / name for path in folders if (path / name).is_file()), None)

@@ -55,10 +55,10 @@ def inspect_table(table: Table, file: str) -> Columns:
     by_lower = {lower: name for name, lower in left.items()}
     for prefix in sorted({re.sub(r"(left|x_?min|x1?)$", "", lower) for lower in by_lower}):
         for sides in _BOXES:
-            found = {side: _column(by_lower, prefix, side) for side in sides}
-            if all(found.values()) and _are_numbers(table, list(found.values())):
-                result.boxes[prefix.strip("_-. ") or "box"] = found
-                by_lower = {k: v for k, v in by_lower.items() if v not in found.values()}
+            box_columns = {side: _column(by_lower, prefix, side) for side in sides}
+            if all(box_columns.values()) and _are_numbers(table, list(box_columns.values())):
+                result.boxes[prefix.strip("_-. ") or "box"] = box_columns
+                by_lower = {k: v for k, v in by_lower.items() if v not in box_columns.values()}
                 break
     for lower, name in list(by_lower.items()):
         if match := re.fullmatch(r"(.+[_\-. ])x", lower):

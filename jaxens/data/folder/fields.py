@@ -56,11 +56,15 @@ class Fields:
             keys: Names of fields.
             purpose: What they are for.
         """
-        found = [key for key in keys if key in self.raw]
-        if len(found) != 1:
-            what = f"{' and '.join(found)} exclude each other" if found else f"{purpose} is missing"
-            self.wrong(found[0] if found else keys[0], f"{what}: give one of {', '.join(keys)}")
-        return found[0]
+        present = [key for key in keys if key in self.raw]
+        if len(present) != 1:
+            what = (
+                f"{' and '.join(present)} exclude each other"
+                if present
+                else f"{purpose} is missing"
+            )
+            self.wrong(present[0] if present else keys[0], f"{what}: give one of {', '.join(keys)}")
+        return present[0]
 
     def text(self, key: str, default: str = "") -> str:
         """Returns a field that is a text of at least one letter."""

@@ -106,7 +106,7 @@ class _Reader:
 
     def _categories(self) -> tuple[Any, tuple[str, ...], np.ndarray]:
         """One category per photo is a class; several are labels."""
-        found = [
+        categories = [
             {
                 coco.categories[annotation["category_id"]]
                 for coco, image in self.sources.entries.get(photo, ())
@@ -114,14 +114,14 @@ class _Reader:
             }
             for photo in self.sources.photos
         ]
-        classes = _sorted(set().union(*found))
+        classes = _sorted(set().union(*categories))
         if len(classes) < 2:
             self._wrong("there are no two categories with annotations: use other labels")
         names = tuple(map(printable, classes))
-        if all(len(each) <= 1 for each in found):
-            labels = [classes.index(next(iter(each))) if each else MISSING for each in found]
+        if all(len(each) <= 1 for each in categories):
+            labels = [classes.index(next(iter(each))) if each else MISSING for each in categories]
             return "multiclass", names, np.array(labels, np.int32)
-        flags = [[int(label in each) for label in classes] for each in found]
+        flags = [[int(label in each) for label in classes] for each in categories]
         return "multilabel", names, np.array(flags, np.int8)
 
     def _wrong(self, what: str) -> None:

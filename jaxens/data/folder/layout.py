@@ -60,7 +60,7 @@ class PartLayout:
         kind: One of `TRUTHS`.
         paths: Patterns of files, of masks or VOC.
         values: The values of a mask that are the part.
-        ignore: Those of pixels of which nobody knows.
+        ignore: The values of pixels that may or may not show the part.
         colors: Whether these are colors.
         columns: Of the table, by side of a box.
         names: Of COCO's categories, or of VOC's objects (none: all).

@@ -51,8 +51,8 @@ def propose(folder: Path) -> str:
     points: dict[str, Any] = {}
     split: dict[str, Any] = {}
     finder = Finder(photos, images)
-    if (found := _table(listing, finder)) is not None:
-        table, file = found
+    if (listed := _table(listing, finder)) is not None:
+        table, file = listed
         columns = inspect_table(table, file)
         top |= {"table": table.path.relative_to(folder).as_posix(), "file": file}
         top |= {"units": "fractions"} if columns.fractions else {}
@@ -62,18 +62,18 @@ def propose(folder: Path) -> str:
         if columns.flags:
             tasks["attributes"] = {"columns": columns.flags}
         split |= {"column": columns.split} if columns.split else {}
-    if found_coco := _coco(listing, finder):
-        top["coco"] = list(found_coco)
-        names = {n: None for coco in found_coco.values() for n in coco.categories.values()}
+    if coco_files := _coco(listing, finder):
+        top["coco"] = list(coco_files)
+        names = {n: None for coco in coco_files.values() for n in coco.categories.values()}
         parts |= {name: {"coco": name} for name in list(names)[:_MOST_PARTS]}
-        keypoints = (n for coco in found_coco.values() for k in coco.keypoints.values() for n in k)
+        keypoints = (n for coco in coco_files.values() for k in coco.keypoints.values() for n in k)
         points |= {name: name for name in keypoints if isinstance(name, str)}
     if not split and _split_folders(photos, images):
         split = {"folders": True}
     tasks = (
         tasks
         or _labels_of_names(photos)
-        or ({"category": {"categories": True}} if found_coco else {})
+        or ({"category": {"categories": True}} if coco_files else {})
     )
     truths = [*parts] or [*points]
     for task in tasks.values():
@@ -102,11 +102,11 @@ def write_proposal(folder: Path, out: Path | None, say: Callable[[str], None]) -
     Raises:
         UserError: As `propose` does, or if the file can't be written.
     """
-    own = folder / NAME
-    if own.exists() and out is None:
+    existing = folder / NAME
+    if existing.exists() and out is None:
         return None
     text = propose(folder)
-    path = out or own
+    path = out or existing
     try:
         files.write_text(path, text)
     except OSError as error:
@@ -114,7 +114,7 @@ def write_proposal(folder: Path, out: Path | None, say: Callable[[str], None]) -
             f"{path} can't be written ({error.strerror}): add `out` FILE for the proposal"
         ) from None
     say(f"{path}, proposed: correct names and values\n\n{text}")
-    return None if own.exists() else path
+    return None if existing.exists() else path
 
 
 def _mask_files(listing: Listing) -> set[str]:
@@ -158,8 +158,8 @@ def _mask_parts(
         if len(of_pattern) < 0.02 * max(map(len, named.values())):
             continue
         step = -(-len(of_pattern) // _SAMPLE)
-        found = [_values(listing, file) for file in of_pattern[::step]]
-        values = set().union(*(each for each in found if each is not None)) - {0}
+        of_files = [_values(listing, file) for file in of_pattern[::step]]
+        values = set().union(*(each for each in of_files if each is not None)) - {0}
         suffix = pattern.rpartition("}")[2].rpartition(".")[0].strip("_-. ")
         name = suffix or pattern.partition("/{")[0].rpartition("/")[2] or "mask"
         where = {"masks": pattern}

@@ -102,11 +102,11 @@ class _Reader:
 
     def _photo(self, name: str, where: str) -> str | None:
         """Returns the photo that a name means, or notes that there is none."""
-        found = self.finder.find(name)
-        if len(found) == 1:
-            return next(iter(found))
+        matches = self.finder.find(name)
+        if len(matches) == 1:
+            return next(iter(matches))
         reason = f"is named in {where}, and there are several: give its folder too"
-        if not found:
+        if not matches:
             reason = f"is named in {where}, and there is no such photo"
         self.left_out.append(Problem(printable(name), "unusable", printable(name), reason))
         return None

@@ -35,16 +35,16 @@ def split_photos(
         UserError: If a name of a split is unknown, or there are too few photos.
     """
     settings, photos, layout = sources.layout.split, sources.photos, sources.layout
-    given = np.full(len(photos), "train")
+    split_of = np.full(len(photos), "train")
     if settings.column:
         column = sources.column(settings.column)
         for row, value in enumerate(column.values):
             if value.lower() not in NAMES:
                 column.wrong(row, f"it should be train, val or test, not {value!r}")
-        given = np.array([NAMES[value.lower()] for value in column.values])
+        split_of = np.array([NAMES[value.lower()] for value in column.values])
     elif settings.folders:
-        given = np.array([_of_folder(layout, photo) for photo in photos])
-    splits = {name: np.flatnonzero(given == name) for name in ("train", "val", "test")}
+        split_of = np.array([_of_folder(layout, photo) for photo in photos])
+    splits = {name: np.flatnonzero(split_of == name) for name in ("train", "val", "test")}
     shares = {name: getattr(settings, name) for name in ("val", "test") if not len(splits[name])}
     if not shares:
         return splits, []

@@ -45,12 +45,12 @@ class VocFile:
                     f"is for {width:g} x {height:g} pixels, its photo has {size[0]} x {size[1]}"
                 )
         masks = {part: np.zeros(size[::-1], bool) for part in self.parts}
-        for number, found in enumerate(tree.iter("object"), 1):
-            label = (found.findtext("name") or "").strip()
+        for number, element in enumerate(tree.iter("object"), 1):
+            label = (element.findtext("name") or "").strip()
             wanted = [part for part, names in self.parts.items() if not names or label in names]
             if wanted:
                 left, top, right, bottom = (
-                    _number(found.findtext(f"bndbox/{side}", ""), f"object {number}, {side}")
+                    _number(element.findtext(f"bndbox/{side}", ""), f"object {number}, {side}")
                     for side in ("xmin", "ymin", "xmax", "ymax")
                 )
                 corners = (left - 1, top - 1, right, bottom)

@@ -1,4 +1,4 @@
-"""What an ensemble sees in an image: marks with a label and a tip."""
+"""What an ensemble sees in an image: sightings with a label and a tip."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from jaxtyping import Float, UInt8
 
 
 @dataclass(frozen=True)
-class Mark:
+class Sighting:
     """Something that the ensemble sees in an image, and where.
 
     Points are x, y as fractions of width and height.
@@ -48,9 +48,9 @@ class Annotation:
             "" if there is no such task.
         probability: Of that class, by the calibrated ensemble; NaN if there is none.
         look_alike: The class that it is compared with; "" if there is none.
-        marks: What is seen, the most probable first.
-        heatmap: The mean map of the predicted class, or of the first mark if there is none.
-        sentence: The marks in words.
+        sightings: What is seen, the most probable first.
+        heatmap: The mean map of the predicted class, or of the first sighting if there is none.
+        sentence: The sightings in words.
         method: Name of the attribution method.
         tip: Name of the rule for tips.
     """
@@ -60,7 +60,7 @@ class Annotation:
     prediction: str
     probability: float
     look_alike: str
-    marks: tuple[Mark, ...]
+    sightings: tuple[Sighting, ...]
     heatmap: Float[np.ndarray, "height width"]
     sentence: str
     method: str
