@@ -9,7 +9,7 @@ import pytest
 
 from jaxens.data.settings import default_cache
 from jaxens.errors import UserError
-from jaxens.files import lock, partial_path, read_text, with_home, write_text
+from jaxens.files import lock, partial_path, with_home, write_text
 
 HOLD = "import sys, pathlib, jaxens.files as f; held = f.lock(pathlib.Path(sys.argv[1])); print(1, flush=True); input()"  # noqa: E501
 
@@ -46,16 +46,15 @@ def test_one_process_has_a_folder_and_a_killed_one_lets_go(tmp_path):
     lock(folder).close()
 
 
-def test_a_byte_order_mark_is_no_text(tmp_path):
-    (tmp_path / "a.toml").write_bytes(b"\xef\xbb\xbfa = 1")
-    assert read_text(tmp_path / "a.toml") == "a = 1"
-
-
-def test_a_pipe_or_a_device_is_never_read(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
-        with pytest.raises(OSError, match="no regular file"):
-            read_text(path)
+def test_a_pipe_in_place_of_a_lock_is_named_and_no_link_is_followed(tmp_path):
+    os.mkfifo(tmp_path / ".lock")
+    with pytest.raises(UserError, match=r"\.lock is no regular file: remove it, or name another"):
+        lock(tmp_path)
+    (tmp_path / ".lock").unlink()
+    (tmp_path / ".lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match="no regular file"):
+        lock(tmp_path)
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_a_user_without_a_home_folder_learns_what_to_set(monkeypatch):

@@ -16,12 +16,12 @@ from jaxtyping import Float
 
 from jaxens.attribution import METHODS
 from jaxens.ensemble.ensemble import Ensemble
-from jaxens.errors import UserError
 from jaxens.evaluation import captions
 from jaxens.evaluation.predictions import Subject
 from jaxens.evaluation.settings import Display, MethodSettings, reduction
 from jaxens.files import write_bytes, write_text
 from jaxens.tables import Table
+from jaxens.untrusted import check_same
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -249,21 +249,11 @@ def check_folders(folder: Path, provenance: Mapping[str, Mapping[str, Any]]) -> 
         UserError: If the folder of a method holds an explanation of something else.
     """
     for method, of_method in provenance.items():
-        _check_folder(folder / method, of_method)
-
-
-def _check_folder(folder: Path, provenance: Mapping[str, Any]) -> None:
-    path = folder / PROVENANCE
-    try:
-        before = json.loads(path.read_text())["explained"]
-    except FileNotFoundError:
-        return
-    except (ValueError, KeyError):
-        raise UserError(f"{path} can't be read: name another `out`, or remove {folder}") from None
-    if before != provenance["explained"]:
-        raise UserError(
-            f"{folder} explains other images, or with other settings (see {path.name}): name "
-            "another `out`, or remove it"
+        check_same(
+            folder / method / PROVENANCE,
+            of_method["explained"],
+            "explains other images, or with other settings",
+            lambda content: content["explained"],
         )
 
 

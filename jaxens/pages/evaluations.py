@@ -13,14 +13,13 @@ from jaxens.attribution import METHODS
 from jaxens.errors import UserError
 from jaxens.evaluation import rows, verdicts
 from jaxens.evaluation.results import SETTINGS
-from jaxens.files import read_text
 from jaxens.metrics import METRICS
-from jaxens.names import file_names, shorten
+from jaxens.names import encodable, file_names, shorten
 from jaxens.pages import words
 from jaxens.pages.pictures import Album, Picture
 from jaxens.pages.ranked import Ranked, read_ranked
 from jaxens.pages.sheets import REMEDY, Cell, Row, Sheet, pivot, read_csv, sheet
-from jaxens.runs.records import parse_json
+from jaxens.untrusted import parse_json, read_text
 
 RESULTS = {
     "method": "method", "metric": "score", "mean_individual": "Ind-Avg", "mean_ensemble": "Ens-Avg",
@@ -103,7 +102,7 @@ def evaluated(folder: Path, album: Album) -> Evaluated:
         names, methods = settings["questions"], settings["methods"]
         questions = []
         for name, file in zip(names, file_names(names), strict=True):
-            written = name.encode(errors="backslashreplace").decode()  # as CSV files have it
+            written = encodable(name)  # as CSV files have it
             of_question = {
                 table: [_titled(row) for row in of_file if row["question"] == written]
                 for table, of_file in tables.items()

@@ -6,7 +6,8 @@ import zlib
 from pathlib import Path
 from typing import Any, TypedDict
 
-from jaxens.runs.records import check, parse_json
+from jaxens.runs.records import check
+from jaxens.untrusted import parse_json, read_bytes
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ def from_line(line: bytes) -> dict[str, Any]:
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """Returns the lines of a log; a damaged one is left out with a warning."""
-    content = path.read_bytes() if path.is_file() else b""
+    content = read_bytes(path) if path.is_file() else b""
     *lines, half = content.split(b"\n")
     read = []
     for number, line in enumerate(lines, start=1):

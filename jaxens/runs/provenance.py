@@ -13,6 +13,7 @@ from typing import NotRequired, TypedDict
 
 import jax
 
+from jaxens.names import encodable
 from jaxens.training.settings import Config
 
 _PACKAGES = ("jaxens", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
@@ -93,7 +94,7 @@ def environment() -> Environment:
         "machine": platform.platform(),
         "cores": _cores(),
         "git": _git_revision(),
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "command": list(map(encodable, (Path(sys.argv[0]).name, *sys.argv[1:]))),
         "began": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
 

@@ -15,7 +15,7 @@ from typing import IO, Any, Self
 
 from jaxens.data.schema import Info
 from jaxens.errors import UserError
-from jaxens.files import in_use, lock, partial_path, read_text, write_text
+from jaxens.files import in_use, lock, partial_path, write_text
 from jaxens.names import shorten
 from jaxens.runs import config as configs
 from jaxens.runs.checkpoints import Checkpoints
@@ -32,6 +32,7 @@ from jaxens.runs.provenance import (
 )
 from jaxens.runs.records import difference, read_json, wrong_tasks
 from jaxens.training.settings import Config
+from jaxens.untrusted import read_text
 
 log = logging.getLogger(__name__)
 
@@ -232,6 +233,7 @@ def check_same(expected: Config, config: Config, folder: Path) -> None:
     Raises:
         UserError: Names the first field in which the configs differ.
     """
+    config = configs.encodable_paths(config)
     free = {("data", name) for name in ("cache_dir", "workers", "resident", "data_dir")}
     for section in ("data", "model", "ensemble", "optim", "augment"):
         fields = vars(getattr(expected, section))

@@ -18,8 +18,9 @@ from jaxens.data.settings import Data
 from jaxens.errors import UserError
 from jaxens.runs import config as configs
 from jaxens.runs.loading import data_of
-from jaxens.runs.provenance import checksum
-from jaxens.runs.run import Run
+from jaxens.runs.provenance import InitialWeights, checksum, environment
+from jaxens.runs.run import Run, check_same
+from jaxens.runs.weights import Weights
 from jaxens.training.settings import Config, Members
 
 WING = Task.multiclass("wing", ("plain", "barred"), ("wing",))
@@ -111,6 +112,23 @@ def test_a_strangers_fingerprint_of_weights_is_shown_short_and_escaped(folder):
         Run.open(folder).check_weights("0123")
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 1000
+
+
+def test_paths_that_are_not_utf_8_are_read_again_as_escapes(tmp_path, monkeypatch):
+    """They are in the command, in the config, and where weights are from."""
+    monkeypatch.setattr("sys.argv", ["train", "--out", "/runs/\udcff"])
+    model = replace(CONFIG.model, weights="/w\udcfe.npz")
+    config = replace(CONFIG, data=Data("folder", data_dir="/birds\udcff\udce9"), model=model)
+    weights: InitialWeights = Weights(None, "4567").origin(model)
+    run = Run.create(tmp_path / "run", config, INFO, data="0123", weights=weights)
+    opened = Run.open(run.folder)
+    assert opened.record["command"] == ["train", "--out", r"/runs/\xff"]
+    assert opened.config.data.data_dir == r"/birds\xff\xe9"
+    assert opened.record["weights"]["from"] == r"/w\xfe.npz"
+    check_same(opened.config, config, run.folder)
+    run.close()
+    monkeypatch.setattr("sys.argv", ["train", "--resume", "\udcff"])
+    assert environment()["command"] == ["train", "--resume", r"\xff"]
 
 
 def test_a_byte_order_mark_is_no_part_of_the_config(folder):

@@ -14,6 +14,7 @@ from jaxens.data.folder.layout import (
     TaskLayout,
 )
 from jaxens.data.marks import Values
+from jaxens.data.reading import printable
 from jaxens.data.schema import is_ignored
 from jaxens.errors import UserError, remedy
 
@@ -50,7 +51,7 @@ def read_layout(folder: Path, path: Path | None = None) -> Layout:
     tasks = top.table("tasks")
     layout = Layout(
         path=path,
-        name=top.text("name", folder.resolve().name or "folder"),
+        name=top.text("name", printable(folder.resolve().name) or "folder"),
         images=top.path_below("images", top.text("images")),
         table=top.path_below("table", top.text("table")),
         file=top.text("file"),
