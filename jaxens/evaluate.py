@@ -104,6 +104,7 @@ def evaluate(
         settings=settings,
         background=background_images(data.train, methods),
         orders=orders,
+        run_name=run.resolve().name,
         checkpoint=opened.checkpoints.chosen,
     )
     folder = out or run / "-".join(filter(None, ("evaluation", images.name)))

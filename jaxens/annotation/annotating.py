@@ -19,8 +19,7 @@ from jaxens.data.progress import Progress, no_progress
 from jaxens.data.schema import Task
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.errors import UserError
-from jaxens.evaluation.evaluating import check_finite
-from jaxens.evaluation.maps import Explainer, check_model
+from jaxens.evaluation.maps import Explainer, check_finite, check_model
 from jaxens.evaluation.predictions import find_class
 from jaxens.evaluation.settings import MethodSettings, check_methods
 from jaxens.models.memory import images_at_once

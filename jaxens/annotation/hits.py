@@ -16,8 +16,7 @@ from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.ensemble.predictions import mean_probabilities
 from jaxens.ensemble.quality import all_logits
-from jaxens.evaluation.evaluating import check_finite
-from jaxens.evaluation.maps import Explainer
+from jaxens.evaluation.maps import Explainer, check_finite
 from jaxens.evaluation.questions import Question, questions
 from jaxens.evaluation.settings import MethodSettings, check_methods
 from jaxens.files import write_text

@@ -16,9 +16,10 @@ from jaxens.ensemble.ensemble import Ensemble
 from jaxens.ensemble.predictions import mean_probabilities
 from jaxens.ensemble.quality import all_logits
 from jaxens.errors import UserError
+from jaxens.evaluation.checksums import weights_checksum
 from jaxens.evaluation.describing import describe
 from jaxens.evaluation.examples import examples_of
-from jaxens.evaluation.maps import Explainer, check_model
+from jaxens.evaluation.maps import Explainer, check_finite, check_model
 from jaxens.evaluation.meter import Meter
 from jaxens.evaluation.questions import Explained, Question, questions, with_same_maps
 from jaxens.evaluation.results import Evaluation, QuestionResult
@@ -108,6 +109,7 @@ class EvaluationPlan:
     settings: MethodSettings
     background: UInt8[np.ndarray, "baseline height width 3"] | None
     orders: int
+    run_name: str
     checkpoint: str
 
     def describe(self) -> str:
@@ -135,7 +137,9 @@ class EvaluationPlan:
             "images": len(self.split),
             "sample": self.split.sample,
             "orders": self.orders,
+            "run": self.run_name,
             "checkpoint": self.checkpoint,
+            "weights_crc32": weights_checksum(self.ensemble),
             "protocol": asdict(self.protocol),
             **settings,
         }
@@ -214,11 +218,12 @@ def plan_evaluation(
     settings: MethodSettings | None = None,
     background: UInt8[np.ndarray, "baseline height width 3"] | None = None,
     orders: int = 11,
+    run_name: str = "",
     checkpoint: str = "",
 ) -> EvaluationPlan:
     """Checks the arguments of `evaluate`, and lists the questions.
 
-    `checkpoint` says which one of a run the ensemble is from, for `Evaluation.settings`. All other
+    `run_name` and `checkpoint` say where the ensemble is from, for `Evaluation.settings`. All other
     arguments are those of `evaluate`.
 
     Raises:
@@ -245,6 +250,7 @@ def plan_evaluation(
         settings or MethodSettings(),
         background,
         orders,
+        run_name,
         checkpoint,
     )
 
@@ -276,19 +282,3 @@ def _questions(
             reasons = ", ".join(f"{n} with {why}" for why, n in question.left_out.items() if n)
             log.warning(f"{question.name}: no image to explain ({reasons or 'none has it'})")
     return [question for question in candidates if len(question)]
-
-
-def check_finite(logits: dict[str, np.ndarray]) -> None:
-    """Checks that no member gives NaN, because the mean maps would have no score.
-
-    Raises:
-        UserError: Names the first member that does.
-    """
-    finite = np.logical_and.reduce([np.isfinite(each).all(axis=-1) for each in logits.values()])
-    lost = (~finite).sum(axis=1)
-    for member in np.flatnonzero(lost):
-        raise UserError(
-            f"member {member} (0 to {len(lost) - 1}) gives NaN for {lost[member]} of "
-            f"{finite.shape[1]} images, so that the mean maps would have no score: train again "
-            "with a lower `learning_rate`"
-        )

@@ -4,7 +4,6 @@ import importlib.metadata
 import io
 import json
 import platform
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from jaxtyping import Float
 from jaxens.attribution import METHODS
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.evaluation import captions
+from jaxens.evaluation.checksums import checksum, weights_checksum
 from jaxens.evaluation.predictions import Subject
 from jaxens.evaluation.settings import Display, MethodSettings, reduction
 from jaxens.files import write_bytes, write_text
@@ -184,7 +184,7 @@ def provenance(
     shared = {
         "run": run,
         "checkpoint": checkpoint,
-        "weights_crc32": _crc32((ensemble.variables, ensemble.trunk)),
+        "weights_crc32": weights_checksum(ensemble),
         "members": ensemble.members,
         "task": subject.task.name,
         "against": None if subject.against is None else classes[subject.against],
@@ -260,13 +260,5 @@ def check_folders(folder: Path, provenance: Mapping[str, Mapping[str, Any]]) -> 
 def _baseline(method: str, background: np.ndarray | None) -> str | dict[str, int] | None:
     """Describes the baseline of a method; None if it has none."""
     if background is not None and METHODS[method].needs_background:
-        return {"training_images": len(background), "crc32": _crc32(background)}
+        return {"training_images": len(background), "crc32": checksum(background)}
     return "mean color" if "baselines" in METHODS[method].settings else None
-
-
-def _crc32(arrays: Any) -> int:
-    """Returns a checksum of a tree of arrays."""
-    checksum = 0
-    for leaf in jax.tree.leaves(arrays):
-        checksum = zlib.crc32(np.asarray(leaf).tobytes(), checksum)
-    return checksum

@@ -174,6 +174,7 @@ class Session:
             explained=images.explained,
             settings=settings,
             background=background_images(images.train, methods or PAPER_METHODS),
+            run_name=folder.name,
             checkpoint=run.checkpoints.chosen,
         )
         out.mkdir(parents=True, exist_ok=True)
