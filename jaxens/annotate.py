@@ -58,7 +58,7 @@ def annotate(
     from jaxens.data.source import evenly_spaced, load
     from jaxens.evaluation.captions import name_of_photos
     from jaxens.evaluation.maps import background_images
-    from jaxens.files import check_is_folder
+    from jaxens.files import check_is_folder, output_folder
     from jaxens.names import file_name, shorten
     from jaxens.runs.loading import best_ensemble, data_of
     from jaxens.runs.photos import choose_photos
@@ -81,7 +81,7 @@ def annotate(
         background = background_images(data.train, [rules.method])
         say(rules.describe())
         subject = name_of_photos(chosen.names) if photos else choice.name
-        folder = out or run / file_name(f"annotated-{subject}")
+        folder = output_folder(out, run, file_name(f"annotated-{subject}"))
         origin = {"run": run.resolve().name, "checkpoint": opened.checkpoints.chosen}
         check_folder(folder, chosen.names, rules, **origin)  # before the work
         annotations = find_marks(

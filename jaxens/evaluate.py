@@ -69,7 +69,7 @@ def evaluate(
     from jaxens.evaluation.evaluating import plan_evaluation
     from jaxens.evaluation.maps import background_images
     from jaxens.evaluation.results import QuestionResult, check_folder
-    from jaxens.files import check_is_folder, lock, write_text
+    from jaxens.files import check_is_folder, lock, output_folder, write_text
     from jaxens.pages import report
     from jaxens.runs.loading import best_ensemble, data_of
     from jaxens.runs.run import Run
@@ -107,7 +107,7 @@ def evaluate(
         run_name=run.resolve().name,
         checkpoint=opened.checkpoints.chosen,
     )
-    folder = out or run / "-".join(filter(None, ("evaluation", images.name)))
+    folder = output_folder(out, run, "-".join(filter(None, ("evaluation", images.name))))
     with lock(folder):
         check_folder(folder, plan.choices())
         say(plan.describe())

@@ -9,6 +9,7 @@ from typing import IO
 
 from jaxens.errors import UserError
 from jaxens.names import encodable, file_name
+from jaxens.untrusted import check_tree
 
 try:
     import fcntl
@@ -72,6 +73,23 @@ def with_home(path: str, remedy: str = "name a full path") -> Path:
         return Path(path).expanduser()
     except RuntimeError:  # in a container, a user's number often has no name
         raise UserError(f"{path}: there is no home folder: set HOME, or {remedy}") from None
+
+
+def output_folder(out: Path | None, run: Path, name: str) -> Path:
+    """Returns the folder that the user named for results, or else one in a run directory.
+
+    Args:
+        out: What the user named; it may be anywhere.
+        run: The run directory.
+        name: The name of the folder in it.
+
+    Raises:
+        UserError: If something in the run directory leads out of it.
+    """
+    if out is not None:
+        return out
+    check_tree(run / name, run)
+    return run / name
 
 
 def check_is_folder(folder: Path) -> None:

@@ -1,6 +1,5 @@
 """The parts of a report on an evaluation: a table and figures for each question."""
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,8 @@ from jaxens.pages import words
 from jaxens.pages.pictures import Album, Picture
 from jaxens.pages.ranked import Ranked, read_ranked
 from jaxens.pages.sheets import REMEDY, Cell, Row, Sheet, pivot, read_csv, sheet
-from jaxens.untrusted import parse_json, read_text
+from jaxens.runs.records import check
+from jaxens.untrusted import parse_json, read_arrays, read_text
 
 RESULTS = {
     "method": "method", "metric": "score", "mean_individual": "Ind-Avg", "mean_ensemble": "Ens-Avg",
@@ -109,7 +109,10 @@ def evaluated(folder: Path, album: Album) -> Evaluated:
             }
             ranked = read_ranked(scores, file, methods)
             questions.append(_asked(name, of_question, ranked, folder, file, album))
-    except (KeyError, ValueError, TypeError) as error:
+    except UserError:
+        raise
+    # What doesn't fit together ends in exceptions of many kinds.
+    except Exception as error:
         raise UserError(f"{folder} is damaged ({error!r}): {REMEDY}") from None
     found = [(verdict, exceptions) for verdict, _, exceptions in (x.partition("; ") for x in lines)]
     return Evaluated(folder.name, found, words.settings_lines(settings), questions)
@@ -185,16 +188,21 @@ def _results(caption: str, lines: Sequence[Row]) -> Sheet:
 def _read_settings(path: Path) -> dict[str, Any]:
     try:
         settings = parse_json(read_text(path))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} can't be read ({error}): {REMEDY}") from None
-    if not isinstance(settings, dict):
-        raise UserError(f"{path} can't be read: it is no object: {REMEDY}")
+        if not isinstance(settings, dict):
+            raise ValueError("it is no object")
+        for name in ("questions", "methods"):
+            check(settings.get(name), list[str], name)
+    except OSError as error:
+        raise UserError(f"{path} can't be read: {error.strerror}: {REMEDY}") from None
+    except ValueError as error:
+        raise UserError(f"{path} can't be read: {error}: {REMEDY}") from None
     return settings
 
 
 def _read_scores(path: Path) -> Mapping[str, np.ndarray]:
     try:
-        with np.load(path) as arrays:
-            return dict(arrays)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        return read_arrays(path)
+    except OSError as error:
+        raise UserError(f"{path} can't be read: {error.strerror}: {REMEDY}") from None
+    except ValueError as error:
         raise UserError(f"{path} can't be read: {error}: {REMEDY}") from None

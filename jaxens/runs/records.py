@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints, is_typedd
 from jaxens.errors import UserError
 from jaxens.untrusted import parse_json, read_text
 
+_MOST = 2**63  # above whole numbers: larger ones fit no array
 _WORDS = {
     str: "text",
     bool: "true or false",
@@ -73,6 +74,8 @@ def check(value: Any, kind: Any, where: str = "") -> None:
     else:
         number = kind in (int, float) and not isinstance(value, bool)
         fits = isinstance(value, int if kind is int else int | float) if number else False
+        if fits and isinstance(value, int):
+            _expect(abs(value) < _MOST, value, "a number of 64 bits", where)
         _expect(fits or (kind is str and _is_text(value)), value, _WORDS[kind], where)
 
 
