@@ -104,10 +104,11 @@ def _task(fields: Fields, name: str, marked: set[str]) -> TaskLayout:
             fields.wrong("columns", "it is empty: name columns that hold 0 and 1")
     elif kind == "pattern":
         try:
-            pattern = re.compile(fields.text("pattern"))
+            pattern = fields.text("pattern")
+            groups = re.compile(pattern).groups
         except (re.error, RecursionError, OverflowError) as error:
             fields.wrong("pattern", f"it is no regular expression ({error})")
-        if not pattern.groups:
+        if not groups:
             fields.wrong("pattern", "it has no group: put the class in brackets, as in '(.+)_\\d+'")
     elif not fields.flag(kind):
         fields.wrong(kind, "it should be true, or absent")
