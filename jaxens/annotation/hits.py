@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -19,10 +18,8 @@ from jaxens.ensemble.quality import all_logits
 from jaxens.evaluation.maps import Explainer, check_finite
 from jaxens.evaluation.questions import Question, questions
 from jaxens.evaluation.settings import MethodSettings, check_methods
-from jaxens.files import write_text
 from jaxens.metrics import compare
 from jaxens.tables import Table
-from jaxens.viz.files import save
 
 RADII = (0.05, 0.1, 0.2)  # of the diagonal
 BINS = 5  # of the certainty
@@ -162,15 +159,6 @@ def measure_hits(
             if parts:
                 results += [_hits(question, rows, method, tip, parts) for tip in TIPS]
     return results
-
-
-def save_hits(hits: Sequence[Hits], folder: Path) -> str:
-    """Writes `hits.csv` and `reliability.png` into a folder, and returns the table as Markdown."""
-    shown = hits_table(hits)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / "hits.csv", shown.to_csv())
-    save(reliability_figure(hits), folder / "reliability.png")
-    return shown.to_markdown()
 
 
 def reliability_figure(hits: Sequence[Hits], radius: float = NEAR) -> Figure:
