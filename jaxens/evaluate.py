@@ -71,7 +71,7 @@ def evaluate(
     from jaxens.evaluation.results import QuestionResult, check_folder
     from jaxens.files import check_is_folder, lock, output_folder, write_text
     from jaxens.pages import report
-    from jaxens.runs.loading import best_ensemble, data_of
+    from jaxens.runs.loading import best_ensemble, data_of, own_cache
     from jaxens.runs.run import Run
 
     began = time.monotonic()
@@ -81,7 +81,8 @@ def evaluate(
     opened = Run.open(run)
     with bar() as progress:
         if images.on:
-            data = open_data(images.other_data(opened.config.data), progress)
+            own = own_cache(run, opened.config.data, images.cache_dir)
+            data = open_data(images.other_data(own), progress)
         else:
             data = data_of(opened, images.data_dir, images.cache_dir, progress)
         ensemble, held_out = choose_images(

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import platform
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,9 +50,11 @@ def _replacing(path: Path) -> Iterator[Path]:
 def partial_path(path: Path) -> Path:
     """Returns a hidden path next to a file or folder, to write to before it is renamed.
 
-    Removes those that killed processes of this machine have left.
+    It has the names of the machine and of the process in it, because several machines may write
+    into a shared folder. Those that killed processes of this machine have left are removed.
     """
-    prefix = f".{file_name(path.name)}."  # the name itself may have the greatest length
+    # The name itself may have the greatest length.
+    prefix = f".{file_name(path.name)}.{file_name(platform.node())}."
     for name in os.listdir(path.parent):
         process = name.removeprefix(prefix)
         if name.startswith(prefix) and process.isdecimal() and not _is_running(int(process)):

@@ -1,6 +1,7 @@
 """Files are written whole, leftovers of killed processes go, and a lock ends with its process."""
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from jaxens.data.settings import default_cache
 from jaxens.errors import UserError
 from jaxens.files import lock, partial_path, with_home, write_text
+from jaxens.names import file_name
 
 HOLD = "import sys, pathlib, jaxens.files as f; held = f.lock(pathlib.Path(sys.argv[1])); print(1, flush=True); input()"  # noqa: E501
 
@@ -21,14 +23,30 @@ def finished_process():
 
 
 def test_what_a_killed_process_left_is_removed_and_what_a_running_one_writes_is_not(tmp_path):
-    dead, alive = finished_process(), os.getppid()
-    for name in (f".x.png.{dead}", f".x.png.{alive}", f".other.png.{dead}", ".x.png.part"):
+    dead, alive, here = finished_process(), os.getppid(), file_name(platform.node())
+    kept = {f".x.png.{here}.{alive}", f".other.png.{here}.{dead}", f".x.png.{here}.part"}
+    for name in (f".x.png.{here}.{dead}", *kept):
         (tmp_path / name).write_text("half")
-    (tmp_path / f".run.{dead}").mkdir()
+    (tmp_path / f".run.{here}.{dead}").mkdir()
     write_text(tmp_path / "x.png", "whole")
-    assert partial_path(tmp_path / "run") == tmp_path / f".run.{os.getpid()}"
-    left = {path.name for path in tmp_path.iterdir()}
-    assert left == {"x.png", f".x.png.{alive}", f".other.png.{dead}", ".x.png.part"}
+    assert partial_path(tmp_path / "run") == tmp_path / f".run.{here}.{os.getpid()}"
+    assert {path.name for path in tmp_path.iterdir()} == {"x.png", *kept}
+
+
+def test_what_another_machine_writes_is_never_removed_and_never_shared(tmp_path, monkeypatch):
+    """On a shared disk, it has processes of any number, also of ours."""
+    dead = finished_process()
+    for host in ("other", "../..", "h" * 300):
+        monkeypatch.setattr("platform.node", lambda host=host: host)
+        theirs = [partial_path(tmp_path / "x.png")]
+        theirs.append(theirs[0].with_name(theirs[0].name.replace(str(os.getpid()), str(dead))))
+        monkeypatch.undo()
+        assert theirs[0].parent == tmp_path
+        for path in theirs:
+            path.touch()
+        write_text(tmp_path / "x.png", "whole")
+        assert partial_path(tmp_path / "x.png") not in theirs
+        assert all(path.exists() for path in theirs)
 
 
 def test_one_process_has_a_folder_and_a_killed_one_lets_go(tmp_path):

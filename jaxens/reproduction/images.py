@@ -10,7 +10,7 @@ from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.evaluation.choosing import choose_images, named
 from jaxens.evaluation.images import Images
-from jaxens.runs.loading import best_ensemble, data_of
+from jaxens.runs.loading import best_ensemble, data_of, own_cache
 from jaxens.runs.run import Run
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def held_out(run: Run, choice: dict[str, Any], session: "Session", seed: int) ->
         cache_dir=Path(cache) if cache else None,
     )
     if images.on:
-        data = open_data(images.other_data(own), progress)
+        data = open_data(images.other_data(own_cache(run.folder, own, images.cache_dir)), progress)
     else:
         data = data_of(run, images.data_dir, images.cache_dir, progress)
     ensemble, split = choose_images(

@@ -196,6 +196,7 @@ def test_results_of_something_else_are_never_overwritten(ensemble, tmp_path):
         ({"task": "bill"}, "there is no task 'bill': choose from wing"),
         ({"target": "bared"}, "`target` bared: wing has no such class: did you mean barred"),
         ({"target": 3}, "or a number from 0 to 2"),
+        ({"target": "9" * 5000}, r"`target` 9+…9+: wing has no such class"),
         ({"against": "tail"}, "`against` tail: wing has no such class: choose from plain"),
         ({"target": 1, "against": "barred"}, "`against` barred is `target`"),
         ({"against": "spotted"}, "`against` spotted is the prediction for 1"),

@@ -1,19 +1,23 @@
 """A run directory is read as it was written, and belongs to one process."""
 
 import json
+import platform
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from jaxens.data.settings import Data
 from jaxens.errors import UserError
+from jaxens.names import file_name
 from jaxens.runs import config as configs
-from jaxens.runs.loading import data_of
+from jaxens.runs.loading import data_of, own_cache, own_data
 from jaxens.runs.provenance import InitialWeights, environment
 from jaxens.runs.run import Run, check_same
 from jaxens.runs.weights import Weights
+from jaxens.train import main as train
 from tests.runs.small import CONFIG, INFO, edit, refusal, update_checksums
 
 
@@ -105,8 +109,9 @@ def test_a_run_that_ends_before_its_first_checkpoint_leaves_nothing(tmp_path):
 def test_what_a_killed_start_left_is_removed_by_the_next(tmp_path):
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    (tmp_path / f".run.{dead.pid}").mkdir()
-    (tmp_path / f".run.{dead.pid}" / "info.json").touch()
+    leftover = tmp_path / f".run.{file_name(platform.node())}.{dead.pid}"
+    leftover.mkdir()
+    (leftover / "info.json").touch()
     run = Run.create(tmp_path / "run", CONFIG, INFO, data="0123")
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
     run.close()
@@ -145,10 +150,21 @@ def test_data_are_prepared_nowhere_but_where_the_user_says(tmp_path):
     """The config of a run may be a stranger's."""
     config = replace(CONFIG, data=Data(cache_dir=str(tmp_path / "theirs")))
     run = Run.create(tmp_path / "run", config, INFO, data="0123")
-    with pytest.raises(UserError, match=r"config.toml names .*theirs .*: add `cache_dir`"):
-        data_of(run)
+    for named in (lambda: data_of(run), lambda: own_cache(run.folder, config.data)):
+        with pytest.raises(UserError, match=r"config.toml names .*theirs .*: add `cache_dir`"):
+            named()
+    with pytest.raises(UserError, match=r"config.toml names .*theirs .*: add --cache-dir"):
+        train(["--out", str(run.folder), "--resume"])
     assert not (tmp_path / "theirs").exists()
     run.close()
+
+
+def test_a_folder_that_a_config_alone_names_is_not_read_without_a_word(tmp_path, caplog):
+    settings = Data("folder", data_dir="/theirs")
+    assert own_data(tmp_path, settings, Path("/ours")).data_dir == "/ours"
+    assert caplog.text == ""
+    assert own_data(tmp_path, settings) == settings
+    assert f"the data set is read from /theirs, which {tmp_path}/config.toml names" in caplog.text
 
 
 def test_a_config_with_all_keys_is_complete_without_its_empty_lists(tmp_path):
