@@ -62,7 +62,7 @@ def annotate(
     from jaxens.data.source import evenly_spaced, load
     from jaxens.evaluation.captions import name_of_photos
     from jaxens.evaluation.maps import background_images
-    from jaxens.files import check_is_folder
+    from jaxens.files import check_is_folder, output_folder
     from jaxens.names import file_name, shorten
     from jaxens.runs.loading import best_ensemble, data_of
     from jaxens.runs.photos import choose_photos
@@ -78,14 +78,18 @@ def annotate(
         if measure:
             source = getattr(data, choice.split or "val")
             rows = evenly_spaced(choice.images or len(source), len(source))
-            _measure(ensemble, load(source, progress, rows), data, measure, settings, out or run)
+            held_out = load(source, progress, rows)
+            folder = output_folder(out and out / "arrows", run, "arrows")
+            origin = {"run": run.resolve().name, "checkpoint": opened.checkpoints.chosen}
+            origin |= {"split": source.split}
+            _measure(ensemble, held_out, data, measure, settings, folder, origin)
             return
         chosen = choose_photos(opened, data, photos, choice)
         temperatures = calibrate(ensemble, load(data.val, progress))
         background = background_images(data.train, [rules.method])
         say(rules.describe())
         subject = name_of_photos(chosen.names) if photos else choice.name
-        folder = out or run / file_name(f"annotated-{subject}")
+        folder = output_folder(out, run, file_name(f"annotated-{subject}"))
         origin = {"run": run.resolve().name, "checkpoint": opened.checkpoints.chosen}
         check_folder(folder, chosen.names, rules, **origin)  # before the work
         annotations = find_marks(
@@ -122,20 +126,26 @@ def _measure(
     data: "DataSet",
     methods: Sequence[str],
     settings: MethodSettings,
-    out: Path,
+    folder: Path,
+    origin: dict[str, str],
 ) -> None:
     """Writes how often arrows hit what they point at, and how certain they are."""
-    from jaxens.annotation.hits import measure_hits, save_hits
+    from jaxens.annotation.hits import measure_hits
+    from jaxens.annotation.saving_hits import check_folder, choices_of, save_hits
     from jaxens.cli.console import say
     from jaxens.cli.progress import bar
     from jaxens.evaluation.maps import background_images
+    from jaxens.files import lock
 
     background = background_images(data.train, methods)
-    with bar() as progress:
+    choices = origin | choices_of(ensemble, held_out, methods, settings)
+    with lock(folder), bar() as progress:
+        check_folder(folder, choices)
         hits = measure_hits(
             ensemble, held_out, methods, settings=settings, background=background, progress=progress
         )
-    say(f"{save_hits(hits, out / 'arrows')}\ntable and figure: {out / 'arrows'}")
+        shown = save_hits(hits, folder, choices)
+    say(f"{shown}\ntable and figure: {folder}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -72,9 +72,9 @@ def evaluate(
     from jaxens.evaluation.maps import background_images
     from jaxens.evaluation.question_result import QuestionResult
     from jaxens.evaluation.results import check_folder
-    from jaxens.files import check_is_folder, lock, write_text
+    from jaxens.files import check_is_folder, lock, output_folder, write_text
     from jaxens.pages import report
-    from jaxens.runs.loading import best_ensemble, data_of
+    from jaxens.runs.loading import best_ensemble, data_of, own_cache
     from jaxens.runs.run import Run
 
     began = time.monotonic()
@@ -86,7 +86,8 @@ def evaluate(
     opened = Run.open(run)
     with bar() as progress:
         if images.on:
-            data = open_data(images.other_data(opened.config.data), progress)
+            own = own_cache(run, opened.config.data, images.cache_dir)
+            data = open_data(images.other_data(own), progress)
         else:
             data = data_of(opened, images.data_dir, images.cache_dir, progress)
         ensemble, held_out = choose_images(
@@ -109,9 +110,10 @@ def evaluate(
         settings=settings,
         background=background_images(data.train, methods),
         orders=orders,
+        run_name=run.resolve().name,
         checkpoint=opened.checkpoints.chosen,
     )
-    folder = out or run / "-".join(filter(None, ("evaluation", images.name)))
+    folder = output_folder(out, run, "-".join(filter(None, ("evaluation", images.name))))
     with lock(folder):
         check_folder(folder, plan.choices())
         say(plan.describe())

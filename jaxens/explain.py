@@ -55,7 +55,7 @@ def explain(
     from jaxens.evaluation.maps import background_images
     from jaxens.evaluation.predictions import choose_targets
     from jaxens.evaluation.settings import needs_background
-    from jaxens.files import check_is_folder, lock
+    from jaxens.files import check_is_folder, lock, output_folder
     from jaxens.runs.loading import best_ensemble, data_of
     from jaxens.runs.photos import choose_photos
     from jaxens.runs.run import Run
@@ -76,7 +76,7 @@ def explain(
     for line in settings.describe(methods, 0 if background is None else len(background)):
         say(line)
     of_data = None if photos else choice.name
-    folder = out or run / folder_name(subject, of_data, target, against)
+    folder = output_folder(out, run, folder_name(subject, of_data, target, against))
     origin = run.resolve().name, opened.checkpoints.chosen
     provenance = explanation.provenance(
         ensemble, subject, list(methods), settings, background, *origin

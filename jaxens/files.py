@@ -2,25 +2,25 @@
 
 import contextlib
 import os
+import platform
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from jaxens.errors import UserError
-from jaxens.names import file_name
+from jaxens.names import encodable, file_name
+from jaxens.untrusted import check_tree
 
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-_MOST_TEXT = 2**28  # bytes; the log of a million epochs is smaller
-
 
 def write_text(path: Path, text: str) -> None:
     """Writes a text file in UTF-8, whole or not at all; what is no UTF-8 becomes an escape."""
-    write_bytes(path, text.encode(errors="backslashreplace"))
+    write_bytes(path, encodable(text).encode())
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -50,9 +50,11 @@ def _replacing(path: Path) -> Iterator[Path]:
 def partial_path(path: Path) -> Path:
     """Returns a hidden path next to a file or folder, to write to before it is renamed.
 
-    Removes those that killed processes of this machine have left.
+    It has the names of the machine and of the process in it, because several machines may write
+    into a shared folder. Those that killed processes of this machine have left are removed.
     """
-    prefix = f".{file_name(path.name)}."  # the name itself may have the greatest length
+    # The name itself may have the greatest length.
+    prefix = f".{file_name(path.name)}.{file_name(platform.node())}."
     for name in os.listdir(path.parent):
         process = name.removeprefix(prefix)
         if name.startswith(prefix) and process.isdecimal() and not _is_running(int(process)):
@@ -62,22 +64,6 @@ def partial_path(path: Path) -> Path:
             else:
                 leftover.unlink(missing_ok=True)
     return path.with_name(f"{prefix}{os.getpid()}")
-
-
-def read_text(path: Path) -> str:
-    """Returns the text of a file that a stranger may have written, without a byte-order mark.
-
-    Raises:
-        OSError: If it is missing, or no regular file: a pipe or a device may never end.
-        ValueError: If it is not UTF-8, or larger than 256 MB.
-    """
-    if path.exists() and not path.is_file():
-        raise OSError(None, "it is no regular file", str(path))
-    with path.open("rb") as file:
-        content = file.read(_MOST_TEXT + 1)
-    if len(content) > _MOST_TEXT:
-        raise ValueError("it is larger than 256 MB")
-    return content.decode("utf-8-sig")
 
 
 def with_home(path: str, remedy: str = "name a full path") -> Path:
@@ -90,6 +76,23 @@ def with_home(path: str, remedy: str = "name a full path") -> Path:
         return Path(path).expanduser()
     except RuntimeError:  # in a container, a user's number often has no name
         raise UserError(f"{path}: there is no home folder: set HOME, or {remedy}") from None
+
+
+def output_folder(out: Path | None, run: Path, name: str) -> Path:
+    """Returns the folder that the user named for results, or else one in a run directory.
+
+    Args:
+        out: What the user named; it may be anywhere.
+        run: The run directory.
+        name: The name of the folder in it.
+
+    Raises:
+        UserError: If something in the run directory leads out of it.
+    """
+    if out is not None:
+        return out
+    check_tree(run / name, run)
+    return run / name
 
 
 def check_is_folder(folder: Path) -> None:
@@ -112,10 +115,10 @@ def lock(folder: Path) -> IO[bytes]:
     nothing.
 
     Raises:
-        UserError: If another process has the lock.
+        UserError: If another process has the lock, or something else is in its place.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    file = (folder / ".lock").open("ab")
+    file = _open_lock(folder / ".lock")
     if fcntl is not None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -125,6 +128,13 @@ def lock(folder: Path) -> IO[bytes]:
         except OSError:
             pass
     return file
+
+
+def _open_lock(path: Path) -> IO[bytes]:
+    """Opens the file of a lock, but no link, and no pipe, which would wait for a reader."""
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise UserError(f"{path} is no regular file: remove it, or name another `out`")
+    return path.open("ab")
 
 
 def in_use(folder: Path) -> UserError:

@@ -31,6 +31,18 @@ def visible(text: str, keep: str = "") -> str:
     return "".join(c if c in keep or _is_visible(c) else escaped(c) for c in text)
 
 
+def encodable(text: str) -> str:
+    r"""Returns a text that UTF-8 can hold: a byte of a file's name that is not UTF-8 is `\xff`."""
+
+    def escape(match: re.Match[str]) -> str:
+        character = match[0]
+        if "\udc80" <= character <= "\udcff":  # a byte, see PEP 383
+            return f"\\x{ord(character) - 0xDC00:02x}"
+        return escaped(character)
+
+    return re.sub("[\ud800-\udfff]", escape, text)
+
+
 def _is_visible(character: str) -> bool:
     category = unicodedata.category(character)
     return character in _JOINERS or not (category[0] == "C" or category in ("Zl", "Zp"))

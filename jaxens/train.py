@@ -8,7 +8,7 @@ directory: config, checkpoints, metrics log, provenance, and a figure.
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -72,8 +72,19 @@ def _values(app: Any, commands: tuple[str, ...], arguments: Any) -> None:
         folder = Path(flags.get("--out") or _default_folder(flags.get("--data", "fieldmarks")))
         check_present(folder)
         file = folder / "config.toml"
+        _check_folders(folder, flags)
     if file is not None:
         file_values(Path(file))(app, commands, arguments)
+
+
+def _check_folders(folder: Path, flags: Mapping[str, str]) -> None:
+    """Checks the folders that the config of a run names, and that no flag replaces."""
+    from jaxens.runs import config as configs
+    from jaxens.runs.loading import own_data
+
+    named = (flags.get(f"--{name}") for name in ("data-dir", "cache-dir"))
+    settings = configs.load(folder / "config.toml", complete=True).data
+    own_data(folder, settings, *(None if each is None else Path(each) for each in named))
 
 
 def _default_folder(source: str) -> Path:

@@ -1,6 +1,7 @@
 """Files are written whole, leftovers of killed processes go, and a lock ends with its process."""
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,8 @@ import pytest
 
 from jaxens.data.settings import default_cache
 from jaxens.errors import UserError
-from jaxens.files import lock, partial_path, read_text, with_home, write_text
+from jaxens.files import lock, partial_path, with_home, write_text
+from jaxens.names import file_name
 
 HOLD = "import sys, pathlib, jaxens.files as f; held = f.lock(pathlib.Path(sys.argv[1])); print(1, flush=True); input()"  # noqa: E501
 
@@ -21,14 +23,30 @@ def finished_process():
 
 
 def test_what_a_killed_process_left_is_removed_and_what_a_running_one_writes_is_not(tmp_path):
-    dead, alive = finished_process(), os.getppid()
-    for name in (f".x.png.{dead}", f".x.png.{alive}", f".other.png.{dead}", ".x.png.part"):
+    dead, alive, here = finished_process(), os.getppid(), file_name(platform.node())
+    kept = {f".x.png.{here}.{alive}", f".other.png.{here}.{dead}", f".x.png.{here}.part"}
+    for name in (f".x.png.{here}.{dead}", *kept):
         (tmp_path / name).write_text("half")
-    (tmp_path / f".run.{dead}").mkdir()
+    (tmp_path / f".run.{here}.{dead}").mkdir()
     write_text(tmp_path / "x.png", "whole")
-    assert partial_path(tmp_path / "run") == tmp_path / f".run.{os.getpid()}"
-    left = {path.name for path in tmp_path.iterdir()}
-    assert left == {"x.png", f".x.png.{alive}", f".other.png.{dead}", ".x.png.part"}
+    assert partial_path(tmp_path / "run") == tmp_path / f".run.{here}.{os.getpid()}"
+    assert {path.name for path in tmp_path.iterdir()} == {"x.png", *kept}
+
+
+def test_what_another_machine_writes_is_never_removed_and_never_shared(tmp_path, monkeypatch):
+    """On a shared disk, it has processes of any number, also of ours."""
+    dead = finished_process()
+    for host in ("other", "../..", "h" * 300):
+        monkeypatch.setattr("platform.node", lambda host=host: host)
+        theirs = [partial_path(tmp_path / "x.png")]
+        theirs.append(theirs[0].with_name(theirs[0].name.replace(str(os.getpid()), str(dead))))
+        monkeypatch.undo()
+        assert theirs[0].parent == tmp_path
+        for path in theirs:
+            path.touch()
+        write_text(tmp_path / "x.png", "whole")
+        assert partial_path(tmp_path / "x.png") not in theirs
+        assert all(path.exists() for path in theirs)
 
 
 def test_one_process_has_a_folder_and_a_killed_one_lets_go(tmp_path):
@@ -46,16 +64,15 @@ def test_one_process_has_a_folder_and_a_killed_one_lets_go(tmp_path):
     lock(folder).close()
 
 
-def test_a_byte_order_mark_is_no_text(tmp_path):
-    (tmp_path / "a.toml").write_bytes(b"\xef\xbb\xbfa = 1")
-    assert read_text(tmp_path / "a.toml") == "a = 1"
-
-
-def test_a_pipe_or_a_device_is_never_read(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
-        with pytest.raises(OSError, match="no regular file"):
-            read_text(path)
+def test_a_pipe_in_place_of_a_lock_is_named_and_no_link_is_followed(tmp_path):
+    os.mkfifo(tmp_path / ".lock")
+    with pytest.raises(UserError, match=r"\.lock is no regular file: remove it, or name another"):
+        lock(tmp_path)
+    (tmp_path / ".lock").unlink()
+    (tmp_path / ".lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match="no regular file"):
+        lock(tmp_path)
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_a_user_without_a_home_folder_learns_what_to_set(monkeypatch):

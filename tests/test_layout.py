@@ -24,6 +24,7 @@ GROUND = {
     "sharding",
     "tables",
     "targets",
+    "untrusted",
 }  # files at the top that every room may import
 
 

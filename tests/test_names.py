@@ -1,5 +1,6 @@
 """Names from files are shown on one line, drawn as they are, and never a path."""
 
+import os
 import unicodedata
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from jaxens.names import LONGEST_FILE, file_name, file_names, shorten, visible
+from jaxens.names import LONGEST_FILE, encodable, file_name, file_names, shorten, visible
 
 # Any character: surrogates stand for bytes of a file name that are no UTF-8.
 ANY = st.text(st.characters(), max_size=40) | st.text(
@@ -74,3 +75,8 @@ def test_different_names_are_different_files(names):
 )
 def test_an_ordinary_name_keeps_its_letters(name, file):
     assert file_name(name) == file
+
+
+def test_bytes_of_a_name_that_are_not_utf_8_become_escapes():
+    assert encodable("é\udcff鳥\ud800") == r"é\xff鳥\ud800"
+    assert encodable(os.fsdecode(b"a\xc3\xa9\xe9")) == r"aé\xe9"

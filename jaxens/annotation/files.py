@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxens.annotation.rules import Rules
 from jaxens.annotation.sightings import Annotation, Sighting
-from jaxens.errors import UserError
+from jaxens.untrusted import check_same
 
 NAME = "annotations.json"
 VERSION = 1
@@ -92,20 +92,18 @@ def check_folder(
     Raises:
         UserError: If it has some.
     """
-    path = folder / NAME
-    try:
-        before = json.loads(path.read_text())
-        known = [[image["name"] for image in before["images"]]]
-        known += [before["rules"], before["run"], before["checkpoint"]]
-    except FileNotFoundError:
-        return
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise UserError(f"{path} can't be read: name another `out`, or remove {folder}") from None
-    if known != [list(names), asdict(rules), run, checkpoint]:
-        raise UserError(
-            f"{folder} has annotations of other images, or by other rules (see {NAME}): name "
-            "another `out`, or remove it"
-        )
+    check_same(
+        folder / NAME,
+        [list(names), asdict(rules), run, checkpoint],
+        "has annotations of other images, or by other rules",
+        _subject,
+    )
+
+
+def _subject(content: Any) -> list[Any]:
+    """Returns what annotations are of, from what `to_json` wrote."""
+    names = [image["name"] for image in content["images"]]
+    return [names, content["rules"], content["run"], content["checkpoint"]]
 
 
 def to_json(

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -17,10 +16,8 @@ from jaxens.ensemble.ensemble import Ensemble
 from jaxens.evaluation.maps import Explainer
 from jaxens.evaluation.questions import Question, choose_questions
 from jaxens.evaluation.settings import MethodSettings, check_methods
-from jaxens.files import write_text
 from jaxens.metrics import compare
 from jaxens.tables import Table
-from jaxens.viz.files import save
 
 RADII = (0.05, 0.1, 0.2)  # of the diagonal
 BINS = 5  # of the certainty
@@ -157,15 +154,6 @@ def measure_hits(
                 _hits(question, rows, method, tip, tips[:, :, k]) for k, tip in enumerate(TIPS)
             ]
     return results
-
-
-def save_hits(hits: Sequence[Hits], folder: Path) -> str:
-    """Writes `hits.csv` and `reliability.png` into a folder, and returns the table as Markdown."""
-    shown = hits_table(hits)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / "hits.csv", shown.to_csv())
-    save(reliability_figure(hits), folder / "reliability.png")
-    return shown.to_markdown()
 
 
 def reliability_figure(hits: Sequence[Hits], radius: float = NEAR) -> Figure:

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Int
 
 from jaxens.data.schema import MISSING, Task
+from jaxens.names import shorten
 
 # The usual values of each class: by its number, the classes of each task that most of its images
 # have.
@@ -63,15 +64,18 @@ def _usual(task: Task, labels: Int[np.ndarray, "image ..."]) -> tuple[int, ...]:
 def describe(labels: Sequence[str], unlike: str = "", instead: Sequence[str] = ()) -> str:
     """Returns a sentence: "short bill and barred wing; unlike the jay, which has a long bill".
 
+    Long names lose their middle.
+
     Args:
         labels: What is seen, in the order of importance.
         unlike: A class that looks alike, or "".
         instead: Labels that the look-alike has and the image lacks.
     """
-    seen = enumeration(labels) or "nothing that the network is sure of"
+    seen = enumeration(list(map(shorten, labels))) or "nothing that the network is sure of"
     if not unlike or not instead:
         return seen
-    return f"{seen}; unlike the {unlike}, which has {enumeration([_a(each) for each in instead])}"
+    theirs = enumeration([_a(shorten(each)) for each in instead])
+    return f"{seen}; unlike the {shorten(unlike)}, which has {theirs}"
 
 
 def enumeration(words: Sequence[str]) -> str:

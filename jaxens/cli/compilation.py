@@ -1,26 +1,53 @@
 """Settings of the process: a persistent compilation cache, and a malloc that keeps memory."""
 
-import contextlib
 import ctypes
+import logging
 import os
 import sys
+import tempfile
+import warnings
 from importlib.metadata import entry_points
 from importlib.util import find_spec
+from pathlib import Path
 
 import jax
 
 from jaxens.data.settings import default_cache
 from jaxens.errors import UserError
 
+log = logging.getLogger(__name__)
+
 _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8  # parameters of mallopt in glibc's malloc.h
 
 
 def use_cache() -> None:
-    """Keeps compiled programs between runs, in JAX's cache folder or else in ours."""
-    if jax.config.values["jax_compilation_cache_dir"] is None:
-        with contextlib.suppress(UserError):  # without a home folder, nothing is kept
-            jax.config.update("jax_compilation_cache_dir", str(default_cache() / "xla"))
-            jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    """Keeps compiled programs between runs, in JAX's cache folder or else in ours.
+
+    A folder that can't be used is named in one line, in place of a warning for each program.
+    """
+    warnings.filterwarnings("ignore", r"Error (reading|writing) persistent compilation cache")
+    folder = jax.config.values["jax_compilation_cache_dir"]
+    if folder is None:
+        try:
+            folder = str(default_cache() / "xla")
+        except UserError:  # without a home folder, nothing is kept
+            return
+        jax.config.update("jax_compilation_cache_dir", folder)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    if "://" not in folder and (why := _unusable(Path(folder))):
+        jax.config.update("jax_enable_compilation_cache", False)
+        log.warning(f"{folder} can't be used ({why}): compiled programs are not kept")
+
+
+def _unusable(folder: Path) -> str:
+    """Says why no file can be read and written in a folder; "" if that is possible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            os.listdir(folder)
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def keep_memory() -> None:

@@ -110,8 +110,11 @@ def run(command: Callable[[], Any]) -> None:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 where = f" while writing {error.filename}" if error.filename else ""
                 _leave(f"the disk is full{where}: free some space or choose another folder")
-            if error.filename is None:
+            if error.strerror is None:  # no word of the system: an error of ours
                 raise
+            if error.filename is None:
+                what = f"the system reports: {error.strerror}"
+                _leave(f"{what}: check disk, memory and limits, and try again")
             _leave(f"{error.filename}: {error.strerror}: choose a file or folder that can be used")
 
 

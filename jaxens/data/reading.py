@@ -1,8 +1,10 @@
 """Reads files that may be anything: no device, no pipe, and none outside of a folder."""
 
-import os
 import stat
 from pathlib import Path
+
+from jaxens.names import encodable
+from jaxens.untrusted import is_inside
 
 MAX_BYTES = 2**30  # of a photo
 
@@ -46,7 +48,7 @@ def read_photo(path: Path, folder: Path | None = None) -> bytes:
 def check_inside(path: Path, folder: Path | None) -> None:
     """Raises `OutsideError` if a path, links followed, is not in a folder."""
     try:
-        if folder is None or Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
+        if folder is None or is_inside(path, folder):
             return
     except ValueError:  # a null character
         return
@@ -55,7 +57,7 @@ def check_inside(path: Path, folder: Path | None) -> None:
 
 def printable(name: str | Path) -> str:
     """Returns a file name as text: bytes that are not UTF-8 become `\\xff`."""
-    return str(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return encodable(str(name))
 
 
 def name_of(path: Path, root: Path) -> str:

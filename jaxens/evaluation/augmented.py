@@ -26,7 +26,7 @@ def augmented(split: Split, seed: int, *, flip: bool, zoom: float, color: float)
         color: Largest change of brightness and contrast.
 
     Returns:
-        The changed split. Its boxes are NaN.
+        The changed split, which says so in `sample`. Its boxes are NaN.
     """
     change = augment.draw(
         jax.random.fold_in(jax.random.key(seed), PURPOSE),
@@ -41,8 +41,11 @@ def augmented(split: Split, seed: int, *, flip: bool, zoom: float, color: float)
         len(split),
     )
     points = [augment.points(change, p) for p in jnp.moveaxis(jnp.asarray(split.points), 1, 0)]
+    images_of = split.sample or f"all {len(split)} images"
+    changes = f"{'mirrored or not, ' if flip else ''}zoom up to {zoom:g}, color up to {color:g}"
     return replace(
         split,
+        sample=f"{images_of}, each changed at random once ({changes}, seed {seed})",
         images=np.round(images).astype(np.uint8),
         masks=None if split.masks is None else _moved_bits(change, split.masks),
         points=np.stack(points, axis=1) if points else split.points,

@@ -45,7 +45,8 @@ def captions(subject: Subject) -> list[str]:
         elif len(subject.predictions.members) > 1:
             words.append(f"{row['agreeing']} of {row['members']} members agree")
         if row["label"] is not None:
-            words.append(f"{'right' if row['right'] else 'wrong'}, label: {row['label']}")
+            verdict = {True: "right, ", False: "wrong, ", None: ""}[row["right"]]
+            words.append(f"{verdict}label: {row['label']}")
         lines.append("\n".join(shorten(word, LETTERS) for word in words))
     return lines
 

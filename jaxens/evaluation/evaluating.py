@@ -12,6 +12,7 @@ from jaxens.data.progress import Progress, no_progress
 from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.errors import UserError
+from jaxens.evaluation.checksums import weights_checksum
 from jaxens.evaluation.describing import describe
 from jaxens.evaluation.examples import examples_of
 from jaxens.evaluation.maps import Explainer, check_model
@@ -104,6 +105,7 @@ class EvaluationPlan:
     settings: MethodSettings
     background: UInt8[np.ndarray, "baseline height width 3"] | None
     orders: int
+    run_name: str
     checkpoint: str
 
     def describe(self) -> str:
@@ -130,7 +132,9 @@ class EvaluationPlan:
             "images": len(self.split),
             "sample": self.split.sample,
             "orders": self.orders,
+            "run": self.run_name,
             "checkpoint": self.checkpoint,
+            "weights_crc32": weights_checksum(self.ensemble),
             "protocol": asdict(self.protocol),
             **settings,
         }
@@ -209,11 +213,12 @@ def plan_evaluation(
     settings: MethodSettings | None = None,
     background: UInt8[np.ndarray, "baseline height width 3"] | None = None,
     orders: int = ORDERS,
+    run_name: str = "",
     checkpoint: str = "",
 ) -> EvaluationPlan:
     """Checks the arguments of `evaluate`, and lists the questions.
 
-    `checkpoint` says which one of a run the ensemble is from, for `Evaluation.settings`. All other
+    `run_name` and `checkpoint` say where the ensemble is from, for `Evaluation.settings`. All other
     arguments are those of `evaluate`.
 
     Raises:
@@ -240,5 +245,6 @@ def plan_evaluation(
         settings or MethodSettings(),
         background,
         orders,
+        run_name,
         checkpoint,
     )

@@ -4,7 +4,6 @@ import importlib.metadata
 import io
 import json
 import platform
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +15,13 @@ from jaxtyping import Float
 
 from jaxens.attribution import METHODS
 from jaxens.ensemble.ensemble import Ensemble
-from jaxens.errors import UserError
 from jaxens.evaluation import captions
+from jaxens.evaluation.checksums import checksum, weights_checksum
 from jaxens.evaluation.predictions import Subject
 from jaxens.evaluation.settings import Display, MethodSettings, reduction
 from jaxens.files import write_bytes, write_text
 from jaxens.tables import Table
+from jaxens.untrusted import check_same
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -183,7 +183,7 @@ def provenance(
     shared = {
         "run": run,
         "checkpoint": checkpoint,
-        "weights_crc32": _crc32((ensemble.variables, ensemble.trunk)),
+        "weights_crc32": weights_checksum(ensemble),
         "members": ensemble.members,
         "task": subject.task.name,
         "against": None if subject.against is None else classes[subject.against],
@@ -248,34 +248,16 @@ def check_folders(folder: Path, provenance: Mapping[str, Mapping[str, Any]]) -> 
         UserError: If the folder of a method holds an explanation of something else.
     """
     for method, of_method in provenance.items():
-        _check_folder(folder / method, of_method)
-
-
-def _check_folder(folder: Path, provenance: Mapping[str, Any]) -> None:
-    path = folder / PROVENANCE
-    try:
-        before = json.loads(path.read_text())["explained"]
-    except FileNotFoundError:
-        return
-    except (ValueError, KeyError):
-        raise UserError(f"{path} can't be read: name another `out`, or remove {folder}") from None
-    if before != provenance["explained"]:
-        raise UserError(
-            f"{folder} explains other images, or with other settings (see {path.name}): name "
-            "another `out`, or remove it"
+        check_same(
+            folder / method / PROVENANCE,
+            of_method["explained"],
+            "explains other images, or with other settings",
+            lambda content: content["explained"],
         )
 
 
 def _baseline(method: str, background: np.ndarray | None) -> str | dict[str, int] | None:
     """Describes the baseline of a method; None if it has none."""
     if background is not None and METHODS[method].needs_background:
-        return {"training_images": len(background), "crc32": _crc32(background)}
+        return {"training_images": len(background), "crc32": checksum(background)}
     return "mean color" if "baselines" in METHODS[method].settings else None
-
-
-def _crc32(arrays: Any) -> int:
-    """Returns a checksum of a tree of arrays."""
-    checksum = 0
-    for leaf in jax.tree.leaves(arrays):
-        checksum = zlib.crc32(np.asarray(leaf).tobytes(), checksum)
-    return checksum

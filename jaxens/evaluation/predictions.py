@@ -13,6 +13,7 @@ from jaxens.data.schema import MISSING, Task, find_task
 from jaxens.ensemble.ensemble import Classes, Ensemble
 from jaxens.ensemble.predictions import Predictions, probabilities
 from jaxens.errors import UserError, remedy
+from jaxens.names import shorten
 from jaxens.tables import Table
 
 log = logging.getLogger(__name__)
@@ -208,9 +209,10 @@ def find_class(task: Task, name: str, argument: str) -> int:
     """
     if name in task.classes:
         return task.classes.index(name)
-    if name.isdecimal() and int(name) < len(task.classes):
+    # Python refuses to read numbers of thousands of digits.
+    if name.isdecimal() and len(name) < 10 and int(name) < len(task.classes):
         return int(name)
     raise UserError(
-        f"`{argument}` {name}: {task.name} has no such class: {remedy(name, task.classes)} "
-        f"(or a number from 0 to {len(task.classes) - 1})"
+        f"`{argument}` {shorten(name)}: {shorten(task.name)} has no such class: "
+        f"{remedy(name, task.classes)} (or a number from 0 to {len(task.classes) - 1})"
     )

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxens.errors import UserError
 from jaxens.evaluation import rows, verdicts
 from jaxens.evaluation.curves import by_size, by_threshold, sizes_table, thresholds_table
 from jaxens.evaluation.examples import Examples
@@ -17,6 +16,7 @@ from jaxens.evaluation.question_result import QuestionResult
 from jaxens.files import write_bytes, write_text
 from jaxens.names import file_names, shorten
 from jaxens.tables import Table, plain
+from jaxens.untrusted import check_same
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -142,7 +142,7 @@ class Evaluation:
         from jaxens import viz
 
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / SETTINGS, _settings_text(self.settings))
+        write_text(folder / SETTINGS, json.dumps(self.settings, indent=2))
         heading = plain(shorten(title))
         write_text(folder / "tables.md", f"# {heading}\n\n{self.to_markdown()}")
         write_text(folder / "tables.csv", self.to_csv())
@@ -156,21 +156,16 @@ class Evaluation:
             viz.save(figure, folder / name)
 
 
-def _settings_text(settings: Mapping[str, Any]) -> str:
-    """Returns the content of `settings.json`."""
-    return json.dumps(settings, indent=2)
-
-
 def check_folder(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Creates the folder of an evaluation, unless it holds one with other settings.
+    """Creates the folder of an evaluation, unless it holds one of something else.
+
+    Args:
+        folder: The folder.
+        settings: `Evaluation.settings`.
 
     Raises:
         UserError: If it does.
     """
-    path = folder / SETTINGS
-    if path.exists() and path.read_text() != _settings_text(settings):
-        raise UserError(
-            f"{folder} holds an evaluation with other settings (see {path.name}): "
-            "name another `out`, or remove it"
-        )
+    what = "holds an evaluation with other settings, or of another ensemble"
+    check_same(folder / SETTINGS, settings, what)
     folder.mkdir(parents=True, exist_ok=True)

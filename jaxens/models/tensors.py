@@ -2,7 +2,6 @@
 
 import pickle
 import warnings
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 import safetensors.numpy
 
 from jaxens.errors import UserError
+from jaxens.untrusted import open_regular, read_arrays
 
 
 def read_tensors(path: Path) -> Mapping[str, np.ndarray]:
@@ -22,10 +22,11 @@ def read_tensors(path: Path) -> Mapping[str, np.ndarray]:
         UserError: If the file is damaged, or has another format.
     """
     try:
+        open_regular(path).close()
         if path.suffix == ".safetensors":
             return safetensors.numpy.load_file(path)
         if path.suffix == ".npz":
-            return _read_npz(path)
+            return read_arrays(path)
         if path.suffix in (".pth", ".pt"):
             return _read_pytorch(path)
     except UserError:
@@ -37,17 +38,6 @@ def read_tensors(path: Path) -> Mapping[str, np.ndarray]:
         f"{path} is not .npz, .safetensors, .pth or a run directory: write a PyTorch model's "
         "state_dict() by safetensors.torch.save_file"
     )
-
-
-def _read_npz(path: Path) -> Mapping[str, np.ndarray]:
-    with zipfile.ZipFile(path):  # np.load reads other formats too
-        pass
-    with np.load(path, allow_pickle=False) as file:
-        tensors = dict(file)
-    for name, tensor in tensors.items():
-        if not isinstance(tensor, np.ndarray):
-            raise ValueError(f"{name!r} is no array")
-    return tensors
 
 
 def _read_pytorch(path: Path) -> Mapping[str, np.ndarray]:

@@ -1,6 +1,5 @@
 """The parts of a report on an evaluation: a table and figures for each question."""
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +12,14 @@ from jaxens.attribution import METHODS
 from jaxens.errors import UserError
 from jaxens.evaluation import rows, verdicts
 from jaxens.evaluation.results import SETTINGS
-from jaxens.files import read_text
 from jaxens.metrics import METRICS
-from jaxens.names import file_names, shorten
+from jaxens.names import encodable, file_names, shorten
 from jaxens.pages import words
 from jaxens.pages.pictures import Album, Picture
 from jaxens.pages.ranked import Ranked, read_ranked
 from jaxens.pages.sheets import REMEDY, Cell, Row, Sheet, pivot, read_csv, sheet
-from jaxens.runs.records import parse_json
+from jaxens.runs.records import check
+from jaxens.untrusted import parse_json, read_arrays, read_text
 
 RESULTS = {
     "method": "method", "metric": "score", "mean_individual": "Ind-Avg", "mean_ensemble": "Ens-Avg",
@@ -103,14 +102,17 @@ def evaluated(folder: Path, album: Album) -> Evaluated:
         names, methods = settings["questions"], settings["methods"]
         questions = []
         for name, file in zip(names, file_names(names), strict=True):
-            written = name.encode(errors="backslashreplace").decode()  # as CSV files have it
+            written = encodable(name)  # as CSV files have it
             of_question = {
                 table: [_titled(row) for row in of_file if row["question"] == written]
                 for table, of_file in tables.items()
             }
             ranked = read_ranked(scores, file, methods)
             questions.append(_section(name, of_question, ranked, folder, file, album))
-    except (KeyError, ValueError, TypeError) as error:
+    except UserError:
+        raise
+    # What doesn't fit together ends in exceptions of many kinds.
+    except Exception as error:
         raise UserError(f"{folder} is damaged ({error!r}): {REMEDY}") from None
     summary = [
         (verdict, exceptions) for verdict, _, exceptions in (x.partition("; ") for x in lines)
@@ -188,16 +190,21 @@ def _results(caption: str, lines: Sequence[Row]) -> Sheet:
 def _read_settings(path: Path) -> dict[str, Any]:
     try:
         settings = parse_json(read_text(path))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} can't be read ({error}): {REMEDY}") from None
-    if not isinstance(settings, dict):
-        raise UserError(f"{path} can't be read: it is no object: {REMEDY}")
+        if not isinstance(settings, dict):
+            raise ValueError("it is no object")
+        for name in ("questions", "methods"):
+            check(settings.get(name), list[str], name)
+    except OSError as error:
+        raise UserError(f"{path} can't be read: {error.strerror}: {REMEDY}") from None
+    except ValueError as error:
+        raise UserError(f"{path} can't be read: {error}: {REMEDY}") from None
     return settings
 
 
 def _read_scores(path: Path) -> Mapping[str, np.ndarray]:
     try:
-        with np.load(path) as arrays:
-            return dict(arrays)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        return read_arrays(path)
+    except OSError as error:
+        raise UserError(f"{path} can't be read: {error.strerror}: {REMEDY}") from None
+    except ValueError as error:
         raise UserError(f"{path} can't be read: {error}: {REMEDY}") from None

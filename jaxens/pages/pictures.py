@@ -2,11 +2,12 @@
 
 import base64
 import io
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from jaxens.errors import UserError
 
@@ -54,9 +55,13 @@ class Album:
             return None
         content = io.BytesIO()
         try:
-            with Image.open(path, formats=["PNG"]) as image:
+            with (
+                warnings.catch_warnings(action="error"),  # of an image with too many pixels
+                Image.open(path, formats=["PNG"]) as image,
+            ):
                 image.convert("RGB").save(content, "WEBP", quality=QUALITY, method=1)
-        except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError):
+        # Pillow raises many kinds of exceptions for damaged files.
+        except Exception:
             raise UserError(f"{path} is no PNG file: remove it, or make it again") from None
         source = self._source("image/webp", content.getvalue())
         return Picture(source, image.size, title, alternative, reading, "/".join(path.parts[-3:]))

@@ -56,7 +56,8 @@ def read_ranked(
     if metric is None:
         return None
     of = {method: scores[f"{question}/{method}/{metric}/ensemble"] for method in methods}
-    cases, _ = rank(list(of.values()), metric)
+    with np.errstate(all="ignore"):  # a file may hold any numbers
+        cases, _ = rank(list(of.values()), metric)
     if not cases:
         return None
     names = [str(name) for name in scores[f"{question}/images"][cases]]

@@ -12,6 +12,7 @@ from jaxens.pages.frame import TEMPLATES, render
 from jaxens.pages.pictures import Album
 from jaxens.pages.sheets import read_csv, sheet
 from jaxens.runs.run import Run
+from jaxens.untrusted import check_tree
 
 LOOK = (
     "What the ensemble sees in a few held-out images, and where, by its own maps.",
@@ -38,6 +39,12 @@ def report(run: str | os.PathLike[str], evaluations: Sequence[Path] | None = Non
     folder = Path(run)
     opened = Run.open(folder)
     opened.close()
+    for name in ("look.png", "arrows"):
+        check_tree(folder / name, folder)
+    if evaluations is None:
+        evaluations = evaluations_of(folder)
+        for each in evaluations:
+            check_tree(each, folder)
     album = Album()
     context = {
         "name": shorten(folder.resolve().name),
@@ -47,10 +54,7 @@ def report(run: str | os.PathLike[str], evaluations: Sequence[Path] | None = Non
         "curves": training.curves(opened, album),
         "look": album.of_file(folder / "look.png", "A first look", *LOOK),
         "arrows": _arrows(folder / "arrows", album),
-        "evaluations": [
-            evaluated(each, album)
-            for each in (evaluations_of(folder) if evaluations is None else evaluations)
-        ],
+        "evaluations": [evaluated(each, album) for each in evaluations],
         "provenance": training.provenance(opened),
     }
     return render(TEMPLATES / "report.html", context)

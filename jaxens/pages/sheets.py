@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jaxens.errors import UserError
-from jaxens.files import read_text
 from jaxens.names import shorten
+from jaxens.untrusted import read_text
 
 Row = Mapping[str, str]
 REMEDY = "evaluate again into another `out`, or remove this folder"

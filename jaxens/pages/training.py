@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from jaxens import viz
 from jaxens.names import shorten
@@ -50,11 +51,16 @@ def curves(run: Run, album: Album) -> Picture | None:
         chance=chance,
     )
     ends = "; ".join(
-        f"{shorten(title)} from {np.nanmean(curve[0]):.3f} to {np.nanmean(curve[-1]):.3f}"
+        f"{shorten(title)} from {_mean(curve[0])} to {_mean(curve[-1])}"
         for title, curve in members.items()
     )
     words = f"Loss and validation scores of {count} members, {len(lines)} epochs. Means: {ends}."
     return album.of_figure(figure, "Learning curves", words, READ_CURVES)
+
+
+def _mean(of_members: Float[np.ndarray, "member"]) -> str:
+    known = of_members[np.isfinite(of_members)]
+    return f"{known.mean():.3f}" if known.size else "unknown"
 
 
 def scores(run: Run) -> Sheet | None:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict
 
 from jaxens.errors import UserError, remedy
-from jaxens.files import read_text
 from jaxens.runs.records import check
+from jaxens.untrusted import read_text
 
 SETTINGS = ("real", "stand-in")
 Kind = Literal["scores", "sizes", "auc"]

@@ -12,7 +12,7 @@ from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.evaluation.choosing import choose_images, named
 from jaxens.evaluation.images import Images
-from jaxens.runs.loading import best_ensemble, data_of
+from jaxens.runs.loading import best_ensemble, data_of, own_cache
 from jaxens.runs.run import Run
 
 
@@ -59,7 +59,8 @@ def held_out(
         cache_dir=Path(cache_dir) if cache_dir else None,
     )
     if images.on:
-        data = open_data(images.other_data(trained_on), progress)
+        settings = own_cache(run.folder, trained_on, images.cache_dir)
+        data = open_data(images.other_data(settings), progress)
     else:
         data = data_of(run, images.data_dir, images.cache_dir, progress)
     ensemble, split = choose_images(

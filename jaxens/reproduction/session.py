@@ -18,7 +18,7 @@ from jaxens.ensemble.predictions import probabilities
 from jaxens.errors import UserError
 from jaxens.evaluation import PAPER_METHODS, MethodSettings, background_images
 from jaxens.evaluation.evaluating import plan_evaluation
-from jaxens.files import read_text, write_bytes, write_text
+from jaxens.files import write_bytes, write_text
 from jaxens.reproduction.experiments import Experiment
 from jaxens.reproduction.images import Explained, held_out
 from jaxens.reproduction.watch import Watch
@@ -28,6 +28,7 @@ from jaxens.runs.log import read_lines
 from jaxens.runs.provenance import checksum
 from jaxens.runs.run import Run, check_same
 from jaxens.training.settings import Config
+from jaxens.untrusted import read_text
 
 FINISHED = "finished.json"  # the last file of an evaluation
 
@@ -173,6 +174,7 @@ class Session:
             explained=images.explained,
             settings=settings,
             background=background_images(images.train, methods or PAPER_METHODS),
+            run_name=folder.name,
             checkpoint=run.checkpoints.chosen,
         )
         out.mkdir(parents=True, exist_ok=True)

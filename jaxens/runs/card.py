@@ -67,12 +67,12 @@ def card(run: Run, ensemble: Ensemble, member: int | None = None) -> str:
     return TEMPLATE.format(
         title=f"{name} on {plain(shorten(run.info.name))}",
         what=what + frozen,
-        version=record["versions"]["jaxens"],
+        version=plain(shorten(record["versions"].get("jaxens", "of unknown version"))),
         task=shorten(ensemble.tasks[0].name),
         size=config.data.image_size,
         tasks=tasks.to_markdown(),
         scores=_scores(run, ensemble, member),
-        data=f"{plain(shorten(run.info.name))}, fingerprint {record['data']}.",
+        data=f"{plain(shorten(run.info.name))}, fingerprint {plain(shorten(record['data']))}.",
         training=_training(run),
     )
 
@@ -97,7 +97,7 @@ def _training(run: Run) -> str:
     weights = record.get("weights")
     revision = f", revision {weights['revision']}" if weights and "revision" in weights else ""
     started = (
-        f"{plain(shorten(weights['from']))} (fingerprint {weights['fingerprint']}{revision})"
+        f"{shorten(weights['from'])} (fingerprint {shorten(weights['fingerprint'])}{revision})"
         if weights
         else "random numbers"
     )
@@ -113,4 +113,5 @@ def _training(run: Run) -> str:
         "versions": versions,
         "device": record["device"],
     }
-    return "\n".join(f"- {name}: {value}" for name, value in lines.items())
+    shown = {name: plain(shorten(str(value), LETTERS)) for name, value in lines.items()}
+    return "\n".join(f"- {name}: {value}" for name, value in shown.items())

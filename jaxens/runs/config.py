@@ -3,6 +3,7 @@
 import dataclasses
 import tomllib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -11,8 +12,9 @@ from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Dict
 
 from jaxens.errors import UserError, remedy
-from jaxens.files import read_text
+from jaxens.names import encodable
 from jaxens.training.settings import Config
+from jaxens.untrusted import read_text
 
 
 def load(path: Path, complete: bool = False, flags: Sequence[str] = ()) -> Config:
@@ -45,9 +47,19 @@ def to_toml(config: Config) -> str:
     """Returns a config as TOML, without empty lists."""
     sections = {
         section: {name: value for name, value in keys.items() if value != ()}
-        for section, keys in dataclasses.asdict(config).items()
+        for section, keys in dataclasses.asdict(encodable_paths(config)).items()
     }
     return tomli_w.dumps(sections)
+
+
+def encodable_paths(config: Config) -> Config:
+    """Returns a config as a file has it: bytes of paths that are not UTF-8 are escapes."""
+    data, model = config.data, config.model
+    return replace(
+        config,
+        data=replace(data, data_dir=encodable(data.data_dir), cache_dir=encodable(data.cache_dir)),
+        model=replace(model, weights=encodable(model.weights)),
+    )
 
 
 def file_values(path: Path) -> Dict:

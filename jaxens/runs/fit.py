@@ -24,6 +24,7 @@ from jaxens.runs.unsaved import UnsavedRun
 from jaxens.runs.watch import Watch
 from jaxens.runs.weights import Weights, read_weights
 from jaxens.tables import Table
+from jaxens.training.residency import check_workers
 from jaxens.training.settings import Config
 from jaxens.training.trainer import Trainer
 
@@ -63,7 +64,9 @@ def train(
     Args:
         config: The config of the run.
         out: Run directory to write; None writes nothing.
-        resume: Continue the run in `out`, with the same numbers as if it had never stopped.
+        resume: Continue the run in `out`. With the same device, number of devices and cores, and
+            versions of the libraries, the numbers are bitwise those of a run that never stopped;
+            otherwise their last digits may differ, and a warning says what has changed.
         watch: Receives the progress.
 
     Raises:
@@ -71,6 +74,7 @@ def train(
     """
     if out is not None:
         (check_present if resume else check_absent)(out)
+    check_workers(config.data.workers)
     watch = watch or Watch()
     weights = None if resume else read_weights(config.model)
     data = open_data(config.data, watch.progress)
@@ -123,6 +127,7 @@ def _fit(
         if weights is None and isinstance(run, Run):  # interrupted before its first checkpoint
             weights = read_weights(config.model)
             if weights:
+                log.warning(f"{run.folder}: starting again from the weights {config.model.weights}")
                 run.check_weights(weights.fingerprint)
         done, state = 0, trainer.init(weights and weights.variables)
     run.continue_after(done)

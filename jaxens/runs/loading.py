@@ -1,5 +1,6 @@
 """Loads the ensemble and the data set of a run directory."""
 
+import logging
 import os
 from dataclasses import replace
 from functools import partial
@@ -11,6 +12,7 @@ import jax
 from jaxens.data.opening import open_data
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.schema import Info, Task
+from jaxens.data.settings import Data
 from jaxens.data.source import DataSet
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.errors import UserError, remedy
@@ -21,6 +23,8 @@ from jaxens.runs.unsaved import UnsavedRun
 from jaxens.training.residency import device_memory
 from jaxens.training.settings import Config
 from jaxens.training.state import State, build_model, build_optimizer, init
+
+log = logging.getLogger(__name__)
 
 
 def load_ensemble(folder: str | os.PathLike[str]) -> Ensemble:
@@ -67,26 +71,53 @@ def data_of(
         UserError: If the data set is not the one that the run was trained on, or its prepared
             data are gone and no `cache_dir` says where to write them.
     """
-    settings = run.config.data
-    if cache_dir is None and settings.cache_dir:
-        _check_cache(run.folder, settings.cache)
-    data = open_data(
-        replace(
-            settings,
-            data_dir=str(data_dir or settings.data_dir),
-            cache_dir=str(cache_dir or settings.cache_dir),
-        ),
-        progress,
-    )
+    settings = own_data(run.folder, run.config.data, data_dir, cache_dir)
+    data = open_data(settings, progress)
     run.check_data(data.info, data.fingerprint)
     return data
 
 
-def _check_cache(folder: Path, cache: Path) -> None:
-    """Checks that a run's own cache folder is in use, before anything is written there.
+def own_data(
+    folder: Path, settings: Data, data_dir: Path | None = None, cache_dir: Path | None = None
+) -> Data:
+    """Returns the settings of a run's data set, with folders that its config alone names checked.
 
-    The run may come from someone else, and the folder may be any.
+    The run may come from someone else, and its config may name any folder. Into one for prepared
+    data, nothing is written unless there are some; from one of a data set, nothing is read without
+    a word.
+
+    Args:
+        folder: The run directory.
+        settings: Those of its config.
+        data_dir: The folder of the data set that the user named.
+        cache_dir: The folder of prepared data that the user named.
+
+    Raises:
+        UserError: If there are no prepared data where the config alone says.
     """
+    return own_cache(folder, _own_folder(folder, settings, data_dir), cache_dir)
+
+
+def own_cache(folder: Path, settings: Data, cache_dir: Path | None = None) -> Data:
+    """Does as `own_data` for the folder of prepared data alone."""
+    if cache_dir is not None:
+        return replace(settings, cache_dir=str(cache_dir))
+    if settings.cache_dir:
+        _check_cache(folder, settings.cache)
+    return settings
+
+
+def _own_folder(folder: Path, settings: Data, data_dir: Path | None) -> Data:
+    if data_dir is not None:
+        return replace(settings, data_dir=str(data_dir))
+    if settings.data_dir:
+        config = folder / "config.toml"
+        log.warning(f"the data set is read from {settings.data_dir}, which {config} names")
+    return settings
+
+
+def _check_cache(folder: Path, cache: Path) -> None:
+    """Checks that a run's own cache folder is in use, before anything is written there."""
     if not any(cache.glob("*/*/*/dataset_info.json")):
         raise UserError(
             f"{folder / 'config.toml'} names {cache} for prepared data, and there are none: add "

@@ -3,19 +3,24 @@
 import json
 import logging
 import zlib
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
-from jaxens.runs.records import check, parse_json
+from jaxens.runs.records import check
+from jaxens.untrusted import parse_json, read_bytes
 
 log = logging.getLogger(__name__)
+
+_SLACK = 1e-6  # of scores, for rounding
+_MOST_LOSS = 1e30  # what is drawn has to fit a float32
 
 
 class Score(TypedDict):
     """`jaxens.ensemble.quality.Quality.as_dict`."""
 
     task: str
-    measure: str
+    measure: Literal["accuracy", "AUC"]
     members: list[float]
     ensemble: float
     chance: float
@@ -63,14 +68,51 @@ def from_line(line: bytes) -> dict[str, Any]:
     return numbers
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Returns the lines of a log; a damaged one is left out with a warning."""
-    content = path.read_bytes() if path.is_file() else b""
+def misfit(line: Mapping[str, Any], tasks: Collection[str], members: int, baseline: bool) -> str:
+    """Says why a line is not of a run; "" if it is.
+
+    Args:
+        line: From `from_line`.
+        tasks: Names of the tasks of the run.
+        members: How many the run has, without the baseline.
+        baseline: Whether it has one.
+    """
+    scores = line["test"] if "test" in line else line["val"]
+    if scores.keys() != set(tasks) or any(name != of["task"] for name, of in scores.items()):
+        return "its tasks are not those of the run"
+    for score in scores.values():
+        if len(score["members"]) != members or (score["baseline"] is not None) != baseline:
+            return "it has scores of other members"
+        numbers = [*score["members"], *(score[name] for name in ("ensemble", "chance", "mean"))]
+        numbers += [score["baseline"]] * baseline
+        if any(number < -_SLACK or number > 1 + _SLACK for number in numbers):
+            return "a score is not from 0 to 1"
+    losses = line.get("loss", [0.0] * (members + baseline))
+    if len(losses) != members + baseline:
+        return "it has losses of other members"
+    if any(abs(loss) > _MOST_LOSS for loss in losses):
+        return "a loss is too large"
+    return "" if line.get("epoch", 1) >= 1 else "its epoch is not 1 or more"
+
+
+def read_lines(
+    path: Path, wrong: Callable[[dict[str, Any]], str] = lambda line: ""
+) -> list[dict[str, Any]]:
+    """Returns the lines of a log; a damaged one is left out with a warning.
+
+    Args:
+        path: The file; without one, there are no lines.
+        wrong: Says why a line does not belong to the run; "" if it does.
+    """
+    content = read_bytes(path) if path.is_file() else b""
     *lines, half = content.split(b"\n")
     read = []
     for number, line in enumerate(lines, start=1):
         try:
-            read.append(from_line(line))
+            numbers = from_line(line)
+            if why := wrong(numbers):
+                raise ValueError(why)
+            read.append(numbers)
         except ValueError as error:
             log.warning(f"{path}: line {number} is damaged ({error}) and left out")
     if half:

@@ -9,10 +9,11 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NotRequired, TypedDict
+from typing import NotRequired, Required, TypedDict
 
 import jax
 
+from jaxens.names import encodable
 from jaxens.training.settings import Config
 
 _PACKAGES = ("jaxens", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
@@ -21,8 +22,8 @@ _PACKAGES = ("jaxens", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "gr
 class Environment(TypedDict, total=False):
     """The software and the machine of a process."""
 
-    versions: dict[str, str]
-    device: str
+    versions: Required[dict[str, str]]
+    device: Required[str]
     devices: int
     backend: str
     machine: str
@@ -44,6 +45,10 @@ InitialWeights = TypedDict(
 )
 
 
+# Calls, because of names that are no words of Python.
+Files = TypedDict("Files", {"config.toml": str, "info.json": str})
+
+
 class Provenance(Environment):
     """The content of provenance.json.
 
@@ -54,7 +59,7 @@ class Provenance(Environment):
     data: str
     seed: NotRequired[int]
     weights: NotRequired[InitialWeights | None]
-    files: dict[str, str]
+    files: Files
     resumed: NotRequired[list[Resumed]]
 
 
@@ -74,7 +79,10 @@ def provenance(
         "seed": config.optim.seed,
         "data": data,
         "weights": weights,
-        "files": {name: checksum(text) for name, text in files.items()},
+        "files": {
+            "config.toml": checksum(files["config.toml"]),
+            "info.json": checksum(files["info.json"]),
+        },
         "resumed": [],
     }
 
@@ -93,7 +101,7 @@ def environment() -> Environment:
         "machine": platform.platform(),
         "cores": _cores(),
         "git": _git_revision(),
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "command": list(map(encodable, (Path(sys.argv[0]).name, *sys.argv[1:]))),
         "began": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints, is_typeddict
 
 from jaxens.errors import UserError
-from jaxens.files import read_text
+from jaxens.untrusted import parse_json, read_text
 
+_MOST = 2**63  # above whole numbers: larger ones fit no array
 _WORDS = {
     str: "text",
     bool: "true or false",
@@ -37,18 +38,6 @@ def read_json(path: Path, kind: Any, remedy: str) -> Any:
     except ValueError as error:
         raise UserError(f"{path} can't be read: {error}: {remedy}") from None
     return value
-
-
-def parse_json(text: str) -> Any:
-    """Returns the value of a JSON text.
-
-    Raises:
-        ValueError: If it is not valid, or nested too deeply.
-    """
-    try:
-        return json.loads(text)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
 
 
 def check(value: Any, kind: Any, where: str = "") -> None:
@@ -85,6 +74,8 @@ def check(value: Any, kind: Any, where: str = "") -> None:
     else:
         number = kind in (int, float) and not isinstance(value, bool)
         fits = isinstance(value, int if kind is int else int | float) if number else False
+        if fits and isinstance(value, int):
+            _expect(abs(value) < _MOST, value, "a number of 64 bits", where)
         _expect(fits or (kind is str and _is_text(value)), value, _WORDS[kind], where)
 
 

@@ -10,17 +10,18 @@ checkpoints/      the last two and the best
 import json
 import logging
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Self
 
 from jaxens.data.schema import Info
 from jaxens.errors import UserError
-from jaxens.files import in_use, lock, partial_path, read_text, write_text
+from jaxens.files import in_use, lock, partial_path, write_text
 from jaxens.names import shorten
 from jaxens.runs import config as configs
 from jaxens.runs.checkpoints import Checkpoints
 from jaxens.runs.folders import check_absent, check_path, check_present
-from jaxens.runs.log import read_lines, to_line
+from jaxens.runs.log import misfit, read_lines, to_line
 from jaxens.runs.provenance import (
     InitialWeights,
     Provenance,
@@ -32,9 +33,12 @@ from jaxens.runs.provenance import (
 )
 from jaxens.runs.records import difference, read_json, wrong_tasks
 from jaxens.training.settings import Config
+from jaxens.training.state import trained_members
+from jaxens.untrusted import check_tree, read_text
 
 log = logging.getLogger(__name__)
 
+FILES = ("config.toml", "info.json", "provenance.json", "metrics.jsonl", "checkpoints")
 RESTORE = "restore that file, or train again with another `out`"
 
 
@@ -109,9 +113,11 @@ class Run:
         """Opens a run to read it.
 
         Raises:
-            UserError: If the folder is not a run, or its files can't be read.
+            UserError: If the folder is not a run, its files can't be read, or a link leads out.
         """
         check_present(folder)
+        for name in FILES:
+            check_tree(folder / name, folder)
         config = configs.load(folder / "config.toml", complete=True)
         info = _read_info(folder / "info.json")
         record = _read_record(folder)
@@ -182,7 +188,12 @@ class Run:
 
     def read_log(self) -> list[dict[str, Any]]:
         """Returns the lines of the metrics log; damaged ones are left out with a warning."""
-        return read_lines(self.folder / "metrics.jsonl")
+        names = [task.name for task in self.info.choose_tasks(self.config.data.tasks)]
+        members, trained = self.config.ensemble.members, trained_members(self.config)
+        return read_lines(
+            self.folder / "metrics.jsonl",
+            partial(misfit, tasks=names, members=members, baseline=trained > members),
+        )
 
     def continue_after(self, epoch: int) -> None:
         """Prepares to train the epochs after `epoch`.
@@ -232,6 +243,7 @@ def check_same(expected: Config, config: Config, folder: Path) -> None:
     Raises:
         UserError: Names the first field in which the configs differ.
     """
+    config = configs.encodable_paths(config)
     free = {("data", name) for name in ("cache_dir", "workers", "resident", "data_dir")}
     for section in ("data", "model", "ensemble", "optim", "augment"):
         fields = vars(getattr(expected, section))
@@ -255,8 +267,8 @@ def _read_record(folder: Path) -> Provenance:
     """Reads a run's provenance, and compares the checksums in it with its files."""
     path = folder / "provenance.json"
     record = read_json(path, Provenance, RESTORE)
-    for name, expected in record["files"].items():
-        if name in ("config.toml", "info.json") and checksum(read_text(folder / name)) != expected:
+    for name in ("config.toml", "info.json"):
+        if checksum(read_text(folder / name)) != record["files"][name]:
             raise UserError(
                 f"{folder / name} was changed after the run began (its checksum is not that in "
                 f"{path.name}): {RESTORE}"

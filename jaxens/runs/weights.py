@@ -13,6 +13,7 @@ from jaxens.files import with_home
 from jaxens.models import from_state_dict
 from jaxens.models.tensors import read_tensors
 from jaxens.models.trunk import below_heads, without_heads
+from jaxens.names import encodable
 from jaxens.runs import hub
 from jaxens.runs.exported import is_exported, read_settings
 from jaxens.runs.loading import load_ensemble
@@ -39,7 +40,7 @@ class Weights:
 
     def origin(self, model: Model) -> InitialWeights:
         """Returns where the weights of a model come from, for provenance.json."""
-        origin: InitialWeights = {"from": model.weights, "fingerprint": self.fingerprint}
+        origin: InitialWeights = {"from": encodable(model.weights), "fingerprint": self.fingerprint}
         return {**origin, "revision": self.revision} if self.revision else origin
 
 

@@ -5,6 +5,10 @@ from typing import Literal
 
 import jax
 
+from jaxens.errors import UserError
+
+WORKER_BYTES = 175_000_000  # of a process that decodes images
+
 
 def fits_on_device(resident: Literal["auto", "yes", "no"], nbytes: int) -> bool:
     """Returns whether the training set should be kept on the device.
@@ -27,9 +31,26 @@ def device_memory() -> int | None:
     """
     limits = [(device.memory_stats() or {}).get("bytes_limit") for device in jax.local_devices()]
     known = [limit for limit in limits if limit]
-    if known:
-        return sum(known)
+    return sum(known) if known else host_memory()
+
+
+def host_memory() -> int | None:
+    """Returns the bytes of memory of the machine; None if they are not known."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):  # Windows, or a system without these names
         return None
+
+
+def check_workers(workers: int) -> None:
+    """Checks that the processes that decode images fit the memory.
+
+    Raises:
+        UserError: If they don't.
+    """
+    needed, memory = workers * WORKER_BYTES, host_memory()
+    if memory is not None and needed > memory:
+        raise UserError(
+            f"`workers` {workers} take about {needed / 2**30:,.1f} GiB, and there are "
+            f"{memory / 2**30:,.1f} GiB of memory: choose fewer"
+        )

@@ -30,6 +30,13 @@ def test_a_description_says_what_is_seen_and_what_a_look_alike_has_instead():
     )
 
 
+def test_a_description_with_long_or_hostile_names_is_one_short_line():
+    long = "w" * 20_000 + "\x1b[2J\n"
+    sentence = describe([long, "crest"], long, [long])
+    assert sentence.isprintable()
+    assert len(sentence) < 300
+
+
 def test_what_is_typical_is_what_most_images_of_a_class_have():
     labels = {
         "species": np.array([0, 0, 0, 1, 1]),

@@ -1,6 +1,7 @@
-"""`keep_memory` makes a step reuse the memory that the step before has freed."""
+"""Freed memory is kept between steps, and a compilation cache that can't be used is one line."""
 
 import ctypes
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -61,3 +62,47 @@ def test_memory_is_kept_on_a_cpu_alone(
     monkeypatch.setattr(compilation, "entry_points", lambda group: plugins)
     compilation.keep_memory()
     assert bool(settings) == kept
+
+
+COMPILE = """
+from jaxens.cli.compilation import use_cache
+from jaxens.cli.parser import run
+def command():
+    use_cache()
+    import jax, jax.numpy as jnp
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+    print(float(jax.jit(lambda x: jnp.sin(x) + 1)(0.0)))
+run(command)
+"""
+
+
+def compiled(cache):
+    return subprocess.run(
+        [sys.executable, "-c", COMPILE],
+        env=os.environ | {"XDG_CACHE_HOME": str(cache)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
+def test_a_compilation_cache_that_cannot_be_used_is_one_line(tmp_path):
+    (tmp_path / "jaxens").write_text("a file in the place of the folder")
+    done = compiled(tmp_path)
+    folder = tmp_path / "jaxens" / "xla"
+    assert done.stdout == "1.0\n"
+    assert done.stderr == (
+        f"jaxens: {folder} can't be used (Not a directory): compiled programs are not kept\n"
+    )
+
+
+@pytest.mark.slow
+def test_damaged_entries_of_the_compilation_cache_are_no_word(tmp_path):
+    assert compiled(tmp_path).stderr == ""
+    entries = [path for path in (tmp_path / "jaxens" / "xla").rglob("*") if path.is_file()]
+    assert entries
+    for path in entries:
+        path.write_bytes(b"damaged")
+    done = compiled(tmp_path)
+    assert (done.stdout, done.stderr) == ("1.0\n", "")

@@ -13,6 +13,7 @@ from jaxens.annotate import main as annotate
 from jaxens.annotation import SCHEMA
 from jaxens.cli.console import console
 from jaxens.errors import UserError
+from jaxens.files import lock
 
 pytestmark = pytest.mark.slow
 
@@ -96,6 +97,20 @@ def test_hits_are_measured_for_every_question_method_and_rule(run, tmp_path):
     assert {row["tip"] for row in rows} == {"center_of_mass", "peak", "region"}
     assert all(0 <= float(row["ensemble within 20%"]) <= 1 for row in rows)
     assert (tmp_path / "arrows" / "reliability.png").stat().st_size > 1000
+
+
+def test_other_hits_are_not_overwritten(run, tmp_path):
+    words = ["--measure", "grad_cam", "--images", 3, "--out", tmp_path]
+    annotated(run.folder, *words)
+    before = (tmp_path / "arrows" / "hits.csv").read_text()
+    annotated(run.folder, *words, "--images-at-once", 2)  # the same
+    others = (["--split", "test"], ["--images", 4], ["--seed", 1], ["--measure", "saliency"])
+    for more in others:
+        with pytest.raises(UserError, match="holds hits by other methods or settings, on other im"):
+            annotated(run.folder, *words, *more)
+    with lock(tmp_path / "arrows"), pytest.raises(UserError, match="another process writes into"):
+        annotated(run.folder, *words)
+    assert (tmp_path / "arrows" / "hits.csv").read_text() == before
 
 
 @pytest.mark.parametrize(

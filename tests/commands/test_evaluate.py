@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import io
 import json
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -349,6 +350,18 @@ def test_another_question_never_overwrites_an_evaluation(run, scores):
         with pytest.raises(UserError, match="holds an evaluation with other settings"):
             evaluated(run.folder, *words)
     assert (run.folder / "evaluation" / "tables.csv").read_text() == before
+
+
+def test_another_run_or_changed_images_never_overwrite_an_evaluation(run, tmp_path):
+    shutil.copytree(run.folder, tmp_path / "other", ignore=shutil.ignore_patterns("eval*"))
+    words = ["--tasks", "wing_pattern", "--methods", "grad_cam", "--out", str(tmp_path / "out")]
+    evaluated(run.folder, *words, "--augment")
+    before = (tmp_path / "out" / "tables.md").read_text()
+    assert "each changed at random once" in before
+    for folder, more in ((run.folder, []), (tmp_path / "other", ["--augment"])):
+        with pytest.raises(UserError, match="holds an evaluation with other settings"):
+            evaluated(folder, *words, *more)
+    assert (tmp_path / "out" / "tables.md").read_text() == before
 
 
 @pytest.mark.parametrize(

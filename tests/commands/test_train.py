@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from PIL import Image
 import jaxens
 from jaxens.cli import parser
 from jaxens.errors import UserError
+from jaxens.files import write_text
 from jaxens.runs import config as configs
 from jaxens.runs.loading import abstract_state
 from jaxens.runs.run import Run
@@ -195,6 +197,35 @@ def test_a_full_disk_is_one_line_and_code_2(capsys):
         "jaxens: error: the disk is full while writing runs/x/look.png: "
         "free some space or choose another folder\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.EIO, "the system reports: Input/output error"),
+        (errno.EAGAIN, "the system reports: Resource temporarily unavailable"),
+    ],
+)
+def test_an_error_of_the_system_without_a_file_is_one_line_and_code_2(capsys, number, words):
+    def command():
+        raise OSError(number, os.strerror(number))
+
+    with pytest.raises(SystemExit, match="2"):
+        parser.run(command)
+    assert capsys.readouterr().err == (
+        f"jaxens: error: {words}: check disk, memory and limits, and try again\n"
+    )
+
+
+def test_a_failing_sync_is_one_line_and_leaves_nothing(tmp_path, capsys, monkeypatch):
+    def fail(_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(SystemExit, match="2"):
+        parser.run(lambda: write_text(tmp_path / "a", "text"))
+    assert "Input/output error" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):

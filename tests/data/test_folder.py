@@ -12,6 +12,7 @@ from PIL import Image
 
 from jaxens.data.folder import builder
 from jaxens.data.folder.listing import list_files
+from jaxens.data.folder.patterns import first_groups
 from jaxens.data.preparing import PROBLEMS, notices
 from jaxens.data.source import Source, load
 from jaxens.data.split import Split
@@ -390,3 +391,18 @@ def test_a_folder_of_100_000_files_is_listed(tmp_path: Path, monkeypatch) -> Non
     assert len(listing.images()) == 100_000
     assert listing.files[0] == "000000.jpg"
     assert listing.find("000007.JPG") == "000007.jpg"
+
+
+@pytest.mark.parametrize("pattern", ["((a+)+)+b", "(a|a)*b", "(" + "a*" * 40 + ")b"])
+def test_a_pattern_that_backtracks_for_ever_is_one_line(root, monkeypatch, pattern):
+    monkeypatch.setattr("jaxens.data.folder.patterns.MOST_SECONDS", 0.5)
+    photo(root / "photos" / f"{'a' * 60}.jpg")
+    write(root, f"[tasks.kind]\npattern = '{pattern}'\n")
+    with pytest.raises(UserError, match=r"\[tasks.kind\]: pattern: to match it takes too long"):
+        builder.prepare(root, root.parent / "cache")
+
+
+def test_names_of_any_bytes_are_matched(tmp_path):
+    names = ["a_1", "\udcff鳥_22", "none", ""]
+    assert first_groups(r"(.+)_\d+", names) == ["a", "\udcff鳥", "", ""]
+    assert first_groups(r"(x)?a_1", names)[0] == ""

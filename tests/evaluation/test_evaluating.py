@@ -1,5 +1,6 @@
 """`evaluate` gives the scores of maps that are known, by hand and by NumPy and SciPy."""
 
+import json
 from dataclasses import replace
 
 import jax
@@ -13,7 +14,10 @@ from jaxens.data.masks import pack
 from jaxens.data.schema import MISSING, Task
 from jaxens.errors import UserError
 from jaxens.evaluation import PAPER_METHODS, MethodSettings, evaluate
+from jaxens.evaluation.augmented import augmented
+from jaxens.evaluation.checksums import weights_checksum
 from jaxens.evaluation.evaluating import plan_evaluation
+from jaxens.evaluation.results import check_folder
 from jaxens.metrics import METRICS, Metric, Protocol, centered_gaussian, holm
 from jaxens.metrics.inputs import map_and_mask
 from tests.evaluation.known import (
@@ -330,6 +334,32 @@ def test_a_split_without_masks_and_points_is_refused(ensemble, split):
     unmarked = known_split(None, np.full((IMAGES, 2), np.nan), split.labels)
     with pytest.raises(UserError, match="no held-out image has a mask or key point for wing"):
         evaluate(ensemble, unmarked, methods=["saliency"], protocol=PROTOCOL)
+
+
+def test_an_evaluation_of_another_ensemble_or_of_changed_images_is_another(
+    ensemble, split, tmp_path
+):
+    changed = augmented(split, 0, flip=True, zoom=0.1, color=0.2)
+    changed = replace(changed, images=split.images)  # by whose first pixel maps are known
+    other = replace(ensemble, variables={"weights": np.ones(3)})
+
+    def plan(*of, name="a"):
+        fixed = {"methods": PAIR, "protocol": PROTOCOL, "settings": SETTINGS}
+        return plan_evaluation(*of, **fixed, run_name=name)
+
+    first = plan(ensemble, split)
+    check_folder(tmp_path, first.choices())
+    (tmp_path / "settings.json").write_text(json.dumps(first.choices()))
+    check_folder(tmp_path, plan(ensemble, split).choices())
+    for each in (plan(ensemble, split, name="b"), plan(other, split), plan(ensemble, changed)):
+        with pytest.raises(UserError, match="with other settings, or of another ensemble"):
+            check_folder(tmp_path, each.choices())
+    assert plan(other, split).choices()["weights_crc32"] == weights_checksum(other)
+    described = plan(ensemble, changed).describe()
+    assert (
+        f"Images: all {IMAGES} images, each changed at random once (mirrored or not, zoom up to "
+        "0.1, color up to 0.2, seed 0)." in described
+    )
 
 
 def test_by_default_the_methods_are_those_of_the_paper(ensemble, split):

@@ -186,9 +186,6 @@ def test_results_of_something_else_are_never_overwritten(ensemble, tmp_path):
     explanations.check_folders(tmp_path, first)
     with pytest.raises(UserError, match="saliency explains other images, or with other settings"):
         explanations.check_folders(tmp_path, provenance(target=2)[1])
-    (tmp_path / "saliency" / "explanation.json").write_text("{")
-    with pytest.raises(UserError, match="can't be read"):
-        explanations.check_folders(tmp_path, first)
 
 
 @pytest.mark.parametrize(
@@ -199,6 +196,7 @@ def test_results_of_something_else_are_never_overwritten(ensemble, tmp_path):
         ({"task": "bill"}, "there is no task 'bill': choose from wing"),
         ({"target": "bared"}, "`target` bared: wing has no such class: did you mean barred"),
         ({"target": 3}, "or a number from 0 to 2"),
+        ({"target": "9" * 5000}, r"`target` 9+…9+: wing has no such class"),
         ({"against": "tail"}, "`against` tail: wing has no such class: choose from plain"),
         ({"target": 1, "against": "barred"}, "`against` barred is `target`"),
         ({"against": "spotted"}, "`against` spotted is the prediction for 1"),
@@ -266,6 +264,20 @@ def test_a_label_of_a_multilabel_task_is_right_if_the_image_has_it(ensemble):
     rows = choose_targets(known, known_photos(labels, marks)).table.to_dicts()
     assert [row["label"] for row in rows] == ["barred + spotted", "plain", "none", "none"]
     assert [row["right"] for row in rows] == [True, False, None, False]
+
+
+def test_of_an_unknown_label_no_caption_says_right_or_wrong(ensemble):
+    marks = replace(WING, name="marks", kind="multilabel")
+    known = KnownEnsemble((marks,), ensemble.maps, {"marks": LOGITS})
+    labels = np.array([[1, -1, 1], [1, 0, 1], [0, 0, 0], [-1, 0, 0]])
+    subject = choose_targets(known, known_photos(labels, marks))
+    rights = [row["right"] for row in subject.table.to_dicts()]
+    last = [text.split("\n")[-1] for text in captions(subject)]
+    assert rights == [None, True, False, None]
+    assert last == [
+        "label: plain + spotted", "right, label: plain + spotted", "wrong, label: none",
+        "label: none",
+    ]  # fmt: skip
 
 
 def test_the_marked_part_is_drawn_on_images_of_a_data_set_alone(ensemble):

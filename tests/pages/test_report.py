@@ -1,94 +1,23 @@
 """The report shows a run's files: the same numbers, every name escaped, without a network."""
 
 import csv
-import json
-from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from jaxens.attribution import METHODS
-from jaxens.data.schema import Info
 from jaxens.errors import UserError
-from jaxens.evaluation import evaluate
 from jaxens.metrics import METRICS
 from jaxens.names import shorten
 from jaxens.pages import report
 from jaxens.pages.evaluations import CHANCE, RESULTS
 from jaxens.pages.pictures import Album
-from jaxens.runs import config as configs
-from jaxens.runs.log import to_line
-from jaxens.runs.provenance import provenance
-from jaxens.training.settings import Config, Members
-from tests.evaluation.known import MEMBERS, PAIR, PROTOCOL, SETTINGS, WING
+from tests.pages.written import HOSTILE, write_run
 
 pytestmark = pytest.mark.slow
 
-HOSTILE = (
-    "\"'</td><script>a()</script>[b]&amp; שלום 鳥 🐦\u202eexe"  # short enough to be shown whole
-)
 SHOWN = shorten(HOSTILE)
 TITLES = {name: each.title for table in (METHODS, METRICS) for name, each in table.items()}
-
-
-def write_run(folder, task=HOSTILE):
-    """A run directory without checkpoints, whose training has ended."""
-    folder.mkdir()
-    config = Config(ensemble=Members(members=MEMBERS))
-    files = {
-        "config.toml": configs.to_toml(config),
-        "info.json": Info(HOSTILE, (replace(WING, name=task),)).to_json(),
-    }
-    record = provenance(config, "fingerprint", None, files)
-    record["command"] = ["train", HOSTILE]
-    files["provenance.json"] = json.dumps(record)
-    score = {
-        "task": task, "measure": "accuracy", "members": [0.25, 0.5, 0.75], "ensemble": 0.875,
-        "chance": 0.125, "baseline": None, "mean": 0.5,
-    }  # fmt: skip
-    epochs = [
-        {"epoch": e, "step": e, "loss": [1.0 / e] * 3, "member_images_per_second": 1.0}
-        for e in (1, 2)
-    ]
-    lines = [epoch | {"val": {task: score}} for epoch in epochs] + [{"test": {task: score}}]
-    files["metrics.jsonl"] = "".join(map(to_line, lines))
-    for name, text in files.items():
-        (folder / name).write_text(text)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def evaluation(ensemble, split):
-    """An evaluation whose question and images have hostile names."""
-    split = replace(split, ids=[f"{HOSTILE}{i}" for i in range(len(split))])
-    made = evaluate(
-        ensemble,
-        split,
-        methods=PAIR,
-        protocol=PROTOCOL,
-        settings=SETTINGS,
-        orders=3,
-        examples=True,
-    )
-    (result,), (examples,) = made.results, made.examples.values()
-    rows = [replace(row, question=HOSTILE) for row in result.rows]
-    chance = [replace(row, question=HOSTILE) for row in result.chance]
-    question = replace(result.question, name=HOSTILE)
-    return replace(
-        made,
-        results=(replace(result, question=question, rows=rows, chance=chance),),
-        examples={HOSTILE: replace(examples, question=HOSTILE)},
-        settings={**made.settings, "questions": [HOSTILE]},
-    )
-
-
-@pytest.fixture(scope="module")
-def run(evaluation, tmp_path_factory):
-    folder = write_run(tmp_path_factory.mktemp("runs") / "run")
-    evaluation.save(folder / "evaluation", "Scores")
-    (folder / "arrows").mkdir()
-    (folder / "arrows" / "hits.csv").write_text("question,hits\n<i>a</i>,0.123456\n\u202eb,nan\n")
-    return folder
 
 
 class Page(HTMLParser):
@@ -250,6 +179,8 @@ def test_without_room_the_page_names_the_file(tmp_path, run):
         ),
         ("scores.npz", "no archive", "scores.npz can't be read"),
         ("settings.json", "[]", "settings.json can't be read"),
+        ("settings.json", '{"questions": [3], "methods": []}', r"questions\[0\] is 3, not text"),
+        ("settings.json", "[" * 900 + "]" * 900, "settings.json can't be read: it is nested too"),
         ("sizes/{}.png", "no picture", "png is no PNG file"),
     ],
 )

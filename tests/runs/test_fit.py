@@ -170,6 +170,7 @@ def test_a_stop_after_an_epoch_says_what_is_kept_and_the_rest_is_trained_later(
     ("changes", "message"),
     [
         ({"ensemble": Members(10_000), "model": Model("resnet18")}, "of memory: choose fewer"),
+        ({"data": Data(workers=1000)}, r"`workers` 1000 take about 163.0 GiB, and there are 8.0 G"),
         ({"optim": Optim(epochs=10**6, batch_size=1)}, "are more than 1,000,000 steps"),
     ],
 )
@@ -177,6 +178,7 @@ def test_what_no_machine_can_train_is_refused_before_a_folder_is_made(
     config, tmp_path, monkeypatch, changes, message
 ):
     monkeypatch.setattr("jaxens.training.trainer.MOST_STEPS", 10**6)
+    monkeypatch.setattr("jaxens.training.residency.host_memory", lambda: 2**33)
     with pytest.raises(UserError, match=message):
         train(replace(config, **changes), tmp_path / "run")
     assert list(tmp_path.iterdir()) == []

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from jaxens import files
 from jaxens.errors import UserError, remedy
 from jaxens.names import shorten
+from jaxens.untrusted import read_text
 
 
 class Fields:
@@ -31,7 +31,7 @@ class Fields:
             UserError: If it can't be read, or is no TOML.
         """
         try:
-            return cls(path, tomllib.loads(files.read_text(path)))
+            return cls(path, tomllib.loads(read_text(path)))
         except OSError as error:
             raise UserError(f"{path} can't be read: {error.strerror}") from None
         except (ValueError, RecursionError) as error:

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from jaxens.data.folder.layout import TaskLayout
 from jaxens.data.folder.listing import stem
+from jaxens.data.folder.patterns import first_groups
 from jaxens.data.folder.sources import Sources
 from jaxens.data.reading import printable
 from jaxens.data.schema import MISSING, Task
@@ -95,9 +96,13 @@ class _Reader:
             return ["" if column.is_empty(i) else text for i, text in enumerate(column.values)]
         if self.task.kind == "folders":
             return [photo.rpartition("/")[0].rpartition("/")[2] for photo in photos]
-        pattern = self.task.pattern
-        matches = [pattern and pattern.fullmatch(stem(photo)) for photo in photos]
-        return [(match.group(1) or "") if match else "" for match in matches]
+        try:
+            return first_groups(self.task.pattern or "", [stem(photo) for photo in photos])
+        except TimeoutError:
+            self._wrong(
+                "pattern: to match it takes too long: write one without repeats inside of "
+                "repeats, such as '(.+)_\\d+'"
+            )
 
     def _flags(self) -> tuple[Any, tuple[str, ...], np.ndarray]:
         columns = [self.sources.column(name).flags() for name in self.task.columns]
@@ -124,7 +129,7 @@ class _Reader:
         flags = [[int(label in each) for label in classes] for each in categories]
         return "multilabel", names, np.array(flags, np.int8)
 
-    def _wrong(self, what: str) -> None:
+    def _wrong(self, what: str) -> NoReturn:
         raise UserError(f"{self.sources.layout.path}, [tasks.{shorten(self.task.name)}]: {what}")
 
 

@@ -16,7 +16,6 @@ ignore = [3]
 voc = "annotations/xmls/{stem}.xml"
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,7 +45,7 @@ class TaskLayout:
     name: str
     kind: str
     columns: tuple[str, ...]
-    pattern: re.Pattern[str] | None
+    pattern: str | None
     parts: tuple[str, ...] | Mapping[str, tuple[str, ...]]
     separate: bool
 

@@ -14,6 +14,7 @@ from jaxens.data.folder.layout import (
     TaskLayout,
 )
 from jaxens.data.marks import Values
+from jaxens.data.reading import printable
 from jaxens.data.schema import is_ignored
 from jaxens.errors import UserError, remedy
 
@@ -50,7 +51,7 @@ def read_layout(folder: Path, path: Path | None = None) -> Layout:
     tasks = top.table("tasks")
     layout = Layout(
         path=path,
-        name=top.text("name", folder.resolve().name or "folder"),
+        name=top.text("name", printable(folder.resolve().name) or "folder"),
         images=top.path_below("images", top.text("images")),
         table=top.path_below("table", top.text("table")),
         file=top.text("file"),
@@ -103,10 +104,11 @@ def _task(fields: Fields, name: str, marked: set[str]) -> TaskLayout:
             fields.wrong("columns", "it is empty: name columns that hold 0 and 1")
     elif kind == "pattern":
         try:
-            pattern = re.compile(fields.text("pattern"))
+            pattern = fields.text("pattern")
+            groups = re.compile(pattern).groups
         except (re.error, RecursionError, OverflowError) as error:
             fields.wrong("pattern", f"it is no regular expression ({error})")
-        if not pattern.groups:
+        if not groups:
             fields.wrong("pattern", "it has no group: put the class in brackets, as in '(.+)_\\d+'")
     elif not fields.flag(kind):
         fields.wrong(kind, "it should be true, or absent")

@@ -1,0 +1,18 @@
+"""A run directory with one epoch."""
+
+import jax.numpy as jnp
+import pytest
+
+from jaxens.runs.run import Run
+from tests.runs.small import CONFIG, INFO, SCORES
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Of a run with one epoch."""
+    run = Run.create(tmp_path / "run", CONFIG, INFO, data="0123")
+    run.checkpoints.save(1, {"weights": jnp.zeros(3)}, 0.5)
+    run.log(epoch=1, step=4, loss=[1.5] * 3, member_images_per_second=9.5, val=SCORES)
+    run.log(test=SCORES)
+    run.close()
+    return run.folder
