@@ -14,9 +14,12 @@ Typical = Mapping[int, Mapping[str, tuple[int, ...]]]
 
 
 def label_of(task: Task, k: int) -> str:
-    """Returns a class as a label of an arrow: "short bill", or "cheek patch"."""
+    """Returns a class as a label of an arrow: "short bill", or "cheek patch".
+
+    A class of several parts, such as a breed, is named without them.
+    """
     name = plain(task.classes[k])
-    part = plain(task.parts[k][0]) if task.parts[k] else ""
+    part = plain(task.parts[k][0]) if len(task.parts[k]) == 1 else ""
     return name if not part or part.casefold() in name.casefold() else f"{name} {part}"
 
 

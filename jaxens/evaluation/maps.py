@@ -221,19 +221,3 @@ class Explainer:
     def _keys(self, ids: np.ndarray) -> Array:
         key = jax.random.key(self.settings.seed)
         return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.asarray(ids))
-
-
-def check_finite(logits: dict[str, np.ndarray]) -> None:
-    """Checks that no member gives NaN, because the mean maps would have no score.
-
-    Raises:
-        UserError: Names the first member that does.
-    """
-    finite = np.logical_and.reduce([np.isfinite(each).all(axis=-1) for each in logits.values()])
-    lost = (~finite).sum(axis=1)
-    for member in np.flatnonzero(lost):
-        raise UserError(
-            f"member {member} (0 to {len(lost) - 1}) gives NaN for {lost[member]} of "
-            f"{finite.shape[1]} images, so that the mean maps would have no score: train again "
-            "with a lower `learning_rate`"
-        )

@@ -7,13 +7,20 @@ from jaxens.data.schema import Task
 BILL = Task.multiclass("bill_length", ("short", "long"), ("bill",))
 MARKS = Task.multilabel("marks", {"eye_ring": ("eye_ring",), "crest": ("crest",), "tail": ()})
 SPECIES = Task.multiclass("species", ("finch", "jay"))
+BREED = Task.multiclass("breed", ("Bengal", "boxer"), ("animal", "head"), separate=True)
 
 
 @pytest.mark.parametrize(
     ("task", "k", "label"),
-    [(BILL, 1, "long bill"), (MARKS, 0, "eye ring"), (MARKS, 2, "tail"), (SPECIES, 1, "jay")],
+    [
+        (BILL, 1, "long bill"),
+        (MARKS, 0, "eye ring"),
+        (MARKS, 2, "tail"),
+        (SPECIES, 1, "jay"),
+        (BREED, 0, "Bengal"),
+    ],
 )
-def test_a_label_names_the_part_once(task, k, label):
+def test_a_label_names_the_part_once_if_it_is_one(task, k, label):
     assert label_of(task, k) == label
 
 
