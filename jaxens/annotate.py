@@ -20,7 +20,6 @@ from jaxens.runs.choice import Choice
 
 if TYPE_CHECKING:
     from jaxens.data.source import DataSet
-    from jaxens.data.split import Split
     from jaxens.ensemble import Ensemble
 
 
@@ -59,7 +58,7 @@ def annotate(
     from jaxens.cli.compilation import use_cache
     from jaxens.cli.console import say
     from jaxens.cli.progress import bar
-    from jaxens.data.source import evenly_spaced, load
+    from jaxens.data.source import load
     from jaxens.evaluation.captions import name_of_photos
     from jaxens.evaluation.maps import background_images
     from jaxens.files import check_is_folder, output_folder
@@ -75,14 +74,10 @@ def annotate(
     opened.close()
     with bar() as progress:
         data = data_of(opened, choice.data_dir, choice.cache_dir, progress)
+        origin = {"run": run.resolve().name, "checkpoint": opened.checkpoints.chosen}
         if measure:
-            source = getattr(data, choice.split or "val")
-            rows = evenly_spaced(choice.images or len(source), len(source))
-            held_out = load(source, progress, rows)
             folder = output_folder(out and out / "arrows", run, "arrows")
-            origin = {"run": run.resolve().name, "checkpoint": opened.checkpoints.chosen}
-            origin |= {"split": source.split}
-            _measure(ensemble, held_out, data, measure, settings, folder, origin)
+            _measure(ensemble, data, choice, measure, settings, folder, origin)
             return
         chosen = choose_photos(opened, data, photos, choice)
         temperatures = calibrate(ensemble, load(data.val, progress))
@@ -90,7 +85,6 @@ def annotate(
         say(rules.describe())
         subject = name_of_photos(chosen.names) if photos else choice.name
         folder = output_folder(out, run, file_name(f"annotated-{subject}"))
-        origin = {"run": run.resolve().name, "checkpoint": opened.checkpoints.chosen}
         check_folder(folder, chosen.names, rules, **origin)  # before the work
         annotations = find_marks(
             ensemble,
@@ -104,17 +98,9 @@ def annotate(
             background=background,
             progress=progress,
         )
-    with bar() as progress:
-        save_annotations(
-            folder,
-            annotations,
-            rules,
-            styles=list(STYLES) if "all" in styles else styles,
-            formats=formats,
-            picture=chosen.picture,
-            progress=progress,
-            **origin,
-        )
+        styles = tuple(STYLES) if "all" in styles else styles
+        draw = {"styles": styles, "formats": formats, "picture": chosen.picture}
+        save_annotations(folder, annotations, rules, **draw, progress=progress, **origin)
     for annotation in annotations:
         say(f"{shorten(annotation.name)}: {shorten(annotation.prediction)}: {annotation.sentence}")
     say(f"figures: {folder}")
@@ -122,30 +108,34 @@ def annotate(
 
 def _measure(
     ensemble: "Ensemble",
-    held_out: "Split",
     data: "DataSet",
+    choice: Choice,
     methods: Sequence[str],
     settings: MethodSettings,
     folder: Path,
     origin: dict[str, str],
 ) -> None:
     """Writes how often arrows hit what they point at, and how certain they are."""
-    from jaxens.annotation.hits import measure_hits
-    from jaxens.annotation.saving_hits import check_folder, choices_of, save_hits
+    from jaxens.annotation.saving_hits import hits_into
     from jaxens.cli.console import say
     from jaxens.cli.progress import bar
+    from jaxens.data.source import evenly_spaced, load
     from jaxens.evaluation.maps import background_images
-    from jaxens.files import lock
 
-    background = background_images(data.train, methods)
-    choices = origin | choices_of(ensemble, held_out, methods, settings)
-    with lock(folder), bar() as progress:
-        check_folder(folder, choices)
-        hits = measure_hits(
-            ensemble, held_out, methods, settings=settings, background=background, progress=progress
+    source = getattr(data, choice.split or "val")
+    rows = evenly_spaced(choice.images or len(source), len(source))
+    with bar() as progress:
+        table = hits_into(
+            folder,
+            ensemble,
+            load(source, progress, rows),
+            methods,
+            origin=origin | {"split": source.split},
+            settings=settings,
+            background=background_images(data.train, methods),
+            progress=progress,
         )
-        shown = save_hits(hits, folder, choices)
-    say(f"{shown}\ntable and figure: {folder}")
+    say(f"{table.to_markdown()}\ntable and figure: {folder}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -122,8 +122,6 @@ class EvaluationPlan:
 
     def choices(self) -> dict[str, Any]:
         """Returns everything that the scores of this ensemble on this data set depend on."""
-        settings = asdict(self.settings)
-        del settings["member_images_at_once"]
         return {
             "methods": list(self.methods),
             "questions": [question.name for question in self.questions],
@@ -136,7 +134,7 @@ class EvaluationPlan:
             "checkpoint": self.checkpoint,
             "weights_crc32": weights_checksum(self.ensemble),
             "protocol": asdict(self.protocol),
-            **settings,
+            **self.settings.choices(),
         }
 
     def run(

@@ -1,7 +1,7 @@
 """How explanation methods are run, and how many images go through the model at once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from jaxens.errors import UserError, check_number
@@ -72,6 +72,12 @@ class MethodSettings:
         if "variant" in settings:
             settings["samples"] = settings["samples"] or VARIANTS[settings["variant"]].samples
         return settings
+
+    def choices(self) -> dict[str, Any]:
+        """Returns what maps depend on: all settings but the number of images in one call."""
+        chosen = asdict(self)
+        del chosen["member_images_at_once"]
+        return chosen
 
     def passes(self, method: str) -> int:
         """Returns how often a method calls the model for each image and member."""

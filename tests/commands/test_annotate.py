@@ -103,7 +103,7 @@ def test_other_hits_are_not_overwritten(run, tmp_path):
     words = ["--measure", "grad_cam", "--images", 3, "--out", tmp_path]
     annotated(run.folder, *words)
     before = (tmp_path / "arrows" / "hits.csv").read_text()
-    annotated(run.folder, *words, "--images-at-once", 2)  # the same
+    annotated(run.folder, *words, "--member-images-at-once", 2)  # the same
     others = (["--split", "test"], ["--images", 4], ["--seed", 1], ["--measure", "saliency"])
     for more in others:
         with pytest.raises(UserError, match="holds hits by other methods or settings, on other im"):
