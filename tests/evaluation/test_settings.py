@@ -86,6 +86,16 @@ def test_a_percentile_out_of_range_is_named_by_its_flag(percentile):
         Display(percentile=percentile)
 
 
+@pytest.mark.parametrize("name", ["threshold", "sign", "correlation_size"])
+def test_the_help_says_the_defaults_of_the_protocol(name):
+    (line,) = (
+        line.strip()
+        for line in (evaluate_command.__doc__ or "").splitlines()
+        if line.strip().startswith(f"{name}: ")
+    )
+    assert f"(default: {getattr(Protocol(), name)}, " in line
+
+
 def test_all_stands_for_every_metric():
     assert make_protocol(("all",)).metrics == tuple(METRICS)
 
