@@ -17,6 +17,7 @@ from scipy.stats import chi2_contingency, chisquare
 
 from jaxens.data import masks, records
 from jaxens.data.fieldmarks import builder as fieldmarks
+from jaxens.data.fieldmarks import redraw
 from jaxens.data.fieldmarks.draw import Drawing, encoded, render, render_traits
 from jaxens.data.fieldmarks.species import (
     BILL_LENGTHS,
@@ -198,6 +199,24 @@ def test_a_mark_changes_the_image_inside_its_mask_only(mark: str) -> None:
         rest = [name for name in PARTS if name not in ("bird", mark)]
         if mark != "crest":  # the others cover no part but the body and the wing
             assert all(np.array_equal(part(with_it, n), part(without, n)) for n in rest)
+
+
+@pytest.mark.parametrize("independent", [False, True])
+def test_a_bird_is_drawn_again_with_another_bill_and_nothing_else(independent: bool) -> None:
+    before = render(0, 2_000_003, independent=independent)
+    again = [redraw("test", 3, independent=independent, bill_length=k) for k in BILL_LENGTHS]
+    assert sum(same(each, before) for each in again) == 1
+    bills = grown(np.any([part(each, "bill") for each in again], axis=0), 4)
+    for each in again:
+        equal = (each.image == before.image).all(axis=-1)
+        assert equal[~bills].mean() > 0.95  # light and shadow reach further
+        assert each.labels["wing_pattern"] == before.labels["wing_pattern"]
+
+
+@pytest.mark.parametrize("traits", [{"bill": "long"}, {"bill_length": "tiny"}, {"marks": {"x"}}])
+def test_a_trait_that_there_is_not_is_refused(traits: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="choose from"):
+        redraw("test", 0, **traits)
 
 
 def test_birds_fill_the_frame(drawings: list[Drawing]) -> None:

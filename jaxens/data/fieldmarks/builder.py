@@ -57,7 +57,7 @@ COUNTS = {"train": 3200, "val": 300, "test": 500}
 # The first index of each split in the series of images. They are far apart, so that the test
 # images do not depend on the number of training images.
 _BLOCK = 1_000_000
-_STARTS = {"train": 0, "val": _BLOCK, "test": 2 * _BLOCK}
+STARTS = {"train": 0, "val": _BLOCK, "test": 2 * _BLOCK}
 
 _CHUNK = 16  # images that a process draws at a time
 
@@ -103,10 +103,10 @@ class FieldMarks(ExampleBuilder):
         return dataset_info(self, INDEPENDENT if self.independent else INFO)
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
-        return {split: self._generate_examples(split) for split in _STARTS}
+        return {split: self._generate_examples(split) for split in STARTS}
 
     def _generate_examples(self, split: str) -> Iterator[tuple[int, dict[str, Any]]]:
-        start = _STARTS[split]
+        start = STARTS[split]
         for i, fields in enumerate(self.draw(range(start, start + self.counts[split]))):
             self.advance()
             yield i, self.record(split, Example(id=f"{split}-{i:06d}", **fields))
@@ -114,7 +114,7 @@ class FieldMarks(ExampleBuilder):
 
 def prepare_from(settings: Data, progress: Progress) -> tfds.core.DatasetBuilder:
     """Draws the images that the settings describe, see `prepare`."""
-    counts = {split: getattr(settings, f"{split}_images") for split in _STARTS}
+    counts = {split: getattr(settings, f"{split}_images") for split in STARTS}
     return prepare(
         settings.cache,
         settings.image_size,
@@ -180,7 +180,7 @@ def _draw_in_chunks(
 def _data_dir(
     cache: Path, size: int, seed: int, counts: Mapping[str, int], independent: bool
 ) -> Path:
-    values = [f"size{size}", f"seed{seed}", *(f"{name}{counts[name]}" for name in _STARTS)]
+    values = [f"size{size}", f"seed{seed}", *(f"{name}{counts[name]}" for name in STARTS)]
     return cache / "-".join(values + ["independent"] * independent)
 
 
@@ -189,8 +189,8 @@ def _check(size: int, seed: int, counts: Mapping[str, int]) -> None:
         raise UserError(f"FieldMarks: size {size} is not between 16 and 1024 pixels")
     if seed < 0:
         raise UserError(f"FieldMarks: seed {seed} is negative: choose 0 or more")
-    if set(counts) != set(_STARTS):
-        raise UserError(f"FieldMarks: counts must be for {', '.join(_STARTS)}, not {list(counts)}")
+    if set(counts) != set(STARTS):
+        raise UserError(f"FieldMarks: counts must be for {', '.join(STARTS)}, not {list(counts)}")
     for split, count in counts.items():
         if not 1 <= count <= _BLOCK:
             raise UserError(f"FieldMarks: {split} has {count} images: choose 1 to {_BLOCK}")
