@@ -8,7 +8,7 @@ is sure of, and draws an arrow with a label to each.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -18,7 +18,6 @@ from jaxens.evaluation.settings import MethodName, MethodSettings
 from jaxens.runs.choice import Choice
 
 if TYPE_CHECKING:
-    from jaxens.data.source import DataSet
     from jaxens.data.split import Split
     from jaxens.ensemble import Ensemble
 
@@ -69,24 +68,22 @@ def annotate(
     opened = Run.open(run)
     ensemble = best_ensemble(opened)
     opened.close()
+    origin = {"run": run.resolve().name, "checkpoint": opened.checkpoints.chosen}
     with bar() as progress:
         data = data_of(opened, choice.data_dir, choice.cache_dir, progress)
         if measure:
             source = getattr(data, choice.split or "val")
             rows = evenly_spaced(choice.images or len(source), len(source))
-            held_out = load(source, progress, rows)
+            split, origin = load(source, progress, rows), origin | {"split": source.split}
             folder = output_folder(out and out / "arrows", run, "arrows")
-            origin = {"run": run.resolve().name, "checkpoint": opened.checkpoints.chosen}
-            origin |= {"split": source.split}
-            _measure(ensemble, held_out, data, measure, settings, folder, origin)
-            return
+            background = background_images(data.train, measure)
+            return _measure(ensemble, split, background, measure, settings, folder, origin)
         chosen = choose_photos(opened, data, photos, choice)
         temperatures = calibrate(ensemble, load(data.val, progress))
         background = background_images(data.train, [rules.method])
         say(rules.describe())
         subject = name_of_photos(chosen.names) if photos else choice.name
         folder = output_folder(out, run, file_name(f"annotated-{subject}"))
-        origin = {"run": run.resolve().name, "checkpoint": opened.checkpoints.chosen}
         check_folder(folder, chosen.names, rules, **origin)  # before the work
         annotations = find_marks(
             ensemble,
@@ -119,7 +116,7 @@ def annotate(
 def _measure(
     ensemble: "Ensemble",
     held_out: "Split",
-    data: "DataSet",
+    background: Any,
     methods: Sequence[str],
     settings: MethodSettings,
     folder: Path,
@@ -130,10 +127,8 @@ def _measure(
     from jaxens.annotation.saving_hits import check_folder, choices_of, save_hits
     from jaxens.cli.console import say
     from jaxens.cli.progress import bar
-    from jaxens.evaluation.maps import background_images
     from jaxens.files import lock
 
-    background = background_images(data.train, methods)
     choices = origin | choices_of(ensemble, held_out, methods, settings)
     with lock(folder), bar() as progress:
         check_folder(folder, choices)
