@@ -118,7 +118,7 @@ def lock(folder: Path) -> IO[bytes]:
         UserError: If another process has the lock, or something else is in its place.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    file = _open_lock(folder / ".lock")
+    file = open_lock(folder)
     if fcntl is not None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -130,10 +130,16 @@ def lock(folder: Path) -> IO[bytes]:
     return file
 
 
-def _open_lock(path: Path) -> IO[bytes]:
-    """Opens the file of a lock, but no link, and no pipe, which would wait for a reader."""
+def open_lock(folder: Path) -> IO[bytes]:
+    """Opens the file of a folder's lock.
+
+    Raises:
+        OSError: If it can't be written.
+        UserError: If it is a link, or a pipe, which would wait for a reader.
+    """
+    path = folder / ".lock"
     if path.is_symlink() or (path.exists() and not path.is_file()):
-        raise UserError(f"{path} is no regular file: remove it, or name another `out`")
+        raise UserError(f"{path} is no regular file: remove it, or name another folder")
     return path.open("ab")
 
 

@@ -34,20 +34,16 @@ def use_cache() -> None:
             return
         jax.config.update("jax_compilation_cache_dir", folder)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
-    if "://" not in folder and (why := _unusable(Path(folder))):
-        jax.config.update("jax_enable_compilation_cache", False)
-        log.warning(f"{folder} can't be used ({why}): compiled programs are not kept")
-
-
-def _unusable(folder: Path) -> str:
-    """Says why no file can be read and written in a folder; "" if that is possible."""
+    if "://" in folder:  # in the cloud
+        return
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        Path(folder).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
-            os.listdir(folder)
+            pass
     except OSError as error:
-        return error.strerror or str(error)
-    return ""
+        # One that can't be written may still be read.
+        jax.config.update("jax_enable_compilation_cache", os.access(folder, os.R_OK | os.X_OK))
+        log.warning(f"{folder} can't be used ({error.strerror}): compiled programs are not kept")
 
 
 def keep_memory() -> None:

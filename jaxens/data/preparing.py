@@ -18,6 +18,7 @@ from jaxens.data.progress import Progress, no_progress
 from jaxens.data.records import info_of, new_fingerprint, to_record, update_fingerprint
 from jaxens.data.schema import Example
 from jaxens.errors import UserError
+from jaxens.files import open_lock
 
 log = logging.getLogger(__name__)
 
@@ -177,7 +178,7 @@ def _lock(folder: Path) -> Iterator[None]:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if fcntl is not None:
-                lock = stack.enter_context((folder / ".lock").open("w"))
+                lock = stack.enter_context(open_lock(folder))
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise

@@ -12,6 +12,7 @@ from scipy import stats
 from jaxens import metrics
 from jaxens.metrics import METRICS
 from jaxens.reproduction.comparing import Numbers
+from jaxens.untrusted import read_arrays
 
 NAN = float("nan")
 
@@ -28,11 +29,11 @@ def numbers_of(evaluation: Path, method: str, metric: str) -> Numbers | None:
         metric: Name in `METRICS`.
     """
     individual, ensemble = [], []
-    with np.load(evaluation / "scores.npz") as scores:
-        for name in scores.files:
-            if name.endswith(f"/{method}/{metric}/ensemble"):
-                ensemble.append(scores[name])
-                individual.append(scores[f"{name.removesuffix('ensemble')}individual"])
+    scores = read_arrays(evaluation / "scores.npz")
+    for name in scores:
+        if name.endswith(f"/{method}/{metric}/ensemble"):
+            ensemble.append(scores[name])
+            individual.append(scores[f"{name.removesuffix('ensemble')}individual"])
     if not ensemble:
         return None
     return _compared(
@@ -159,8 +160,8 @@ def auc_of(predictions: Path) -> tuple[Numbers, Sequence[LabelAuc]]:
     Args:
         predictions: A file with `members` [member, image, label] and `labels` [image, label].
     """
-    with np.load(predictions) as saved:
-        members, labels, names = (saved[name] for name in ("members", "labels", "classes"))
+    saved = read_arrays(predictions)
+    members, labels, names = (saved[name] for name in ("members", "labels", "classes"))
     by_label = [
         _label_auc(str(name), members[:, :, k], labels[:, k]) for k, name in enumerate(names)
     ]

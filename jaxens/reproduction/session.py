@@ -28,7 +28,7 @@ from jaxens.runs.log import read_lines
 from jaxens.runs.provenance import checksum
 from jaxens.runs.run import Run, check_same
 from jaxens.training.settings import Config
-from jaxens.untrusted import read_text
+from jaxens.untrusted import parse_json, read_arrays, read_text
 
 FINISHED = "finished.json"  # the last file of an evaluation
 
@@ -199,7 +199,7 @@ class Session:
         path = experiment.setting.ensembles[diversity]
         folder = self.trained(path)
         file = self.out / "predictions" / f"{path.stem}.npz"
-        if file.exists() and str(np.load(file)["run"]) == _identity(folder):
+        if file.exists() and str(read_arrays(file)["run"]) == _identity(folder):
             return file
         run = Run.open(folder)
         with self._timed(f"predict {path.stem}"):
@@ -240,7 +240,7 @@ class Session:
         """Returns the seconds and the seconds of CPU time that each thing took, by its name."""
         file = self.out / "times.jsonl"
         total: dict[str, tuple[float, float]] = {}
-        for line in file.read_text().splitlines() if file.exists() else ():
+        for line in read_text(file).splitlines() if file.exists() else ():
             with contextlib.suppress(ValueError, KeyError, TypeError):  # a line that was cut
                 each = json.loads(line)
                 before = total.get(each["what"], (0.0, 0.0))
@@ -286,7 +286,7 @@ def quality_of(run: Path) -> dict[str, dict[str, Any]] | None:
 def read_finished(evaluation: Path) -> dict[str, Any] | None:
     """Returns what is written at the end of an evaluation; None before its end."""
     try:
-        finished = json.loads((evaluation / FINISHED).read_text())
+        finished = parse_json(read_text(evaluation / FINISHED))
     except (OSError, ValueError):
         return None
     return finished if isinstance(finished, dict) else None
@@ -294,4 +294,4 @@ def read_finished(evaluation: Path) -> dict[str, Any] | None:
 
 def _identity(run: Path) -> str:
     """Returns what distinguishes a training from any other: it has the time when it began."""
-    return checksum((run / "provenance.json").read_text())
+    return checksum(read_text(run / "provenance.json"))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from jaxens.errors import UserError
 from jaxens.files import check_is_folder
+from jaxens.names import encodable
 
 
 def check_absent(folder: Path) -> None:
@@ -24,12 +25,18 @@ def check_path(folder: Path) -> None:
     """Checks that checkpoints can be written below a folder.
 
     Orbax finds the parts of a checkpoint by a pattern that contains the path. With pattern
-    characters in the path it finds none, and no checkpoint could be read again.
+    characters in the path it finds none, and no checkpoint could be read again. TensorStore
+    writes into paths in UTF-8 alone.
 
     Raises:
-        UserError: If the path contains `*`, `?` or `[`.
+        UserError: If the path contains `*`, `?` or `[`, or is not UTF-8.
     """
     for path in (folder.absolute(), folder.resolve()):
+        if encodable(str(path)) != str(path):
+            raise UserError(
+                f"`out` {folder}: checkpoints can't be written below {encodable(str(path))}, "
+                "because its name is not UTF-8: choose another folder"
+            )
         if wildcards := sorted(set("*?[") & set(str(path))):
             raise UserError(
                 f"`out` {folder}: checkpoints can't be written below {path}, because its name has "

@@ -100,6 +100,12 @@ def test_a_folder_below_a_pattern_is_refused_before_anything_is_written(tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_that_is_not_utf_8_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(UserError, match=r"because its name is not UTF-8: choose another"):
+        Run.create(tmp_path / "\udcfe" / "run", CONFIG, INFO, data="0123")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_run_that_ends_before_its_first_checkpoint_leaves_nothing(tmp_path):
     run = Run.create(tmp_path / "run", CONFIG, INFO, data="0123")
     assert run.close() == "nothing was saved, because no checkpoint was finished"
