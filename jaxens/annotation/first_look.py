@@ -52,7 +52,8 @@ def first_look(ensemble: Ensemble, split: Split, rules: Rules = Rules()) -> Figu
 
 def _arrows(ensemble: Ensemble, split: Split, rules: Rules) -> Panel:
     rows = evenly_spaced(min(ANNOTATED, len(split)), len(split))
-    annotations = annotate(ensemble, split.images[rows], rules=rules, settings=QUICK)
+    names = [split.ids[row] for row in rows]
+    annotations = annotate(ensemble, split.images[rows], rules=rules, names=names, settings=QUICK)
     panels = [labeled_arrows(each) for each in annotations]
     return grid(panels, columns=2, titles=[caption(each) for each in annotations])
 

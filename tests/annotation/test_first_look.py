@@ -35,6 +35,12 @@ def test_arrows_on_six_images_and_maps_of_one_member_and_the_ensemble():
             assert found.count(f"{method} {by}") == 1
 
 
+def test_without_a_predicted_class_images_are_named():
+    ensemble, split = case()
+    found = all_texts(first_look(ensemble, split))
+    assert sum(id in found for id in split.ids) == ANNOTATED
+
+
 def test_one_member_has_no_second_map():
     found = all_texts(first_look(*case(members=1)))
     assert found.count("Guided Grad-CAM one member") == 1
