@@ -3,7 +3,7 @@
 import signal
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing import get_context
+from multiprocessing import current_process, get_context
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any, Generic, Self, TypeVar
@@ -96,6 +96,15 @@ class Workers(Generic[Item, Result]):
             process.kill()
         for process in self._processes:
             process.join()
+
+
+def leave_if_imported_by_worker() -> None:
+    """Ends a worker that runs the script which starts it, because the script lacks the guard.
+
+    It would wait for what the script has locked, and the script for it. Call this before a lock.
+    """
+    if getattr(current_process(), "_inheriting", False):  # as `multiprocessing` itself asks
+        raise SystemExit(1)  # the script says what to do
 
 
 def _serve(pipe: Connection, function: Callable[[Any], Any]) -> None:

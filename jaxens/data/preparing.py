@@ -13,6 +13,7 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
+from jaxens.data.ahead import leave_if_imported_by_worker
 from jaxens.data.integrity import damage_of, seal
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.records import info_of, new_fingerprint, to_record, update_fingerprint
@@ -94,6 +95,7 @@ def prepare_builder(
     """
     folder = data_dir / kind.name / str(kind.VERSION)
     if damage_of(folder):
+        leave_if_imported_by_worker()
         with _lock(folder.parent):
             if damage := damage_of(folder):  # nobody else has written it meanwhile
                 _remove_remains(folder, damage)

@@ -432,3 +432,20 @@ def test_a_value_out_of_range_is_named(
     with pytest.raises(UserError, match=str(named)):
         fieldmarks.prepare(tmp_path, **({"counts": SMALL} | choice))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_script_without_the_guard_is_told_so(tmp_path: Path) -> None:
+    """Its workers run it again, and would wait for its lock for ever."""
+    script = tmp_path / "script.py"
+    sizes = "train_images=40, val_images=4, test_images=4, image_size=16"
+    script.write_text(
+        "import jaxens.data\n"
+        f"jaxens.data.open('fieldmarks', cache_dir={str(tmp_path)!r}, {sizes})\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if "UserError: " in line]
+    assert "a process that draws FieldMarks died: " in line
+    assert line.endswith('or start your script below `if __name__ == "__main__":`')
