@@ -19,7 +19,7 @@ from jaxens import metrics, viz
 from jaxens.tables import Table
 
 ensemble = jaxens.load("runs/birds")
-data = jaxens.data.open("fieldmarks", train_images=1600, val_images=200, test_images=300)
+data = jaxens.data.open("fieldmarks", train_images=2400, val_images=100, test_images=150)
 birds = jaxens.data.load(data.test, rows=np.arange(40))
 ensemble.members
 

@@ -1,4 +1,4 @@
-"""Convolve several images side by side: an eighth off a ResNet-18 step at 128 px on two cores.
+"""Convolve several images side by side: a tenth off a ResNet-18 step at 128 px on two cores.
 
 XLA:CPU splits a convolution over cores only if the rows of the result are long or the kernel is
 large. Joining images along the width makes the rows long.
