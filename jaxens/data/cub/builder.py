@@ -36,7 +36,7 @@ from jaxens.data.reading import PhotoError, printable, read_photo
 
 VAL_EVERY = 10  # every tenth training photo of a species is for val
 BIRD = 128  # the least gray value of a mask's bird: half of the annotators
-_MOST_CLASSES = 25  # a gray level of CUB is 51 or more
+_LEVEL = 51  # what one of five annotators adds to the gray value of a pixel
 
 
 def prepare(
@@ -66,7 +66,7 @@ class Cub(CollectionBuilder):
     `test` is the official split; every tenth training photo of a species is `val`.
     """
 
-    VERSION = tfds.core.Version("2.1.0")
+    VERSION = tfds.core.Version("2.2.0")
 
 
 def _collection(tables: Tables) -> Collection:
@@ -124,18 +124,18 @@ def _bird(content: bytes, size: tuple[int, int]) -> Bool[np.ndarray, "height wid
     """Decodes a mask.
 
     Raises:
-        PhotoError: If it is damaged, has another size than its photo, or holds the numbers of
-            classes. Those are small, and often 255 stands for "ignore", while gray levels lie in
-            between, or are 0 and 255 alone.
+        PhotoError: If it is damaged, has another size than its photo, or is a map of labels. Its
+            values are multiples of 51 if not: how many of five annotators marked a pixel, or
+            black and white.
     """
     gray = decode_gray(content)
     if gray.shape != size[::-1]:
         raise PhotoError("has another size than its photo")
     values = np.unique(gray)
-    marks = values[(values > 0) & (values < 255)]
-    if len(marks) and marks.max() <= _MOST_CLASSES:
-        some = ", ".join(map(str, values[:5])) + (", ..." if len(values) > 5 else "")
-        raise PhotoError(f"has the values {some}: it should be 255 on the object and 0 elsewhere")
+    labels = values[values % _LEVEL > 0]
+    if len(labels):
+        some = ", ".join(map(str, labels[:5])) + (", ..." if len(labels) > 5 else "")
+        raise PhotoError(f"has values of labels ({some}): it should be 255 on the object, else 0")
     return gray >= BIRD
 
 
