@@ -299,5 +299,6 @@ def test_a_folder_that_is_copied_with_its_times_is_not_prepared_again(
     root: Path, tmp_path: Path
 ) -> None:
     first = cub.prepare(root, tmp_path / "cache")
-    shutil.copytree(root, tmp_path / "copy")
-    assert cub.prepare(tmp_path / "copy", tmp_path / "cache").data_dir == first.data_dir
+    copy = tmp_path / "copy" / root.name
+    shutil.copytree(root, copy)
+    assert cub.prepare(copy, tmp_path / "cache").data_dir == first.data_dir
