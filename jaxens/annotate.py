@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from jaxens.annotation.rules import Rules, StyleName
-from jaxens.cli import parser
+from jaxens.cli import parser, signals
 from jaxens.errors import UserError
 from jaxens.evaluation.settings import MethodName, MethodSettings
 from jaxens.runs.choice import Choice
@@ -67,6 +67,7 @@ def annotate(
     from jaxens.runs.photos import choose_photos
     from jaxens.runs.run import Run
 
+    signals.work_begins()
     check_is_folder(out or run)
     use_cache()
     opened = Run.open(run)

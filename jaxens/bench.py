@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from jaxens.benchmarks.options import BENCHMARKS, Options
-from jaxens.cli import parser
+from jaxens.cli import parser, signals
 from jaxens.errors import UserError, remedy
 
 WIDTH = 240  # of a table; a narrower terminal breaks its lines
@@ -36,6 +36,7 @@ def bench(what: str, options: Options, out: Path | None, line: str) -> None:
     from jaxens.cli.compilation import keep_memory
     from jaxens.cli.console import say, uncut
 
+    signals.work_begins()
     keep_memory()
     unique: dict[str, Any] = {
         name: tuple(dict.fromkeys(values))

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from jaxens.cli import parser
+from jaxens.cli import parser, signals
 from jaxens.errors import check_number
 from jaxens.evaluation.images import Images
 from jaxens.evaluation.settings import (
@@ -77,6 +77,7 @@ def evaluate(
     from jaxens.runs.loading import best_ensemble, data_of, own_cache
     from jaxens.runs.run import Run
 
+    signals.work_begins()
     began = time.monotonic()
     protocol = make_protocol(
         metrics, threshold=threshold, correlation_size=correlation_size, sign=sign

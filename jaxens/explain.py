@@ -13,7 +13,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from jaxens.cli import parser
+from jaxens.cli import parser, signals
 from jaxens.evaluation.settings import DEFAULT_METHODS, Display, MethodName, MethodSettings
 from jaxens.runs.choice import Choice
 
@@ -60,6 +60,7 @@ def explain(
     from jaxens.runs.photos import choose_photos
     from jaxens.runs.run import Run
 
+    signals.work_begins()
     check_is_folder(out or run)
     use_cache()
     opened = Run.open(run)

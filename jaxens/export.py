@@ -8,7 +8,7 @@ writes what `jaxens.load("exported")` reads again, without the data and the chec
 from collections.abc import Sequence
 from pathlib import Path
 
-from jaxens.cli import parser
+from jaxens.cli import parser, signals
 
 
 def export(run: Path, /, *, out: Path, member: int | None = None) -> None:
@@ -22,6 +22,7 @@ def export(run: Path, /, *, out: Path, member: int | None = None) -> None:
     from jaxens import runs
     from jaxens.cli.console import say
 
+    signals.work_begins()
     ensemble = runs.export(run, out, member)
     several = "s" * (ensemble.members > 1)
     say(f'{out}: {ensemble.members} member{several}; read it by jaxens.load("{out}")')

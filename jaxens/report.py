@@ -9,7 +9,7 @@ the data. The page is one file, and opens without a network.
 from collections.abc import Sequence
 from pathlib import Path
 
-from jaxens.cli import parser
+from jaxens.cli import parser, signals
 
 
 def report(run: Path, /, *, out: Path | None = None) -> None:
@@ -23,6 +23,7 @@ def report(run: Path, /, *, out: Path | None = None) -> None:
     from jaxens.cli.console import say
     from jaxens.files import write_text
 
+    signals.work_begins()
     path = out or run / "report.html"
     page = pages.report(run)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from jaxens.cli import parser
+from jaxens.cli import parser, signals
 from jaxens.data.settings import UNSHOWN
 from jaxens.errors import UserError
 
@@ -47,6 +47,7 @@ def reproduce(
     from jaxens.cli.console import say
     from jaxens.cli.reproducing import watching
 
+    signals.work_begins()
     began = time.monotonic()
     compilation.use_cache()
     compilation.keep_memory()

@@ -40,9 +40,15 @@ class Table:
     _repr_markdown_ = to_markdown  # IPython calls it
 
 
+# An underscore within a word is none of emphasis.
+_MARKUP = re.compile(
+    r"[\\`*|\[\]#~$]|<(?=[a-zA-Z/!?])|&(?=#?[0-9a-zA-Z]+;)|(?<![^\W_])_|_(?![^\W_])"
+)
+
+
 def plain(text: str) -> str:
-    """Returns a text that Markdown shows as it is: no link, no emphasis, no HTML."""
-    return re.sub(r"([\\`*|\[\]]|<(?=[a-zA-Z/!?]))", r"\\\1", text)
+    """Returns a text that Markdown shows as it is: no link, emphasis, HTML or formula."""
+    return _MARKUP.sub(r"\\\g<0>", text)
 
 
 def _line(cells: Sequence[Any]) -> str:

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from jaxens.cli import parser
+from jaxens.cli import parser, signals
 from jaxens.runs.config import file_values
 from jaxens.training.settings import Config
 
@@ -40,6 +40,7 @@ def train(
     from jaxens.cli.live import Live
     from jaxens.runs import fit
 
+    signals.work_begins()
     began = time.monotonic()
     compilation.use_cache()
     compilation.keep_memory()

@@ -21,6 +21,10 @@ class Stopped(KeyboardInterrupt):
         self.code = 128 + number
 
 
+class _Command:
+    works = False  # whether its first imports have ended
+
+
 def handle() -> None:
     """Turns signals that stop a process into `Stopped`. Those that are ignored stay so (nohup)."""
     usual = (signal.SIG_DFL, signal.default_int_handler)
@@ -28,6 +32,15 @@ def handle() -> None:
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number is not None and signal.getsignal(number) in usual:
             signal.signal(number, _stop)
+
+
+def work_begins() -> None:
+    """Says that the first imports of a command have ended: from now on, files may be open.
+
+    Each command calls it after its imports. A later import, of JAX or Orbax for example, is
+    interrupted like other work.
+    """
+    _Command.works = True
 
 
 def drop_output() -> None:
@@ -38,8 +51,8 @@ def drop_output() -> None:
 
 def _stop(number: int, frame: FrameType | None) -> None:
     message = _WORDS[signal.Signals(number).name]
-    if _is_importing(frame):
-        # An exception in an import comes out as another one, or not at all. Nothing is open yet.
+    if not _Command.works and _is_importing(frame):
+        # An exception in an import may come out as another one, or not at all. Nothing is open yet.
         print(f"jaxens: {message}", file=sys.stderr, flush=True)
         os._exit(128 + number)
     raise Stopped(message, number)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from jaxens.cli import parser
+from jaxens.cli import parser, signals
 from jaxens.data.settings import Data
 from jaxens.errors import UserError, check_number, remedy
 
@@ -49,6 +49,7 @@ def describe(
     from jaxens.data.opening import open_data, open_prepared
     from jaxens.files import with_home
 
+    signals.work_begins()
     layout = None
     if settings.source == "folder":
         layout = write_proposal(with_home(settings.data_dir), out, say)
@@ -77,6 +78,7 @@ def prepare(*, settings: Annotated[Data, parser.FLAT] = Data()) -> None:
     from jaxens.cli.progress import bar
     from jaxens.data.opening import open_data
 
+    signals.work_begins()
     with bar() as progress:
         data = open_data(settings, progress)
     counts = ", ".join(f"{s.split} {len(s):,}" for s in (data.train, data.val, data.test))
@@ -102,6 +104,7 @@ def browse(
     from jaxens.cli.progress import bar
     from jaxens.data.opening import open_data
 
+    signals.work_begins()
     with bar() as progress:
         data = open_data(settings, progress)
     name = Path(settings.data_dir).resolve().name if settings.data_dir else settings.source

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float, Int8, Int32
 from jaxens import files
 from jaxens.data import masks
 from jaxens.data.ahead import in_order
-from jaxens.data.decoding import decode, open_photo, orientation_of
+from jaxens.data.decoding import decode, is_dim, open_photo, orientation_of
 from jaxens.data.findings import Findings, Kind, Problem
 from jaxens.data.preparing import PROBLEMS, ExampleBuilder, cores, prepare_builder
 from jaxens.data.progress import Progress, no_progress
@@ -238,6 +238,7 @@ class CollectionBuilder(ExampleBuilder):
             photo = open_photo(image)
             size = photo.size
             decode(photo, least=(1, 1))
+            dim = is_dim(image)
         except OutsideError as error:
             raise UserError(f"{printable(item.path)} {error}") from None
         except PhotoError as error:
@@ -245,6 +246,8 @@ class CollectionBuilder(ExampleBuilder):
             return read
         if orientation_of(photo) != 1:
             add("turned", item.id, "has an EXIF orientation")
+        if dim:
+            add("dim", item.id, "has 16 bits and no value of 4096 or more")
         scale = size if item.unit == "pixels" else (1, 1)
         points, box = item.points / scale, item.box / (*scale, *scale)
         if ((points < 0) | (points > 1)).any() or max(*box[:2], *(1 - box[2:])) >= 1:

@@ -1,7 +1,7 @@
 """The one decoder of images: what Pillow reads, as 8-bit RGB, upright or as stored.
 
-- 16-bit gray is scaled to 8 bits (Pillow clips it to white). Numbers of 32 bits have no known
-  range and are refused.
+- 16-bit gray is scaled to 8 bits (Pillow clips it to white), and inverted if 0 is white. Numbers
+  of 32 bits have no known range and are refused.
 - Transparent pixels are shown on white, as a page shows them, and not in their hidden color.
 - An EXIF orientation is read, not applied; `jaxens.data.orientation` applies it.
 - Every error of Pillow becomes a `PhotoError`, and its warnings are not shown.
@@ -15,12 +15,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-from jaxtyping import Int32, UInt8
+from jaxtyping import Int32, UInt8, UInt32
 from PIL import Image, UnidentifiedImageError
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from jaxens.data.reading import PhotoError
 
 _ORIENTATION = 0x0112  # the EXIF tag
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # tags of a TIFF, and a value
+_DIM = 4096  # 16-bit photos of 12 bits stay below
 _WHITE, _BLACK = (255, 255, 255, 255), (0, 0, 0, 255)
 _WARNINGS = threading.Lock()  # Python's filters of warnings belong to all threads
 
@@ -41,6 +45,9 @@ def open_photo(content: bytes) -> Image.Image:
         return deep
     if photo.mode in ("I", "F"):
         raise PhotoError("has 32-bit values of unknown range: convert it to 8 bits")
+    if _is_gray16(photo) and _tag(photo, _PHOTOMETRIC) == _WHITE_IS_ZERO:  # 8 bits Pillow inverts
+        stored = np.asarray(photo)
+        photo.frombytes((_largest(photo) - stored).astype(stored.dtype).tobytes())
     return photo
 
 
@@ -72,15 +79,40 @@ def decode(photo: Image.Image, least: tuple[int, int] | None = None) -> tuple[Im
         return _on(photo, _WHITE), drafted[1][2] / width if drafted else 1.0
 
 
+def is_dim(content: bytes) -> bool:
+    """Returns whether an image has 16 bits per color but no value of 4096 or more.
+
+    It holds 10 or 12 bits, as those of many cameras, and is nearly black where it is shown. One
+    without a value above 255 is black, or a mask.
+
+    Raises:
+        PhotoError: If it can't be decoded.
+    """
+    photo = open_photo(content)
+    if isinstance(photo, TiffImageFile):
+        deep = _tag(photo, _BITS_PER_SAMPLE) == 16
+    else:
+        deep = isinstance(photo, PngImageFile) and any("16" in str(tile[3]) for tile in photo.tile)
+    if not deep or photo.mode == "CMYK":  # whose zero is white
+        return False
+    with _pillow_errors():
+        photo.load()
+        values = np.asarray(photo)
+        if _is_gray16(photo):
+            return bool(255 < values.max() < _DIM)
+        return bool(0 < values[..., :3].max() < _DIM >> 8)  # Pillow keeps the upper 8 bits
+
+
 def decode_gray(content: bytes) -> UInt8[np.ndarray, "height width"]:
     """Returns the gray values of a mask; a transparent pixel is black.
 
     Raises:
-        PhotoError: If it can't be decoded, or has colors, whose gray values mean nothing.
+        PhotoError: If it can't be decoded, has values that 8 bits can't hold, or has colors, whose
+            gray values mean nothing.
     """
     photo = open_photo(content)
     with _pillow_errors():
-        rgb = np.asarray(_on(photo, _BLACK))
+        rgb = np.asarray(_on(_in_8_bits(photo), _BLACK))
     if (rgb != rgb[..., :1]).any():
         raise PhotoError("has colors: save it as a gray image")
     return rgb[..., 0]
@@ -93,7 +125,7 @@ def decode_values(content: bytes) -> Int32[np.ndarray, "height width"]:
         PhotoError: If it can't be decoded, or has colors.
     """
     photo = open_photo(content)
-    if photo.mode in ("1", "L", "P") or photo.mode.startswith("I;16"):
+    if photo.mode in ("1", "L", "P") or _is_gray16(photo):
         with _pillow_errors():
             photo.load()
             return np.asarray(photo).astype(np.int32)
@@ -104,11 +136,11 @@ def decode_colors(content: bytes) -> Int32[np.ndarray, "height width"]:
     """Returns the colors of a mask as numbers, 0xff0000 for red; a transparent pixel is black.
 
     Raises:
-        PhotoError: If it can't be decoded.
+        PhotoError: If it can't be decoded, or has values that 8 bits can't hold.
     """
     photo = open_photo(content)
     with _pillow_errors():
-        rgb = np.asarray(_on(photo, _BLACK)).astype(np.int32)
+        rgb = np.asarray(_on(_in_8_bits(photo), _BLACK)).astype(np.int32)
     return (rgb << np.array([16, 8, 0], np.int32)).sum(axis=-1, dtype=np.int32)
 
 
@@ -124,7 +156,7 @@ def orientation_of(photo: Image.Image) -> int:
 
 def _on(photo: Image.Image, background: tuple[int, int, int, int]) -> Image.Image:
     """Returns an image of any mode as RGB, on a background."""
-    if photo.mode.startswith("I;16"):
+    if _is_gray16(photo):
         photo = _scaled_to_8_bits(photo)
     if not photo.has_transparency_data:
         return photo.convert("RGB")
@@ -133,9 +165,50 @@ def _on(photo: Image.Image, background: tuple[int, int, int, int]) -> Image.Imag
     return Image.alpha_composite(Image.new("RGBA", rgba.size, background), rgba).convert("RGB")
 
 
+def _is_gray16(photo: Image.Image) -> bool:
+    return photo.mode.startswith("I;16")
+
+
+def _tag(photo: Image.Image, number: int) -> int | None:
+    """Returns a tag of a TIFF, of its first color; None for other images."""
+    value = photo.tag_v2.get(number) if isinstance(photo, TiffImageFile) else None
+    return value[0] if isinstance(value, tuple) else value
+
+
+def _largest(photo: Image.Image) -> int:
+    """Returns the value of white in gray of 16 bits, or of 12 bits in a TIFF."""
+    return 2 ** (_tag(photo, _BITS_PER_SAMPLE) or 16) - 1
+
+
 def _scaled_to_8_bits(photo: Image.Image) -> Image.Image:
-    deep = np.asarray(photo).astype(np.uint32)
-    gray = ((deep + 128) // 257).astype(np.uint8)
+    deep, unit = np.asarray(photo).astype(np.uint32), _largest(photo) / 255
+    return _with_transparency((deep / unit).round().astype(np.uint8), deep, photo)
+
+
+def _in_8_bits(mask: Image.Image) -> Image.Image:
+    """Returns a mask with 16 bits as one with 8, without rounding.
+
+    Its values are gray levels from 0 to 255, as they are or times 257.
+
+    Raises:
+        PhotoError: If they are neither, such as the label 300.
+    """
+    if not _is_gray16(mask):
+        return mask
+    deep = np.asarray(mask).astype(np.uint32)
+    if deep.max() <= 255:
+        return _with_transparency(deep.astype(np.uint8), deep, mask)
+    if (odd := deep[deep % 257 > 0]).size:
+        raise PhotoError(f"has the 16-bit value {odd.max()}: save it with 8 bits")
+    return _with_transparency((deep // 257).astype(np.uint8), deep, mask)
+
+
+def _with_transparency(
+    gray: UInt8[np.ndarray, "height width"],
+    deep: UInt32[np.ndarray, "height width"],
+    photo: Image.Image,
+) -> Image.Image:
+    """Returns gray values as an image; one value of the 16-bit `photo` may be transparent."""
     if (hidden := photo.info.get("transparency")) is None:
         return Image.fromarray(gray)
     return Image.fromarray(np.stack([gray, (deep != hidden) * np.uint8(255)], axis=-1), "LA")

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Int, UInt8
 from PIL import Image
 
+from jaxens.data.decoding import is_dim
 from jaxens.data.geometry import side_of_square, square
 from jaxens.data.reading import PhotoError, printable, read_photo
 from jaxens.data.schema import Example
@@ -96,6 +97,7 @@ def from_files(paths: Sequence[Path], size: int) -> Photos:
     if len(read) < len(files):
         log.warning(f"{len(files) - len(read)} of {len(files)} files left out")
     kept, contents, images = zip(*read, strict=True)
+    _warn_of_dim([file for file, content, _ in read if is_dim(content)])
     places = np.array([zlib.crc32(content) >> 1 for content in contents])  # fits an int32
 
     def large(index: int, most: int) -> UInt8[np.ndarray, "side side 3"]:
@@ -165,6 +167,15 @@ def _files(path: Path) -> list[tuple[Path, Path | None]]:
     if not files:
         raise UserError(f"{path} is a folder without photos: name another folder, or files")
     return [(file, path) for file in files]
+
+
+def _warn_of_dim(files: Sequence[Path]) -> None:
+    if files:
+        names = ", ".join(map(printable, files[:5])) + (", ..." if len(files) > 5 else "")
+        log.warning(
+            f"{names}: 16 bits and no value of 4096 or more, so nearly black: multiply the values "
+            "(by 16 if they are those of 12 bits), or save it with 8 bits"
+        )
 
 
 def _example(content: bytes) -> Example:

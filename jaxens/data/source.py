@@ -42,15 +42,15 @@ class Source:
         Raises:
             UserError: If there is no such split.
         """
+        self.info = info_of(builder)
         if split not in builder.info.splits:
             raise UserError(
-                f"{builder.name} has no split {split!r}: {remedy(split, builder.info.splits)}"
+                f"{self.info.name} has no split {split!r}: {remedy(split, builder.info.splits)}"
             )
         self.folder = Path(builder.data_dir)
         self.split = split
         self.size = size
         self.crop = crop
-        self.info = info_of(builder)
 
     def __len__(self) -> int:
         return len(self._records)

@@ -54,6 +54,7 @@ def card(run: Run, ensemble: Ensemble, member: int | None = None) -> str:
     """
     config, record = run.config, run.record
     name, members = config.model.name, ensemble.members
+    data = plain(shorten(run.info.name))
     if member is None:
         what = f"An ensemble of {members} networks ({name})" if members > 1 else f"One {name}"
         what += ", and one more trained on all data" if ensemble.baseline is not None else ""
@@ -65,14 +66,14 @@ def card(run: Run, ensemble: Ensemble, member: int | None = None) -> str:
         [(shorten(t.name), t.kind, shorten(", ".join(t.classes), LETTERS)) for t in ensemble.tasks],
     )
     return TEMPLATE.format(
-        title=f"{name} on {plain(shorten(run.info.name))}",
+        title=f"{name} on {data}",
         what=what + frozen,
         version=plain(shorten(record["versions"].get("jaxens", "of unknown version"))),
         task=shorten(ensemble.tasks[0].name),
         size=config.data.image_size,
         tasks=tasks.to_markdown(),
         scores=_scores(run, ensemble, member),
-        data=f"{plain(shorten(run.info.name))}, fingerprint {plain(shorten(record['data']))}.",
+        data=f"Trained on {data}, fingerprint {plain(shorten(record['data']))}.",
         training=_training(run),
     )
 

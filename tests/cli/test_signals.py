@@ -1,11 +1,16 @@
 """A signal or a closed pipe ends a command with one line and the code that shells expect."""
 
+import ast
+import importlib
+import inspect
 import os
 import signal
 import subprocess
 import sys
 
 import pytest
+
+from jaxens.__main__ import COMMANDS, MODULES
 
 RUN = "import time\nfrom jaxens.cli import parser, signals\nfrom jaxens.cli.console import say\n"
 # Short sleeps: a signal that comes just before a long one would wait for its end.
@@ -76,6 +81,31 @@ def test_ctrl_c_while_a_command_imports_is_one_line(words, tmp_path):
     slow = f"import time\nprint('ready', flush=True)\n{SLEEP}\n"
     (tmp_path / "cyclopts.py").write_text(slow)
     assert ended(started(*words, path=tmp_path), signal.SIGINT) == (130, "jaxens: stopped\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_import_in_mid_work_is_interrupted_like_other_work(number, tmp_path):
+    (tmp_path / "slow.py").write_text(f"import time\nprint('ready', flush=True)\n{SLEEP}\n")
+    late = KEPT.replace("say('ready')", "signals.work_begins()").replace(SLEEP, "import slow")
+    code, errors = ended(started("-c", RUN + late, path=tmp_path), number)
+    assert code == 128 + number
+    assert errors.startswith("jaxens: stopped")
+    assert errors.endswith("; epoch 3 is kept\n")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_says_when_its_work_begins(name):
+    """After its own imports, and before it does anything."""
+    module = importlib.import_module(MODULES.get(name, f"jaxens.{name}"))
+    tree = ast.parse(inspect.getsource(module))
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    begins = [f for f in functions if "signals.work_begins()" in ast.unparse(f)]
+    assert len(begins) == (3 if name == "data" else 1)
+    for function in begins:
+        lines = [ast.unparse(line) for line in function.body]
+        place = lines.index("signals.work_begins()")
+        assert lines[place - 1].startswith("from ")
+        assert not any(line.startswith(("from ", "import ")) for line in lines[place:])
 
 
 def test_importing_the_library_changes_no_signal_handler():

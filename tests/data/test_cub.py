@@ -274,7 +274,7 @@ def test_records_are_written_once_per_content_of_the_folder(root: Path, tmp_path
     cache = tmp_path / "cache"
     first = cub.prepare(root, cache)
     written = {path: path.stat().st_mtime_ns for path in cache.rglob("*record*")}
-    moved = tmp_path / "elsewhere"
+    moved = tmp_path / "elsewhere" / root.name
     shutil.copytree(root, moved)
     assert cub.prepare(moved, cache).data_dir == first.data_dir
     assert {path: path.stat().st_mtime_ns for path in cache.rglob("*record*")} == written

@@ -224,10 +224,21 @@ def test_a_photo_that_changes_but_keeps_its_size_is_prepared_anew(
 
 
 @pytest.mark.parametrize(
-    "values", [(1, 2, 3), (0, 1), (0, 1, 255)], ids=["trimap", "0 and 1", "void"]
+    ("values", "named"),
+    [
+        ((1, 2, 3), "1, 2, 3"),
+        ((0, 1), "1"),
+        ((0, 1, 255), "1"),
+        ((0, 26), "26"),
+        ((0, 127), "127"),
+        ((100, 150), "100, 150"),
+        ((0, 51, 128, 255), "128"),
+        (tuple(range(0, 256, 32)), "32, 64, 96, 128, 160, ..."),
+    ],
+    ids=["trimap", "0 and 1", "void", "26", "127", "both sides", "one more level", "many"],
 )
-def test_masks_that_hold_numbers_of_classes_are_an_error(
-    root: Path, tmp_path: Path, values: tuple[int, ...]
+def test_masks_that_hold_labels_are_an_error(
+    root: Path, tmp_path: Path, values: tuple[int, ...], named: str
 ) -> None:
     for path in tiny_cub.segment(root).rglob("*.png"):
         with Image.open(path) as opened:
@@ -235,16 +246,26 @@ def test_masks_that_hold_numbers_of_classes_are_an_error(
         labels = np.resize(np.array(values, np.uint8), (height, width))
         Image.fromarray(labels).save(path)
     message = refused(root, tmp_path / "cache")
-    assert (
-        f"has the values {', '.join(map(str, values))}: it should be 255 on the object" in message
-    )
+    assert f"has values of labels ({named}): it should be 255 on the object, else 0" in message
     assert "more than 5% of the 24 photos" in message
+
+
+def test_five_annotators_and_black_and_white_are_no_labels(root: Path, tmp_path: Path) -> None:
+    masks = tiny_cub.segment(root) / "001.Big_Albatross"
+    levels = np.tile(np.resize(np.arange(0, 256, 51, np.uint8), 22), (31, 1))
+    Image.fromarray(levels).save(masks / "Bird_0001.png")
+    Image.fromarray(levels > 127).resize((32, 22)).save(masks / "Bird_0002.png")
+    builder = cub.prepare(root, tmp_path / "cache")
+    assert not any("mask" in notice for notice in notices(builder))
+    mask = Source(builder, "train", 22)[0].mask
+    assert mask is not None
+    np.testing.assert_array_equal(mask[..., 0], levels[:22] >= 128)
 
 
 @pytest.mark.parametrize(
     ("mask", "reason"),
     [
-        (Image.new("L", (22, 31), 1), "has the values 1"),
+        (Image.new("L", (22, 31), 1), "has values of labels (1)"),
         (Image.new("L", (22, 31), 102), "has no pixel of 128 or more"),
         (Image.new("L", (22, 31), 0), "has no pixel of 128 or more"),
         (Image.new("RGB", (22, 31), (128, 0, 0)), "has colors"),
@@ -278,5 +299,6 @@ def test_a_folder_that_is_copied_with_its_times_is_not_prepared_again(
     root: Path, tmp_path: Path
 ) -> None:
     first = cub.prepare(root, tmp_path / "cache")
-    shutil.copytree(root, tmp_path / "copy")
-    assert cub.prepare(tmp_path / "copy", tmp_path / "cache").data_dir == first.data_dir
+    copy = tmp_path / "copy" / root.name
+    shutil.copytree(root, copy)
+    assert cub.prepare(copy, tmp_path / "cache").data_dir == first.data_dir

@@ -102,13 +102,13 @@ def replace_row(path: Path, row: int, text: str) -> None:
 
 
 def segment(root: Path, next_to_it: bool = False) -> Path:
-    """Writes a segmentation per image: the left half at 200, the rest at 100."""
+    """Writes a segmentation per image: the left half at 204, the rest at 102."""
     folder = (root.parent if next_to_it else root) / "segmentations"
     for photo in sorted((root / "images").rglob("*.jpg")):
         with Image.open(photo) as image:
             width, height = image.size
-        gray = np.full((height, width), 100, np.uint8)
-        gray[:, : width // 2] = 200
+        gray = np.full((height, width), 102, np.uint8)
+        gray[:, : width // 2] = 204
         path = folder / photo.parent.name / f"{photo.stem}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(gray).save(path)

@@ -1,9 +1,8 @@
 """A run directory whose names are hostile, as text."""
 
 import json
-from dataclasses import replace
 
-from jaxens.data.schema import Info
+from jaxens.data.schema import Info, Task
 from jaxens.runs import config as configs
 from jaxens.runs.log import to_line
 from jaxens.runs.provenance import provenance
@@ -15,13 +14,13 @@ HOSTILE = (
 )
 
 
-def write_run(folder, task=HOSTILE):
+def write_run(folder, task=HOSTILE, data=HOSTILE, classes=WING.classes):
     """A run directory without checkpoints, whose training has ended."""
     folder.mkdir()
     config = Config(ensemble=Members(members=MEMBERS))
     files = {
         "config.toml": configs.to_toml(config),
-        "info.json": Info(HOSTILE, (replace(WING, name=task),)).to_json(),
+        "info.json": Info(data, (Task.multiclass(task, classes, WING.parts[0]),)).to_json(),
     }
     record = provenance(config, "fingerprint", None, files)
     record["command"] = ["train", HOSTILE]

@@ -1,4 +1,4 @@
-"""The attributes of CUB-200-2011: a class per photo for each group of attributes."""
+"""The attributes in CUB's tables: a class per photo for each group of attributes."""
 
 import itertools
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Int, Int32
 
+from jaxens.data.cub.naming import title_of_data
 from jaxens.data.cub.rows import places, read_numbers, read_printable
 from jaxens.data.schema import MISSING
 
@@ -24,9 +25,9 @@ def read_answers(
     classes: int,
 ) -> tuple[Answers, list[str]]:
     """Classes and labels of each group of attributes; and notices."""
-    path = attribute_file(root, ATTRIBUTES)
+    path, title = attribute_file(root, ATTRIBUTES), title_of_data(root)
     if path is None:
-        return {}, [f"CUB-200-2011: no {ATTRIBUTES}, so there are no attribute tasks"]
+        return {}, [f"{title}: no {ATTRIBUTES}, so there are no attribute tasks"]
     attributes = read_printable(path, "attribute")
     notices = []
     if by_photo := attribute_file(root, BY_PHOTO):
@@ -36,11 +37,9 @@ def read_answers(
         if len(table.values) != classes:
             table.wrong(len(table.values) - 1, f"there should be {classes} rows, as in classes.txt")
         strength = table.values[species]
-        notices.append(
-            f"CUB-200-2011: no {BY_PHOTO}, so every photo has the attributes of its species"
-        )
+        notices.append(f"{title}: no {BY_PHOTO}, so every photo has the attributes of its species")
     else:
-        notices.append(f"CUB-200-2011: no {BY_PHOTO}, so there are no attribute tasks")
+        notices.append(f"{title}: no {BY_PHOTO}, so there are no attribute tasks")
         return {}, notices
 
     result: Answers = {}

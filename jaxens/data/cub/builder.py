@@ -1,11 +1,15 @@
 """CUB-200-2011 (Wah et al. 2011), 11,788 photos of 200 species, as a TFDS builder.
 
+A user's own tables in the same layout are read alike, and named by their folder.
+
 See `jaxens.data.cub.tables` for the tasks and labels.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -20,6 +24,7 @@ from jaxens.data.collection import (
     cache_key,
     prepare_collection,
 )
+from jaxens.data.cub.naming import is_archive, name_of_data, title_of_data
 from jaxens.data.cub.tables import (
     OBJECT,
     SPLIT,
@@ -33,10 +38,11 @@ from jaxens.data.cub.tables import (
 from jaxens.data.decoding import decode_gray
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.reading import PhotoError, printable, read_photo
+from jaxens.data.records import info_of, new_fingerprint
 
 VAL_EVERY = 10  # every tenth training photo of a species is for val
 BIRD = 128  # the least gray value of a mask's bird: half of the annotators
-_MOST_CLASSES = 25  # a gray level of CUB is 51 or more
+_LEVEL = 51  # what one of five annotators adds to the gray value of a pixel
 
 
 def prepare(
@@ -46,8 +52,8 @@ def prepare(
 
     Args:
         folder: `CUB_200_2011` as its archive unpacks it, or its parent.
-        cache_dir: The cache; the name of the folder below is a hash of the tables, and of the
-            size and the modification time of each photo and segmentation.
+        cache_dir: The cache; the name of the folder below is a hash of the tables, of the
+            name, and of the size and the modification time of each photo and segmentation.
         progress: Called after each photo.
 
     Raises:
@@ -61,25 +67,30 @@ def prepare(
 
 
 class Cub(CollectionBuilder):
-    """CUB-200-2011 from the user's folder.
+    """CUB-200-2011, or other tables in its layout, from the user's folder.
 
     `test` is the official split; every tenth training photo of a species is `val`.
     """
 
-    VERSION = tfds.core.Version("2.1.0")
+    VERSION = tfds.core.Version("2.2.0")
+
+    @cached_property
+    def _digest(self) -> Any:
+        return new_fingerprint(replace(info_of(self), name="cub"))  # of any folder
 
 
 def _collection(tables: Tables) -> Collection:
+    correct = "unpack the archive again, or correct them"
     return Collection(
         root=tables.root,
-        title="CUB-200-2011",
+        title=title_of_data(tables.root),
         info=tables.info,
         splits={
             name: [_item(tables, i) for i in photos] for name, photos in _splits(tables).items()
         },
         splits_from=str(tables.root / SPLIT),
         notices=tables.notices,
-        remedy="unpack the archive again, or correct them",
+        remedy=correct if is_archive(tables.root) else "correct or remove them",
     )
 
 
@@ -124,18 +135,18 @@ def _bird(content: bytes, size: tuple[int, int]) -> Bool[np.ndarray, "height wid
     """Decodes a mask.
 
     Raises:
-        PhotoError: If it is damaged, has another size than its photo, or holds the numbers of
-            classes. Those are small, and often 255 stands for "ignore", while gray levels lie in
-            between, or are 0 and 255 alone.
+        PhotoError: If it is damaged, has another size than its photo, or is a map of labels. Its
+            values are multiples of 51 if not: how many of five annotators marked a pixel, or
+            black and white.
     """
     gray = decode_gray(content)
     if gray.shape != size[::-1]:
         raise PhotoError("has another size than its photo")
     values = np.unique(gray)
-    marks = values[(values > 0) & (values < 255)]
-    if len(marks) and marks.max() <= _MOST_CLASSES:
-        some = ", ".join(map(str, values[:5])) + (", ..." if len(values) > 5 else "")
-        raise PhotoError(f"has the values {some}: it should be 255 on the object and 0 elsewhere")
+    labels = values[values % _LEVEL > 0]
+    if len(labels):
+        some = ", ".join(map(str, labels[:5])) + (", ..." if len(labels) > 5 else "")
+        raise PhotoError(f"has values of labels ({some}): it should be 255 on the object, else 0")
     return gray >= BIRD
 
 
@@ -154,9 +165,9 @@ def _splits(tables: Tables) -> dict[str, Int[np.ndarray, "photo"]]:
 
 
 def _key(root: Path) -> str:
-    """Returns a hash of the tables, and of the size and time of each photo and segmentation."""
+    """Returns a hash of name and tables, and of the size and time of photos and segmentations."""
     photos = photo_names(root).values()
     files = [root / "images" / photo for photo in photos]
     if segmentations := find_segmentations(root):
         files += [(segmentations / photo).with_suffix(".png") for photo in photos]
-    return cache_key(table_files(root), files)
+    return cache_key(table_files(root), files, name_of_data(root))

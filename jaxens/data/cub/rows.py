@@ -12,6 +12,7 @@ from typing import NoReturn
 import numpy as np
 from jaxtyping import Float64, Int, Int64, Shaped
 
+from jaxens.data.cub.naming import remedy_of_missing
 from jaxens.data.reading import printable
 from jaxens.errors import UserError
 
@@ -180,9 +181,9 @@ def shown(word: str) -> str:
 
 def _check_file(path: Path) -> None:
     if not path.exists():
-        raise UserError(f"{path} is missing: unpack the whole archive of CUB-200-2011")
+        raise UserError(f"{path} is missing: {remedy_of_missing(path)}")
     if not path.is_file():  # but a pipe, for example, which may never end
-        raise UserError(f"{path} is not a file: restore it from the archive")
+        raise UserError(f"{path} is not a file: restore it")
 
 
 def _find_wrong(path: Path, ids: Sequence[str], values: Sequence[str]) -> NoReturn:
@@ -196,7 +197,7 @@ def _find_wrong(path: Path, ids: Sequence[str], values: Sequence[str]) -> NoRetu
                 wrong(path, row, f"{field} should be a whole number, not {shown(words[k])}")
             if not _is_number(words[k]):
                 wrong(path, row, f"{field} should be a number, not {shown(words[k])}")
-    raise UserError(f"{path} is not a table of numbers: restore the file from the archive")
+    raise UserError(f"{path} is not a table of numbers: restore the file")
 
 
 def _is_number(word: str) -> bool:

@@ -1,4 +1,4 @@
-"""The tables of CUB-200-2011 (Wah et al. 2011), read and checked.
+"""Tables in the layout of CUB-200-2011 (Wah et al. 2011), read and checked.
 
 Tasks: `species`; `family`, the last word of a species' name ("Albatross"), which groups similar
 species and is not a taxonomy; and each group of attributes with one value per photo
@@ -23,6 +23,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int, Int32, Shaped
 
 from jaxens.data.cub.attributes import ATTRIBUTES, BY_CLASS, BY_PHOTO, attribute_file, read_answers
+from jaxens.data.cub.naming import ARCHIVE, name_of_data, remedy_of_missing
 from jaxens.data.cub.rows import Numbers, places, read_names, read_numbers, read_printable
 from jaxens.data.reading import PhotoError, check_inside
 from jaxens.data.schema import Info, Task
@@ -55,7 +56,7 @@ def read(folder: Path) -> Tables:
     """Reads every table, but no photo.
 
     Args:
-        folder: `CUB_200_2011`, or its parent.
+        folder: The one with `images.txt`, or the parent of `CUB_200_2011`.
 
     Raises:
         UserError: Names the table, the row and the field that is wrong.
@@ -84,7 +85,7 @@ def read(folder: Path) -> Tables:
     return Tables(
         root=root,
         segmentations=masks,
-        info=Info("cub", tuple(tasks), point_names, whole),
+        info=Info(name_of_data(root), tuple(tasks), point_names, whole),
         names=list(photos.values()),
         train=_train(root, ids),
         boxes=_boxes(root, ids),
@@ -100,10 +101,12 @@ def find_root(folder: Path) -> Path:
     Raises:
         UserError: If there is none, or one of its tables is a link that leads elsewhere.
     """
-    for root in (folder, folder / "CUB_200_2011"):
+    for root in (folder, folder / ARCHIVE):
         if (root / IMAGES).is_file():
             if not (root / "images").is_dir():
-                raise UserError(f"{root / 'images'} is missing: unpack the whole archive")
+                raise UserError(
+                    f"{root / 'images'} is missing: {remedy_of_missing(root / 'images')}"
+                )
             for table in table_files(root):
                 try:
                     check_inside(table, root if table.is_relative_to(root) else root.parent)
@@ -111,7 +114,7 @@ def find_root(folder: Path) -> Path:
                     raise UserError(f"{table} {error}") from None
             return root
     raise UserError(
-        f"{folder} holds no CUB-200-2011 (no {IMAGES}): give the folder CUB_200_2011 that its "
+        f"{folder} holds no CUB-200-2011 (no {IMAGES}): give the folder {ARCHIVE} that its "
         "archive unpacks to"
     )
 
