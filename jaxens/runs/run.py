@@ -10,6 +10,7 @@ checkpoints/      the last two and the best
 import json
 import logging
 import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, Self
@@ -145,7 +146,9 @@ class Run:
         return run
 
     def check_data(self, info: Info, fingerprint: str) -> None:
-        """Checks that the run was trained on this data set.
+        """Checks that the run was trained on this data set, whatever its name.
+
+        A set that is named by its folder has another name when it is moved.
 
         Args:
             info: The info of the data set.
@@ -160,7 +163,7 @@ class Run:
                 f"{self.folder} was trained on other data (fingerprint {shorten(expected)}, "
                 f"now {fingerprint}): restore those data, or train again with another `out`"
             )
-        own, of_data = (json.loads(each.to_json()) for each in (self.info, info))
+        own, of_data = (json.loads(replace(x, name="").to_json()) for x in (self.info, info))
         if changed := difference(own, of_data):
             raise UserError(
                 f"{self.folder / 'info.json'} differs from the data set: {changed}: {RESTORE}"

@@ -250,11 +250,17 @@ def test_masks_that_hold_labels_are_an_error(
     assert "more than 5% of the 24 photos" in message
 
 
-def test_five_annotators_and_black_and_white_are_no_labels(root: Path, tmp_path: Path) -> None:
+def test_five_annotators_and_resized_masks_are_no_labels(root: Path, tmp_path: Path) -> None:
     masks = tiny_cub.segment(root) / "001.Big_Albatross"
     levels = np.tile(np.resize(np.arange(0, 256, 51, np.uint8), 22), (31, 1))
     Image.fromarray(levels).save(masks / "Bird_0001.png")
     Image.fromarray(levels > 127).resize((32, 22)).save(masks / "Bird_0002.png")
+    with Image.open(masks / "Bird_0003.png") as opened:
+        small = Image.fromarray(np.eye(5, dtype=np.uint8) * 255)
+        resized = small.resize(opened.size, Image.Resampling.BILINEAR)
+    resized.putpixel((0, 0), 0)
+    resized.putpixel((1, 1), 255)
+    resized.save(masks / "Bird_0003.png")
     builder = cub.prepare(root, tmp_path / "cache")
     assert not any("mask" in notice for notice in notices(builder))
     mask = Source(builder, "train", 22)[0].mask

@@ -42,6 +42,7 @@ from jaxens.data.records import info_of, new_fingerprint
 
 VAL_EVERY = 10  # every tenth training photo of a species is for val
 BIRD = 128  # the least gray value of a mask's bird: half of the annotators
+_FEW = 8  # other grays than levels; resizing leaves more
 _LEVEL = 51  # what one of five annotators adds to the gray value of a pixel
 
 
@@ -135,16 +136,17 @@ def _bird(content: bytes, size: tuple[int, int]) -> Bool[np.ndarray, "height wid
     """Decodes a mask.
 
     Raises:
-        PhotoError: If it is damaged, has another size than its photo, or is a map of labels. Its
-            values are multiples of 51 if not: how many of five annotators marked a pixel, or
-            black and white.
+        PhotoError: If it is damaged, has another size than its photo, or is a map of labels. If
+            it is not, its values are multiples of 51 (how many of five annotators marked a
+            pixel), or reach from black to white, with the grays that resizing leaves.
     """
     gray = decode_gray(content)
     if gray.shape != size[::-1]:
         raise PhotoError("has another size than its photo")
     values = np.unique(gray)
     labels = values[values % _LEVEL > 0]
-    if len(labels):
+    resized = (values[0], values[-1]) == (0, 255) and len(labels) > _FEW
+    if len(labels) and not resized:
         some = ", ".join(map(str, labels[:5])) + (", ..." if len(labels) > 5 else "")
         raise PhotoError(f"has values of labels ({some}): it should be 255 on the object, else 0")
     return gray >= BIRD
