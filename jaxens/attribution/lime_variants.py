@@ -24,6 +24,7 @@ from jaxtyping import Float, Integer, Real
 from jaxens.arrays import broadcast_to_images
 from jaxens.attribution.regression import lasso, ridge
 from jaxens.errors import remedy
+from jaxens.sharding import shard_as
 
 # The mean color of the segment or of the image, or a constant that broadcasts to the images.
 Fill = Literal["segment", "image"] | Real[ArrayLike, "..."]
@@ -164,7 +165,8 @@ def sum_segments(
     count: int,
 ) -> Float[Array, "image segment *rest"]:
     """Returns the sum over the pixels of each segment."""
-    flat = numbers.reshape(len(numbers), -1, *numbers.shape[3:])
+    # Some versions of JAX make `ones_like` of a part of sharded images on one device.
+    flat = shard_as(numbers.reshape(len(numbers), -1, *numbers.shape[3:]), segments)
     return jax.vmap(partial(jax.ops.segment_sum, num_segments=count))(
         flat, segments.reshape(len(segments), -1)
     )

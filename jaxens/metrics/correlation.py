@@ -106,7 +106,7 @@ def area_average(
     # HIGHEST: by default a GPU or TPU rounds the factors to 10 or 8 bits.
     product = partial(jnp.einsum, precision=lax.Precision.HIGHEST)
     if height % size == 0:  # on a CPU, a sum takes a third of the time of a matrix product
-        shares = (map * size / height).reshape(*map.shape[:-2], size, height // size, width)
+        shares = (map * (size / height)).reshape(*map.shape[:-2], size, height // size, width)
         cells = jnp.sum(shares, axis=-2)
     else:
         cells = product("ih,...hw->...iw", rows, map)
