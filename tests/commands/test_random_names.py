@@ -12,6 +12,7 @@ from unittest.mock import patch
 import jsonschema
 import markdown_it
 import numpy as np
+import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
@@ -28,6 +29,8 @@ from jaxens.runs.card import card
 from jaxens.runs.run import Run
 from tests.evaluation.known import SIZE, KnownEnsemble
 from tests.pages.written import write_run
+
+pytestmark = pytest.mark.slow
 
 PARTS = (
     *("[/red]", "[b]", "<b>", "</td>", "<script>", "&amp;", "{{", "{%", "{0}", "%s", "$_{$", "\\"),

@@ -55,6 +55,7 @@ def test_the_death_of_a_worker_is_one_line_and_no_hang() -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     """They have its standard output, which ends when all of them have ended."""
     script = tmp_path / "parent.py"

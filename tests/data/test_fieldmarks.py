@@ -80,6 +80,7 @@ def test_the_images_of_a_seed_stay_as_they_are() -> None:
     np.testing.assert_allclose(grays, expected, atol=0.2)
 
 
+@pytest.mark.slow
 def test_another_process_draws_the_same_image(drawings: list[Drawing]) -> None:
     code = """
 import hashlib, json, sys
@@ -345,6 +346,7 @@ def test_records_hold_what_was_drawn(tmp_path: Path) -> None:
             )
 
 
+@pytest.mark.slow
 def test_many_processes_draw_the_same_in_the_same_order(tmp_path: Path) -> None:
     counts = {"train": 33, "val": 1, "test": 1}
     alone = fieldmarks.FieldMarks(size=16, seed=0, counts=counts, data_dir=tmp_path)
@@ -434,6 +436,7 @@ def test_a_value_out_of_range_is_named(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_script_without_the_guard_is_told_so(tmp_path: Path) -> None:
     """Its workers run it again, and would wait for its lock for ever."""
     script = tmp_path / "script.py"

@@ -195,6 +195,7 @@ def test_the_fingerprint_depends_on_the_content(
     assert fingerprint(cub.prepare(copy, tmp_path / "a")) != fingerprint(builder)
 
 
+@pytest.mark.slow
 def test_the_fingerprint_does_not_depend_on_the_process(tmp_path: Path) -> None:
     """TFDS writes a record's fields in an order that differs between processes."""
     code = (
