@@ -129,16 +129,16 @@ def check_tree(path: Path, folder: Path) -> None:
 def check_same(
     path: Path, content: Any, what: str, part: Callable[[Any], Any] = lambda content: content
 ) -> None:
-    """Checks that a folder does not hold results of something else.
+    """Checks that a folder holds no results, or results of the same thing.
 
     Args:
         path: A JSON file of the folder that says what the results are of; it may be missing.
         content: What they will be of: a value for JSON.
-        what: In words, what the folder then holds: "has results of other images".
-        part: Returns of the value in the file what is compared with `content`.
+        what: For the message: what is wrong with the folder, such as "has results of other images".
+        part: Takes the value in the file, and returns what is compared with `content`.
 
     Raises:
-        UserError: If it does, or the file can't be read.
+        UserError: If it holds other results, or the file can't be read.
     """
     remedy = "name another `out`, or remove"
     try:

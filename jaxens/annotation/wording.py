@@ -14,7 +14,7 @@ Typical = Mapping[int, Mapping[str, tuple[int, ...]]]
 
 
 def label_of(task: Task, k: int) -> str:
-    """Returns a class as a label of an arrow: "short bill", or "cheek patch".
+    """Returns the label of an arrow for a class, such as "short bill" or "cheek patch".
 
     A class of several parts, such as a breed, is named without them.
     """

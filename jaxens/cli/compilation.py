@@ -41,7 +41,7 @@ def use_cache() -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        # One that can't be written may still be read.
+        # A folder that can't be written to may still be readable.
         jax.config.update("jax_enable_compilation_cache", os.access(folder, os.R_OK | os.X_OK))
         log.warning(f"{folder} can't be used ({error.strerror}): compiled programs are not kept")
 

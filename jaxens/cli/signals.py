@@ -35,7 +35,7 @@ def handle() -> None:
 
 
 def work_begins() -> None:
-    """Says that the first imports of a command have ended: from now on, files may be open.
+    """Says that a command has finished its first imports. From now on, files may be open.
 
     Each command calls it after its imports. A later import, of JAX or Orbax for example, is
     interrupted like other work.

@@ -99,9 +99,10 @@ class Workers(Generic[Item, Result]):
 
 
 def leave_if_imported_by_worker() -> None:
-    """Ends a worker that runs the script which starts it, because the script lacks the guard.
+    """Ends this process if it is a worker that runs its own script again.
 
-    It would wait for what the script has locked, and the script for it. Call this before a lock.
+    That happens if a script lacks `if __name__ == "__main__":`. The worker would wait for a lock
+    of the script, and the script for the worker. Call this before a lock.
     """
     if getattr(current_process(), "_inheriting", False):  # as `multiprocessing` itself asks
         raise SystemExit(1)  # the script says what to do

@@ -186,7 +186,7 @@ def _scaled_to_8_bits(photo: Image.Image) -> Image.Image:
 
 
 def _in_8_bits(mask: Image.Image) -> Image.Image:
-    """Returns a mask with 16 bits as one with 8, without rounding.
+    """Returns a 16-bit mask as an 8-bit mask. No value is rounded.
 
     Its values are gray levels from 0 to 255, as they are or times 257.
 

@@ -95,7 +95,7 @@ def normalize(
 def extremes(
     map: Float[Array, "*lead height width"],
 ) -> tuple[Float[Array, "*lead 1 1"], Float[Array, "*lead 1 1"]]:
-    """Returns the smallest and the largest value of each map.
+    """Returns the minimum and the maximum of each map.
 
     A NaN or infinite value makes an extreme infinite. Scores share the two passes, which halves
     their time.

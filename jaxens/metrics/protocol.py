@@ -1,4 +1,4 @@
-"""The score protocol: sign rule, threshold, grid and metrics, in one object.
+"""The score protocol: one object with the sign rule, the threshold, the grid and the metrics.
 
 How channels are reduced is `MethodSettings.reduce`, and how maps are normalized is code in
 `normalize.py`.

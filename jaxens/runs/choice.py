@@ -30,15 +30,15 @@ class Choice:
             check_number("images", self.images, least=1)
 
     def check_unused(self, photos: Sequence[Path]) -> None:
-        """Checks that nothing is chosen from the data set if there are photos.
+        """Checks that photos and images of the data set are not both named.
 
         Raises:
-            UserError: If something is.
+            UserError: If both are.
         """
         if photos and (self.split or self.ids or self.images):
             raise UserError("`split`, `ids` and `images` choose from the data set: name no photos")
 
     @property
     def name(self) -> str:
-        """The name of the choice, for folders."""
+        """A name for folders, such as "test" or "val-ids"."""
         return (self.split or "test") + ("-ids" if self.ids else "")

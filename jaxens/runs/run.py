@@ -146,9 +146,9 @@ class Run:
         return run
 
     def check_data(self, info: Info, fingerprint: str) -> None:
-        """Checks that the run was trained on this data set, whatever its name.
+        """Checks that the run was trained on this data set. Its name may have changed.
 
-        A set that is named by its folder has another name when it is moved.
+        A data set that is named after its folder has another name after the folder is moved.
 
         Args:
             info: The info of the data set.

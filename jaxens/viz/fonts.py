@@ -1,4 +1,4 @@
-"""Fonts for the letters of names: Matplotlib's own lacks those of East Asia, and most emoji."""
+"""Finds fonts for letters that Matplotlib's font lacks: those of East Asia, and most emoji."""
 
 import logging
 from collections.abc import Collection
@@ -65,7 +65,7 @@ def _unusual(font: font_manager.FontEntry) -> tuple[bool, bool, str]:
 
 
 def _without(letters: Collection[str], path: str) -> frozenset[str]:
-    """Returns the letters that a font file lacks: all, if Matplotlib can't draw with it."""
+    """Returns the letters that a font does not have; all, if Matplotlib can't use the font."""
     try:
         font = font_manager.get_font(path)
         font.set_size(10, 72)  # fails for fonts of bitmaps, which most color emoji are

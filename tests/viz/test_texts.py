@@ -77,7 +77,7 @@ def test_a_name_is_drawn_as_it_is(figure, name, tmp_path_factory):
 
 @pytest.fixture
 def own_fonts(monkeypatch):
-    """Matplotlib's own fonts alone, whatever is installed."""
+    """Only Matplotlib's own fonts, even if others are installed."""
     own = [font for font in font_manager.fontManager.ttflist if get_data_path() in font.fname]
     monkeypatch.setattr(font_manager.fontManager, "ttflist", own)
     fonts._others.cache_clear()
@@ -88,7 +88,7 @@ def own_fonts(monkeypatch):
 
 @pytest.fixture
 def bird_font(tmp_path, own_fonts):
-    """A font of one letter, a filled square, beside Matplotlib's own."""
+    """A font with one letter, a filled square, in addition to Matplotlib's fonts."""
     pen = TTGlyphPen(None)
     for k, place in enumerate(((0, 0), (0, 1000), (1000, 1000), (1000, 0))):
         (pen.lineTo if k else pen.moveTo)(place)

@@ -8,7 +8,7 @@ ARCHIVE = "CUB_200_2011"  # the folder that the archive unpacks to
 
 
 def is_archive(root: Path) -> bool:
-    """Returns whether a folder has the name that the archive of CUB-200-2011 gives it."""
+    """Returns whether a folder is named as in the archive of CUB-200-2011."""
     return root.resolve().name == ARCHIVE
 
 
