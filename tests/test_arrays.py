@@ -59,6 +59,7 @@ DRAWS: dict[str, Callable[[], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS)
 def test_the_x64_mode_changes_no_draw(draw: Callable[[], object]) -> None:
     with jax.enable_x64(True):

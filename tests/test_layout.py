@@ -121,6 +121,7 @@ def loaded(code, modules):
     return printed, ast.literal_eval(names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "absent"),
     [

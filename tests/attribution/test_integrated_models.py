@@ -47,6 +47,7 @@ def max_pool_of_padded(x: Array) -> Array:
 
 
 # The ends of these two rules are points of the path, where 0 times -inf would be NaN.
+@pytest.mark.slow
 @pytest.mark.parametrize("quadrature", ["riemann_trapezoid", "gausslegendre"])
 @pytest.mark.parametrize(
     "model",

@@ -87,6 +87,7 @@ def compiled(cache):
     )
 
 
+@pytest.mark.slow
 def test_a_compilation_cache_that_cannot_be_used_is_one_line(tmp_path):
     (tmp_path / "jaxens").write_text("a file in the place of the folder")
     done = compiled(tmp_path)

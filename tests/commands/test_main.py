@@ -70,6 +70,7 @@ def test_python_m_jaxens_is_the_same_program():
     assert done.stderr == "jaxens: error: there is no command evalute: did you mean evaluate?\n"
 
 
+@pytest.mark.slow
 def test_every_command_shows_its_help_without_docstrings():
     """`python -OO` removes them."""
     code = "from jaxens.__main__ import COMMANDS, main"

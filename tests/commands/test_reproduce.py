@@ -25,6 +25,7 @@ def test_a_mistake_is_one_line(words, message, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_failed_experiment_is_on_the_page_and_in_the_exit_status(tmp_path):
     experiments = tiny.write(tmp_path / "experiments", ("table-5",))
     tiny.write_config(experiments, "marks-resnet", "wings")

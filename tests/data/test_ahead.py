@@ -37,6 +37,7 @@ def test_results_come_in_order_and_only_some_are_worked_on_ahead() -> None:
     assert list(in_order(note, range(7), threads=2, waiting=5)) == list(range(7))
 
 
+@pytest.mark.slow
 def test_workers_ignore_an_interrupt_and_pass_errors_on() -> None:
     with Workers(work, 2, "works") as workers:
         items = [1, "interrupt", 2, 3]
@@ -46,6 +47,7 @@ def test_workers_ignore_an_interrupt_and_pass_errors_on() -> None:
         assert workers(4) == 4
 
 
+@pytest.mark.slow
 def test_the_death_of_a_worker_is_one_line_and_no_hang() -> None:
     with (
         pytest.raises(UserError, match="a process that works died: free some memory") as caught,

@@ -242,6 +242,7 @@ def test_results_arrive_question_by_question(ensemble, split):
     assert names == [each.question.name for each in result.results]
 
 
+@pytest.mark.slow
 def test_separate_parts_have_the_scores_of_two_evaluations_from_the_same_maps(ensemble, split):
     tails = np.zeros((IMAGES, SIZE, SIZE), bool)
     tails[:15, 5:, 1:6] = True  # not all images show one
@@ -336,6 +337,7 @@ def test_a_split_without_masks_and_points_is_refused(ensemble, split):
         evaluate(ensemble, unmarked, methods=["saliency"], protocol=PROTOCOL)
 
 
+@pytest.mark.slow
 def test_an_evaluation_of_another_ensemble_or_of_changed_images_is_another(
     ensemble, split, tmp_path
 ):

@@ -67,6 +67,7 @@ def test_the_bootstrap_equals_resampling_of_images():
     np.testing.assert_allclose([ours.low, ours.high], [low, high], atol=0.06 * (high - low))
 
 
+@pytest.mark.slow
 def test_the_bootstrap_agrees_with_delong_where_there_are_many_images():
     data = draw(images=600, gain=0.4)
     normal, resampled = delong(*data), bootstrap_auc(*data)

@@ -58,6 +58,7 @@ def test_p_is_small_where_the_interval_excludes_zero(gain):
     assert (ours.p < 0.05) or abs(gain) < 0.3
 
 
+@pytest.mark.slow
 def test_without_a_gain_p_is_below_a_twentieth_at_most_about_once_in_twenty():
     low = sum(compare_crossed(*draw(5, 20, gain=0, seed=s)).p < 0.05 for s in range(60))
     assert low <= 9

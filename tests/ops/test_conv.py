@@ -371,6 +371,7 @@ def test_forward_mode_raises_an_error():
         jax.jvp(at, (x[0],), (x[0],))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GEOMETRIES)
 def test_second_derivatives_equal_lax(name):
     geometry = GEOMETRIES[name]

@@ -36,6 +36,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.slow
 def test_importing_viz_loads_neither_jax_nor_pyplot():
     heavy = "jax", "flax", "orbax", "grain", "tensorflow_datasets", "matplotlib.pyplot"
     code = f"import sys, jaxens.viz; print([name for name in {heavy} if name in sys.modules])"

@@ -24,6 +24,7 @@ def cases(draw):
     return tips, labels, size
 
 
+@pytest.mark.slow
 @given(cases())
 @settings(
     max_examples=2000, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
