@@ -21,6 +21,7 @@ GROUND = {
     "errors",
     "files",
     "names",
+    "platforms",
     "sharding",
     "tables",
     "targets",

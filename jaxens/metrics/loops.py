@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float, Num
 
 from jaxens.metrics.inputs import ArrayLike, Mask
+from jaxens.platforms import by_platform
 from jaxens.sharding import is_explicit
 
 Score = Callable[[ArrayLike, Mask | None, ArrayLike | None, Mask | None], dict[str, Array]]
@@ -36,7 +36,7 @@ def image_by_image(
     images = maps.shape[-3] if maps.ndim > 2 else 1
     truth = [(mask, -3), (point, -2), (ignored, -3)]
     sizes = {t.shape[axis] for t, axis in truth if t is not None and t.ndim >= -axis}
-    if images < 2 or not sizes <= {1, images} or jax.default_backend() != "cpu":
+    if images < 2 or not sizes <= {1, images}:
         return score(maps, mask, point, ignored)
     if is_explicit(jnp.asarray(maps)):  # the devices have images of their own
         return score(maps, mask, point, ignored)
@@ -46,10 +46,11 @@ def image_by_image(
             _take(maps, i, -3), _take(mask, i, -3), _take(point, i, -2), _take(ignored, i, -3)
         )
 
-    return {
-        name: jnp.moveaxis(scores, 0, -1)
-        for name, scores in lax.map(of_image, jnp.arange(images)).items()
-    }
+    def loop() -> dict[str, Array]:
+        by_image = lax.map(of_image, jnp.arange(images))
+        return {name: jnp.moveaxis(scores, 0, -1) for name, scores in by_image.items()}
+
+    return by_platform(cpu=loop, elsewhere=lambda: score(maps, mask, point, ignored))()
 
 
 def _take(array: Any, i: Array, axis: int) -> Any:

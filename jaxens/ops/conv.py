@@ -16,8 +16,8 @@ own. On a CPU, plain and depthwise convolutions also have kernels of their own (
 
 Elsewhere, members of a grouped convolution (a depthwise one too) become more groups, and dilated
 and transposed ones run one per member, on a CPU too.
-A loop compiles the part of one member only. The rules of GPU and TPU have
-not been timed yet.
+A loop compiles the part of one member only. The platform is the one that the program is compiled
+for, which need not be that of this machine. The rules of GPU and TPU have not been timed yet.
 
 Reverse mode of any order works. Forward mode raises JAX's error for `custom_vjp`: build a model
 with `lax.conv_general_dilated` if you need it.
@@ -25,7 +25,7 @@ with `lax.conv_general_dilated` if you need it.
 
 from collections.abc import Callable, Sequence
 from functools import cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -37,6 +37,7 @@ from jaxens.ops.cpu import conv as cpu_conv
 from jaxens.ops.cpu import depthwise
 from jaxens.ops.cpu import weights as cpu_weights
 from jaxens.ops.geometry import Geometry
+from jaxens.platforms import by_platform
 
 BinaryOp = Callable[[Array, Array], Array]
 
@@ -103,23 +104,26 @@ def _match_varying_axes(*operands: Array) -> list[Array]:
 # that gives gradients of any order.
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _conv(geometry: Geometry, images: Array, kernel: Array) -> Array:
-    return _forward_op(geometry, _on_cpu(geometry, images, kernel))(images, kernel)
+    form = partial(_forward_op, geometry)
+    return _by_platform(form, _cpu_form(geometry, images, kernel))(images, kernel)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def _input_grad(
     geometry: Geometry, shape: tuple[int, ...], cotangent: Array, kernel: Array
 ) -> Array:
-    on_cpu = _on_cpu(geometry, jax.ShapeDtypeStruct(shape, cotangent.dtype), kernel)
-    return _input_grad_op(geometry, shape, on_cpu)(cotangent, kernel)
+    images = jax.ShapeDtypeStruct(shape, cotangent.dtype)
+    form = partial(_input_grad_op, geometry, shape)
+    return _by_platform(form, _cpu_form(geometry, images, kernel))(cotangent, kernel)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def _weight_grad(
     geometry: Geometry, shape: tuple[int, ...], images: Array, cotangent: Array
 ) -> Array:
-    on_cpu = _on_cpu(geometry, images, jax.ShapeDtypeStruct(shape, images.dtype))
-    return _weight_grad_op(geometry, shape, on_cpu)(images, cotangent)
+    kernel = jax.ShapeDtypeStruct(shape, images.dtype)
+    form = partial(_weight_grad_op, geometry, shape)
+    return _by_platform(form, _cpu_form(geometry, images, kernel))(images, cotangent)
 
 
 def _conv_bwd(
@@ -161,56 +165,70 @@ _input_grad.defvjp(_save_operands(_input_grad), _input_grad_bwd)
 _weight_grad.defvjp(_save_operands(_weight_grad), _weight_grad_bwd)
 
 
-def _on_cpu(geometry: Geometry, images: Any, kernel: Any) -> bool:
-    """Returns whether the kernels of `jaxens.ops.cpu` are used."""
-    if jax.default_backend() != "cpu":
-        return False
-    if not geometry.plain and not depthwise.fits(geometry, kernel):
-        return False
-    return not cpu_conv.is_empty(geometry, images, kernel)
+class Form(NamedTuple):
+    """How a part is computed: by the kernels of `jaxens.ops.cpu`, and members in a loop."""
+
+    own: bool
+    loop: bool
+
+
+ELSEWHERE = Form(own=False, loop=False)
+
+
+def _cpu_form(geometry: Geometry, images: Any, kernel: Any) -> Form:
+    fits = geometry.plain or depthwise.fits(geometry, kernel)
+    own = fits and not cpu_conv.is_empty(geometry, images, kernel)
+    return Form(own, loop=own or geometry.groups > 1)
+
+
+def _by_platform(part: Callable[[Form], BinaryOp], on_cpu: Form) -> BinaryOp:
+    """Returns a part in the form of the platform that the program is compiled for."""
+    if on_cpu == ELSEWHERE:
+        return part(ELSEWHERE)
+    return by_platform(cpu=part(on_cpu), elsewhere=part(ELSEWHERE))
 
 
 @cache
-def _forward_op(geometry: Geometry, on_cpu: bool) -> BinaryOp:
+def _forward_op(geometry: Geometry, form: Form) -> BinaryOp:
     forward = cpu_conv.forward if geometry.plain else depthwise.forward
-    op: BinaryOp = partial(forward, geometry) if on_cpu else geometry.conv
-    return _batched(op, geometry, geometry.batch_axes, on_cpu)
+    op: BinaryOp = partial(forward, geometry) if form.own else geometry.conv
+    return _batched(op, geometry, geometry.batch_axes, form)
 
 
 @cache
-def _input_grad_op(geometry: Geometry, shape: tuple[int, ...], on_cpu: bool) -> BinaryOp:
+def _input_grad_op(geometry: Geometry, shape: tuple[int, ...], form: Form) -> BinaryOp:
     batch_in, batch_out = geometry.batch_axes
 
     def op(cotangent: Array, kernel: Array) -> Array:
         # All members' images may have joined one batch, which is longer than that of `shape`.
         sizes = list(shape)
         sizes[batch_in] = cotangent.shape[batch_out]
-        if on_cpu:
+        if form.own:
             gradient = (cpu_conv if geometry.plain else depthwise).input_gradient
             return gradient(geometry, tuple(sizes), cotangent, kernel)
         return geometry.conv_input_grad(tuple(sizes), cotangent, kernel)
 
-    return _batched(op, geometry, (batch_out, batch_in), on_cpu, joins_channels=False)
+    return _batched(op, geometry, (batch_out, batch_in), form, joins_channels=False)
 
 
 @cache
-def _weight_grad_op(geometry: Geometry, shape: tuple[int, ...], on_cpu: bool) -> BinaryOp:
+def _weight_grad_op(geometry: Geometry, shape: tuple[int, ...], form: Form) -> BinaryOp:
     def op(images: Array, cotangent: Array) -> Array:
-        if on_cpu:
+        if form.own:
             gradient = (cpu_weights if geometry.plain else depthwise).weight_gradient
             return gradient(geometry, shape, images, cotangent)
         # All members' channels may have joined one cotangent, which has more than `shape` says.
         sizes = (*shape[:-1], cotangent.shape[-1]) if geometry.plain else shape
         return geometry.conv_weight_grad(sizes, images, cotangent)
 
-    return _batched(op, geometry, None, on_cpu)
+    return _batched(op, geometry, None, form)
 
 
 def _batched(
     op: BinaryOp,
     geometry: Geometry,
     batch_axes: tuple[int, int] | None,
-    on_cpu: bool,
+    form: Form,
     *,
     joins_channels: bool = True,
 ) -> BinaryOp:
@@ -219,9 +237,7 @@ def _batched(
     `batch_axes` are those of the first operand and of the result, None if the result has none.
     `joins_channels` says whether members of the second operand can join the channels.
     """
-    grouped = geometry.groups > 1
-    loop = on_cpu or (grouped and jax.default_backend() == "cpu")
-    channel_axis = 3 if geometry.plain and joins_channels and not on_cpu else None
+    channel_axis = 3 if geometry.plain and joins_channels and not form.own else None
     batched_op = custom_vmap(op)
 
     @batched_op.def_vmap
@@ -234,13 +250,18 @@ def _batched(
             out = batched_op(first, _join(second, channel_axis))
             return _split(out, channel_axis, size), True
 
-        def member(m: Any) -> Array:
-            return batched_op(first[m] if mapped[0] else first, second[m] if mapped[1] else second)
+        one = jax.jit(batched_op, inline=True)  # all members share one trace
 
-        if loop:
+        def member(m: Any) -> Array:
+            return one(first[m] if mapped[0] else first, second[m] if mapped[1] else second)
+
+        if form.loop:
             return lax.map(member, jnp.arange(size)), True
-        if grouped:
-            return jax.vmap(op, tuple(0 if m else None for m in mapped))(first, second), True
+        if geometry.groups > 1:
+            # JAX has no rule for a second operand alone inside `shard_map`.
+            if not mapped[0]:
+                first = jnp.broadcast_to(first, (size, *first.shape))
+            return jax.vmap(op, (0, 0 if mapped[1] else None))(first, second), True
         return jnp.stack([member(m) for m in range(size)]), True
 
     return batched_op

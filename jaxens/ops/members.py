@@ -6,6 +6,8 @@ from typing import Any
 import jax
 from jax import lax
 
+from jaxens.platforms import by_platform
+
 
 def over_members(
     function: Callable[..., Any], in_axes: tuple[int | None, ...]
@@ -26,8 +28,6 @@ def over_members(
     Returns:
         A function of stacked arguments whose results have a leading member axis.
     """
-    if jax.default_backend() != "cpu":
-        return jax.vmap(function, in_axes)
 
     def loop(*args: Any) -> Any:
         stacked = [arg if axis == 0 else None for arg, axis in zip(args, in_axes, strict=True)]
@@ -42,4 +42,4 @@ def over_members(
 
         return lax.map(member, stacked)
 
-    return loop
+    return by_platform(cpu=loop, elsewhere=jax.vmap(function, in_axes))

@@ -9,8 +9,9 @@ import pytest
 from jax import lax
 from jax.sharding import PartitionSpec as P
 
-from jaxens.ops import conv, conv_general_dilated
+from jaxens.ops import conv_general_dilated
 from jaxens.ops.cpu import side_by_side, windows
+from jaxens.platforms import traced_form
 
 MEMBERS, NUMBERS = 3, ("NHWC", "HWIO", "NHWC")
 # Kernel, strides, padding, lhs dilation, rhs dilation, groups.
@@ -71,15 +72,9 @@ def loss(conv, geometry):
 
 
 @pytest.fixture
-def as_on_gpu(monkeypatch):
-    """The batching rules of a GPU, whose functions are not kept for other tests."""
-    makers = (conv._forward_op, conv._input_grad_op, conv._weight_grad_op)
-    for maker in makers:
-        maker.cache_clear()
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    yield
-    for maker in makers:
-        maker.cache_clear()
+def as_on_gpu():
+    with traced_form("default"):
+        yield
 
 
 @cache
@@ -203,7 +198,7 @@ def test_shard_map_over_members_equals_vmap(room, monkeypatch):
     x, w = operands(3, 1, members=4)
     vmapped = jax.vmap(loss(conv_general_dilated, GEOMETRIES["3x3"]))
     sharded = jax.shard_map(vmapped, mesh=mesh(), in_specs=P("member"), out_specs=P("member"))
-    assert_close(jax.jit(sharded)(x, w), jax.jit(vmapped)(x, w), rtol=1e-5, atol=1e-5)
+    assert_close(jax.jit(sharded)(x, w), jax.jit(vmapped)(x, w), rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["3x3", "3x3 strided", "grouped", "depthwise"])

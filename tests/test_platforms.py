@@ -1,0 +1,68 @@
+"""A program has the form of the platform that it is compiled for, here without that platform."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxens.metrics import Protocol, score
+from jaxens.ops import conv_general_dilated, over_members
+from jaxens.platforms import by_platform
+
+
+def sums(images, kernels):
+    def of_member(kernel):
+        return jnp.sin(kernel).sum() * images.sum()
+
+    return over_members(jax.grad(of_member), (0,))(kernels)
+
+
+def conv_over_members(images, kernels):
+    def convolved(images, kernel):
+        numbers = ("NHWC", "HWIO", "NHWC")
+        return conv_general_dilated(images, kernel, (1, 1), "SAME", dimension_numbers=numbers)
+
+    return jax.vmap(convolved)(images, kernels)
+
+
+def scores(images, kernels):
+    return score(images[:, 0, ..., 0], images[:, 0, ..., 1] > 0, None, Protocol(), signed=True)
+
+
+ARGUMENTS = (jnp.ones((5, 4, 16, 16, 8)), jnp.ones((5, 3, 3, 8, 6)))
+
+
+@pytest.mark.parametrize("function", [sums, conv_over_members, scores])
+def test_a_cpu_gets_loops_and_a_tpu_none(function):
+    traced = jax.jit(function).trace(*ARGUMENTS)
+    loops = {
+        platform: traced.lower(lowering_platforms=(platform,)).as_text().count("stablehlo.while")
+        for platform in ("cpu", "tpu", "cuda")
+    }
+    assert loops == {"cpu": 1, "tpu": 0, "cuda": 0}
+
+
+def test_within_a_form_other_choices_are_made():
+    traced = []
+
+    def form(name):
+        def run(x):
+            traced.append(name)
+            return x + 1
+
+        return run
+
+    inner = by_platform(cpu=form("inner cpu"), elsewhere=form("inner elsewhere"))
+    outer = by_platform(cpu=lambda x: inner(x) * 2, elsewhere=lambda x: inner(x) * 2)
+    np.testing.assert_array_equal(jax.jit(outer)(jnp.ones(2)), [4, 4])
+    assert traced == ["inner cpu", "inner elsewhere"]
+
+
+def test_a_jitted_function_has_the_form_of_each_place_where_it_is_called():
+    choice = jax.jit(by_platform(cpu=jnp.sin, elsewhere=jnp.cos))
+    outer = by_platform(cpu=choice, elsewhere=choice)
+    traced = jax.jit(outer).trace(jnp.ones(2))
+    text = {p: traced.lower(lowering_platforms=(p,)).as_text() for p in ("cpu", "tpu")}
+    assert "sine" in text["cpu"]
+    assert "cosine" not in text["cpu"]
+    assert "cosine" in text["tpu"]
