@@ -22,6 +22,7 @@ from jaxens import metrics, viz
 from jaxens.errors import UserError
 from jaxens.models import EfficientNetLite0, from_state_dict, normalized
 from jaxens.models.tensors import read_tensors
+from jaxens.ops import conv_general_dilated
 from jaxens.runs.weights import imagenet_file
 from jaxens.tables import Table
 
@@ -43,11 +44,12 @@ images = normalized(jnp.asarray(photos))
 # %% [markdown]
 # ## The network
 #
-# A model of jaxens has two halves, and returns the logits of each task by name. Without ImageNet's
+# A model of jaxens has two halves, and returns the logits of each task by name. With the convolution
+# of jaxens it is several times as fast on a CPU. Without ImageNet's
 # weights, the cells still run, but with random ones.
 
 # %%
-model = EfficientNetLite0(tasks=(("imagenet", 1000),))
+model = EfficientNetLite0((("imagenet", 1000),), conv_general_dilated)
 variables = jax.jit(model.init)(jax.random.key(0), images)
 try:
     tensors = read_tensors(imagenet_file("efficientnet-lite0"))
@@ -108,9 +110,9 @@ methods = {
     "grad_cam": {},
     "guided_grad_cam": {},
     "saliency": {},
-    "smooth_grad": {"key": key, "samples": 10, "stdev": 0.6, "chunk": 5},
-    "integrated_gradients": {"steps": 20, "chunk": 5},
-    "lime": {"key": key, "segments": attr.superpixels(photos), "samples": 200, "chunk": 25},
+    "smooth_grad": {"key": key, "samples": 5, "stdev": 0.6},
+    "integrated_gradients": {"steps": 10, "chunk": 5},
+    "lime": {"key": key, "segments": attr.superpixels(photos), "samples": 100, "chunk": 25},
 }
 maps = jax.jit(partial(attr.explain, methods, network))(images, top[:, 0])
 titles = {attr.METHODS[name].title: name for name in methods}
@@ -128,7 +130,7 @@ viz.show_maps(
 
 # %%
 random_maps = metrics.random_maps(jax.random.split(key, len(photos)), SIZE, SIZE)
-insertion = jax.jit(partial(metrics.insertion, logits, steps=20))
+insertion = jax.jit(partial(metrics.insertion, logits, steps=10))
 rows = []
 for name, of_method in {**maps, "a random map": random_maps}.items():
     inserted = insertion(images, of_method, top[:, 0])
