@@ -18,10 +18,10 @@ from jaxens.cli.compilation import keep_memory
 if {keep}:
     keep_memory()
 # 36 MiB of temporaries: glibc always returns freed blocks above 32 MiB by default.
-step = jax.jit(lambda x: jnp.outer(x, x) @ x)
+step = jax.jit(lambda x, y: jnp.outer(x, x) @ y)
 pages = [getrusage(RUSAGE_SELF).ru_minflt]
 for _ in range(40):  # the heap grows for up to 20 steps
-    step(jnp.ones(3072)).block_until_ready()
+    step(jnp.ones(3072), jnp.ones((3072, 8))).block_until_ready()
     pages.append(getrusage(RUSAGE_SELF).ru_minflt)
 print(median(after - before for before, after in zip(pages, pages[1:])))
 """

@@ -129,4 +129,4 @@ def test_grad_cam_and_guided_grad_cam_of_a_cat_lie_on_the_cat(
         outside = 1 - float(metrics.relevance_mass(maps[name], cat[None])[0])
         # A map that knows nothing has the share of the area there.
         assert outside < 2 / 3 * background, name
-        assert cat.flat[np.argmax(maps[name])], name
+        assert cat.flat[int(np.argmax(maps[name]))], name
