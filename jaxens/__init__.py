@@ -3,10 +3,13 @@
 import os
 import sys
 
-if sys.argv[:1] == ["-m"]:  # `python -m jaxens.COMMAND`: Ctrl-C during its imports is one line
-    from jaxens.cli import signals
+# `python -m jaxens.COMMAND`: Ctrl-C during its imports is one line. Other programs are left alone.
+if sys.argv[:1] == ["-m"]:
+    module = sys.orig_argv[-len(sys.argv)].removeprefix("-m")
+    if module.split(".")[0] == "jaxens":
+        from jaxens.cli import signals
 
-    signals.handle()
+        signals.handle()
 
 TYPE_CHECKING = False  # as in `typing`, which takes a while to import
 if TYPE_CHECKING:

@@ -100,7 +100,7 @@ def annotate(
             progress=progress,
         )
         styles = tuple(STYLES) if "all" in styles else styles
-        draw = {"styles": styles, "formats": formats, "picture": chosen.picture}
+        draw = {"styles": styles, "formats": formats, "full_image": chosen.full_image}
         save_annotations(folder, annotations, rules, **draw, progress=progress, **origin)
     for annotation in annotations:
         say(f"{shorten(annotation.name)}: {shorten(annotation.prediction)}: {annotation.sentence}")

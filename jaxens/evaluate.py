@@ -52,7 +52,7 @@ def evaluate(
         metrics: scores, or all (default: the paper's)
         tasks: tasks to explain (default: all that have truth)
         threshold: of the normalized map, for IoU (default: 0.3, as in the paper)
-        sign: what becomes of negative values of signed maps (default: signed, they are kept)
+        sign: how negative values of signed maps are treated (default: signed, they are kept)
         correlation_size: cells along a side, for the correlation (default: 14, as in the paper)
         orders: random orders in which members join, for the scores by the ensemble's size
         out: folder for the tables (default: RUN/evaluation)

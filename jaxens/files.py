@@ -139,7 +139,7 @@ def open_lock(folder: Path) -> IO[bytes]:
     """
     path = folder / ".lock"
     if path.is_symlink() or (path.exists() and not path.is_file()):
-        raise UserError(f"{path} is no regular file: remove it, or name another folder")
+        raise UserError(f"{path} is not a regular file: remove it, or name another folder")
     return path.open("ab")
 
 

@@ -1,7 +1,7 @@
 """Names from files (of classes, tasks, parts, images, files) as text to show, and as file names.
 
 A name from a file may hold anything: line ends, codes that color a terminal or turn the direction
-of writing, bytes that are no UTF-8, a million letters, or a path. What shows a name calls
+of writing, bytes that are no UTF-8, a million characters, or a path. What shows a name calls
 `visible` or `shorten`; what writes a file of that name calls `file_name`.
 """
 
@@ -11,7 +11,7 @@ import zlib
 from collections import Counter
 from collections.abc import Sequence
 
-LONGEST = 60  # letters of a name that is shown
+LONGEST = 60  # characters of a name that is shown
 LONGEST_FILE = 100  # bytes of a file's name; systems allow 255
 _JOINERS = "\u200c\u200d"  # invisible, but words of Persian and Hindi need them
 
@@ -53,18 +53,18 @@ def escaped(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
-def shorten(text: str, letters: int = LONGEST) -> str:
+def shorten(text: str, characters: int = LONGEST) -> str:
     """Returns a text on one line, as `visible` does; a long one without its middle.
 
     Args:
         text: Any text.
-        letters: The most that are returned, at least 3.
+        characters: The most that are returned, at least 3.
     """
     # A text of a megabyte is cut first: to escape it takes seconds.
-    ends = text if len(text) <= 2 * letters else text[:letters] + text[-letters:]
+    ends = text if len(text) <= 2 * characters else text[:characters] + text[-characters:]
     shown = visible(ends)
-    half = (letters - 1) // 2
-    return shown if len(shown) <= letters else f"{shown[:half]}…{shown[-half:]}"
+    half = (characters - 1) // 2
+    return shown if len(shown) <= characters else f"{shown[:half]}…{shown[-half:]}"
 
 
 def file_name(text: str) -> str:

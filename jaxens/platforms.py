@@ -1,4 +1,4 @@
-"""The form of a computation for the platform that a program is compiled for."""
+"""Chooses an implementation for a CPU or for accelerators when a program is compiled."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 import jax
 from jax import lax
 
-# The platform of the form that is being traced; None where both are. JAX traces anew if it differs.
-traced_form = jax.make_user_context(None)
+# The platform whose implementation is being traced; None outside. JAX traces anew if it differs.
+traced_platform = jax.make_user_context(None)
 
 
 def by_platform(*, cpu: Callable[..., Any], elsewhere: Callable[..., Any]) -> Callable[..., Any]:
@@ -20,19 +20,19 @@ def by_platform(*, cpu: Callable[..., Any], elsewhere: Callable[..., Any]) -> Ca
         cpu: A function of arrays.
         elsewhere: A function of the same arguments, with results of the same shapes and types.
     """
-    forms = {"cpu": cpu, "default": elsewhere}
+    implementations = {"cpu": cpu, "default": elsewhere}
 
     def chosen(*args: Any) -> Any:
-        if traced_form.value is not None:
-            return forms[traced_form.value](*args)
+        if traced_platform.value is not None:
+            return implementations[traced_platform.value](*args)
 
-        def form(name: str) -> Callable[..., Any]:
+        def traced(name: str) -> Callable[..., Any]:
             def run(*args: Any) -> Any:
-                with traced_form(name):
-                    return forms[name](*args)
+                with traced_platform(name):
+                    return implementations[name](*args)
 
             return run
 
-        return lax.platform_dependent(*args, **{name: form(name) for name in forms})
+        return lax.platform_dependent(*args, **{name: traced(name) for name in implementations})
 
     return chosen

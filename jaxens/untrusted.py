@@ -26,7 +26,7 @@ def open_regular(path: Path) -> BinaryIO:
         OSError: If it is missing, or no regular file: a pipe or a device may never end.
     """
     if path.exists() and not path.is_file():
-        raise OSError(None, "it is no regular file", str(path))
+        raise OSError(None, "it is not a regular file", str(path))
     return path.open("rb")
 
 
@@ -95,7 +95,7 @@ def read_arrays(path: Path) -> dict[str, "np.ndarray"]:
             raise ValueError(f"it is damaged ({type(error).__name__}: {error})") from None
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray):
-            raise ValueError(f"{name!r} is no array")
+            raise ValueError(f"{name!r} is not an array")
     return arrays
 
 
@@ -123,7 +123,7 @@ def check_tree(path: Path, folder: Path) -> None:
         except OSError:  # missing, or removed in the meantime
             continue
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-            raise UserError(f"{each} is no regular file, but a pipe or a device: remove it")
+            raise UserError(f"{each} is not a regular file, but a pipe or a device: remove it")
 
 
 def check_same(

@@ -44,9 +44,9 @@ images = normalized(jnp.asarray(photos))
 # %% [markdown]
 # ## The network
 #
-# A model of jaxens has two halves, and returns the logits of each task by name. With the convolution
-# of jaxens it is several times as fast on a CPU. Without ImageNet's
-# weights, the cells still run, but with random ones.
+# A model of jaxens has two halves, and returns the logits of each task by name. With the
+# convolution of jaxens, it is several times as fast on a CPU. Without ImageNet's weights, the cells
+# still run, but with random ones.
 
 # %%
 model = EfficientNetLite0((("imagenet", 1000),), conv_general_dilated)

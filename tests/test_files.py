@@ -66,7 +66,7 @@ def test_one_process_has_a_folder_and_a_killed_one_lets_go(tmp_path):
 
 def test_a_pipe_in_place_of_a_lock_is_named_and_no_link_is_followed(tmp_path):
     os.mkfifo(tmp_path / ".lock")
-    with pytest.raises(UserError, match=r"\.lock is no regular file: remove it, or name"):
+    with pytest.raises(UserError, match=r"\.lock is not a regular file: remove it, or name"):
         lock(tmp_path)
     (tmp_path / ".lock").unlink()
     (tmp_path / ".lock").symlink_to(tmp_path / "elsewhere")

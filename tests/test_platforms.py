@@ -1,4 +1,4 @@
-"""A program has the form of the platform that it is compiled for, here without that platform."""
+"""A program is compiled for its platform, here without that platform."""
 
 import jax
 import jax.numpy as jnp
@@ -42,7 +42,7 @@ def test_a_cpu_gets_loops_and_a_tpu_none(function):
     assert loops == {"cpu": 1, "tpu": 0, "cuda": 0}
 
 
-def test_within_a_form_other_choices_are_made():
+def test_within_a_choice_others_follow_it():
     traced = []
 
     def form(name):
@@ -58,7 +58,7 @@ def test_within_a_form_other_choices_are_made():
     assert traced == ["inner cpu", "inner elsewhere"]
 
 
-def test_a_jitted_function_has_the_form_of_each_place_where_it_is_called():
+def test_a_jitted_function_follows_the_choice_around_each_call():
     choice = jax.jit(by_platform(cpu=jnp.sin, elsewhere=jnp.cos))
     outer = by_platform(cpu=choice, elsewhere=choice)
     traced = jax.jit(outer).trace(jnp.ones(2))

@@ -77,7 +77,7 @@ def test_links_out_of_a_folder_pipes_and_devices_are_named(tmp_path):
             check_tree(inside / "a", inside)
         link.unlink()
     os.mkfifo(link)
-    with pytest.raises(UserError, match="link is no regular file"):
+    with pytest.raises(UserError, match="link is not a regular file"):
         check_tree(inside / "a", inside)
 
 

@@ -19,8 +19,7 @@ class Rules:
     method: MethodName = "integrated_gradients"
     """attribution method"""
     tip: TipName = "region"
-    """of an arrow: the center of mass of the mean map, the peak of the blurred map, or the center
-    of its region of most relevance"""
+    """tip of an arrow: a map's center of mass, its peak, or the center of its strongest region"""
     confidence: float = 0.5
     """least calibrated probability of a sighting"""
     solid: float = 0.5

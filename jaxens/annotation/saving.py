@@ -26,7 +26,7 @@ def save_annotations(
     formats: Sequence[str] = ("png",),
     run: str = "",
     checkpoint: str = "",
-    picture: Callable[[int], UInt8[np.ndarray, "height width 3"]] | None = None,
+    full_image: Callable[[int], UInt8[np.ndarray, "height width 3"]] | None = None,
     progress: Progress = no_progress,
 ) -> None:
     """Writes `annotations.json`, and a figure of each image.
@@ -39,8 +39,8 @@ def save_annotations(
         formats: Endings of the figures: "png", "svg" or "pdf".
         run: As for `to_json`.
         checkpoint: As for `to_json`.
-        picture: Returns an image by its number, of any size, to draw in place of the one that the
-            ensemble has seen, such as `Photos.picture`.
+        full_image: Returns an image by its number, of any size, to draw in place of the one that
+            the ensemble has seen, such as `Photos.full_image`.
         progress: Called with a description, the number of images that are drawn, and of all.
 
     Raises:
@@ -52,7 +52,7 @@ def save_annotations(
         write_text(folder / files.NAME, files.to_json(annotations, rules, run, checkpoint))
         stems = file_names([Path(name).stem for name in names])
         for k, (stem, annotation) in enumerate(zip(stems, annotations, strict=True)):
-            shown = annotation if picture is None else replace(annotation, image=picture(k))
+            shown = annotation if full_image is None else replace(annotation, image=full_image(k))
             figure = draw([shown], styles)
             for suffix in formats:
                 save(figure, folder / f"{stem}.{suffix}")

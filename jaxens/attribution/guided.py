@@ -147,6 +147,6 @@ def check_guided(
         warnings.warn(
             f"guided_logits_fn seems to contain {len(likely)} ordinary ReLU next to guided_relu "
             f"(the first returns {likely[0]}): put guided_relu in its place, or {CAPPED} where it "
-            "has a cap of 6, as ReLU6; ignore this if it is no activation",
+            "has a cap of 6, as ReLU6; ignore this if it is not an activation",
             stacklevel=2,
         )

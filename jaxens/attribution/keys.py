@@ -50,7 +50,7 @@ def as_typed_key(key: Any) -> Key[Array, "..."]:
     """Returns a typed key from a typed or a raw one (`jax.random.PRNGKey`).
 
     Raises:
-        ValueError: If `key` is no random key.
+        ValueError: If `key` is not a random key.
     """
     dtype = getattr(key, "dtype", None)
     if dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key):
@@ -59,6 +59,6 @@ def as_typed_key(key: Any) -> Key[Array, "..."]:
         return jax.random.wrap_key_data(key)
     except (TypeError, ValueError):
         raise ValueError(
-            f"key is {key!r}, which is no random key: give jax.random.key(0), or one for each "
+            f"key is {key!r}, which is not a random key: give jax.random.key(0), or one for each "
             "image, jax.random.split(jax.random.key(0), images)"
         ) from None

@@ -57,7 +57,7 @@ def superpixels(
         Labels 0, 1, 2, ... without gaps for each image.
 
     Raises:
-        ValueError: For an unknown method, or images that are no photos.
+        ValueError: For an unknown method, or images that are not photos.
     """
     from skimage import segmentation
 

@@ -19,7 +19,7 @@ console = _Terminal(highlight=False)
 
 
 def say(text: RenderableType) -> None:
-    """Prints text as it is: long lines are not broken, brackets are no markup.
+    """Prints text as it is: long lines are not broken, brackets are not markup.
 
     Characters that can't be seen are escaped, so no name from a file moves the cursor.
     """

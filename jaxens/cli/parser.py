@@ -16,7 +16,7 @@ from jaxens.cli.encoding import print_anything
 from jaxens.errors import UserError
 from jaxens.names import shorten
 
-LONGEST_LINE = 2000  # letters of an error or a warning
+LONGEST_LINE = 2000  # characters of an error or a warning
 
 # Receives the app, its commands and the flags of the command line.
 Values = Callable[[App, tuple[str, ...], Any], None]

@@ -89,5 +89,5 @@ def _table(title: str) -> Table:
 
 
 def _cell(text: str, style: str = "") -> Text:
-    """Returns a text of a table: brackets are no markup, and what can't be seen is escaped."""
+    """Returns a text of a table: brackets are not markup, and what can't be seen is escaped."""
     return Text(visible(text, keep="\n"), style)

@@ -18,9 +18,9 @@ from jaxtyping import Bool, Float, Int8, Int32
 
 from jaxens import files
 from jaxens.data import masks
-from jaxens.data.ahead import in_order
 from jaxens.data.decoding import decode, is_dim, open_photo, orientation_of
 from jaxens.data.findings import Findings, Kind, Problem
+from jaxens.data.prefetch import in_order
 from jaxens.data.preparing import PROBLEMS, ExampleBuilder, cores, prepare_builder
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.reading import OutsideError, PhotoError, printable, read_photo
@@ -84,7 +84,7 @@ class Collection:
         splits: Photos of "train", "val" and "test".
         splits_from: The file or folder that says which photo is in which split.
         notices: Sentences about what was found so far.
-        left_out: Photos that are no items, with the reason.
+        left_out: Photos that are not items, with the reason.
         box_of: A part of `Info.masks`; its bounding box is the box of a photo that has none.
         remedy: The advice where too many photos can't be used.
         centers: Parts of `Info.masks` whose center of mass is a key point. They are the last names

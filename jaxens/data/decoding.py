@@ -33,7 +33,7 @@ def open_photo(content: bytes) -> Image.Image:
     """Opens an encoded image; its pixels may still be undecoded.
 
     Raises:
-        PhotoError: If it is no image, has too many pixels, or 32-bit values.
+        PhotoError: If it is not an image, has too many pixels, or 32-bit values.
     """
     with _pillow_errors(), _no_warnings():
         photo = Image.open(io.BytesIO(content), formats=_formats())

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from jaxens.data import masks as part_masks
-from jaxens.data.ahead import in_order
+from jaxens.data.prefetch import in_order
 from jaxens.data.preparing import cores
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.schema import MISSING, Info, Task

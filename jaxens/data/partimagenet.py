@@ -23,7 +23,7 @@ from jaxens.errors import UserError
 TITLE = "PartImageNet"
 SPLITS = ("train", "val", "test")
 KIND = "Bird"  # the first word of the names of categories, such as "Bird Wing"
-WNID = 9  # letters of the id of a class of ImageNet, with which the name of a photo begins
+WNID = 9  # characters of the id of a class of ImageNet, with which the name of a photo begins
 
 
 def prepare(

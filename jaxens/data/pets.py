@@ -147,7 +147,7 @@ def _rows(folder: Path) -> list[Row]:
 
 
 def _words(path: Path, count: int) -> Iterator[tuple[int, list[str]]]:
-    """Yields the number and the first words of each row that is no comment."""
+    """Yields the number and the first words of each row that is not a comment."""
     for number, line in enumerate(lines(path), 1):
         words = line.split()
         if not words or words[0].startswith("#"):

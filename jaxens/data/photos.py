@@ -45,10 +45,10 @@ class Photos:
     def __len__(self) -> int:
         return len(self.names)
 
-    def picture(self, index: int, most: int = 1200) -> UInt8[np.ndarray, "side side 3"]:
+    def full_image(self, index: int, most: int = 1200) -> UInt8[np.ndarray, "side side 3"]:
         """Returns an image to draw: as large as it is stored, and cropped as in `images`.
 
-        It is that of `images` if it is no larger, is no file, or can't be read again.
+        It is that of `images` if it is no larger, is not a file, or can't be read again.
 
         Args:
             index: Its number.

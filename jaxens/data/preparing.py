@@ -13,8 +13,8 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from jaxens.data.ahead import leave_if_imported_by_worker
 from jaxens.data.integrity import damage_of, seal
+from jaxens.data.prefetch import leave_if_imported_by_worker
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.records import info_of, new_fingerprint, to_record, update_fingerprint
 from jaxens.data.schema import Example

@@ -26,7 +26,7 @@ def read_photo(path: Path, folder: Path | None = None) -> bytes:
 
     Raises:
         OutsideError: If the file is not in `folder`.
-        PhotoError: If it can't be read, is no file (but a pipe or a device, which may never
+        PhotoError: If it can't be read, is not a file (but a pipe or a device, which may never
             end), or is larger than a gigabyte.
     """
     check_inside(path, folder)

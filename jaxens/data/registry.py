@@ -18,36 +18,33 @@ class DataSource:
 
     title: str
     module: str
-    needs_folder: bool = False
+    needs_folder: bool = True
 
 
 SOURCES: dict[str, DataSource] = {
     "fieldmarks": DataSource(
-        "invented birds, drawn on demand (no download)", "jaxens.data.fieldmarks.builder"
+        "invented birds, drawn on demand (no download)",
+        "jaxens.data.fieldmarks.builder",
+        needs_folder=False,
     ),
     "cub": DataSource(
         "CUB-200-2011, 11,788 photos of 200 bird species",
         "jaxens.data.cub.builder",
-        needs_folder=True,
     ),
     "isic2018": DataSource(
         "ISIC 2018 Tasks 1 and 2, 2,594 photos of skin lesions with five attributes",
         "jaxens.data.isic",
-        needs_folder=True,
     ),
     "partimagenet": DataSource(
         "PartImageNet, the photos of birds with their parts",
         "jaxens.data.partimagenet",
-        needs_folder=True,
     ),
     "pets": DataSource(
         "Oxford-IIIT Pet, 7,349 photos of 37 breeds of cats and dogs",
         "jaxens.data.pets",
-        needs_folder=True,
     ),
     "folder": DataSource(
         "your own photos, in a folder that its dataset.toml describes",
         "jaxens.data.folder.builder",
-        needs_folder=True,
     ),
 }

@@ -86,7 +86,7 @@ class Info:
         tasks: What can be learned.
         points: Names of the key points; row `p` of an example's points is `points[p]`.
         masks: Names of the masks, of any number; see `jaxens.data.masks` for their bits. A name
-            that `ignored` returns is no part.
+            that `ignored` returns is not a part.
     """
 
     name: str

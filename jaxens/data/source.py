@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow_datasets as tfds
 from jaxtyping import Int, Int8, Int32, UInt8
 
-from jaxens.data.ahead import in_order
 from jaxens.data.geometry import Crop, side_of_square, square
+from jaxens.data.prefetch import in_order
 from jaxens.data.preparing import cores
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.records import from_record, info_of

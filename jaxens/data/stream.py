@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int32
 
-from jaxens.data.ahead import Workers, in_order
+from jaxens.data.prefetch import Workers, in_order
 from jaxens.data.preparing import cores
 from jaxens.data.source import Source
 

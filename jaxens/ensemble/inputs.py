@@ -188,7 +188,7 @@ def targets_of_all_tasks(targets: Classes, task: Task, tasks: tuple[Task, ...]) 
         tasks: All tasks, in the order of the logits.
 
     Raises:
-        ValueError: If a target is no integer, or no class of the task.
+        ValueError: If a target is not an integer, or no class of the task.
     """
     offset = sum(len(t.classes) for t in tasks[: tasks.index(task)])
     if isinstance(targets, attribution.Contrast):

@@ -16,7 +16,7 @@ class Images:
     """which images are explained"""
 
     limit: int | None = None
-    """only so many held-out images: a random sample with the labels' proportions"""
+    """number of held-out images: a random sample with the labels' proportions"""
     explain: Literal["label", "prediction"] | None = None
     """label, or the ensemble's prediction (default: label; with --on: prediction)"""
     augment: Annotated[bool, Parameter(negative="")] = False

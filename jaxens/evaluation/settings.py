@@ -40,9 +40,9 @@ class MethodSettings:
     noise_samples: int = 25
     """samples of SmoothGrad and VarGrad"""
     noise: float = 0.5
-    """standard deviation of their noise, of normalized images, whose values spread over about 4"""
+    """standard deviation of the noise of SmoothGrad and VarGrad, for normalized images"""
     lime_variant: Literal["marcotcr", "captum"] = "marcotcr"
-    """whose LIME"""
+    """implementation of LIME that ours equals"""
     lime_samples: int | None = None
     """samples of LIME (default: as many as the variant's source takes)"""
     superpixels: Literal["slic", "quickshift", "felzenszwalb", "grid"] = "slic"
@@ -52,8 +52,7 @@ class MethodSettings:
     seed: int = 0
     """seed of everything random"""
     member_images_at_once: int | None = None
-    """members times images, perturbed ones too, in one call of the model, but at least a 16th of a
-    method's steps or samples; changes no map (default: what fits)"""
+    """forward passes per call of the model: bounds memory, changes no map (default: what fits)"""
 
     def __post_init__(self) -> None:
         counts = ("steps", "shap_samples", "noise_samples", "lime_samples", "member_images_at_once")
@@ -111,9 +110,9 @@ class Display:
     colors: Literal["signed", "heat"] | None = None
     """warm for and cold against the target, or one color scale (default: by the method)"""
     scale: Literal["own", "shared"] = "own"
-    """of the colors: a panel's own, or one shared by the panels of an image"""
+    """color scale: one for each panel, or one for all panels of an image"""
     percentile: float = 99.0
-    """of magnitudes, from which on colors are full"""
+    """percentile of the magnitudes at which colors saturate"""
 
     def __post_init__(self) -> None:
         check_number("percentile", self.percentile, above=0, most=100)

@@ -29,7 +29,7 @@ def centered_gaussian(
         An unsigned map with values up to 1.
 
     Raises:
-        ValueError: If a side is no whole number of at least 1, or sigma is not positive.
+        ValueError: If a side is not a whole number of at least 1, or sigma is not positive.
     """
     height, width = as_whole(height, "height"), as_whole(width, "width")
     if not sigma > 0:
@@ -59,7 +59,7 @@ def random_maps(keys: Keys, height: int, width: int) -> Float[Array, "*lead {hei
         Unsigned maps.
 
     Raises:
-        ValueError: If a side is no whole number of at least 1.
+        ValueError: If a side is not a whole number of at least 1.
     """
     height, width = as_whole(height, "height"), as_whole(width, "width")
     if not jnp.issubdtype(keys.dtype, jax.dtypes.prng_key):

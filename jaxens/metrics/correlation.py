@@ -92,7 +92,7 @@ def area_average(
         The cell means, in the unit of the map.
 
     Raises:
-        ValueError: If the map is smaller than the grid, or `size` is no whole number of at least 1.
+        ValueError: If the map is smaller than the grid, or `size` is not a whole number above 0.
     """
     size = as_whole(size, "size")
     map = to_float32(map)

@@ -47,7 +47,7 @@ def member_orders(members: int, orders: int, seed: int = 0) -> Integer[np.ndarra
         A permutation of 0 to `members` - 1 per row.
 
     Raises:
-        ValueError: If `members` or `orders` is no whole number of at least 1.
+        ValueError: If `members` or `orders` is not a whole number of at least 1.
     """
     members, orders = as_whole(members, "members"), as_whole(orders, "orders")
     generator = np.random.default_rng(seed)

@@ -43,7 +43,7 @@ def from_state_dict(
         sources |= {path: last.tensor(path) for path in leaves if path[1] == "heads"}
     for tensor in sorted(set(state_dict) - set(sources.values())):
         if not tensor.endswith("num_batches_tracked") and not tensor.startswith(names.classifier):
-            raise ValueError(f"these are no weights of {name}: it has no tensor {tensor!r}")
+            raise ValueError(f"these are not weights of {name}: it has no tensor {tensor!r}")
     new = {path: _convert(tensor, state_dict, leaves[path]) for path, tensor in sources.items()}
     return unflatten_dict({**leaves, **new})
 

@@ -104,8 +104,8 @@ def _match_varying_axes(*operands: Array) -> list[Array]:
 # that gives gradients of any order.
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _conv(geometry: Geometry, images: Array, kernel: Array) -> Array:
-    form = partial(_forward_op, geometry)
-    return _by_platform(form, _cpu_form(geometry, images, kernel))(images, kernel)
+    part = partial(_forward_op, geometry)
+    return _by_platform(part, _cpu_variant(geometry, images, kernel))(images, kernel)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
@@ -113,8 +113,8 @@ def _input_grad(
     geometry: Geometry, shape: tuple[int, ...], cotangent: Array, kernel: Array
 ) -> Array:
     images = jax.ShapeDtypeStruct(shape, cotangent.dtype)
-    form = partial(_input_grad_op, geometry, shape)
-    return _by_platform(form, _cpu_form(geometry, images, kernel))(cotangent, kernel)
+    part = partial(_input_grad_op, geometry, shape)
+    return _by_platform(part, _cpu_variant(geometry, images, kernel))(cotangent, kernel)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
@@ -122,8 +122,8 @@ def _weight_grad(
     geometry: Geometry, shape: tuple[int, ...], images: Array, cotangent: Array
 ) -> Array:
     kernel = jax.ShapeDtypeStruct(shape, images.dtype)
-    form = partial(_weight_grad_op, geometry, shape)
-    return _by_platform(form, _cpu_form(geometry, images, kernel))(images, cotangent)
+    part = partial(_weight_grad_op, geometry, shape)
+    return _by_platform(part, _cpu_variant(geometry, images, kernel))(images, cotangent)
 
 
 def _conv_bwd(
@@ -165,70 +165,70 @@ _input_grad.defvjp(_save_operands(_input_grad), _input_grad_bwd)
 _weight_grad.defvjp(_save_operands(_weight_grad), _weight_grad_bwd)
 
 
-class Form(NamedTuple):
-    """How a part is computed: by the kernels of `jaxens.ops.cpu`, and members in a loop."""
+class Variant(NamedTuple):
+    """Which kernels compute a part of a convolution, and whether members run in a loop."""
 
-    own: bool
-    loop: bool
-
-
-ELSEWHERE = Form(own=False, loop=False)
+    cpu_kernels: bool
+    member_loop: bool
 
 
-def _cpu_form(geometry: Geometry, images: Any, kernel: Any) -> Form:
+ACCELERATOR = Variant(cpu_kernels=False, member_loop=False)
+
+
+def _cpu_variant(geometry: Geometry, images: Any, kernel: Any) -> Variant:
     fits = geometry.plain or depthwise.fits(geometry, kernel)
-    own = fits and not cpu_conv.is_empty(geometry, images, kernel)
-    return Form(own, loop=own or geometry.groups > 1)
+    kernels = fits and not cpu_conv.is_empty(geometry, images, kernel)
+    return Variant(kernels, member_loop=kernels or geometry.groups > 1)
 
 
-def _by_platform(part: Callable[[Form], BinaryOp], on_cpu: Form) -> BinaryOp:
-    """Returns a part in the form of the platform that the program is compiled for."""
-    if on_cpu == ELSEWHERE:
-        return part(ELSEWHERE)
-    return by_platform(cpu=part(on_cpu), elsewhere=part(ELSEWHERE))
+def _by_platform(part: Callable[[Variant], BinaryOp], on_cpu: Variant) -> BinaryOp:
+    """Returns the variant of a part for the platform that the program is compiled for."""
+    if on_cpu == ACCELERATOR:
+        return part(ACCELERATOR)
+    return by_platform(cpu=part(on_cpu), elsewhere=part(ACCELERATOR))
 
 
 @cache
-def _forward_op(geometry: Geometry, form: Form) -> BinaryOp:
+def _forward_op(geometry: Geometry, variant: Variant) -> BinaryOp:
     forward = cpu_conv.forward if geometry.plain else depthwise.forward
-    op: BinaryOp = partial(forward, geometry) if form.own else geometry.conv
-    return _batched(op, geometry, geometry.batch_axes, form)
+    op: BinaryOp = partial(forward, geometry) if variant.cpu_kernels else geometry.conv
+    return _batched(op, geometry, geometry.batch_axes, variant)
 
 
 @cache
-def _input_grad_op(geometry: Geometry, shape: tuple[int, ...], form: Form) -> BinaryOp:
+def _input_grad_op(geometry: Geometry, shape: tuple[int, ...], variant: Variant) -> BinaryOp:
     batch_in, batch_out = geometry.batch_axes
 
     def op(cotangent: Array, kernel: Array) -> Array:
-        # All members' images may have joined one batch, which is longer than that of `shape`.
+        # Members may share one batch here, which is longer than that of `shape`.
         sizes = list(shape)
         sizes[batch_in] = cotangent.shape[batch_out]
-        if form.own:
+        if variant.cpu_kernels:
             gradient = (cpu_conv if geometry.plain else depthwise).input_gradient
             return gradient(geometry, tuple(sizes), cotangent, kernel)
         return geometry.conv_input_grad(tuple(sizes), cotangent, kernel)
 
-    return _batched(op, geometry, (batch_out, batch_in), form, joins_channels=False)
+    return _batched(op, geometry, (batch_out, batch_in), variant, joins_channels=False)
 
 
 @cache
-def _weight_grad_op(geometry: Geometry, shape: tuple[int, ...], form: Form) -> BinaryOp:
+def _weight_grad_op(geometry: Geometry, shape: tuple[int, ...], variant: Variant) -> BinaryOp:
     def op(images: Array, cotangent: Array) -> Array:
-        if form.own:
+        if variant.cpu_kernels:
             gradient = (cpu_weights if geometry.plain else depthwise).weight_gradient
             return gradient(geometry, shape, images, cotangent)
-        # All members' channels may have joined one cotangent, which has more than `shape` says.
+        # Members may share one cotangent here, which has more channels than `shape` says.
         sizes = (*shape[:-1], cotangent.shape[-1]) if geometry.plain else shape
         return geometry.conv_weight_grad(sizes, images, cotangent)
 
-    return _batched(op, geometry, None, form)
+    return _batched(op, geometry, None, variant)
 
 
 def _batched(
     op: BinaryOp,
     geometry: Geometry,
     batch_axes: tuple[int, int] | None,
-    form: Form,
+    variant: Variant,
     *,
     joins_channels: bool = True,
 ) -> BinaryOp:
@@ -237,7 +237,7 @@ def _batched(
     `batch_axes` are those of the first operand and of the result, None if the result has none.
     `joins_channels` says whether members of the second operand can join the channels.
     """
-    channel_axis = 3 if geometry.plain and joins_channels and not form.own else None
+    channel_axis = 3 if geometry.plain and joins_channels and not variant.cpu_kernels else None
     batched_op = custom_vmap(op)
 
     @batched_op.def_vmap
@@ -255,7 +255,7 @@ def _batched(
         def member(m: Any) -> Array:
             return one(first[m] if mapped[0] else first, second[m] if mapped[1] else second)
 
-        if form.loop:
+        if variant.member_loop:
             return lax.map(member, jnp.arange(size)), True
         if geometry.groups > 1:
             # JAX has no rule for a second operand alone inside `shard_map`.

@@ -15,7 +15,7 @@ from jaxens.evaluation.results import SETTINGS
 from jaxens.metrics import METRICS
 from jaxens.names import encodable, file_names, shorten
 from jaxens.pages import words
-from jaxens.pages.pictures import Album, Picture
+from jaxens.pages.page_figures import Album, PageFigure
 from jaxens.pages.ranked import Ranked, read_ranked
 from jaxens.pages.sheets import REMEDY, Cell, Row, Sheet, pivot, read_csv, sheet
 from jaxens.runs.records import check
@@ -62,7 +62,7 @@ class QuestionSection:
     name: str
     results: Sheet
     numbers: Sequence[Sheet]
-    pictures: Sequence[Picture]
+    figures: Sequence[PageFigure]
     ranked: Sheet | None
 
 
@@ -86,7 +86,7 @@ def evaluated(folder: Path, album: Album) -> Evaluated:
 
     Args:
         folder: What `Evaluation.save` has written.
-        album: The pictures of the page.
+        album: The figures of the page.
 
     Raises:
         UserError: If a file is missing or damaged.
@@ -148,7 +148,7 @@ def _section(
             READ_MEMBERS,
         ),
     }
-    pictures = [album.of_file(folder / kind / f"{file}.png", *of) for kind, of in figures.items()]
+    drawn = [album.of_file(folder / kind / f"{file}.png", *of) for kind, of in figures.items()]
     by_size = f"{short}: scores of the mean map by number of members"
     by_threshold = f"{short}: scores of the mean map by threshold"
     numbers = [
@@ -160,7 +160,7 @@ def _section(
         short,
         _results(f"{short}: members and ensemble", tables["tables"]),
         [each for each in numbers if each.rows],
-        [picture for picture in pictures if picture],
+        [figure for figure in drawn if figure],
         ranked.sheet() if ranked else None,
     )
 
@@ -191,7 +191,7 @@ def _read_settings(path: Path) -> dict[str, Any]:
     try:
         settings = parse_json(read_text(path))
         if not isinstance(settings, dict):
-            raise ValueError("it is no object")
+            raise ValueError("it is not an object")
         for name in ("questions", "methods"):
             check(settings.get(name), list[str], name)
     except OSError as error:

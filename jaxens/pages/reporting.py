@@ -9,7 +9,7 @@ from jaxens.names import shorten
 from jaxens.pages import training
 from jaxens.pages.evaluations import evaluated, evaluations_of
 from jaxens.pages.frame import TEMPLATES, render
-from jaxens.pages.pictures import Album
+from jaxens.pages.page_figures import Album
 from jaxens.pages.sheets import read_csv, sheet
 from jaxens.runs.run import Run
 from jaxens.untrusted import check_tree
@@ -34,7 +34,7 @@ def report(run: str | os.PathLike[str], evaluations: Sequence[Path] | None = Non
         evaluations: Folders of evaluations (default: all in the run directory).
 
     Raises:
-        jaxens.errors.UserError: If the folder is no run, or a file in it is damaged.
+        jaxens.errors.UserError: If the folder is not a run, or a file in it is damaged.
     """
     folder = Path(run)
     opened = Run.open(folder)
@@ -66,5 +66,5 @@ def _arrows(folder: Path, album: Album) -> dict[str, object] | None:
     if not path.is_file():
         return None
     hits = sheet("How often arrows hit what they point at", read_csv(path))
-    picture = album.of_file(folder / "reliability.png", "Reliability of arrows", *RELIABILITY)
-    return {"hits": hits, "picture": picture}
+    figure = album.of_file(folder / "reliability.png", "Reliability of arrows", *RELIABILITY)
+    return {"hits": hits, "figure": figure}

@@ -78,7 +78,7 @@ def cell(value: str) -> Cell:
 
 
 def as_number(value: str) -> float | None:
-    """Parses a number; None if the text is no number. 'nan' and 'inf' count as numbers."""
+    """Parses a number; None if the text is not a number. 'nan' and 'inf' count as numbers."""
     try:
         return float(value)
     except ValueError:

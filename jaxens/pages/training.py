@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from jaxens import viz
 from jaxens.names import shorten
-from jaxens.pages.pictures import Album, Picture
+from jaxens.pages.page_figures import Album, PageFigure
 from jaxens.pages.sheets import Cell, Sheet
 from jaxens.runs.provenance import Environment
 from jaxens.runs.run import Run
@@ -21,12 +21,12 @@ READ_CURVES = (
 )
 
 
-def curves(run: Run, album: Album) -> Picture | None:
+def curves(run: Run, album: Album) -> PageFigure | None:
     """Draws losses and validation scores of all members by epoch; None before the first epoch.
 
     Args:
         run: The run.
-        album: The pictures of the page.
+        album: The figures of the page.
     """
     lines = [line for line in run.read_log() if "epoch" in line]
     if not lines:

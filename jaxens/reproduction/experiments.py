@@ -81,7 +81,7 @@ class SettingValues(TypedDict):
     discussion: str
 
 
-# A call, because "stand-in" is no name.
+# A call, because "stand-in" is not a name.
 ExperimentValues = TypedDict(
     "ExperimentValues",
     {

@@ -52,7 +52,7 @@ def _compared(
 ) -> Numbers:
     mean, _ = metrics.individual_average(individual)
     compared = metrics.compare(mean, ensemble, higher_is_better)
-    # One individual, as that trained on all data, is no sample of members.
+    # One individual, as that trained on all data, is not a sample of members.
     crossed = metrics.compare_crossed(individual, ensemble) if len(individual) > 1 else None
     return Numbers(
         compared.mean_individual,

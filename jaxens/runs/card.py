@@ -45,7 +45,7 @@ Images are uint8 RGB [image, height, width, 3]; in training they had {size}x{siz
 def card(run: Run, ensemble: Ensemble, member: int | None = None) -> str:
     """Returns the model card of an ensemble, which says what it is and where it comes from.
 
-    Names from the data are escaped: they are shown as they are, and are no markup.
+    Names from the data are escaped: they are shown as they are, and are not markup.
 
     Args:
         run: The run that it comes from.

@@ -20,8 +20,8 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
 from jaxens.errors import UserError
-from jaxens.runs.abandoned import hide_abandoned_reads
 from jaxens.runs.contents import Contents, Sealed, arrays_of, contents_of, fields_of, seal, sums_of
+from jaxens.runs.orbax_messages import hide_abandoned_reads
 from jaxens.runs.records import check
 
 log = logging.getLogger(__name__)

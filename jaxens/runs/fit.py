@@ -18,7 +18,7 @@ from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.ensemble.quality import Quality, quality, quality_table
 from jaxens.runs.folders import check_absent, check_present
-from jaxens.runs.loading import abstract_state, as_ensemble, best_ensemble, check_model
+from jaxens.runs.loading import abstract_state, as_ensemble, best_ensemble, check_config_fits
 from jaxens.runs.run import Run
 from jaxens.runs.unsaved import UnsavedRun
 from jaxens.runs.watch import Watch
@@ -78,7 +78,7 @@ def train(
     watch = watch or Watch()
     weights = None if resume else read_weights(config.model)
     data = open_data(config.data, watch.progress)
-    check_model(config, data.info)
+    check_config_fits(config, data.info)
     trainer = Trainer(config, data.train, data.info.choose_tasks(config.data.tasks))
     with _closing(_open_run(config, out, resume, data, weights)) as run:
         _fit(run, trainer, load(data.val, watch.progress), weights, watch)

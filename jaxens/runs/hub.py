@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from jaxens.errors import UserError
 
-PREFIX = "hf:"  # of a name that is no path
+PREFIX = "hf:"  # of a name that is not a path
 FILE = "model.safetensors"
 
 
@@ -46,7 +46,7 @@ def fetch(name: str) -> Fetched:
         path = huggingface_hub.hf_hub_download(repository, FILE, revision=revision or None)
     except errors.HFValidationError:
         raise UserError(
-            f"`weights` {name} is no repository: write {PREFIX}OWNER/NAME, for example "
+            f"`weights` {name} is not a repository: write {PREFIX}OWNER/NAME, for example "
             f"{PREFIX}timm/resnet18.tv_in1k"
         ) from None
     except errors.RevisionNotFoundError:

@@ -147,7 +147,7 @@ def as_ensemble(config: Config, tasks: tuple[Task, ...], state: State) -> Ensemb
     )
 
 
-def check_model(config: Config, info: Info) -> None:
+def check_config_fits(config: Config, info: Info) -> None:
     """Checks that there is something to learn, and that the model can be built and fits the memory.
 
     Raises:

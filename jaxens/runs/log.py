@@ -60,7 +60,7 @@ def from_line(line: bytes) -> dict[str, Any]:
     """
     numbers = parse_json(line.decode())
     if not isinstance(numbers, dict):
-        raise ValueError("it is no object")
+        raise ValueError("it is not an object")
     expected = numbers.pop("crc32", None)
     check(numbers, FinalLine if "test" in numbers else EpochLine)
     if expected != _checksum(numbers):

@@ -45,7 +45,7 @@ InitialWeights = TypedDict(
 )
 
 
-# Calls, because of names that are no words of Python.
+# Calls, because of names that are not words of Python.
 Files = TypedDict("Files", {"config.toml": str, "info.json": str})
 
 

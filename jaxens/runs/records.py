@@ -142,7 +142,7 @@ def _place(where: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    """Returns a value in a few letters; a large one by its kind."""
+    """Returns a value in a few characters; a large one by its kind."""
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):

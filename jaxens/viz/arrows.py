@@ -22,7 +22,7 @@ from jaxens.viz.texts import drawable, style_of
 INCHES = 3.2  # of an image's longer side
 _FONT = 9.0
 _GAP = 7.0  # between labels, points
-_LINE = 18  # letters in a line of a label
+_LINE = 18  # characters in a line of a label
 _LETTERS = 60  # of a label
 _INK = "#111111"
 _HALO = withStroke(linewidth=3.0, foreground="white")  # seen on dark images

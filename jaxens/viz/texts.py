@@ -9,7 +9,9 @@ from matplotlib.figure import Figure
 from jaxens.names import escaped, shorten
 from jaxens.viz.fonts import families, undrawable
 
-LONGEST_LINE = 300  # letters; more would not be readable, and Matplotlib takes minutes to lay out
+LONGEST_LINE = (
+    300  # characters; more would not be readable, and Matplotlib takes minutes to lay out
+)
 
 
 def drawable(text: str) -> str:
@@ -22,7 +24,7 @@ def drawable(text: str) -> str:
 def style_of(text: str) -> dict[str, Any]:
     """Returns arguments for Matplotlib that draw a text as it is.
 
-    They name fonts for all of its letters, and say that a dollar sign is no formula.
+    They name fonts for all of its characters, and say that a dollar sign is not a formula.
     """
     return {"fontfamily": families(text), "parse_math": False}
 

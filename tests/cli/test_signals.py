@@ -125,3 +125,15 @@ def test_a_command_whose_output_is_closed_ends_with_a_word():
     assert errors == "jaxens: stopped, because its output is no longer read\n"
     assert process.wait(timeout=60) == 128 + signal.SIGPIPE
     process.stderr.close()
+
+
+def test_other_peoples_programs_keep_their_handlers(tmp_path):
+    (tmp_path / "stranger").mkdir()
+    (tmp_path / "stranger" / "__init__.py").write_text("import jaxens\n")
+    (tmp_path / "stranger" / "train.py").write_text(
+        "from signal import SIG_DFL, SIGINT, SIGTERM, default_int_handler, getsignal\n"
+        "print(getsignal(SIGTERM) is SIG_DFL, getsignal(SIGINT) is default_int_handler)\n"
+    )
+    command = [sys.executable, "-m", "stranger.train", "jaxens"]
+    printed = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert printed.stdout == "True True\n"

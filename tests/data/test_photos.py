@@ -95,23 +95,23 @@ def test_a_folder_is_read_in_the_order_of_names_and_each_file_once(tmp_path, cap
 def test_a_picture_to_draw_has_the_pixels_of_its_file_up_to_a_limit(tmp_path, caplog):
     pixels = np.random.default_rng(0).integers(0, 256, (30, 50, 3), dtype=np.uint8)
     read = from_files([saved(tmp_path / "a.png", pixels), saved(tmp_path / "b.png", pixels)], 6)
-    np.testing.assert_array_equal(read.picture(0), pixels[:, 10:40])
-    assert read.picture(1, most=20).shape == (20, 20, 3)
+    np.testing.assert_array_equal(read.full_image(0), pixels[:, 10:40])
+    assert read.full_image(1, most=20).shape == (20, 20, 3)
     assert caplog.text == ""
     (tmp_path / "a.png").unlink()
-    np.testing.assert_array_equal(read.picture(0), read.images[0])
+    np.testing.assert_array_equal(read.full_image(0), read.images[0])
     assert "a.png" in caplog.text
     small = from_files([tmp_path / "b.png"], 40)
-    np.testing.assert_array_equal(small.picture(0), small.images[0])
+    np.testing.assert_array_equal(small.full_image(0), small.images[0])
 
 
 def test_a_picture_of_a_split_is_that_image(source):
     some = from_split(source, np.array([4, 1]))
-    np.testing.assert_array_equal(some.picture(1), source[1].image)
+    np.testing.assert_array_equal(some.full_image(1), source[1].image)
     half = from_split(Source(tfds.builder_from_directory(source.folder), "test", 8), np.array([4]))
-    np.testing.assert_array_equal(half.picture(0), source[4].image)
+    np.testing.assert_array_equal(half.full_image(0), source[4].image)
     alone = from_arrays(some.images)
-    np.testing.assert_array_equal(alone.picture(0), some.images[0])
+    np.testing.assert_array_equal(alone.full_image(0), some.images[0])
 
 
 def test_a_folder_without_photos_is_named(tmp_path):

@@ -231,7 +231,7 @@ def test_errors_name_the_argument(ensemble, images):
     refused("targets have type float64", targets=1.7)
     refused("baselines contains NaN", method="integrated_gradients", baselines=np.full(3, np.nan))
     refused("baselines has shape", method="integrated_gradients", baselines=np.zeros((5, 5)))
-    refused("key is 0, which is no random key: give jax.random.key", method="smooth_grad", key=0)
+    refused("key is 0, which is not a random key: give jax.random.key", method="smooth_grad", key=0)
     lime = {"method": "lime", "key": KEY}
     refused("label -1", **lime, segments=segments - 1)
     refused("segments has shape", **lime, segments=segments[:, 1:])

@@ -11,7 +11,7 @@ from jax.sharding import PartitionSpec as P
 
 from jaxens.ops import conv_general_dilated
 from jaxens.ops.cpu import side_by_side, windows
-from jaxens.platforms import traced_form
+from jaxens.platforms import traced_platform
 
 MEMBERS, NUMBERS = 3, ("NHWC", "HWIO", "NHWC")
 # Kernel, strides, padding, lhs dilation, rhs dilation, groups.
@@ -73,7 +73,7 @@ def loss(conv, geometry):
 
 @pytest.fixture
 def as_on_gpu():
-    with traced_form("default"):
+    with traced_platform("default"):
         yield
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from jaxens.errors import UserError
 from jaxens.pages import report
 from jaxens.pages.evaluations import evaluated
-from jaxens.pages.pictures import Album
+from jaxens.pages.page_figures import Album
 from tests.pages.written import write_run
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,7 @@ from jaxens.metrics import METRICS
 from jaxens.names import shorten
 from jaxens.pages import report
 from jaxens.pages.evaluations import CHANCE, RESULTS
-from jaxens.pages.pictures import Album
+from jaxens.pages.page_figures import Album
 from tests.pages.written import HOSTILE, write_run
 
 pytestmark = pytest.mark.slow
@@ -162,10 +162,10 @@ def test_a_run_that_was_not_evaluated_has_a_page(tmp_path):
 def test_without_room_the_page_names_the_file(tmp_path, run):
     path = run / "evaluation" / "sizes" / "picture.png"
     path.write_bytes(next((run / "evaluation" / "sizes").glob("*.png")).read_bytes())
-    picture = Album(room=100).of_file(path, "title", "words", "reading")
+    figure = Album(room=100).of_file(path, "title", "words", "reading")
     path.unlink()
-    assert not picture.source
-    assert picture.file == "evaluation/sizes/picture.png"
+    assert not figure.source
+    assert figure.file == "evaluation/sizes/picture.png"
 
 
 @pytest.mark.parametrize(

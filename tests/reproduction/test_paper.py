@@ -181,7 +181,7 @@ def test_stand_ins_are_discussed():
         ({"kind": "novel"}, "kind is .novel., not one of scores"),
         ({"extra": 1}, "unknown .extra."),
         ({"paper": {"rows": [{"method": "lime", "metric": "iou"}]}}, "lime needs both ind_avg"),
-        ({"stand-in": {"like": "table-2"}}, "is like table-2, which is no experiment"),
+        ({"stand-in": {"like": "table-2"}}, "is like table-2, which is not an experiment"),
         ({"stand-in": {"ensembles": None}}, "lacks ensembles and evaluation"),
     ],
 )

@@ -12,7 +12,7 @@ from jaxens.data.settings import Data
 from jaxens.ensemble.quality import quality
 from jaxens.errors import UserError
 from jaxens.runs import Watch, train
-from jaxens.runs.loading import check_model
+from jaxens.runs.loading import check_config_fits
 from jaxens.runs.log import read_lines
 from jaxens.training.settings import Config, Members, Model, Optim
 
@@ -187,4 +187,4 @@ def test_what_no_machine_can_train_is_refused_before_a_folder_is_made(
 def test_one_class_is_nothing_to_learn(config):
     info = Info("mine", (Task.multiclass("species", ("lark",)),))
     with pytest.raises(UserError, match=r"mine has one species alone \(lark\): .*other `tasks`"):
-        check_model(config, info)
+        check_config_fits(config, info)

@@ -59,7 +59,10 @@ def test_a_file_is_fetched_with_the_commit_that_it_comes_from(monkeypatch, tmp_p
         (errors.RepositoryNotFoundError, "has no public repository timm/tiny.tv_in1k: correct"),
         (errors.RevisionNotFoundError, "timm/tiny.tv_in1k has no revision 'v9': name a commit"),
         (errors.EntryNotFoundError, "timm/tiny.tv_in1k has no model.safetensors: name another"),
-        (errors.HFValidationError, "is no repository: write hf:OWNER/NAME, for example hf:timm/"),
+        (
+            errors.HFValidationError,
+            "is not a repository: write hf:OWNER/NAME, for example hf:timm/",
+        ),
     ],
 )
 def test_each_failure_of_the_hub_is_one_line_with_a_remedy(monkeypatch, kind, message):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from jaxens.errors import UserError
 from jaxens.files import output_folder
 from jaxens.pages import training
-from jaxens.pages.pictures import Album
+from jaxens.pages.page_figures import Album
 from jaxens.runs.card import card
 from jaxens.runs.log import from_line, to_line
 from jaxens.runs.run import FILES, Run
@@ -60,7 +60,7 @@ def test_a_strangers_file_is_one_line(folder, name, content, message):
 def test_a_pipe_in_place_of_a_file_is_one_line(folder, name):
     (folder / name).unlink(missing_ok=True)
     os.mkfifo(folder / name)
-    with pytest.raises(UserError, match=f"{folder / name} is no regular file"):
+    with pytest.raises(UserError, match=f"{folder / name} is not a regular file"):
         Run.resume(folder, CONFIG, INFO, "0123")
 
 

@@ -4,7 +4,6 @@ import jax
 import numpy as np
 import pytest
 import safetensors.numpy
-import torch
 
 import jaxens
 from jaxens.errors import UserError
@@ -17,7 +16,8 @@ from tests.models import state_dicts
 
 pytestmark = pytest.mark.slow
 
-SUFFIXES = [".npz", ".safetensors", ".pth"]
+PTH = pytest.param(".pth", marks=pytest.mark.reference)  # read and written by PyTorch
+SUFFIXES = [".npz", ".safetensors", PTH]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -42,6 +42,8 @@ def tensors():
 def written(folder, tensors, suffix=".safetensors"):
     path = folder / f"resnet18{suffix}"
     if suffix == ".pth":
+        import torch
+
         torch.save({name: torch.from_numpy(tensor) for name, tensor in tensors.items()}, path)
     elif suffix == ".npz":
         np.savez(path, **tensors)
@@ -98,7 +100,7 @@ def test_a_config_without_weights_has_none():
 
 def test_weights_that_do_not_fit_the_model_are_named(tmp_path, tensors, run):
     path = written(tmp_path, tensors)
-    assert "these are no weights of vgg16: it has no tensor" in refused(path, "vgg16")
+    assert "these are not weights of vgg16: it has no tensor" in refused(path, "vgg16")
     assert "efficientnet-lite0, not 'small'" in refused(path, "small")
     wide = tensors | {"conv1.weight": np.zeros((8, 3, 7, 7), np.float32)}
     message = refused(written(tmp_path, wide))

@@ -36,7 +36,7 @@ class Numbers:
     values: Float64[np.ndarray, "row value"]
 
     def wrong(self, index: int, what: str) -> NoReturn:
-        """Raises an error that names the line of row `index`. Blank lines are no rows."""
+        """Raises an error that names the line of row `index`. Blank lines are not rows."""
         wrong(self.path, self.line(index), what)
 
     def line(self, index: int) -> int:

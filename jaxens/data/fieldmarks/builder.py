@@ -17,7 +17,6 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from jaxens.data.ahead import Workers, in_order
 from jaxens.data.fieldmarks.draw import Drawing, encoded, encoded_images, render
 from jaxens.data.fieldmarks.species import (
     BILL_LENGTHS,
@@ -27,6 +26,7 @@ from jaxens.data.fieldmarks.species import (
     SPECIES,
     WING_PATTERNS,
 )
+from jaxens.data.prefetch import Workers, in_order
 from jaxens.data.preparing import ExampleBuilder, cores, prepare_builder
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.records import dataset_info
@@ -144,7 +144,7 @@ def prepare(
         counts: Number of images of `"train"`, `"val"` and `"test"`.
         progress: Called after each image.
         independent: Whether attributes are independent of each other and of the family. There
-            is no task "species" then.
+            is not a task "species" then.
 
     Returns:
         A prepared builder with these splits.

@@ -190,7 +190,7 @@ def region_of(annotation: Mapping[str, Any], size: Size) -> Region:
         region = np.zeros(size[::-1], bool)
         for numbers in segmentation:
             if not _are_numbers(numbers) or len(numbers) % 2:
-                raise PhotoError("has a polygon that is no list of x and y")
+                raise PhotoError("has a polygon that is not a list of x and y")
             if len(numbers) >= 6:
                 corners = np.asarray(numbers, np.float64).reshape(-1, 2)[:, ::-1] - 0.5
                 region |= polygon2mask(size[::-1], corners)
@@ -224,7 +224,7 @@ def decode_rle(rle: Mapping[str, Any], size: Size) -> Region:
         or not _are_numbers(counts)
         or any(c != int(c) or c < 0 for c in counts)
     ):
-        raise PhotoError("has run lengths that are no whole numbers")
+        raise PhotoError("has run lengths that are not whole numbers")
     runs = [int(c) for c in counts]
     if sum(runs) != size[0] * size[1]:
         raise PhotoError(f"has run lengths of {sum(runs)} pixels, not of {size[0] * size[1]}")

@@ -73,7 +73,9 @@ def _check(top: Fields, layout: Layout) -> None:
         top.wrong("tasks", "there is none: add a table such as [tasks.species]")
     names = [part.name for part in layout.parts]
     if layout.box and layout.box not in names:
-        top.wrong("box", f"{layout.box!r} is no part: {remedy(layout.box, names) if names else ''}")
+        top.wrong(
+            "box", f"{layout.box!r} is not a part: {remedy(layout.box, names) if names else ''}"
+        )
     columns = [
         *(f"[tasks.{t.name}]" for t in layout.tasks if t.columns),
         *(f"[points] {name}" for name, where in layout.points.items() if len(where) > 1),
@@ -107,7 +109,7 @@ def _task(fields: Fields, name: str, marked: set[str]) -> TaskLayout:
             pattern = fields.text("pattern")
             groups = re.compile(pattern).groups
         except (re.error, RecursionError, OverflowError) as error:
-            fields.wrong("pattern", f"it is no regular expression ({error})")
+            fields.wrong("pattern", f"it is not a regular expression ({error})")
         if not groups:
             fields.wrong("pattern", "it has no group: put the class in brackets, as in '(.+)_\\d+'")
     elif not fields.flag(kind):

@@ -35,7 +35,7 @@ def propose(folder: Path) -> str:
         folder: The folder.
 
     Raises:
-        UserError: If it is no folder, or holds no photo.
+        UserError: If it is not a folder, or holds no photo.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder: give the folder of the data set")

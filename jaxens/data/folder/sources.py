@@ -135,7 +135,7 @@ def _photos_of(layout: Layout, listing: Listing) -> list[str]:
         where = listing.root / layout.images
         raise UserError(
             f"{layout.path}, images: {where} holds no photo"
-            f"{' that is no mask' if masks else ''}: name the folder of the photos"
+            f"{' that is not a mask' if masks else ''}: name the folder of the photos"
         )
     return photos
 

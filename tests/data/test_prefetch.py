@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jaxens.data.ahead import Workers, in_order
+from jaxens.data.prefetch import Workers, in_order
 from jaxens.errors import UserError
 
 
@@ -63,7 +63,7 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(
         "import os, signal\n"
-        "from jaxens.data.ahead import Workers\n"
+        "from jaxens.data.prefetch import Workers\n"
         "if __name__ == '__main__':\n"
         "    with Workers(abs, 2, 'works') as workers:\n"
         "        print(workers(-1), flush=True)\n"

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from jaxens.runs.abandoned import hide_abandoned_reads
+from jaxens.runs.orbax_messages import hide_abandoned_reads
 
 
 @pytest.fixture

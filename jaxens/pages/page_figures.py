@@ -14,16 +14,16 @@ from jaxens.errors import UserError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MOST = 9_000_000  # letters of all pictures of a page together
+MOST = 9_000_000  # characters of all figures of a page together
 QUALITY = 80  # of WebP: maps take a quarter of the PNG file, and their texts stay sharp
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture of a page.
+class PageFigure:
+    """A figure of a page.
 
     Attributes:
-        source: The picture itself, as the source of an `img`; empty if the page had no room.
+        source: The figure itself, as the source of an `img`; empty if the page had no room.
         size: Width and height in pixels.
         title: What it shows, in a few words.
         alternative: What can be seen on it, in words.
@@ -41,12 +41,12 @@ class Picture:
 
 @dataclass
 class Album:
-    """Makes the pictures of one page; when there is no more room, they name their file instead."""
+    """Makes the figures of one page; when there is no more room, they name their file instead."""
 
     room: int = MOST
 
-    def of_file(self, path: Path, title: str, alternative: str, reading: str) -> Picture | None:
-        """Returns a PNG file as a picture, or None if there is no such file.
+    def of_file(self, path: Path, title: str, alternative: str, reading: str) -> PageFigure | None:
+        """Returns a PNG file as a figure, or None if there is no such file.
 
         Raises:
             UserError: If it is no PNG file.
@@ -64,16 +64,17 @@ class Album:
         except Exception:
             raise UserError(f"{path} is no PNG file: remove it, or make it again") from None
         source = self._source("image/webp", content.getvalue())
-        return Picture(source, image.size, title, alternative, reading, "/".join(path.parts[-3:]))
+        file = "/".join(path.parts[-3:])
+        return PageFigure(source, image.size, title, alternative, reading, file)
 
-    def of_figure(self, figure: "Figure", title: str, alternative: str, reading: str) -> Picture:
-        """Returns a figure as a picture of lines, which stay sharp at any size."""
+    def of_figure(self, figure: "Figure", title: str, alternative: str, reading: str) -> PageFigure:
+        """Returns a figure of Matplotlib as SVG, which stays sharp at any size."""
         from jaxens.viz.files import encode
 
         width, height = figure.get_size_inches()
         size = (round(width * 96), round(height * 96))
         source = self._source("image/svg+xml", encode(figure, "svg"))
-        return Picture(source, size, title, alternative, reading)
+        return PageFigure(source, size, title, alternative, reading)
 
     def _source(self, kind: str, content: bytes) -> str:
         source = f"data:{kind};base64,{base64.b64encode(content).decode()}"
