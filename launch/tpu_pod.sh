@@ -9,7 +9,7 @@
 #   --project PROJECT  default: that of gcloud
 #   --spot             a cheaper TPU that may be preempted
 #   --setup COMMAND    each host runs it first, for example to mount what they share
-#   --retries N        how often to start again after a preemption or a lost connection (100)
+#   --retries N        how often to try again after a preemption or a lost connection (100)
 #   --delete           delete the TPU at the end
 #   --dry-run          print what would be run, and run nothing
 #
@@ -87,10 +87,11 @@ on_all_hosts() {
 }
 train() {
   local install training
-  # Ubuntu's Python on TPU hosts is too old; uv brings one.
+  # The Python of TPU hosts may be too old; uv brings one.
   install='rm -rf jaxens && mkdir jaxens && tar -xzf jaxens.tar.gz -C jaxens && cd jaxens'
-  install+=' && python3 -m pip install -q uv && python3 -m uv venv -q --python 3.11 .venv'
-  install+=" && python3 -m uv pip install -q -p .venv/bin/python -c constraints.txt -e '.[tpu]'"
+  install+=' && { [ -x ~/.local/bin/uv ] || curl -LsSf https://astral.sh/uv/install.sh | sh; }'
+  install+=' && ~/.local/bin/uv venv -q --python 3.11 .venv'
+  install+=" && ~/.local/bin/uv pip install -q -p .venv/bin/python -c constraints.txt -e '.[tpu]'"
   training=$(line .venv/bin/python -m jaxens.train --distributed --resume auto "$@")
   run git -C "$root" archive --format=tar.gz "--output=$temporary/jaxens.tar.gz" HEAD &&
     tpu scp "$temporary/jaxens.tar.gz" "$name:" --worker=all &&

@@ -2,6 +2,7 @@
 
 import math
 import re
+import signal
 import tomllib
 from pathlib import Path
 
@@ -45,8 +46,11 @@ def test_all_pods_start_again_together(spec, job, pod) -> None:
     assert pod["restartPolicy"] == "Never"
     assert spec["failurePolicy"]["maxRestarts"] > 0
     # A preemption is no failure: the two policies refer to each other.
-    [disrupted] = job["podFailurePolicy"]["rules"]
+    disrupted, stopped = job["podFailurePolicy"]["rules"]
     assert disrupted == {"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget"}]}
+    exits = {"containerName": "train", "operator": "In", "values": [128 + signal.SIGTERM]}
+    assert stopped == {"action": "FailJob", "onExitCodes": exits}
+    assert [container["name"] for container in pod["containers"]] == [exits["containerName"]]
     [rule] = spec["failurePolicy"]["rules"]
     assert rule["action"] == "RestartJobSetAndIgnoreMaxRestarts"
     assert rule["onJobFailureReasons"] == ["PodFailurePolicy"]

@@ -72,8 +72,10 @@ def test_the_dry_run_prints_every_command(tmp_path: Path) -> None:
         f"{tpu} scp /temporary/jaxens.tar.gz birds: --worker=all --zone=a-zone",
         f"{ssh} '--command=sudo mount nfs:/a /mnt/runs' --zone=a-zone",
         f"{ssh} '--command=rm -rf jaxens && mkdir jaxens && tar -xzf jaxens.tar.gz -C jaxens"
-        " && cd jaxens && python3 -m pip install -q uv && python3 -m uv venv -q --python 3.11"
-        " .venv && python3 -m uv pip install -q -p .venv/bin/python -c constraints.txt"
+        " && cd jaxens && { [ -x ~/.local/bin/uv ] ||"
+        " curl -LsSf https://astral.sh/uv/install.sh | sh; }"
+        " && ~/.local/bin/uv venv -q --python 3.11 .venv"
+        " && ~/.local/bin/uv pip install -q -p .venv/bin/python -c constraints.txt"
         r" -e '\''.[tpu]'\''' --zone=a-zone",
         f"{ssh} '--command=cd jaxens && exec .venv/bin/python -m jaxens.train --distributed"
         r" --resume auto --out '\''/mnt/runs/it'\''\'\'''\''s a'\''' --zone=a-zone",
