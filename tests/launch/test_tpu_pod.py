@@ -130,8 +130,9 @@ def test_after_a_preemption_training_goes_on_with_another_tpu(tmp_path: Path, co
     assert f"interrupted (exit code {code}, the TPU is PREEMPTED)\n" in result.stderr
 
 
-def test_after_a_lost_connection_training_goes_on_with_the_same_tpu(tmp_path: Path) -> None:
-    result, called = run(tmp_path, *TPU, *OUT, states="READY READY READY", codes="255 0")
+@pytest.mark.parametrize("code", ["255", "143"])  # a lost connection, SIGTERM
+def test_training_that_was_stopped_goes_on_with_the_same_tpu(tmp_path: Path, code: str) -> None:
+    result, called = run(tmp_path, *TPU, *OUT, states="READY READY READY", codes=f"{code} 0")
     assert result.returncode == 0
     assert names(called).count("train") == 2
     assert "create" not in names(called)
