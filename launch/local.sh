@@ -39,8 +39,14 @@ else
   [[ $count -eq 1 ]] || say "logs of the others: $logs/process-*.log"
 fi
 
-# The processes ignore Ctrl-C, which a terminal sends to each of them: they would get it twice.
-trap '' INT HUP
+# Signals are noted here, and handled below.
+got='' name=''
+trap 'got=130 name=Ctrl-C' INT
+trap 'got=143 name=SIGTERM' TERM
+trap 'got=129 name=SIGHUP' HUP
+
+# The processes ignore Ctrl-C, which a terminal sends to each of them: they would be stopped twice.
+start() { trap '' INT HUP && exec "$@"; }
 pids=()
 for ((i = count - 1; i >= 0; i--)); do
   log=$logs/process-$i.log
@@ -54,10 +60,10 @@ for ((i = count - 1; i >= 0; i--)); do
     line=$(printf ' %q' "${words[@]}")
     if [[ $i -eq 0 ]]; then echo "${line# }"; else printf '%s >%q 2>&1 &\n' "${line# }" "$log"; fi
   elif [[ $i -eq 0 ]]; then
-    "${words[@]}" &
+    start "${words[@]}" &
     pids[i]=$!
   else
-    "${words[@]}" >"$log" 2>&1 &
+    start "${words[@]}" >"$log" 2>&1 &
     pids[i]=$!
   fi
 done
@@ -69,26 +75,21 @@ end() {
   local pid
   for pid in "${pids[@]}"; do [[ -z $pid ]] || kill -s "$1" "$pid" 2>/dev/null || true; done
 }
-# shellcheck disable=SC2329 # the traps call it
-stop() {
-  if [[ -n $stopping ]]; then
-    say "$2: killing what still runs"
-    end KILL
-  else
-    say "$2: ending all processes"
-    stopping=1
-    code=$1
-    end TERM
-  fi
-}
-trap 'stop 130 Ctrl-C' INT
-trap 'stop 143 SIGTERM' TERM
-trap 'stop 129 SIGHUP' HUP
 
 deadline=
 left=$count
 while [[ $left -gt 0 ]]; do
   sleep 0.2 || true # Ctrl-C ends it, as it would end a subshell: there is none in this loop
+  if [[ -n $got && -n $stopping ]]; then
+    say "$name: killing what still runs"
+    end KILL
+  elif [[ -n $got ]]; then
+    say "$name: ending all processes"
+    stopping=1
+    code=$got
+    end TERM
+  fi
+  got=
   failed=
   for ((i = 0; i < count; i++)); do
     if [[ -z ${pids[i]} ]] || kill -0 "${pids[i]}" 2>/dev/null; then continue; fi
@@ -98,7 +99,7 @@ while [[ $left -gt 0 ]]; do
     left=$((left - 1))
     [[ $result -ne 0 ]] || continue
     deadline=${deadline:-$((SECONDS + grace))}
-    [[ -z $stopping ]] || continue
+    [[ -z $stopping && -z $got ]] || continue
     failed=${failed:-$result}
     say "process $i failed with exit code $result"
     if [[ $i -gt 0 ]]; then
@@ -118,5 +119,6 @@ while [[ $left -gt 0 ]]; do
     deadline=$((SECONDS + grace))
   fi
 done
+[[ $code -ne 0 || -z $got ]] || code=$got
 [[ $code -ne 0 ]] || say 'all processes have ended'
 exit "$code"

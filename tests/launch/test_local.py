@@ -1,12 +1,13 @@
 """`launch/local.sh` starts processes that know of each other, and ends all if one fails."""
 
+import contextlib
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -39,8 +40,9 @@ Start = Callable[..., subprocess.Popen[str]]
 
 
 @pytest.fixture
-def start(python: Path, tmp_path: Path) -> Start:
+def start(python: Path, tmp_path: Path) -> Iterator[Start]:
     """Starts the script as a terminal does, in a process group of its own."""
+    started: list[subprocess.Popen[str]] = []
 
     def start(
         *words: str, behavior: str = "", script: Path = SCRIPT, **variables: str
@@ -54,7 +56,7 @@ def start(python: Path, tmp_path: Path) -> Start:
         usual = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
         before = {number: signal.signal(number, handler) for number, handler in usual.items()}
         try:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 ["bash", str(script), *words],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -65,8 +67,13 @@ def start(python: Path, tmp_path: Path) -> Start:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+        started.append(process)
+        return process
 
-    return start
+    yield start
+    for process in started:  # what a test that failed has left
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
@@ -137,6 +144,15 @@ def test_a_signal_ends_all_processes_in_order(
     assert errors.endswith(f"launch: {name}: ending all processes\n")
     assert output == "saved\n"
     assert logs(tmp_path)["process-1.log"].endswith("ready\nsaved\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_processes_start_is_not_lost(start: Start, number: signal.Signals) -> None:
+    # Process 1 starts first.
+    behavior = f"[ $JAX_PROCESS_ID = 0 ] || kill -{number.value} $PPID; {RUN_ON}"
+    code, _, errors = ended(start("2", behavior=behavior))
+    assert code == 128 + number
+    assert errors.endswith("ending all processes\n")
 
 
 def test_a_second_signal_kills_processes_that_go_on(start: Start, tmp_path: Path) -> None:
