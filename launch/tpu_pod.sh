@@ -1,0 +1,163 @@
+#!/usr/bin/env bash
+# Trains on all hosts of a Cloud TPU slice, which it creates if it isn't there:
+#
+#     launch/tpu_pod.sh --name NAME --zone ZONE --type TYPE --version VERSION [options] \
+#         -- --out FOLDER [flags of jaxens.train ...]
+#
+#   --name, --zone     the TPU, and where it is
+#   --type, --version  its accelerator type and software version, as `gcloud compute tpus` has them
+#   --project PROJECT  default: that of gcloud
+#   --spot             a cheaper TPU that may be preempted
+#   --setup COMMAND    each host runs it first, for example to mount what they share
+#   --retries N        how often to try again after a preemption or a lost connection (100)
+#   --delete           delete the TPU at the end
+#   --dry-run          print what would be run, and run nothing
+#
+# FOLDER has to be on a file system that all hosts share and that outlives the TPU. After a
+# preemption, training goes on with the run in it. NAME, ZONE, TYPE, VERSION and PROJECT may also
+# be in the variables TPU_NAME, TPU_ZONE, TPU_TYPE, TPU_VERSION and TPU_PROJECT.
+set -euo pipefail # Written for bash 3.2, which macOS has.
+
+say() { printf 'launch: %s\n' "$*" >&2; }
+
+name=${TPU_NAME-} zone=${TPU_ZONE-} type=${TPU_TYPE-} version=${TPU_VERSION-}
+project=${TPU_PROJECT-} setup='' retries=100 spot='' delete='' dry_run=''
+while [[ $# -gt 0 && $1 != -- ]]; do
+  option=$1
+  shift
+  case $option in
+    --spot) spot=1 ;;
+    --delete) delete=1 ;;
+    --dry-run) dry_run=1 ;;
+    --name | --zone | --type | --version | --project | --setup | --retries)
+      if [[ $# -eq 0 || $1 == -- ]]; then
+        say "$option has no value"
+        exit 2
+      fi
+      printf -v "${option#--}" %s "$1"
+      shift
+      ;;
+    *)
+      say "$option is no option of launch/tpu_pod.sh; flags of jaxens.train come after --"
+      exit 2
+      ;;
+  esac
+done
+shift $(($# > 0)) # the --
+for option in name zone type version; do
+  if [[ -z ${!option} ]]; then
+    say "--$option is missing (or the variable TPU_$(tr '[:lower:]' '[:upper:]' <<<"$option"))"
+    exit 2
+  fi
+done
+case " $* " in
+  *" --out "* | *" --out="*) ;;
+  *)
+    say 'the flag --out FOLDER is missing after --: a folder that all hosts share'
+    exit 2
+    ;;
+esac
+
+line() { # a command as a shell reads it
+  local word text='' quote="'\\''"
+  for word; do
+    case $word in
+      '' | *[!A-Za-z0-9_./:=,@%+-]*) text+=" '${word//\'/$quote}'" ;;
+      *) text+=" $word" ;;
+    esac
+  done
+  printf '%s\n' "${text# }"
+}
+run() {
+  if [[ -n $dry_run ]]; then line "$@"; else "$@"; fi
+}
+
+place=("--zone=$zone")
+[[ -z $project ]] || place+=("--project=$project")
+tpu() { run gcloud compute tpus tpu-vm "$@" "${place[@]}"; }
+create() {
+  tpu create "$name" "--accelerator-type=$type" "--version=$version" ${spot:+--spot}
+}
+state() {
+  tpu describe "$name" '--format=value(state)'
+}
+# A host that vanishes answers no more, and ssh would wait for hours.
+on_all_hosts() {
+  tpu ssh "$name" --worker=all '--ssh-flag=-o ServerAliveInterval=30' "--command=$1"
+}
+train() {
+  local install training
+  # The Python of TPU hosts may be too old; uv brings one.
+  install='rm -rf jaxens && mkdir jaxens && tar -xzf jaxens.tar.gz -C jaxens && cd jaxens'
+  install+=' && { [ -x ~/.local/bin/uv ] || curl -LsSf https://astral.sh/uv/install.sh | sh; }'
+  install+=' && ~/.local/bin/uv venv -q --python 3.11 .venv'
+  install+=" && ~/.local/bin/uv pip install -q -p .venv/bin/python -c constraints.txt -e '.[tpu]'"
+  training=$(line .venv/bin/python -m jaxens.train --distributed --resume auto "$@")
+  run git -C "$root" archive --format=tar.gz "--output=$temporary/jaxens.tar.gz" HEAD &&
+    tpu scp "$temporary/jaxens.tar.gz" "$name:" --worker=all &&
+    { [[ -z $setup ]] || on_all_hosts "$setup"; } &&
+    on_all_hosts "$install" &&
+    on_all_hosts "cd jaxens && exec $training"
+}
+finish() {
+  if [[ -n $delete ]]; then
+    tpu delete "$name" --quiet
+  else
+    say 'as long as the TPU exists, it costs money; delete it with:'
+    dry_run=1 tpu delete "$name" --quiet >&2
+  fi
+}
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+if [[ -n $dry_run ]]; then
+  temporary=${TMPDIR:-/tmp}
+  state
+  create
+  train "$@"
+  [[ -z $delete ]] || finish
+  exit
+fi
+if [[ -n $(git -C "$root" status --porcelain) ]]; then
+  say 'changes that are not committed stay here: the hosts get the last commit'
+fi
+temporary=$(mktemp -d)
+trap 'rm -rf "$temporary"; finish' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+pause=${PAUSE:-60} # seconds
+for ((try = 0; try <= retries; try++)); do
+  [[ $try -eq 0 ]] || say "try $((try + 1))"
+  now=$(state 2>/dev/null) || now=
+  case $now in
+    READY | '') ;;
+    PREEMPTED | TERMINATED | STOPPED)
+      say "$name is $now: creating it again"
+      tpu delete "$name" --quiet || true
+      now=
+      ;;
+    *) # CREATING, RESTARTING, DELETING, ...
+      say "$name is $now: waiting"
+      sleep "$pause"
+      continue
+      ;;
+  esac
+  if [[ -z $now ]] && ! create; then
+    sleep "$pause"
+    continue
+  fi
+  code=0
+  train "$@" || code=$?
+  [[ $code -ne 0 ]] || exit 0
+  # The state of a TPU lags behind. This also lets processes that are still there end.
+  sleep $((pause * 2))
+  now=$(state 2>/dev/null) || now=
+  # 255 is a lost connection, 143 SIGTERM.
+  if [[ $now == READY && $code -ne 255 && $code -ne 143 ]]; then
+    say "training failed with exit code $code"
+    exit "$code"
+  fi
+  say "training was interrupted (exit code $code, the TPU is ${now:-gone})"
+done
+say "gave up after $retries retries"
+exit 1
