@@ -1,12 +1,9 @@
 """Run any JAX function with the convolutions and max pooling of `jaxens.ops` on a CPU.
 
 The function is traced to a jaxpr. In it, each convolution and max pooling that `jaxens.ops`
-computes faster on a CPU is replaced by an equation of the same operands and the same type; all
-other equations stay the objects that they were. So control flow, custom gradients, donation,
-shardings and effects are not touched.
-
-The choice between both is `lax.platform_dependent`: lowered for a CPU, it is ours; lowered for
-anything else, it is the equation as it was. XLA never sees it.
+computes faster on a CPU is replaced by an equation of the same operands and the same type. All
+others stay as they are, and so do control flow, custom gradients, donation, shardings and effects.
+Both stand in a `lax.platform_dependent`: XLA compiles ours for a CPU, and the other elsewhere.
 """
 
 import functools
@@ -35,6 +32,7 @@ OUTER = {
     primitives.scan_p,
     primitives.while_p,
 }
+FLOATS = {jnp.dtype(name) for name in ("float16", "bfloat16", "float32", "float64")}
 LARGEST_POOL = 8  # pixels of a window's side: each is a slice
 
 # Rewritten jaxprs, None if nothing changes. JAX compiles one jaxpr once, even if it occurs often,
@@ -84,14 +82,12 @@ def accelerate(fn: Callable[..., Any]) -> Callable[..., Any]:
 def _split(tree: Any) -> tuple[list[Array], Callable[[Sequence[Any]], Any]]:
     """Returns the JAX arrays of a tree, and the function that puts others in their places."""
     leaves, structure = jax.tree.flatten(tree)
+    others = [None if isinstance(leaf, jax.Array) else leaf for leaf in leaves]
     places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, jax.Array)]
-    rest = [None if isinstance(leaf, jax.Array) else leaf for leaf in leaves]
 
     def merge(arrays: Sequence[Any]) -> Any:
-        merged = list(rest)
-        for place, array in zip(places, arrays, strict=True):
-            merged[place] = array
-        return jax.tree.unflatten(structure, merged)
+        merged = dict(enumerate(others)) | dict(zip(places, arrays, strict=True))
+        return jax.tree.unflatten(structure, merged.values())
 
     return [leaves[i] for i in places], merge
 
@@ -123,19 +119,25 @@ def _rewrite_equation(eqn: JaxprEqn) -> JaxprEqn:
         params = {name: _rewrite(value) for name, value in eqn.params.items()}
         changed = any(params[name] is not value for name, value in eqn.params.items())
         return eqn.replace(params=params) if changed else eqn
-    replacement = {
-        primitives.conv_general_dilated_p: (_can_convolve, _convolve),
-        primitives.reduce_window_max_p: (_can_pool, _pool),
-    }.get(eqn.primitive)
-    types = [v.aval for v in eqn.invars]
-    if replacement is None or not replacement[0](*types, **eqn.params):
+    if eqn.primitive is primitives.conv_general_dilated_p:
+        return _replace(eqn, _can_convolve, _convolve)
+    if eqn.primitive is primitives.reduce_window_max_p:
+        return _replace(eqn, _can_pool, _pool)
+    return eqn
+
+
+def _replace(eqn: JaxprEqn, can: Callable[..., bool], ours: Callable[..., Array]) -> JaxprEqn:
+    """Returns a call of `_on_cpu` with the operands of an equation, or the equation itself."""
+    types: list[Any] = [v.aval for v in eqn.invars]
+    # Where operands are sharded over Explicit axes, our reshapes can be ambiguous.
+    explicit = any(axis is not None for aval in types for axis in aval.sharding.spec)
+    if explicit or not can(*types, **eqn.params):
         return eqn
-    if any(axis is not None for aval in types for axis in aval.sharding.spec):
-        return eqn  # sharded over Explicit axes, where a reshape can be ambiguous
-    call = functools.partial(_on_cpu, replacement[1], eqn.primitive, tuple(eqn.params.items()))
+    call = functools.partial(_on_cpu, ours, eqn.primitive, tuple(eqn.params.items()))
     (new,) = jax.make_jaxpr(call)(*types).eqns
     if [v.aval for v in new.invars + new.outvars] != types + [v.aval for v in eqn.outvars]:
         return eqn
+    _rewritten[new.params["jaxpr"]] = None  # for `accelerate` of an accelerated function
     return eqn.replace(primitive=new.primitive, params=new.params)
 
 
@@ -151,26 +153,24 @@ def _on_cpu(ours: Callable[..., Array], primitive: Any, params: Any, *operands: 
 
 
 def _can_convolve(images: Any, kernel: Any, **params: Any) -> bool:
-    """Returns whether `jaxens.ops` is faster, in one member or under `vmap` over members."""
+    """Returns whether `jaxens.ops` is faster, for one member or under `vmap` over members."""
     lhs, rhs, out = params["dimension_numbers"]
+    dtypes = {images.dtype, kernel.dtype, params["preferred_element_type"] or images.dtype}
     groups = params["feature_group_count"]
     depthwise = kernel.shape[rhs[1]] == 1 and kernel.shape[rhs[0]] == groups
     return (
         len(images.shape) == 4
-        and jnp.issubdtype(images.dtype, jnp.floating)
-        and images.dtype == kernel.dtype
-        and params["preferred_element_type"] in {None, images.dtype}
+        and len(dtypes) == 1 == len(dtypes & FLOATS)
         and params["batch_group_count"] == 1
         and (groups == 1 or (depthwise and {*params["rhs_dilation"]} == {1}))
         and {*params["lhs_dilation"]} == {1}
-        and min(pad for pads in params["padding"] for pad in pads) >= 0
-        # The gradient of a kernel has batch and channels exchanged, and windows like images.
-        and lhs[0] == out[0] == 0
+        and np.min(params["padding"]) >= 0
+        and lhs[0] == out[0] == 0  # else it is the gradient of a kernel, whose windows are large
     )
 
 
 def _convolve(images: Array, kernel: Array, **params: Any) -> Array:
-    # Channels last. XLA:CPU itself convolves in this layout.
+    # Channels last: XLA:CPU itself convolves in this layout.
     (n, c, *space), (o, i, *window), (out_n, out_c, *out_space) = params["dimension_numbers"]
     result = conv_general_dilated(
         images.transpose(n, *space, c),
@@ -187,14 +187,12 @@ def _convolve(images: Array, kernel: Array, **params: Any) -> Array:
 
 def _can_pool(images: Any, **params: Any) -> bool:
     return (
-        jnp.issubdtype(images.dtype, jnp.floating)
+        images.dtype in FLOATS
         and {*params["base_dilation"], *params["window_dilation"]} == {1}
         and max(params["window_dimensions"]) <= LARGEST_POOL
-        and min(pad for pads in params["padding"] for pad in pads) >= 0
+        and np.min(params["padding"]) >= 0
     )
 
 
-def _pool(images: Array, **params: Any) -> Array:
-    return pool_windows(
-        images, params["window_dimensions"], params["window_strides"], params["padding"]
-    )
+def _pool(x: Array, window_dimensions: Any, window_strides: Any, padding: Any, **_: Any) -> Array:
+    return pool_windows(x, window_dimensions, window_strides, padding)

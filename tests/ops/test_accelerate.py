@@ -11,7 +11,7 @@ from jax.extend.core import jaxprs_in_params
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from jaxens.ops import accelerate
+from jaxens.ops import accelerate, conv_general_dilated, max_pool
 from tests.ops.zoo import LAST, MODELS, Case, conv
 
 
@@ -235,3 +235,14 @@ def test_a_jitted_function_is_rewritten_once(operands):
     fn = accelerate(jax.jit(conv))
     first, second = (jax.make_jaxpr(fn)(*operands).eqns[0].params["jaxpr"] for _ in range(2))
     assert first is second
+
+
+def test_our_own_operations_stay_as_they_are(operands):
+    def fn(images, kernel):
+        x = conv_general_dilated(images, kernel, (1, 1), "SAME", dimension_numbers=LAST)
+        return max_pool(x, 2, 2)
+
+    assert str(jax.make_jaxpr(accelerate(fn))(*operands)) == str(jax.make_jaxpr(fn)(*operands))
+    once = accelerate(conv)
+    twice = jax.make_jaxpr(accelerate(once))(*operands)
+    assert str(twice) == str(jax.make_jaxpr(once)(*operands))
