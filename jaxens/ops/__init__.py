@@ -1,4 +1,7 @@
-"""Convolution and max pooling that stay fast under `vmap` over members and under a gradient."""
+"""Convolution and max pooling that stay fast under `vmap` over members and under a gradient.
+
+`accelerate` runs a model that was written with those of `lax` with these on a CPU.
+"""
 
 from jaxens.ops.accelerate import accelerate
 from jaxens.ops.conv import conv_general_dilated

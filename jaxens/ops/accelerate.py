@@ -105,7 +105,7 @@ def _rewrite(value: Any) -> Any:
 
 
 def _rewrite_jaxpr(value: Jaxpr | ClosedJaxpr) -> Jaxpr | ClosedJaxpr | None:
-    if isinstance(value, ClosedJaxpr):
+    if not isinstance(value, Jaxpr):  # newer releases of JAX have one class for both
         jaxpr = _rewrite(value.jaxpr)
         return None if jaxpr is value.jaxpr else value.replace(jaxpr=jaxpr)
     equations = [_rewrite_equation(eqn) for eqn in value.eqns]

@@ -65,6 +65,7 @@ def test_values_and_gradients_are_those_of_the_model(case):
     assert not replaced(case.fn, case.params, case.images)
 
 
+@pytest.mark.slow
 def test_members_are_those_of_the_model(case):
     stacked = jax.tree.map(lambda p: jnp.stack([p, p + p / 10]), case.params)
     ours = jax.jit(jax.vmap(value_and_grads(accelerate(case.fn)), (0, None)))(stacked, case.images)
