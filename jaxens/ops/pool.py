@@ -1,5 +1,7 @@
 """Max pooling from strided slices: 14 times as fast as XLA's on a CPU, with its gradient."""
 
+from collections.abc import Sequence
+
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
@@ -32,14 +34,32 @@ def max_pool(
             f"max_pool: window {window} with padding {padding} needs images of at least "
             f"{smallest} x {smallest} pixels, not {x.shape[1]} x {x.shape[2]}"
         )
-    return _pool_axis(_pool_axis(x, 2, window, stride, padding), 1, window, stride, padding)
+    pads = (0, 0), (padding, padding), (padding, padding), (0, 0)
+    return pool_windows(x, (1, window, window, 1), (1, stride, stride, 1), pads)
 
 
-def _pool_axis(x: Array, axis: int, window: int, stride: int, padding: int) -> Array:
+def pool_windows(
+    x: Float[Array, "*shape"],
+    windows: Sequence[int],
+    strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+) -> Float[Array, "*out_shape"]:
+    """Returns the maximum of each window, which has a size, a stride and padding per axis.
+
+    The last axis comes first, so that the first of several maxima in row-major order gets the
+    gradient, as from XLA.
+    """
+    for axis in reversed(range(x.ndim)):
+        if (windows[axis], strides[axis], padding[axis]) != (1, 1, (0, 0)):
+            x = _pool_axis(x, axis, windows[axis], strides[axis], padding[axis])
+    return x
+
+
+def _pool_axis(x: Array, axis: int, window: int, stride: int, padding: tuple[int, int]) -> Array:
     """Returns the maximum over windows of one axis: XLA fuses three slices better than nine."""
-    if padding:
+    if max(padding):
         widths = [(0, 0)] * x.ndim
-        widths[axis] = (padding, padding)
+        widths[axis] = padding
         x = jnp.pad(x, widths, constant_values=-jnp.inf)
     size = (x.shape[axis] - window) // stride * stride + 1
     slices = (lax.slice_in_dim(x, i, i + size, stride, axis) for i in range(window))
