@@ -70,7 +70,7 @@ def test_a_pipe_in_place_of_a_lock_is_named_and_no_link_is_followed(tmp_path):
         lock(tmp_path)
     (tmp_path / ".lock").unlink()
     (tmp_path / ".lock").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(UserError, match="no regular file"):
+    with pytest.raises(UserError, match="not a regular file"):
         lock(tmp_path)
     assert not (tmp_path / "elsewhere").exists()
 

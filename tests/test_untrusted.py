@@ -32,7 +32,7 @@ def test_a_byte_order_mark_is_no_text(tmp_path):
 def test_a_pipe_or_a_device_is_never_read(tmp_path, read):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
-        with pytest.raises(OSError, match="no regular file"):
+        with pytest.raises(OSError, match="not a regular file"):
             read(path)
 
 

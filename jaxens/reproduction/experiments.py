@@ -225,8 +225,8 @@ def _setting(
         evaluated_by = setting_values["like"]
         if evaluated_by not in values:
             raise UserError(
-                f"{path} can't be used: [{setting}] is like {evaluated_by}, which is no "
-                f"experiment: {remedy(evaluated_by, values)}"
+                f"{path} can't be used: [{setting}] is like {evaluated_by}, which is not "
+                f"an experiment: {remedy(evaluated_by, values)}"
             )
         shared = values[evaluated_by][setting]  # type: ignore[literal-required]
     if "ensembles" not in shared or "evaluation" not in shared:

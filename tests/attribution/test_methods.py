@@ -174,7 +174,7 @@ def test_lists_are_taken_for_arrays(method: str) -> None:
 @pytest.mark.usefixtures("unchecked")
 def test_what_is_no_random_key_is_refused(method: str, key: object) -> None:
     settings = cases.settings(method, KEYS, len(IMAGES)) | {"key": key}
-    with pytest.raises(ValueError, match=r"no random key: give jax\.random\.key\(0\)"):
+    with pytest.raises(ValueError, match=r"not a random key: give jax\.random\.key\(0\)"):
         attr.attribute(method, cases.network(MEMBERS[0]), IMAGES, 1, **settings)
 
 
