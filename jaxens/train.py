@@ -7,10 +7,11 @@ directory: config, checkpoints, metrics log, provenance, and a figure.
 """
 
 import contextlib
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -23,7 +24,9 @@ def train(
     *,
     config: Path | None = None,
     out: Path | None = None,
-    resume: Annotated[bool, Parameter(negative="")] = False,
+    resume: Literal["no", "yes", "auto"] = "no",
+    mesh: str | None = None,
+    distributed: Annotated[bool, Parameter(negative="")] = False,
     settings: Annotated[Config, parser.FLAT] = Config(),
 ) -> None:
     """Train an ensemble, with one jitted step for all members, and draw a few explanations.
@@ -31,22 +34,32 @@ def train(
     Args:
         config: TOML file to start from (see configs/); a flag is a key of its section
         out: run directory (default: runs/DATA, with the name of the data set)
-        resume: continue the run in --out
+        resume: continue the run in --out (yes, or no word); auto: if there is one, else start it
+        distributed: join the other processes of this job; see launch/
+        mesh: devices for members and for images, such as member=2,data=4 (default: by rule)
     """
     from jaxens import viz
     from jaxens.annotation.first_look import first_look
     from jaxens.cli import compilation, tables
-    from jaxens.cli.console import say, uncut
+    from jaxens.cli.console import console, say, uncut
+    from jaxens.cli.distributed import join
     from jaxens.cli.live import Live
     from jaxens.runs import fit
+    from jaxens.training.layout import parse_layout
 
     signals.work_begins()
     began = time.monotonic()
+    first = join() if distributed else True
+    console.quiet = not first
     compilation.use_cache()
     compilation.keep_memory()
     folder = out or _default_folder(settings.data.source)
+    resumed = resume == "yes" or (resume == "auto" and _is_run(folder))
+    layout = None if mesh is None else parse_layout(mesh)
     with contextlib.closing(Live()) as watch:
-        trained = fit.train(settings, folder, resume=resume, watch=watch)
+        trained = fit.train(settings, folder, resume=resumed, watch=watch, layout=layout)
+    if not first:
+        return
     ensemble, held_out = trained.ensemble, trained.held_out
     say(uncut(tables.quality(trained.scores, ensemble.members, len(held_out)), width=100))
     figure = viz.save(first_look(ensemble, held_out), folder / "look.png")
@@ -60,17 +73,31 @@ def train(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command with these arguments (default: those of this process)."""
-    parser.call(train, arguments, name="train", values=_values)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    parser.call(train, _with_value(words), name="train", values=_values)
+
+
+def _with_value(words: Sequence[str]) -> list[str]:
+    """Returns a command line in which a `--resume` without a value says yes."""
+    result: list[str] = []
+    for word, after in zip(words, [*words[1:], "--"], strict=True):
+        result += [word, "yes"] if word == "--resume" and after.startswith("-") else [word]
+    return result
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / "config.toml").is_file()
 
 
 def _values(app: Any, commands: tuple[str, ...], arguments: Any) -> None:
     """Fills in flags from --config, or from the config of the run that is resumed."""
     flags = {argument.name: argument.tokens[-1].value for argument in arguments if argument.tokens}
     file = flags.get("--config")
-    if file is None and "--resume" in flags:
+    folder = Path(flags.get("--out") or _default_folder(flags.get("--data", "fieldmarks")))
+    resume = flags.get("--resume", "no")
+    if file is None and (resume == "yes" or (resume == "auto" and _is_run(folder))):
         from jaxens.runs.folders import check_present
 
-        folder = Path(flags.get("--out") or _default_folder(flags.get("--data", "fieldmarks")))
         check_present(folder)
         file = folder / "config.toml"
         _check_folders(folder, flags)

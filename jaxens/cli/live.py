@@ -1,6 +1,7 @@
 """Shows a training in the terminal."""
 
 import contextlib
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,7 @@ from jaxens.data.progress import Progress as Callback
 from jaxens.ensemble.quality import Quality
 from jaxens.names import shorten
 from jaxens.runs.watch import Watch
+from jaxens.training.layout import Layout
 
 
 class Live(Watch):
@@ -37,7 +39,9 @@ class Live(Watch):
         self._stack.close()
         self._data_bar = None
 
-    def begin(self, steps: int, done: int, epochs: int) -> None:
+    def begin(self, steps: int, done: int, epochs: int, layout: Layout) -> None:
+        if math.prod(layout) > 1:
+            say(f"training on {math.prod(layout)} devices: {layout}")
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),

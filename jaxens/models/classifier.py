@@ -31,6 +31,30 @@ class BatchNorm(nn.BatchNorm):
             return super().__call__(x, *args, **options)
 
 
+class Dropout(nn.Module):
+    """Flax's dropout of half of the values, with the same draws on any number of devices.
+
+    Attributes:
+        data_axis: The mesh axis over which the images of a batch are spread.
+    """
+
+    data_axis: str | None = None
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "batch channel"], train: bool
+    ) -> Float[Array, "batch channel"]:
+        if not train:
+            return x
+        axis = self.data_axis
+        devices = 1 if axis is None else jax.lax.axis_size(axis)
+        shape = (devices * len(x), *x.shape[1:])
+        kept = jax.random.bernoulli(self.make_rng("dropout"), 0.5, shape)
+        if axis is not None:
+            kept = jax.lax.dynamic_slice_in_dim(kept, len(x) * jax.lax.axis_index(axis), len(x))
+        return jnp.where(kept, x / 0.5, jnp.zeros_like(x))
+
+
 class Heads(nn.Module):
     """One dense layer per task, always computed in float32."""
 
@@ -67,6 +91,10 @@ class Classifier(nn.Module):
         act: The activation after every layer. For guided backpropagation, use the same model with
             another activation: `model.clone(act=...)`.
         dtype: The type of the computation. Parameters, batch statistics and logits are float32.
+        data_axis: In training, the mesh axis over which the images of a batch are spread: batch
+            normalization and dropout then do as with the whole batch on one device.
+        synchronized: Whether batch normalization takes the statistics of the whole batch, or
+            of the images of its device.
 
     Raises:
         ValueError: If tasks are empty, have the same name, or have no logits; if images are not
@@ -77,6 +105,8 @@ class Classifier(nn.Module):
     conv_general_dilated: Callable[..., Array] = jax.lax.conv_general_dilated
     act: Callable[[Array], Array] = nn.relu
     dtype: DTypeLike = jnp.float32
+    data_axis: str | None = None
+    synchronized: bool = True
 
     def setup(self) -> None:
         names = [name for name, _ in self.tasks]
@@ -173,4 +203,5 @@ class Classifier(nn.Module):
     def norm(self) -> Callable[..., nn.Module]:
         """Returns the normalization that a trunk is built from, with PyTorch's constants."""
         # In Flax, momentum is the weight of the old value; in PyTorch (0.1), of the new one.
-        return partial(BatchNorm, momentum=0.9, epsilon=1e-5, dtype=self.dtype)
+        axis = self.data_axis if self.synchronized else None
+        return partial(BatchNorm, momentum=0.9, epsilon=1e-5, dtype=self.dtype, axis_name=axis)

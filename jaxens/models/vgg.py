@@ -10,7 +10,7 @@ from jax.nn.initializers import normal
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from jaxens.models.classifier import Classifier
+from jaxens.models.classifier import Classifier, Dropout
 from jaxens.ops import max_pool
 
 # The number of channels and of convolutions of each stage.
@@ -57,6 +57,7 @@ class VGGNeck(nn.Module):
     hidden: int
     act: Callable[[Array], Array]
     dtype: DTypeLike
+    data_axis: str | None
 
     @nn.compact
     def __call__(
@@ -64,7 +65,7 @@ class VGGNeck(nn.Module):
     ) -> Float[Array, "batch {self.hidden}"]:
         for name in ("fc6", "fc7"):
             x = nn.Dense(self.hidden, dtype=self.dtype, kernel_init=HIDDEN_INIT, name=name)(x)
-            x = nn.Dropout(0.5, deterministic=not train)(self.act(x))
+            x = Dropout(self.data_axis)(self.act(x), train)
         return x
 
 
@@ -104,7 +105,7 @@ class VGG(Classifier):
         norm = self.norm() if self.batch_norm else None
         self.trunk = VGGTrunk(self.stages, self.conv(use_bias=norm is None), norm, self.act)
         if self.full_classifier:
-            self.neck = VGGNeck(self.hidden, self.act, self.dtype)
+            self.neck = VGGNeck(self.hidden, self.act, self.dtype, self.data_axis)
 
     def pool(self, features: Float[Array, "batch h w channel"]) -> Float[Array, "batch channel"]:
         """Averages to 1x1 cells, or to 7x7 for the full classifier."""

@@ -22,6 +22,7 @@ from orbax.checkpoint import checkpoint_managers
 from jaxens.errors import UserError
 from jaxens.runs.contents import Contents, Sealed, arrays_of, contents_of, fields_of, seal, sums_of
 from jaxens.runs.orbax_messages import hide_abandoned_reads
+from jaxens.runs.processes import of_process_0
 from jaxens.runs.records import check
 
 log = logging.getLogger(__name__)
@@ -52,10 +53,14 @@ class Checkpoints:
         self.chosen = ""
         self._read_back = False
         self._contents: dict[int, Contents] = {}  # by epoch, once read or written
+        folder.mkdir(parents=True, exist_ok=True)
         self._manager = ocp.CheckpointManager(
             folder.absolute(),
             options=ocp.CheckpointManagerOptions(
-                preservation_policy=_LastTwoAndBest(self._scores), enable_async_checkpointing=True
+                preservation_policy=_LastTwoAndBest(self._scores),
+                enable_async_checkpointing=True,
+                create=False,
+                multiprocessing_options=of_process_0(),
             ),
         )
 

@@ -19,11 +19,13 @@ from jaxens.ensemble.ensemble import Ensemble
 from jaxens.ensemble.quality import Quality, quality, quality_table
 from jaxens.runs.folders import check_absent, check_present
 from jaxens.runs.loading import abstract_state, as_ensemble, best_ensemble, check_config_fits
+from jaxens.runs.processes import read_state
 from jaxens.runs.run import Run
 from jaxens.runs.unsaved import UnsavedRun
 from jaxens.runs.watch import Watch
 from jaxens.runs.weights import Weights, read_weights
 from jaxens.tables import Table
+from jaxens.training.layout import Layout
 from jaxens.training.residency import check_workers
 from jaxens.training.settings import Config
 from jaxens.training.trainer import Trainer
@@ -57,7 +59,12 @@ class Trained:
 
 
 def train(
-    config: Config, out: Path | None = None, *, resume: bool = False, watch: Watch | None = None
+    config: Config,
+    out: Path | None = None,
+    *,
+    resume: bool = False,
+    watch: Watch | None = None,
+    layout: Layout | None = None,
 ) -> Trained:
     """Trains an ensemble.
 
@@ -68,10 +75,14 @@ def train(
             versions of the libraries, the numbers are bitwise those of a run that never stopped;
             otherwise their last digits may differ, and a warning says what has changed.
         watch: Receives the progress.
+        layout: How many devices share the members, and how many the images, as for
+            `jaxens.training.mesh.Placement.on_devices`. A resumed run may have another one.
 
     Raises:
         UserError: If data, weights or the folder can't be used, or a member diverges.
     """
+    if jax.process_index() > 0:  # process 0 writes, and tells the others what it has read
+        out = None
     if out is not None:
         (check_present if resume else check_absent)(out)
     check_workers(config.data.workers)
@@ -79,7 +90,7 @@ def train(
     weights = None if resume else read_weights(config.model)
     data = open_data(config.data, watch.progress)
     check_config_fits(config, data.info)
-    trainer = Trainer(config, data.train, data.info.choose_tasks(config.data.tasks))
+    trainer = Trainer(config, data.train, data.info.choose_tasks(config.data.tasks), layout)
     with _closing(_open_run(config, out, resume, data, weights)) as run:
         _fit(run, trainer, load(data.val, watch.progress), weights, watch)
         ensemble = best_ensemble(run)
@@ -120,13 +131,13 @@ def _fit(
     """Trains the remaining epochs; validates, logs and saves after each."""
     config, epochs = run.config, run.config.optim.epochs
     tasks = run.info.choose_tasks(config.data.tasks)
-    if checkpoint := run.checkpoints.latest(abstract_state(config, run.info)):
-        done, state = checkpoint
+    if checkpoint := read_state(run.checkpoints.latest, abstract_state(config, run.info)):
+        done, state = checkpoint[0], trainer.placement.spread(checkpoint[1])
         log.warning(f"{run.folder}: continuing after epoch {done} of {epochs}")
     else:
-        if weights is None and isinstance(run, Run):  # interrupted before its first checkpoint
+        if weights is None:  # interrupted before its first checkpoint
             weights = read_weights(config.model)
-            if weights:
+            if weights and isinstance(run, Run):
                 log.warning(f"{run.folder}: starting again from the weights {config.model.weights}")
                 run.check_weights(weights.fingerprint)
         done, state = 0, trainer.init(weights and weights.variables)
@@ -134,11 +145,12 @@ def _fit(
     if done == epochs:
         return
     feed = trainer.feed(state, done, watch.progress)
-    watch.begin(trainer.steps, done * trainer.steps_per_epoch, epochs)
+    watch.begin(trainer.steps, done * trainer.steps_per_epoch, epochs, trainer.placement.layout)
     try:
         for epoch in range(done + 1, epochs + 1):
             state, losses, speed = trainer.epoch(state, feed, epoch, partial(watch.step, epoch))
-            scores = quality(as_ensemble(config, tasks, state), val)
+            members = trainer.placement.gather(state)
+            scores = quality(as_ensemble(config, tasks, members), val)
             run.log(
                 epoch=epoch,
                 step=epoch * trainer.steps_per_epoch,
@@ -147,7 +159,8 @@ def _fit(
                 val={q.task: q.as_dict() for q in scores},
             )
             # A copy, because the next step reuses the buffers while they are written.
-            run.checkpoints.save(epoch, jax.tree.map(jnp.copy, state), _overall(scores))
+            copy = jnp.copy if jax.process_count() == 1 else np.array
+            run.checkpoints.save(epoch, jax.tree.map(copy, members), _overall(scores))
             watch.epoch(epoch, losses, speed, scores)  # who stops now keeps this epoch
     finally:
         watch.end()

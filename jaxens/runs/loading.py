@@ -18,6 +18,7 @@ from jaxens.ensemble.ensemble import Ensemble
 from jaxens.errors import UserError, remedy
 from jaxens.models.trunk import below_heads
 from jaxens.runs import exported
+from jaxens.runs.processes import read_state
 from jaxens.runs.run import Run
 from jaxens.runs.unsaved import UnsavedRun
 from jaxens.training.residency import device_memory
@@ -44,7 +45,7 @@ def best_ensemble(run: Run | UnsavedRun) -> Ensemble:
     Raises:
         UserError: If the run has no checkpoint, or none that can be read.
     """
-    best = run.checkpoints.best(abstract_state(run.config, run.info))
+    best = read_state(run.checkpoints.best, abstract_state(run.config, run.info))
     if best is None:
         raise UserError(
             f"{run.folder} has no checkpoint yet: continue its training with "

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxens.ensemble.quality import Quality
+from jaxens.training.layout import Layout
 
 
 class Watch:
@@ -14,13 +15,14 @@ class Watch:
     def progress(self, description: str, done: int, total: int) -> None:
         """Called while data are prepared or read: `done` of `total` images."""
 
-    def begin(self, steps: int, done: int, epochs: int) -> None:
+    def begin(self, steps: int, done: int, epochs: int, layout: Layout) -> None:
         """Called before the first step.
 
         Args:
             steps: The steps of the whole training.
             done: Steps that an earlier process took.
             epochs: The epochs of the whole training.
+            layout: How many devices share the members, and how many the images.
         """
 
     def step(self, epoch: int, losses: Float[np.ndarray, "member"], speed: float) -> None:

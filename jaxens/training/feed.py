@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 from jax import Array
+from jax.sharding import Sharding
 from jaxtyping import Float
 
 from jaxens.data.progress import Progress, no_progress
@@ -15,6 +16,7 @@ from jaxens.data.source import Source, load
 from jaxens.data.stream import batches
 from jaxens.models import Classifier
 from jaxens.training.frozen import features_of_training_images
+from jaxens.training.mesh import Placement, put
 from jaxens.training.plan import Plan
 from jaxens.training.residency import fits_on_device
 from jaxens.training.settings import Config
@@ -72,6 +74,7 @@ def feed(
     tasks: tuple[Task, ...],
     plan: Plan,
     step: Step,
+    placement: Placement,
     start: int,
     stop: int,
     progress: Progress = no_progress,
@@ -90,6 +93,7 @@ def feed(
         tasks: The tasks whose labels the step needs.
         plan: The rows of each step.
         step: The step of all members.
+        placement: Where members and images lie.
         start: Number of the first step.
         stop: Number of the last step, plus one.
         progress: Called while images are read.
@@ -97,13 +101,13 @@ def feed(
     pool = features_of_training_images(config, model, trunk, source, tasks, progress)
     if pool is None and fits_on_device(config.data.resident, len(source) * source.size**2 * 3):
         split = load(source, progress)
-        pool = jax.device_put(
-            {"images": split.images, "labels": {t.name: split.labels[t.name] for t in tasks}}
-        )
+        labels = {task.name: split.labels[task.name] for task in tasks}
+        pool = {"images": split.images, "labels": labels}
     if pool is not None:
+        pool = put(pool, placement.everywhere)
         return Resident(pool, plan, step, steps_at_once())
     stream = batches(source, plan, start, stop, config.data.workers)
-    return Streamed(_of_tasks(stream, tasks), step)
+    return Streamed(_of_tasks(stream, tasks), step, placement.of_batch(plan.shared))
 
 
 class Resident:
@@ -148,8 +152,8 @@ class Streamed:
 
     at_once = 1
 
-    def __init__(self, stream: Iterator[Batch], step: Step):
-        self._stream = stream
+    def __init__(self, stream: Iterator[Batch], step: Step, sharding: Sharding | None = None):
+        self._stream, self._sharding = stream, sharding
         self._waiting: deque[Batch] = deque()
         self._program: Callable[..., tuple[State, Array]] | None = None
 
@@ -176,7 +180,7 @@ class Streamed:
             batch = next(self._stream, None)
             if batch is None:
                 return
-            self._waiting.append(jax.device_put(batch))
+            self._waiting.append(put(batch, self._sharding))
 
 
 def _of_tasks(stream: Iterator[dict[str, Any]], tasks: tuple[Task, ...]) -> Iterator[Batch]:

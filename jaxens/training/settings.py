@@ -28,6 +28,8 @@ class Model:
     """architecture"""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """type of the computation (auto: float32 on CPU, bfloat16 elsewhere)"""
+    batch_norm: Annotated[Literal["synchronized", "per-device"], UNSHOWN] = "synchronized"
+    """with several devices: statistics of the whole batch, or of the images of each device"""
     weights: Annotated[str, UNSHOWN] = ""
     """start below the heads: a state dict, a run, hf:OWNER/NAME, or imagenet (default: random)"""
 

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import Array
 from jaxtyping import Key
@@ -52,12 +53,13 @@ def trained_members(config: Config) -> int:
 
 def build_model(config: Config, tasks: tuple[Task, ...]) -> Classifier:
     """Returns the model of one member, with a convolution that is fast for many members."""
-    return build(
+    model = build(
         config.model.name,
         [(task.name, len(task.classes)) for task in tasks],
         dtype=compute_dtype(config.model.dtype),
         conv_general_dilated=conv_general_dilated,
     )
+    return model.clone(synchronized=config.model.batch_norm == "synchronized")
 
 
 def compute_dtype(name: str) -> Any:
@@ -102,6 +104,8 @@ def init(
     optimizer: optax.GradientTransformation,
     key: Key[Array, ""],
     weights: Any = None,
+    members: int | None = None,
+    shardings: State | None = None,
 ) -> State:
     """Returns the state before training; member k draws its weights from `fold_in(key, k)`.
 
@@ -116,6 +120,8 @@ def init(
         optimizer: The optimizer of one member.
         key: The key of the random weights.
         weights: Variables below the heads, without a member axis, that all members start from.
+        members: The number of members (None: those of the config and its baseline).
+        shardings: Of each field over the devices of a mesh (None: one device).
 
     Raises:
         ValueError: If stages are frozen and there are no weights.
@@ -144,7 +150,8 @@ def init(
         # Copies, since a training step reuses its state's buffers.
         return state._replace(opt_state=opt_state, trunk=jax.tree.map(jnp.copy, trunk))
 
-    return jax.jit(all_members)(jnp.arange(trained_members(config)), weights)
+    count = trained_members(config) if members is None else members
+    return jax.jit(all_members, out_shardings=shardings)(np.arange(count), weights)
 
 
 def _replaced(variables: Any, weights: Any) -> Any:

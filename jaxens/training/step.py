@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import optax
 from jax import Array
 from jaxtyping import Float, Int, Key, UInt8
@@ -16,6 +15,7 @@ from jaxens.data.schema import Task
 from jaxens.models import Classifier, normalized
 from jaxens.ops import over_members
 from jaxens.training.loss import Labels, multitask_loss
+from jaxens.training.mesh import NO_AXES, Axes
 from jaxens.training.settings import Augment
 from jaxens.training.state import MEMBER_AXES, State
 
@@ -31,10 +31,13 @@ class Step:
     Attributes:
         gradient: `(params, batch_stats, inputs, labels, key) -> (loss, batch_stats, gradient)`.
         update: `(state, batch_stats, gradient) -> state`.
+        axes: The axes of the mesh that the step runs on. Loss and gradient are those of a device's
+            images, and `of_all` adds them up.
     """
 
     gradient: Callable[..., tuple[Array, Any, Any]]
     update: Callable[[State, Any, Any], State]
+    axes: Axes = NO_AXES
 
     def __call__(
         self, state: State, inputs: Float[Array, "image ..."], labels: Labels, key: Key[Array, ""]
@@ -67,9 +70,11 @@ class Step:
         """
         axis = None if shared else 0
         gradients = over_members(self.gradient, (0, 0, axis, axis, 0))
-        losses, *changes = gradients(state.params, state.batch_stats, inputs, labels, keys)
-        axes = (MEMBER_AXES, 0, 0)
-        return jax.vmap(self.update, axes, out_axes=MEMBER_AXES)(state, *changes), losses
+        variables = self.axes.apart((state.params, state.batch_stats))
+        losses, batch_stats, slopes = gradients(*variables, inputs, labels, keys)
+        losses, slopes = self.axes.total((losses, slopes))
+        update = jax.vmap(self.update, (MEMBER_AXES, 0, 0), out_axes=MEMBER_AXES)
+        return update(state, self.axes.mean(batch_stats), slopes), losses
 
 
 def train_one(
@@ -78,6 +83,7 @@ def train_one(
     tasks: Sequence[Task],
     weights: Sequence[float],
     stage: str | None = None,
+    axes: Axes = NO_AXES,
 ) -> Step:
     """Returns the training step of one member.
 
@@ -88,7 +94,9 @@ def train_one(
         weights: The weights of the tasks' losses.
         stage: The first stage that is trained, or "heads"; the step's inputs are features then.
             None if all stages are trained.
+        axes: The axes of the mesh that the step runs on.
     """
+    model = model.clone(data_axis=axes.data)
     apply = model.apply if stage is None else partial(model.apply, stage=stage, method="above")
 
     def loss_of(
@@ -101,7 +109,8 @@ def train_one(
             mutable=["batch_stats"],
             rngs={"dropout": key},
         )
-        return multitask_loss(tasks, weights, logits, labels), updated.get("batch_stats", {})
+        loss = multitask_loss(tasks, weights, logits, labels, axes.total)
+        return loss, updated.get("batch_stats", {})
 
     def gradient(*arguments: Any) -> tuple[Array, Any, Any]:
         (loss, batch_stats), slopes = jax.value_and_grad(loss_of, has_aux=True)(*arguments)
@@ -112,7 +121,7 @@ def train_one(
         params = optax.apply_updates(state.params, updates)
         return State(params, batch_stats, opt_state, state.trunk)
 
-    return Step(gradient, update)
+    return Step(gradient, update, axes)
 
 
 def train_all(
@@ -136,16 +145,17 @@ def train_all(
         below: The features of images by frozen stages `(trunk, images)`, if there are any.
     """
 
+    axes = one.axes
+
     def augmented(key: Key[Array, ""], images: UInt8[Array, "image height width 3"]) -> Array:
         if changes.is_off:
             return normalized(images / 255)
-        change = augment.draw(
-            key, len(images), flip=changes.flip, zoom=changes.zoom, color=changes.color
-        )
+        draw = partial(augment.draw, key, flip=changes.flip, zoom=changes.zoom, color=changes.color)
+        change = axes.own(axes.data, len(images), draw)
         return normalized(augment.images(change, images))
 
     def step(state: State, batch: Batch, number: Int[Array, ""]) -> tuple[State, Array]:
-        members = jnp.arange(state.members)
+        members = axes.rows(axes.member, state.members)
         augment_key, dropout_key = jax.random.split(jax.random.fold_in(key, number))
         by_member = jax.vmap(jax.random.fold_in, (None, 0))
         if "features" in batch:

@@ -16,6 +16,8 @@ from jaxens.data.source import Source
 from jaxens.errors import UserError
 from jaxens.models.trunk import frozen_features
 from jaxens.training.feed import Feed, feed
+from jaxens.training.layout import Layout
+from jaxens.training.mesh import Placement
 from jaxens.training.plan import Plan
 from jaxens.training.settings import Config
 from jaxens.training.state import State, build_model, build_optimizer, init, trained_members
@@ -36,12 +38,26 @@ class Trainer:
         config: The config of the run.
         source: The training images.
         tasks: The tasks to train on.
+        layout: Devices along each axis of the mesh, as for `Placement.on_devices`. It changes no
+            number but for rounding.
+
+    Attributes:
+        placement: Where members and images lie.
+        steps: The number of steps.
+        steps_per_epoch: The number of steps of an epoch.
 
     Raises:
-        UserError: If there are fewer images than a batch has, or too many steps.
+        UserError: If there are fewer images than a batch has, too many steps, or the layout does
+            not fit.
     """
 
-    def __init__(self, config: Config, source: Source, tasks: tuple[Task, ...]):
+    def __init__(
+        self,
+        config: Config,
+        source: Source,
+        tasks: tuple[Task, ...],
+        layout: Layout | None = None,
+    ):
         optim, images = config.optim, len(source)
         self.steps_per_epoch = images // optim.batch_size
         if self.steps_per_epoch == 0:
@@ -63,14 +79,29 @@ class Trainer:
             optim.batch_size,
             optim.seed,
         )
+        members = trained_members(config)
+        self.placement = Placement.on_devices(members, optim.batch_size, layout)
         self._model = build_model(config, tasks)
         self._optimizer = build_optimizer(optim, self.steps)
         self._weight_key, self._step_key = jax.random.split(jax.random.key(optim.seed))
-        self._images_per_step = trained_members(config) * optim.batch_size
+        self._images_per_step = members * optim.batch_size
 
     def init(self, weights: Any = None) -> State:
-        """Returns the state before training; `weights` as in `jaxens.training.state.init`."""
-        return init(self._config, self._model, self._optimizer, self._weight_key, weights)
+        """Returns the state before training, on the devices of the mesh.
+
+        Args:
+            weights: As in `jaxens.training.state.init`.
+        """
+        place = self.placement
+        return init(
+            self._config,
+            self._model,
+            self._optimizer,
+            self._weight_key,
+            weights,
+            place.filled,
+            place.of_state,
+        )
 
     def feed(self, state: State, done: int, progress: Progress = no_progress) -> Feed:
         """Returns a feed for the steps that follow epoch `done`.
@@ -82,7 +113,9 @@ class Trainer:
         """
         weights = self._config.optim.task_weights or (1.0,) * len(self._tasks)
         stage = self._config.frozen_below
-        one = train_one(self._model, self._optimizer, self._tasks, weights, stage)
+        one = train_one(
+            self._model, self._optimizer, self._tasks, weights, stage, self.placement.axes
+        )
         step = train_all(
             one,
             self._config.augment,
@@ -97,7 +130,8 @@ class Trainer:
             self._source,
             self._tasks,
             self._plan,
-            step,
+            self.placement.sharded(step, self._plan.shared),
+            self.placement,
             done * self.steps_per_epoch,
             self.steps,
             progress,
@@ -126,7 +160,7 @@ class Trainer:
         counts = dispatches(self.steps_per_epoch, feed.at_once)
         feed.compile(state, counts)
         number = (epoch - 1) * self.steps_per_epoch
-        meter = _Meter(number, state.members, self._images_per_step, on_step)
+        meter = _Meter(number, self.placement, self._images_per_step, on_step)
         state, previous = feed(state, number, counts[0])
         for count in counts[1:]:
             number += len(previous)
@@ -146,8 +180,9 @@ def dispatches(steps: int, at_once: int) -> list[int]:
 class _Meter:
     """Adds up the losses of an epoch, and measures its speed."""
 
-    def __init__(self, number: int, members: int, images_per_step: int, on_step: OnStep):
-        self.total = np.zeros(members)
+    def __init__(self, number: int, placement: Placement, images_per_step: int, on_step: OnStep):
+        self.total = np.zeros(placement.members)
+        self._placement = placement
         self.speed = float("nan")
         self._first = self._next = number
         self._images_per_step, self._on_step = images_per_step, on_step
@@ -155,7 +190,7 @@ class _Meter:
 
     def read(self, losses: Float[Array, "step member"]) -> None:
         """Waits for the losses of a dispatch, and reports each of its steps."""
-        rows = np.asarray(losses, np.float64)
+        rows = self._placement.read(losses)
         seconds = max(time.monotonic() - self._since, 1e-9)
         self.speed = (self._next + len(rows) - self._first) * self._images_per_step / seconds
         for row in rows:

@@ -30,7 +30,7 @@ class Notes(Watch):
         if self.stop and epoch == 2:
             raise KeyboardInterrupt
 
-    def begin(self, steps, done, epochs):
+    def begin(self, steps, done, epochs, layout):
         self.said.append(f"after step {done}")
 
 

@@ -40,7 +40,7 @@ class Recorder(Watch):
     def __init__(self):
         self.calls = []
 
-    def begin(self, steps, done, epochs):
+    def begin(self, steps, done, epochs, layout):
         self.calls.append(("begin", steps, done, epochs))
 
     def step(self, epoch, losses, speed):

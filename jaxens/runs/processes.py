@@ -1,0 +1,38 @@
+"""What process 0 reads from a run directory, for all processes of a training."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+from orbax.checkpoint.options import MultiprocessingOptions
+
+Read = tuple[int, Any] | None  # the epoch and the state of a checkpoint, if there is one
+
+
+def read_state(read: Callable[[Any], Read], like: Any) -> Read:
+    """Returns what process 0 reads; the others get it from there, and need no file system.
+
+    Args:
+        read: Returns an epoch and a state for a state with the shapes and types to read.
+        like: That state.
+    """
+    if jax.process_count() == 1:
+        return read(like)
+    nothing = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), like)
+    found = read(nothing) if jax.process_index() == 0 else None
+    epoch, state = (-1, nothing) if found is None else found
+    epoch, state = multihost_utils.broadcast_one_to_all(
+        (np.int32(epoch), jax.tree.map(np.asarray, state))
+    )
+    return None if epoch < 0 else (int(epoch), state)
+
+
+def of_process_0() -> MultiprocessingOptions:
+    """Returns options with which Orbax does not wait for processes other than 0."""
+    if jax.process_count() == 1:
+        return MultiprocessingOptions()
+    return MultiprocessingOptions(
+        primary_host=0, active_processes={0}, barrier_sync_key_prefix="process_0"
+    )

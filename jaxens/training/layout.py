@@ -1,0 +1,84 @@
+"""Chooses how many devices share the members of an ensemble, and how many its images."""
+
+import math
+import re
+from typing import NamedTuple
+
+from jaxens.errors import UserError
+
+# A layout may give a device so much more work than the best one, if it spreads members further:
+# members need no communication.
+SLACK = 1.1
+
+
+class Layout(NamedTuple):
+    """The number of devices along each axis of the mesh."""
+
+    member: int
+    data: int
+
+    def __str__(self) -> str:
+        return f"member={self.member},data={self.data}"
+
+
+ONE_DEVICE = Layout(1, 1)
+
+
+def choose_layout(devices: int, members: int, batch_size: int) -> Layout:
+    """Returns the layout in which a device computes the fewest images.
+
+    Members that do not divide evenly are filled up: 11 members on 4 devices are 3 on each. Of
+    layouts within a tenth of the best one, the one that spreads members the furthest is taken. Some
+    devices stay idle if no layout needs them all.
+
+    Args:
+        devices: The number of devices.
+        members: The number of members, a baseline included.
+        batch_size: Images per member and step; devices share them evenly.
+    """
+    layouts = [
+        Layout(member, data)
+        for member in range(1, min(devices, members) + 1)
+        for data in range(1, devices // member + 1)
+        if batch_size % data == 0
+    ]
+
+    def images_of_a_device(layout: Layout) -> int:
+        return -(-members // layout.member) * (batch_size // layout.data)
+
+    least = min(map(images_of_a_device, layouts))
+    return max(layout for layout in layouts if images_of_a_device(layout) <= SLACK * least)
+
+
+def parse_layout(text: str) -> Layout:
+    """Returns the layout that `member=2,data=4` names.
+
+    Raises:
+        UserError: If it names another axis or no whole number.
+    """
+    found = re.fullmatch(r"member=([1-9]\d{0,5}),data=([1-9]\d{0,5})", text.replace(" ", ""))
+    if found is None:
+        raise UserError(
+            f"`mesh` {text!r} is not a layout: write member=2,data=4, for example, for 8 devices"
+        )
+    return Layout(*map(int, found.groups()))
+
+
+def check_layout(layout: Layout, devices: int, members: int, batch_size: int) -> None:
+    """Checks that a layout fits the devices, the members and the batch.
+
+    Raises:
+        UserError: If it doesn't.
+    """
+    if math.prod(layout) > devices:
+        raise UserError(
+            f"`mesh` {layout} needs {math.prod(layout)} devices, and there are {devices}: "
+            "choose fewer"
+        )
+    if batch_size % layout.data:
+        raise UserError(
+            f"`mesh` {layout}: {layout.data} devices can't share `batch_size` {batch_size} evenly: "
+            "choose a multiple"
+        )
+    if layout.member > members:
+        raise UserError(f"`mesh` {layout} has more places than the {members} members: choose fewer")

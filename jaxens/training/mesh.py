@@ -1,0 +1,236 @@
+"""Spreads a training over devices: members along one axis of a mesh, images along the other."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.experimental import multihost_utils
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec, SingleDeviceSharding
+from jaxtyping import Float
+
+from jaxens.errors import UserError
+from jaxens.training.layout import ONE_DEVICE, Layout, check_layout, choose_layout
+from jaxens.training.state import State
+
+MEMBER, DATA = "member", "data"  # the axes of the mesh
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where members and images of a training lie.
+
+    Attributes:
+        members: The number of members, without those that fill up the devices.
+        layout: Devices along each axis.
+        mesh: The devices; None if there is one.
+    """
+
+    members: int
+    layout: Layout = ONE_DEVICE
+    mesh: Mesh | None = None
+
+    @classmethod
+    def on_devices(cls, members: int, batch_size: int, layout: Layout | None = None) -> "Placement":
+        """Returns the placement on the devices of all processes.
+
+        Args:
+            members: The number of members, a baseline included.
+            batch_size: Images per member and step.
+            layout: Devices along each axis. None chooses: one device of a single process on a
+                CPU, because such devices share its cores, and all devices otherwise.
+
+        Raises:
+            UserError: If the layout does not fit the devices, the members or the batch.
+        """
+        devices = jax.devices()
+        if layout is None:
+            alone = jax.default_backend() == "cpu" and jax.process_count() == 1
+            layout = choose_layout(1 if alone else len(devices), members, batch_size)
+        check_layout(layout, len(devices), members, batch_size)
+        if jax.process_count() > 1 and math.prod(layout) < len(devices):
+            raise UserError(
+                f"`mesh` {layout} leaves devices of some processes idle, and there are "
+                f"{len(devices)}: choose another layout, or fewer processes"
+            )
+        if math.prod(layout) == 1:
+            return cls(members)
+        used = np.array(devices[: math.prod(layout)]).reshape(layout)
+        auto = (AxisType.Auto,) * 2
+        return cls(members, layout, Mesh(used, (MEMBER, DATA), axis_types=auto))
+
+    @property
+    def filled(self) -> int:
+        """The number of members with those that fill up the devices."""
+        return -(-self.members // self.layout.member) * self.layout.member
+
+    @property
+    def axes(self) -> "Axes":
+        """The axes of the mesh, for what runs on each of its devices."""
+        return NO_AXES if self.mesh is None else Axes(MEMBER, DATA)
+
+    @property
+    def of_state(self) -> State | None:
+        """The sharding of a state; None on one device."""
+        return self._shardings(STATE)
+
+    @property
+    def everywhere(self) -> NamedSharding | None:
+        """The sharding of what every device has; None on one device."""
+        return self._shardings(PartitionSpec())
+
+    def of_batch(self, shared: bool) -> NamedSharding | None:
+        """The sharding of a batch; None on one device.
+
+        Args:
+            shared: Whether members share the images. Otherwise arrays have a leading member axis.
+        """
+        return self._shardings(_of_batch(shared))
+
+    def _shardings(self, specs: Any) -> Any:
+        mesh = self.mesh
+        if mesh is None:
+            return None
+        return jax.tree.map(lambda spec: NamedSharding(mesh, spec), specs, is_leaf=_is_spec)
+
+    def spread(self, state: State) -> State:
+        """Returns the state of the members alone, filled up, on the devices of the mesh."""
+        if self.mesh is None:
+            return state
+        filled = self._of_members(lambda leaf: fill(leaf, self.filled), state)
+        return put(filled, self.of_state)
+
+    def gather(self, state: State) -> State:
+        """Returns the state of the members alone, on the first device of each process."""
+        if self.mesh is None:
+            return state
+        if jax.process_count() > 1:
+            state = multihost_utils.process_allgather(state, tiled=True)
+        first = SingleDeviceSharding(jax.local_devices()[0])
+        return self._of_members(lambda leaf: leaf[: self.members], jax.device_put(state, first))
+
+    def read(self, losses: Float[Array, "step filled"]) -> Float[np.ndarray, "step member"]:
+        """Waits for losses, and returns those of the members alone."""
+        if jax.process_count() > 1:
+            losses = multihost_utils.process_allgather(losses, tiled=True)
+        return np.asarray(losses, np.float64)[:, : self.members]
+
+    def _of_members(self, change: Callable[[Array], Array], state: State) -> State:
+        changed: State = jax.tree.map(change, state._replace(trunk=None))
+        return changed._replace(trunk=state.trunk)
+
+    def sharded(self, step: Callable[..., Any], shared: bool) -> Callable[..., Any]:
+        """Returns a step of all members that runs on the devices of the mesh.
+
+        Args:
+            step: The step on one device, `(state, batch, number) -> (state, losses)`, of its
+                members and images.
+            shared: As for `of_batch`.
+        """
+        if self.mesh is None:
+            return step
+        on_mesh = jax.shard_map(
+            step,
+            mesh=self.mesh,
+            in_specs=(STATE, _of_batch(shared), PartitionSpec()),
+            out_specs=(STATE, PartitionSpec(MEMBER)),
+        )
+
+        def filled(state: State, batch: Any, number: Array) -> Any:
+            if not shared:
+                batch = jax.tree.map(lambda leaf: fill(leaf, self.filled), batch)
+            return on_mesh(state, batch, number)
+
+        return filled
+
+
+STATE = State(*(PartitionSpec(MEMBER),) * 3, trunk=PartitionSpec())
+
+
+def _of_batch(shared: bool) -> PartitionSpec:
+    return PartitionSpec(DATA) if shared else PartitionSpec(MEMBER, DATA)
+
+
+def _is_spec(value: Any) -> bool:
+    return isinstance(value, PartitionSpec)
+
+
+def put(tree: Any, shardings: Any) -> Any:
+    """Returns arrays, the same in all processes, on the devices of a mesh.
+
+    Args:
+        tree: Arrays.
+        shardings: A sharding, or one for each part of the tree; None for the default device.
+    """
+    if jax.process_count() == 1 or shardings is None:
+        return jax.device_put(tree, shardings)
+
+    def put_part(sharding: Any, part: Any) -> Any:
+        return jax.tree.map(lambda leaf: put_leaf(sharding, np.asarray(leaf)), part)
+
+    def put_leaf(sharding: Any, leaf: np.ndarray) -> Array:
+        return jax.make_array_from_callback(leaf.shape, sharding, lambda place: leaf[place])
+
+    return jax.tree.map(put_part, shardings, tree)
+
+
+def fill(stacked: Array, count: int) -> Array:
+    """Returns an array with a member axis, filled up to `count` members by the first one."""
+    more = count - len(stacked)
+    if not more:
+        return stacked
+    return jnp.concatenate([stacked, jnp.broadcast_to(stacked[:1], (more, *stacked.shape[1:]))])
+
+
+class Axes(NamedTuple):
+    """The axes of the mesh, inside of a step that runs on each of its devices.
+
+    Attributes:
+        member: The axis of members; None on one device.
+        data: The axis of images; None on one device.
+    """
+
+    member: str | None = None
+    data: str | None = None
+
+    def total(self, tree: Any) -> Any:
+        """Returns sums over the devices that share the images of a batch."""
+        return tree if self.data is None else lax.psum(tree, self.data)
+
+    def mean(self, tree: Any) -> Any:
+        """Returns means over the devices that share the images of a batch."""
+        return tree if self.data is None else lax.pmean(tree, self.data)
+
+    def apart(self, tree: Any) -> Any:
+        """Returns values that these devices have in common, as values of each: so is a gradient."""
+        if self.data is None:
+            return tree
+        return jax.tree.map(lambda leaf: lax.pcast(leaf, self.data, to="varying"), tree)
+
+    def rows(self, axis: str | None, count: int) -> Array:
+        """Returns the numbers of a device's `count` rows among those of all devices."""
+        rows = jnp.arange(count)
+        return rows if axis is None else rows + count * lax.axis_index(axis)
+
+    def own(self, axis: str | None, count: int, of_all: Callable[[int], Any]) -> Any:
+        """Returns a device's rows of arrays for all devices.
+
+        Args:
+            axis: The axis along which the rows are spread.
+            count: The number of rows of a device.
+            of_all: Returns the arrays for a number of rows.
+        """
+        if axis is None:
+            return of_all(count)
+        first = count * lax.axis_index(axis)
+        return jax.tree.map(
+            lambda leaf: lax.dynamic_slice_in_dim(leaf, first, count),
+            of_all(count * lax.axis_size(axis)),
+        )
+
+
+NO_AXES = Axes()  # of one device

@@ -1,0 +1,88 @@
+"""Trains 21 steps in some layouts of devices. As a program, it writes what they learned."""
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxens.cli.distributed import join
+from jaxens.data.opening import open_data
+from jaxens.data.settings import Data
+from jaxens.models.build import MODELS
+from jaxens.models.small import SmallResNet
+from jaxens.models.trunk import without_heads
+from jaxens.training.layout import Layout
+from jaxens.training.settings import Augment, Config, Members, Model, Optim
+from jaxens.training.state import build_model
+from jaxens.training.trainer import Trainer
+
+
+@contextlib.contextmanager
+def smooth_model() -> Iterator[None]:
+    """Within it, the model `small` has no ReLU, at whose kink a rounding error grows."""
+    with pytest.MonkeyPatch.context() as patch:
+        model = partial(SmallResNet, widths=(4, 8, 8), blocks=(0, 0, 0), act=jax.nn.silu)
+        patch.setitem(MODELS, "small", model)
+        yield
+
+
+def config_of(cache: str, **case: Any) -> Config:
+    """Returns the config of a case, whose images are drawn into a cache."""
+    return Config(
+        Data(
+            train_images=24,
+            val_images=6,
+            test_images=6,
+            image_size=16,
+            cache_dir=cache,
+            resident=case.get("resident", "yes"),
+        ),
+        Model("small", weights=case.get("weights", "")),
+        Members(3, case.get("diversity", "random-weights"), base=case.get("base", "own")),
+        Optim(epochs=7, batch_size=8, optimizer="sgd", learning_rate=1e-2),
+        Augment(),
+    )
+
+
+@smooth_model()
+def learned(config: Config, layout: Layout) -> list[np.ndarray]:
+    """Returns the parameters and batch statistics of all members after training."""
+    data = open_data(config.data)
+    trainer = Trainer(config, data.train, data.info.tasks, layout)
+    weights = None
+    if config.frozen_below:
+        model = build_model(config, data.info.tasks)
+        weights = without_heads(model.init(jax.random.key(1), jnp.zeros((1, 16, 16, 3))))
+    state = trainer.init(weights)
+    feed = trainer.feed(state, 0)
+    for epoch in range(1, config.optim.epochs + 1):
+        state, _, _ = trainer.epoch(state, feed, epoch, lambda losses, speed: None)
+    members = trainer.placement.gather(state)
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(members.variables)]
+
+
+def check_alike(ours: Iterable[np.ndarray], expected: Iterable[np.ndarray]) -> None:
+    """Checks that two trainings learned the same but for rounding."""
+    for got, want in zip(ours, expected, strict=True):
+        assert np.abs(got - want).max() <= 1e-5 * np.abs(want).max()
+
+
+if __name__ == "__main__":
+    case = json.loads(sys.argv[1])
+    if "learned" in case:  # one of several processes
+        first = join()
+        arrays = learned(config_of(case["cache"]), Layout(*case["layouts"][0]))
+        if first:
+            np.savez(case["learned"], *arrays)
+        sys.exit()
+    of_layouts = [learned(config_of(case["cache"]), Layout(*each)) for each in case["layouts"]]
+    for arrays in of_layouts[1:]:
+        check_alike(arrays, of_layouts[0])
+    print(len(jax.devices()), "devices,", len(of_layouts), "layouts alike")
