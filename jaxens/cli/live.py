@@ -14,7 +14,7 @@ from jaxens.data.progress import Progress as Callback
 from jaxens.ensemble.quality import Quality
 from jaxens.names import shorten
 from jaxens.runs.watch import Watch
-from jaxens.training.layout import Layout
+from jaxens.training.layout import MeshLayout
 
 
 class Live(Watch):
@@ -39,7 +39,7 @@ class Live(Watch):
         self._stack.close()
         self._data_bar = None
 
-    def begin(self, steps: int, done: int, epochs: int, layout: Layout) -> None:
+    def begin(self, steps: int, done: int, epochs: int, layout: MeshLayout) -> None:
         if math.prod(layout) > 1:
             say(f"training on {math.prod(layout)} devices: {layout}")
         self._bar = Progress(

@@ -25,7 +25,7 @@ from jaxens.runs.unsaved import UnsavedRun
 from jaxens.runs.watch import Watch
 from jaxens.runs.weights import Weights, read_weights
 from jaxens.tables import Table
-from jaxens.training.layout import Layout
+from jaxens.training.layout import MeshLayout
 from jaxens.training.residency import check_workers
 from jaxens.training.settings import Config
 from jaxens.training.trainer import Trainer
@@ -64,7 +64,7 @@ def train(
     *,
     resume: bool = False,
     watch: Watch | None = None,
-    layout: Layout | None = None,
+    layout: MeshLayout | None = None,
 ) -> Trained:
     """Trains an ensemble.
 

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxens.ensemble.quality import Quality
-from jaxens.training.layout import Layout
+from jaxens.training.layout import MeshLayout
 
 
 class Watch:
@@ -15,7 +15,7 @@ class Watch:
     def progress(self, description: str, done: int, total: int) -> None:
         """Called while data are prepared or read: `done` of `total` images."""
 
-    def begin(self, steps: int, done: int, epochs: int, layout: Layout) -> None:
+    def begin(self, steps: int, done: int, epochs: int, layout: MeshLayout) -> None:
         """Called before the first step.
 
         Args:

@@ -11,7 +11,7 @@ from jaxens.errors import UserError
 SLACK = 1.1
 
 
-class Layout(NamedTuple):
+class MeshLayout(NamedTuple):
     """The number of devices along each axis of the mesh."""
 
     member: int
@@ -21,10 +21,10 @@ class Layout(NamedTuple):
         return f"member={self.member},data={self.data}"
 
 
-ONE_DEVICE = Layout(1, 1)
+ONE_DEVICE = MeshLayout(1, 1)
 
 
-def choose_layout(devices: int, members: int, batch_size: int) -> Layout:
+def choose_layout(devices: int, members: int, batch_size: int) -> MeshLayout:
     """Returns the layout in which a device computes the fewest images.
 
     Members that do not divide evenly are filled up: 11 members on 4 devices are 3 on each. Of
@@ -37,20 +37,20 @@ def choose_layout(devices: int, members: int, batch_size: int) -> Layout:
         batch_size: Images per member and step; devices share them evenly.
     """
     layouts = [
-        Layout(member, data)
+        MeshLayout(member, data)
         for member in range(1, min(devices, members) + 1)
         for data in range(1, devices // member + 1)
         if batch_size % data == 0
     ]
 
-    def images_of_a_device(layout: Layout) -> int:
+    def images_of_a_device(layout: MeshLayout) -> int:
         return -(-members // layout.member) * (batch_size // layout.data)
 
     least = min(map(images_of_a_device, layouts))
     return max(layout for layout in layouts if images_of_a_device(layout) <= SLACK * least)
 
 
-def parse_layout(text: str) -> Layout:
+def parse_layout(text: str) -> MeshLayout:
     """Returns the layout that `member=2,data=4` names.
 
     Raises:
@@ -61,10 +61,10 @@ def parse_layout(text: str) -> Layout:
         raise UserError(
             f"`mesh` {text!r} is not a layout: write member=2,data=4, for example, for 8 devices"
         )
-    return Layout(*map(int, found.groups()))
+    return MeshLayout(*map(int, found.groups()))
 
 
-def check_layout(layout: Layout, devices: int, members: int, batch_size: int) -> None:
+def check_layout(layout: MeshLayout, devices: int, members: int, batch_size: int) -> None:
     """Checks that a layout fits the devices, the members and the batch.
 
     Raises:

@@ -14,7 +14,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec, SingleDev
 from jaxtyping import Float
 
 from jaxens.errors import UserError
-from jaxens.training.layout import ONE_DEVICE, Layout, check_layout, choose_layout
+from jaxens.training.layout import ONE_DEVICE, MeshLayout, check_layout, choose_layout
 from jaxens.training.state import State
 
 MEMBER, DATA = "member", "data"  # the axes of the mesh
@@ -31,11 +31,13 @@ class Placement:
     """
 
     members: int
-    layout: Layout = ONE_DEVICE
+    layout: MeshLayout = ONE_DEVICE
     mesh: Mesh | None = None
 
     @classmethod
-    def on_devices(cls, members: int, batch_size: int, layout: Layout | None = None) -> "Placement":
+    def on_devices(
+        cls, members: int, batch_size: int, layout: MeshLayout | None = None
+    ) -> "Placement":
         """Returns the placement on the devices of all processes.
 
         Args:

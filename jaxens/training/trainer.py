@@ -16,7 +16,7 @@ from jaxens.data.source import Source
 from jaxens.errors import UserError
 from jaxens.models.trunk import frozen_features
 from jaxens.training.feed import Feed, feed
-from jaxens.training.layout import Layout
+from jaxens.training.layout import MeshLayout
 from jaxens.training.mesh import Placement
 from jaxens.training.plan import Plan
 from jaxens.training.settings import Config
@@ -56,7 +56,7 @@ class Trainer:
         config: Config,
         source: Source,
         tasks: tuple[Task, ...],
-        layout: Layout | None = None,
+        layout: MeshLayout | None = None,
     ):
         optim, images = config.optim, len(source)
         self.steps_per_epoch = images // optim.batch_size

@@ -18,7 +18,7 @@ from jaxens.data.settings import Data
 from jaxens.models.build import MODELS
 from jaxens.models.small import SmallResNet
 from jaxens.models.trunk import without_heads
-from jaxens.training.layout import Layout
+from jaxens.training.layout import MeshLayout
 from jaxens.training.settings import Augment, Config, Members, Model, Optim
 from jaxens.training.state import build_model
 from jaxens.training.trainer import Trainer
@@ -52,7 +52,7 @@ def config_of(cache: str, **case: Any) -> Config:
 
 
 @smooth_model()
-def learned(config: Config, layout: Layout) -> list[np.ndarray]:
+def learned(config: Config, layout: MeshLayout) -> list[np.ndarray]:
     """Returns the parameters and batch statistics of all members after training."""
     data = open_data(config.data)
     trainer = Trainer(config, data.train, data.info.tasks, layout)
@@ -78,11 +78,11 @@ if __name__ == "__main__":
     case = json.loads(sys.argv[1])
     if "learned" in case:  # one of several processes
         first = join()
-        arrays = learned(config_of(case["cache"]), Layout(*case["layouts"][0]))
+        arrays = learned(config_of(case["cache"]), MeshLayout(*case["layouts"][0]))
         if first:
             np.savez(case["learned"], *arrays)
         sys.exit()
-    of_layouts = [learned(config_of(case["cache"]), Layout(*each)) for each in case["layouts"]]
+    of_layouts = [learned(config_of(case["cache"]), MeshLayout(*each)) for each in case["layouts"]]
     for arrays in of_layouts[1:]:
         check_alike(arrays, of_layouts[0])
     print(len(jax.devices()), "devices,", len(of_layouts), "layouts alike")

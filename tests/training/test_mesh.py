@@ -17,13 +17,13 @@ from jaxens.errors import UserError
 from jaxens.models.classifier import Dropout
 from jaxens.runs.fit import train
 from jaxens.runs.watch import Watch
-from jaxens.training.layout import Layout, check_layout, choose_layout, parse_layout
+from jaxens.training.layout import MeshLayout, check_layout, choose_layout, parse_layout
 from jaxens.training.loss import task_loss
 from jaxens.training.mesh import Placement
 from jaxens.training.state import State
 from tests.training.on_devices import check_alike, config_of, learned, smooth_model
 
-ALONE = Layout(1, 1)
+ALONE = MeshLayout(1, 1)
 CASES = {
     "random weights": {},
     "streamed": {"resident": "no"},
@@ -34,7 +34,7 @@ CASES = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("layout", [Layout(2, 1), Layout(1, 2)], ids=str)
+@pytest.mark.parametrize("layout", [MeshLayout(2, 1), MeshLayout(1, 2)], ids=str)
 @pytest.mark.parametrize("name", CASES)
 def test_two_devices_learn_what_one_does(name, layout, tmp_path_factory):
     """Three members on two devices are filled up by a fourth."""
@@ -45,7 +45,7 @@ def test_two_devices_learn_what_one_does(name, layout, tmp_path_factory):
 @pytest.mark.slow
 def test_the_same_layout_learns_bitwise_the_same(tmp_path_factory):
     config = config_of(str(tmp_path_factory.getbasetemp() / "mesh"))
-    for first, second in zip(*(learned(config, Layout(1, 2)) for _ in range(2)), strict=True):
+    for first, second in zip(*(learned(config, MeshLayout(1, 2)) for _ in range(2)), strict=True):
         np.testing.assert_array_equal(first, second)
 
 
@@ -107,7 +107,7 @@ def test_members_that_fill_up_devices_are_not_seen():
 def test_batch_normalization_of_each_device_sees_its_own_images(tmp_path):
     config = config_of(str(tmp_path))
     config = replace(config, model=replace(config.model, batch_norm="per-device"))
-    apart, together = learned(config, Layout(1, 2)), learned(config, ALONE)
+    apart, together = learned(config, MeshLayout(1, 2)), learned(config, ALONE)
     assert max(np.abs(a - b).max() for a, b in zip(apart, together, strict=True)) > 1e-3
 
 
@@ -157,8 +157,8 @@ def test_a_run_goes_on_in_another_layout(tmp_path):
     with smooth_model():
         whole = train(config).history
         with pytest.raises(KeyboardInterrupt):
-            train(config, tmp_path / "run", watch=StopAfterOne(), layout=Layout(2, 1))
-        resumed = train(config, tmp_path / "run", resume=True, layout=Layout(1, 2)).history
+            train(config, tmp_path / "run", watch=StopAfterOne(), layout=MeshLayout(2, 1))
+        resumed = train(config, tmp_path / "run", resume=True, layout=MeshLayout(1, 2)).history
     assert [line["epoch"] for line in resumed[:-1]] == [1, 2]
     for ours, expected in zip(resumed[:-1], whole[:-1], strict=True):
         np.testing.assert_allclose(ours["loss"], expected["loss"], rtol=1e-5)
