@@ -66,3 +66,10 @@ def test_a_jitted_function_follows_the_choice_around_each_call():
     assert "sine" in text["cpu"]
     assert "cosine" not in text["cpu"]
     assert "cosine" in text["tpu"]
+
+
+def test_of_many_members_only_one_is_compiled_anywhere():
+    images, kernels = (jnp.ones((65, *each.shape[1:])) for each in ARGUMENTS)
+    traced = jax.jit(conv_over_members).trace(images, kernels)
+    text = traced.lower(lowering_platforms=("tpu",)).as_text()
+    assert text.count("stablehlo.convolution") == 1

@@ -8,11 +8,11 @@ gradients took 2060 ms, and 69 ms as dense convolutions.
 So each of the three parts (forward, input gradient, weight gradient) has a batching rule of its
 own. On a CPU, plain and depthwise convolutions also have kernels of their own (`jaxens.ops.cpu`).
 
-| operand with the mapped axis                 | on a CPU            | plain, elsewhere   |
-| -------------------------------------------- | ------------------- | ------------------ |
-| images (forward), cotangent (input gradient) | joins the batch     | joins the batch    |
-| kernel (forward), cotangent (weight gradient)| a loop over members | joins the channels |
-| both operands, or the other one              | a loop over members | one per member     |
+| operand with the mapped axis                 | on a CPU            | plain, elsewhere          |
+| -------------------------------------------- | ------------------- | ------------------------- |
+| images (forward), cotangent (input gradient) | joins the batch     | joins the batch           |
+| kernel (forward), cotangent (weight gradient)| a loop over members | joins the channels        |
+| both operands, or the other one              | a loop over members | one per member (up to 64) |
 
 Elsewhere, members of a grouped convolution (a depthwise one too) become more groups, and dilated
 and transposed ones run one per member, on a CPU too.
@@ -172,6 +172,7 @@ class Variant(NamedTuple):
     member_loop: bool
 
 
+MOST_UNROLLED = 64  # members: each is compiled; more of them are a loop
 ACCELERATOR = Variant(cpu_kernels=False, member_loop=False)
 
 
@@ -255,7 +256,7 @@ def _batched(
         def member(m: Any) -> Array:
             return one(first[m] if mapped[0] else first, second[m] if mapped[1] else second)
 
-        if variant.member_loop:
+        if variant.member_loop or size > MOST_UNROLLED:
             return lax.map(member, jnp.arange(size)), True
         if geometry.groups > 1:
             # JAX has no rule for a second operand alone inside `shard_map`.

@@ -131,12 +131,14 @@ def init(
         raise ValueError("frozen stages need the weights of a trunk: give weights")
     size = config.data.image_size
     images = jnp.zeros((1, size, size, 3))
+    # The weights don't depend on any convolution, and XLA leaves those of the plain model out.
+    plain = model.clone(conv_general_dilated=jax.lax.conv_general_dilated)
 
     def all_members(members: Array, weights: Any) -> State:
         trunk = split_at(model, weights, stage)[0] if stage else None
 
         def one(member: Array) -> State:
-            variables = model.init(jax.random.fold_in(key, member), images)
+            variables = plain.init(jax.random.fold_in(key, member), images)
             variables = _replaced(variables, weights or {})
             if stage:
                 _, variables = split_at(model, variables, stage)

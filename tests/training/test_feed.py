@@ -10,6 +10,7 @@ from jaxens.errors import UserError
 from jaxens.models import VGG
 from jaxens.ops import conv_general_dilated
 from jaxens.training.feed import Resident, Streamed
+from jaxens.training.mesh import Placement
 from jaxens.training.plan import Plan
 from jaxens.training.settings import Augment, Optim
 from jaxens.training.state import MEMBER_AXES, State, build_optimizer
@@ -123,7 +124,10 @@ def test_the_last_dispatch_of_an_epoch_takes_the_steps_that_are_left():
 
 def test_every_step_of_a_dispatch_is_reported_and_a_diverged_member_is_named_with_its_step():
     reported = []
-    meter = _Meter(40, MEMBERS, 6, lambda losses, speed: reported.append((losses.tolist(), speed)))
+    placement = Placement(MEMBERS)
+    meter = _Meter(
+        40, placement, 6, lambda losses, speed: reported.append((losses.tolist(), speed))
+    )
     meter.read(np.array([[1.0, 2.0], [3.0, 4.0]], np.float32))
     assert [losses for losses, _ in reported] == [[1, 2], [3, 4]]
     assert meter.total.tolist() == [4, 6]
