@@ -51,11 +51,11 @@ def test_the_same_layout_learns_bitwise_the_same(tmp_path_factory):
 
 @pytest.mark.slow
 def test_eight_devices_learn_what_one_does(tmp_path):
-    case = {"cache": str(tmp_path), "layouts": [(1, 1), (3, 2), (2, 4), (1, 8)]}
+    case = {"cache": str(tmp_path), "layouts": [(1, 1), (3, 2), (2, 4)]}
     command = [sys.executable, "-m", "tests.training.on_devices", json.dumps(case)]
     environment = os.environ | {"JAX_NUM_CPU_DEVICES": "8"}
     printed = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
-    assert "8 devices, 4 layouts alike" in printed.stdout
+    assert "8 devices, 3 layouts alike" in printed.stdout
 
 
 @pytest.mark.parametrize(
