@@ -32,7 +32,7 @@ class Rules:
     def __post_init__(self) -> None:
         for name in ("confidence", "solid", "drawn"):
             check_number(name, getattr(self, name), least=0, most=1)
-        check_number("sightings", self.sightings, least=1)
+        check_number("sightings", self.sightings, least=1, most=1000)
 
     def describe(self) -> str:
         """Returns the rules in a few sentences."""

@@ -36,7 +36,10 @@ def check_network(network: Network, images: Float[ArrayLike, "image height width
       whose gradient is taken.
 
     A warning (UserWarning) says what only looks wrong: images with channels first, and features
-    that are a column or a row, such as the tokens of a transformer.
+    of another shape than the image, such as a column of tokens or channels first.
+
+    A model of one logit is in order: gradients explain that logit. What reads probabilities (LIME,
+    insertion and deletion) asks for `jax.nn.sigmoid` there.
 
     Fields that are None are not checked; without `logits_fn`, the others are. The model runs
     three times outside of `jit` (a fourth time to find out what is wrong), and the halves and the
@@ -143,7 +146,7 @@ def _check_traces(network: Network, images: Float[Array, "image height width cha
     plain: list[tuple[str, Model | None, Array]] = [("logits_fn", network.logits_fn, images)]
     if network.features_fn is not None:
         features = jax.eval_shape(network.features_fn, images)
-        _warn_of_tokens(features.shape, images.shape)
+        _warn_of_features(features.shape, images.shape)
         plain.append(("head_fn", network.head_fn, features))
     for name, function, values in plain:
         if function is not None and count_guided(jax.make_jaxpr(function)(values).jaxpr):
@@ -166,16 +169,28 @@ def _warn_of_channels_first(shape: tuple[int, ...]) -> None:
         )
 
 
-def _warn_of_tokens(features: tuple[int, ...], images: tuple[int, ...]) -> None:
+def _warn_of_features(features: tuple[int, ...], images: tuple[int, ...]) -> None:
     height, width = features[1:3]
-    if min(height, width) == 1 < max(height, width) and min(images[1:3]) > 1:
-        warnings.warn(
-            f"features_fn returned maps of {height} x {width} for images of {images[1]} x "
-            f"{images[2]}: Grad-CAM of a transformer's tokens would show stripes; drop the class "
-            "token, and lay the patches out as they lie in the image, "
-            "[image, rows, columns, feature]",
-            stacklevel=4,
-        )
+    if _are_alike((height, width), images[1:3]):
+        return
+    warnings.warn(
+        f"features_fn returned maps of {height} x {width} for images of {images[1]} x "
+        f"{images[2]}, so that Grad-CAM would show stripes: give [image, row, column, feature]; "
+        "move channels that come first, jnp.moveaxis(features, 1, -1); drop a transformer's class "
+        "token, and lay the patches out as they lie in the image",
+        stacklevel=4,
+    )
+
+
+def _are_alike(features: tuple[int, int], image: tuple[int, ...]) -> bool:
+    """Returns whether the ratios of height and width differ by less than a factor of two.
+
+    As heights and widths of features are rounded, each may be larger or smaller by a half.
+    """
+    ratio = image[0] / image[1]
+    most = (features[0] + 0.5) / (features[1] - 0.5)
+    least = (features[0] - 0.5) / (features[1] + 0.5)
+    return most > ratio / 2 and least < ratio * 2
 
 
 def _with_noise_around_the_last(

@@ -2,7 +2,7 @@
 
 A source reads its tables into a `Collection`, and `prepare_collection` writes the records:
 
-    prepare_collection(read, cache_dir, f"cub-{cache_key(tables, files)}", progress)
+    prepare_collection(read, cache_dir, f"cub-{cache_key(tables, files, root)}", progress)
 """
 
 import hashlib
@@ -14,18 +14,18 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 import tensorflow_datasets as tfds
-from jaxtyping import Bool, Float, Int8, Int32
+from jaxtyping import Float, Int8, Int32, Shaped
 
 from jaxens import files
 from jaxens.data import masks
 from jaxens.data.decoding import decode, is_dim, open_photo, orientation_of
-from jaxens.data.findings import Findings, Kind, Problem
+from jaxens.data.findings import Findings, Kind, MaskSeen, Problem
 from jaxens.data.prefetch import in_order
 from jaxens.data.preparing import PROBLEMS, ExampleBuilder, cores, prepare_builder
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.reading import OutsideError, PhotoError, printable, read_photo
 from jaxens.data.records import dataset_info
-from jaxens.data.schema import MISSING, Example, Info
+from jaxens.data.schema import MISSING, Example, Info, is_ignored
 from jaxens.errors import UserError
 
 Size = tuple[int, int]  # width and height in pixels
@@ -42,8 +42,8 @@ class Marks(Protocol):
     def name(self) -> str:
         """Returns the name of the file, for messages."""
 
-    def __call__(self, size: Size) -> Mapping[str, Bool[np.ndarray, "height width"]]:
-        """Returns masks of a photo of this size, by names in `Info.masks`.
+    def __call__(self, size: Size) -> Mapping[str, Shaped[np.ndarray, "height width"]]:
+        """Returns masks of a photo of this size, by names in `Info.masks`: 0 outside of a part.
 
         Raises:
             PhotoError: If they can't be used.
@@ -138,7 +138,9 @@ def prepare_collection(
     )
 
 
-def cache_key(tables: Iterable[Path], photos: Iterable[str | Path], text: str = "") -> str:
+def cache_key(
+    tables: Iterable[Path], photos: Iterable[str | Path], root: Path, text: str = ""
+) -> str:
     """Returns a hash of the content of tables, and of the size and time of other files.
 
     The content of all photos would take too long to read each time the data set is opened.
@@ -146,12 +148,19 @@ def cache_key(tables: Iterable[Path], photos: Iterable[str | Path], text: str = 
     Args:
         tables: Paths of existing files.
         photos: Paths of photos, masks and so on; missing ones count as such.
+        root: The folder, which no table may lead out of.
         text: What else the records depend on, such as the names of files.
+
+    Raises:
+        UserError: If a table is outside of the folder, or is a pipe or a device.
     """
     digest = hashlib.sha256(text.encode("utf-8", "surrogateescape"))
     for path in tables:
-        with path.open("rb") as table:
-            digest.update(path.name.encode() + hashlib.file_digest(table, "sha256").digest())
+        try:
+            content = read_photo(path, root)
+        except PhotoError as error:
+            raise UserError(f"{path} {error}") from None
+        digest.update(path.name.encode() + hashlib.sha256(content).digest())
     for file in photos:
         digest.update(f"{_size_and_time(file)},".encode())
     return digest.hexdigest()[:16]
@@ -171,6 +180,7 @@ class _Read:
 
     example: Example | None = None
     problems: list[Problem] = field(default_factory=list)
+    masks: list[MaskSeen] = field(default_factory=list)
 
 
 class CollectionBuilder(ExampleBuilder):
@@ -205,6 +215,7 @@ class CollectionBuilder(ExampleBuilder):
         for i, read in enumerate(in_order(self._read, items, threads, 4 * threads)):
             self.advance()
             findings.problems += read.problems
+            findings.masks += read.masks
             if read.example is not None:
                 written += 1
                 yield i, self.record(split, read.example)
@@ -252,7 +263,7 @@ class CollectionBuilder(ExampleBuilder):
         points, box = item.points / scale, item.box / (*scale, *scale)
         if ((points < 0) | (points > 1)).any() or max(*box[:2], *(1 - box[2:])) >= 1:
             add("outside", item.id, "has a key point or its box outside")
-        bits, known = self._bits(item, size, add)
+        bits, known = self._bits(item, size, add, read.masks)
         names = self.collection.info.masks
         if self.collection.box_of and np.isnan(box).all():
             box = masks.outline(masks.union(bits, names, (self.collection.box_of,)))
@@ -279,7 +290,11 @@ class CollectionBuilder(ExampleBuilder):
         return labels
 
     def _bits(
-        self, item: Item, size: Size, add: Callable[[Kind, str, str], None]
+        self,
+        item: Item,
+        size: Size,
+        add: Callable[[Kind, str, str], None],
+        seen: list[MaskSeen],
     ) -> tuple[np.ndarray, set[str]]:
         """Returns the packed masks of all parts, and the parts that have one that can be used."""
         names = self.collection.info.masks
@@ -296,5 +311,7 @@ class CollectionBuilder(ExampleBuilder):
             known |= parts.keys()
             for part, mask in parts.items():
                 place = names.index(part)
-                bits[..., place // 8] |= mask.astype(np.uint8) << (place % 8)
+                bits[..., place // 8] |= (mask != 0).astype(np.uint8) << (place % 8)
+                if not is_ignored(part):
+                    seen.append(MaskSeen(part, marks.name, int(mask.max()), bool(mask.all())))
         return bits, known

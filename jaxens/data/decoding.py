@@ -39,6 +39,8 @@ def open_photo(content: bytes) -> Image.Image:
         photo = Image.open(io.BytesIO(content), formats=_formats())
         if photo.format not in ("JPEG", "MPO", "PNG", "WEBP"):
             photo.load()  # Pillow turns a TIFF upright only now, which changes its size
+    if isinstance(photo, PngImageFile):
+        _scale_transparency(photo)
     if photo.mode == "I" and photo.format == "PPM":  # Pillow scales its values to 16 bits
         deep = Image.fromarray(np.asarray(photo).astype(np.uint16))
         deep.format = photo.format
@@ -178,6 +180,15 @@ def _tag(photo: Image.Image, number: int) -> int | None:
 def _largest(photo: Image.Image) -> int:
     """Returns the value of white in gray of 16 bits, or of 12 bits in a TIFF."""
     return 2 ** (_tag(photo, _BITS_PER_SAMPLE) or 16) - 1
+
+
+def _scale_transparency(photo: PngImageFile) -> None:
+    """Scales the color that a PNG says is transparent, as Pillow scales the pixels but not it."""
+    hidden, stored = photo.info.get("transparency"), str(photo.tile[0][3]) if photo.tile else ""
+    if stored in ("L;2", "L;4") and isinstance(hidden, int):
+        photo.info["transparency"] = hidden * 255 // (2 ** int(stored[-1]) - 1)
+    if stored.startswith("RGB;16") and isinstance(hidden, tuple):
+        photo.info["transparency"] = tuple(value >> 8 for value in hidden)
 
 
 def _scaled_to_8_bits(photo: Image.Image) -> Image.Image:

@@ -1,5 +1,6 @@
 """What was found in the photos of a data set while it was prepared."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -51,6 +52,22 @@ class Problem(NamedTuple):
     reason: str
 
 
+class MaskSeen(NamedTuple):
+    """A mask of a photo.
+
+    Attributes:
+        part: What it is a mask of.
+        name: Its file.
+        value: Its largest; 0 if it shows nothing.
+        full: Whether it fills the photo.
+    """
+
+    part: str
+    name: str
+    value: int
+    full: bool
+
+
 @dataclass
 class Findings:
     """The problems of a data set.
@@ -60,12 +77,14 @@ class Findings:
         total: The number of its photos.
         remedy: The advice where too many photos can't be used.
         problems: In the order of the photos.
+        masks: Those that can be used.
     """
 
     title: str
     total: int
     remedy: str
     problems: list[Problem] = field(default_factory=list)
+    masks: list[MaskSeen] = field(default_factory=list)
 
     def check(self, path: object) -> None:
         """Checks that not too many photos or masks can't be used.
@@ -94,7 +113,26 @@ class Findings:
                 count = len({problem.photo for problem in problems})
                 what = f"{count} of {self.total} photos {sentence}"
                 result.append(f"{self.title}: {what}: {_some(problems)}")
-        return result
+        return result + [f"{self.title}: {each}" for each in self._of_masks()]
+
+    def _of_masks(self) -> Iterator[str]:
+        """Yields what all masks of a part have in common, or should have."""
+        of_part: dict[str, list[MaskSeen]] = {}
+        for mask in self.masks:
+            of_part.setdefault(mask.part, []).append(mask)
+        for part, masks in of_part.items():
+            some = f"such as {masks[0].name}: check their values"
+            if all(mask.value == 0 for mask in masks):
+                yield f"none of {len(masks)} masks of {part} shows it, {some}"
+            if all(mask.full for mask in masks):
+                yield f"each of {len(masks)} masks of {part} fills its photo, {some}"
+            files = {mask.value: mask.name for mask in reversed(masks) if mask.value}
+            if len(files) > 1:
+                values = ", ".join(f"{value} in {files[value]}" for value in sorted(files)[:3])
+                yield (
+                    f"the value of {part} differs between masks ({values}): if these are labels, "
+                    "say which of them are the part"
+                )
 
     def table(self) -> Table:
         """Returns all problems as rows."""

@@ -43,7 +43,8 @@ def prepare(
     whole = read(folder)
     items = [item for split in whole.splits.values() for item in split]
     masks = [marks.path for item in items for marks in item.marks if isinstance(marks, MaskFile)]
-    key = cache_key((), [*(item.path for item in items), *masks], "\n".join(i.id for i in items))
+    photos, ids = [item.path for item in items], "\n".join(item.id for item in items)
+    key = cache_key((), [*photos, *masks], folder, ids)
     return prepare_collection(lambda: whole, cache_dir, f"isic2018-{key}", progress)
 
 

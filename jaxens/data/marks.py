@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Int32
+from jaxtyping import Int32, Shaped
 
 from jaxens.data.collection import Size
 from jaxens.data.decoding import decode_colors, decode_values
 from jaxens.data.reading import PhotoError, name_of, read_photo
 
-Masks = Mapping[str, Bool[np.ndarray, "height width"]]
+Masks = Mapping[str, Shaped[np.ndarray, "height width"]]
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Values:
     among: tuple[int, ...] = ()
     least: int | None = None
 
-    def region(self, values: Int32[np.ndarray, "height width"]) -> Bool[np.ndarray, "..."]:
-        """Returns the pixels of the part.
+    def region(self, values: Int32[np.ndarray, "height width"]) -> Shaped[np.ndarray, "..."]:
+        """Returns a mask of the part, 0 outside of it. If no value was named, it has the file's.
 
         Raises:
             PhotoError: If the file has several values, and none was named.
@@ -38,7 +38,7 @@ class Values:
             if len(distinct[distinct != 0]) > 1:
                 some = ", ".join(map(str, distinct[:5])) + (", ..." if len(distinct) > 5 else "")
                 raise PhotoError(f"has the values {some}: say which of them are the part")
-            return values != 0
+            return values
         region = np.isin(values, self.among)
         return region if self.least is None else region | (values >= self.least)
 

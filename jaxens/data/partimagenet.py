@@ -43,7 +43,7 @@ def prepare(
     """
     whole = read(folder, kind)
     photos = [item.path for split in whole.splits.values() for item in split]
-    key = cache_key(_tables(folder).values(), photos, kind)
+    key = cache_key(_tables(folder).values(), photos, folder, kind)
     return prepare_collection(lambda: whole, cache_dir, f"partimagenet-{key}", progress)
 
 

@@ -60,7 +60,7 @@ def prepare(
         )
     ]  # fmt: skip
     tables = [folder / name for name in (LIST, *SPLITS.values()) if (folder / name).is_file()]
-    key = cache_key(tables, files)
+    key = cache_key(tables, files, folder)
     return prepare_collection(lambda: read(folder), cache_dir, f"pets-{key}", progress)
 
 

@@ -25,6 +25,7 @@ DEFAULT_METHODS: tuple[MethodName, ...] = ("grad_cam", "integrated_gradients")
 PAPER_METRICS: tuple[MetricName, ...] = ("iou", "intersection", "union", "correlation", "distance")
 Reduction = Literal["max_abs", "sum", "sum_abs"]
 
+MOST_CALLS = 100_000  # steps or samples for an image: they would take hours
 ORDERS = 11  # random orders in which members join
 FORWARD_ONLY = 2  # times as many images fit where no gradient is taken
 
@@ -58,8 +59,8 @@ class MethodSettings:
         counts = ("steps", "shap_samples", "noise_samples", "lime_samples", "member_images_at_once")
         for name in counts:
             if getattr(self, name) is not None:
-                check_number(name, getattr(self, name), least=1)
-        check_number("noise", self.noise, above=0)
+                check_number(name, getattr(self, name), least=1, most=MOST_CALLS)
+        check_number("noise", self.noise, above=0, most=1000)
         check_number("seed", self.seed, least=0, below=2**32)
 
     def of(self, method: str) -> dict[str, Any]:

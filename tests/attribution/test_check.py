@@ -247,13 +247,33 @@ def test_images_with_channels_first_are_a_warning() -> None:
         check_model(channels_first, np.moveaxis(IMAGES, -1, 1))
 
 
-@pytest.mark.parametrize("shape", [(35, 1), (1, 35)])
-def test_tokens_that_are_not_laid_out_are_a_warning(shape: tuple[int, int]) -> None:
+@pytest.mark.parametrize("shape", [(35, 1), (1, 35), (3, 12), (36, 2)])
+def test_features_of_another_shape_than_the_image_are_a_warning(shape: tuple[int, int]) -> None:
     network = attr.Network(
-        features_fn=lambda images: capped(images).reshape(-1, *shape, 6), head_fn=pooled
+        features_fn=lambda images: jnp.resize(capped(images), (len(images), *shape, 6)),
+        head_fn=lambda features: pooled(jnp.resize(features, (len(features), 5, 7, 6))),
+        logits_fn=None,
     )
     with pytest.warns(UserWarning, match="lay the patches out as they lie in the image"):
         attr.check_network(network, IMAGES)
+
+
+def test_features_with_channels_first_are_a_warning() -> None:
+    network = attr.Network(
+        features_fn=lambda images: jnp.moveaxis(jnp.tile(capped(images), 8), -1, 1),
+        head_fn=lambda features: pooled(jnp.moveaxis(features, 1, -1)[..., :6]),
+    )
+    with pytest.warns(UserWarning, match=r"moveaxis\(features, 1, -1\)"):
+        attr.check_network(network, IMAGES)
+
+
+@pytest.mark.parametrize("features", [(1, 1), (2, 1), (1, 2), (7, 7), (5, 8), (14, 21)])
+def test_features_that_are_smaller_images_give_no_warning(features: tuple[int, int]) -> None:
+    network = attr.Network(
+        features_fn=lambda images: jax.image.resize(images, (len(images), *features, 3), "linear"),
+        head_fn=lambda features: features.mean((1, 2)),
+    )
+    attr.check_network(network, np.ones((2, 10, 14, 3), np.float32))
 
 
 def test_a_spectrogram_of_one_row_is_no_column_of_tokens() -> None:

@@ -2,6 +2,8 @@
 
 import csv
 import io
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +110,48 @@ def test_what_is_wrong_with_a_photo_is_listed_with_the_reason(tmp_path: Path) ->
     assert not masks[0].any()  # of 1.png
 
 
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (lambda i: 0, "none of 8 masks of animal shows it, such as masks/0.png"),
+        (lambda i: 5, ""),
+        (lambda i: 1 + i % 2, "animal differs between masks (1 in masks/0.png, 2 in masks/1.png)"),
+    ],
+    ids=["none", "one value", "a value of each class"],
+)
+def test_masks_that_look_wrong_together_are_told(
+    tmp_path: Path, value: Callable[[int], int], found: str
+) -> None:
+    photos = [
+        replace(
+            item,
+            marks=(
+                MaskFile(
+                    png(tmp_path / f"masks/{i}.png", (trimap() == 1) * np.uint8(value(i))),
+                    tmp_path,
+                    {"animal": Values()},
+                ),
+            ),
+        )
+        for i, item in enumerate(items(tmp_path))
+    ]
+    builder = prepare_collection(lambda: collection(tmp_path, photos), tmp_path / "cache", "tiny-1")
+    assert [bool(found) and found in each for each in notices(builder)] == [True] * bool(found)
+    animal = load(Source(builder, "train", 16)).mask(("animal",))
+    assert animal is not None
+    np.testing.assert_array_equal(animal[0], (trimap() == 1) * (value(0) > 0))
+
+
+def test_masks_that_fill_their_photos_are_told(tmp_path: Path) -> None:
+    photos = [
+        replace(item, marks=(Box("animal", f"{i}.xml", (0.0, 0.0, 16.0, 16.0)),))
+        for i, item in enumerate(items(tmp_path))
+    ]
+    builder = prepare_collection(lambda: collection(tmp_path, photos), tmp_path / "cache", "tiny-1")
+    (notice,) = notices(builder)
+    assert "each of 8 masks of animal fills its photo, such as 0.xml" in notice
+
+
 def test_too_many_photos_that_cannot_be_used_are_an_error_after_all_are_listed(
     tmp_path: Path,
 ) -> None:
@@ -143,7 +187,7 @@ def test_separate_parts_survive_json_and_other_tasks_are_written_as_before() -> 
 def test_values_of_a_mask_file(tmp_path, values, mode, wanted, marked):
     path = png(tmp_path / "m.png", np.array([values], np.uint8), mode)
     mask = MaskFile(path, tmp_path, {"part": wanted})((len(values), 1))["part"]
-    np.testing.assert_array_equal(mask, np.array([marked], bool))
+    np.testing.assert_array_equal(mask != 0, np.array([marked], bool))
 
 
 def test_colors_of_a_mask_file(tmp_path):
@@ -172,13 +216,13 @@ def test_the_cache_key_depends_on_content_of_tables_and_on_size_and_time_of_phot
     table, photo = tmp_path / "table", tmp_path / "photo"
     for path in (table, photo):
         path.write_text("a")
-    first = cache_key([table], [photo])
+    first = cache_key([table], [photo], tmp_path)
     table.write_text("a")
-    assert cache_key([table], [photo]) == first
+    assert cache_key([table], [photo], tmp_path) == first
     photo.write_text("ab")
-    assert cache_key([table], [photo]) != first
+    assert cache_key([table], [photo], tmp_path) != first
     photo.unlink()
-    assert len(cache_key([table], [photo, "null \0"])) == 16
+    assert len(cache_key([table], [photo, "null \0"], tmp_path)) == 16
 
 
 def test_a_seeded_split_keeps_the_proportions_and_leaves_nobody_out():

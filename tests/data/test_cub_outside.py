@@ -250,6 +250,19 @@ def test_masks_that_hold_labels_are_an_error(
     assert "more than 5% of the 24 photos" in message
 
 
+@pytest.mark.parametrize("labels", [(*range(19), 255), (*range(200), 255), (0, *range(30, 256))])
+def test_a_map_of_many_labels_is_no_resized_mask(
+    root: Path, tmp_path: Path, labels: tuple[int, ...]
+) -> None:
+    side = 6  # pixels of the square of each label
+    tiles = np.resize(np.array(labels, np.uint8), (16, 16)).repeat(side, 0).repeat(side, 1)
+    photo, mask = root / "images" / PHOTO, (tiny_cub.segment(root) / PHOTO).with_suffix(".png")
+    Image.new("RGB", tiles.shape).save(photo)
+    Image.fromarray(tiles).save(mask)
+    found = notices(cub.prepare(root, tmp_path / "cache"))
+    assert any("Bird_0001.png has values of labels" in notice for notice in found)
+
+
 def test_five_annotators_and_resized_masks_are_no_labels(root: Path, tmp_path: Path) -> None:
     masks = tiny_cub.segment(root) / "001.Big_Albatross"
     levels = np.tile(np.resize(np.arange(0, 256, 51, np.uint8), 22), (31, 1))

@@ -1,8 +1,6 @@
 """Images with 16 bits per color: what 0 means, how many bits are used, and values of masks."""
 
 import io
-import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +20,7 @@ from jaxens.data.photos import from_files
 from jaxens.data.preparing import notices
 from jaxens.data.reading import PhotoError
 from tests.data import tiny_cub
+from tests.data.pngs import png
 
 
 def encoded(image: Image.Image, format: str = "PNG", **options: object) -> bytes:
@@ -93,12 +92,7 @@ def test_a_photo_with_12_bits_in_16_is_dim(content: bytes, dim: bool) -> None:
 def test_a_png_with_12_bits_in_16_per_color_is_dim(channels: int, value: int, dim: bool) -> None:
     kind = {2: 4, 3: 2, 4: 6}[channels]
     values = [value] * channels if channels == 3 else [value] * (channels - 1) + [65535]
-    row = b"\0" + b"".join(v.to_bytes(2) for v in values)
-    head = struct.pack(">IIBBBBB", 1, 1, 16, kind, 0, 0, 0)
-    content = b"\x89PNG\r\n\x1a\n" + b"".join(
-        len(data).to_bytes(4) + name + data + zlib.crc32(name + data).to_bytes(4)
-        for name, data in ((b"IHDR", head), (b"IDAT", zlib.compress(row)), (b"IEND", b""))
-    )
+    content = png(16, kind, values, (1, 1))
     assert is_dim(content) == dim
 
 

@@ -337,6 +337,23 @@ def test_a_missing_description_says_how_to_get_one(root: Path) -> None:
     assert f"`python -m jaxens.data describe {root}` proposes one" in refused(root)
 
 
+@pytest.mark.parametrize(
+    ("kinds", "names"),
+    [
+        (["b", "B", "c"], "'B' and 'b'"),
+        (["1", "1.0", "01", "2"], "'01' and '1' and '1.0'"),
+        (["a  b", "a b", "c"], "'a  b' and 'a b'"),
+    ],
+)
+def test_classes_that_differ_only_in_how_they_are_written_are_named(
+    root: Path, kinds: list[str], names: str
+) -> None:
+    table = [f"{name},{kinds[i % len(kinds)]}" for i, name in enumerate(NAMES)]
+    write(root, TASK, "\n".join(["file,kind", *table]))
+    _, found = opened(root)
+    assert f"the classes {names} of kind differ only in how they are written" in found[0]
+
+
 def test_two_photos_of_one_name_do_not_share_a_mask(root: Path) -> None:
     photo(root / "photos" / "sub" / "e.jpg")
     photo(root / "m" / "e.png")
@@ -358,6 +375,23 @@ def test_links_that_lead_out_are_refused_and_links_to_folders_are_named(root: Pa
     (root / "t.csv").rename(root.parent / "t.csv")
     (root / "t.csv").symlink_to(root.parent / "t.csv")
     with pytest.raises(UserError, match=r"t\.csv leads out of .*set"):
+        opened(root)
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.json"])
+@pytest.mark.parametrize("kind", ["a pipe", "a link to a device"])
+def test_a_table_that_never_ends_is_not_read(root: Path, name: str, kind: str) -> None:
+    write(root, TASK, rows())
+    if name.endswith(".json"):
+        (root / "dataset.toml").write_text(
+            f'images = "photos"\ncoco = "{name}"\n[tasks.k]\ncategories = true\n'
+        )
+    (root / name).unlink(missing_ok=True)
+    if kind == "a pipe":
+        os.mkfifo(root / name)
+    else:
+        (root / name).symlink_to("/dev/zero")
+    with pytest.raises(UserError, match=rf"{name} (is a pipe or a device|leads out of .*set)"):
         opened(root)
 
 

@@ -19,6 +19,7 @@ from jaxens.runs.card import card
 from jaxens.runs.log import from_line, to_line
 from jaxens.runs.run import FILES, Run
 from tests.evaluation.known import KnownEnsemble
+from tests.nests import OTHERS, places, replaced
 from tests.runs.small import CONFIG, INFO, MARKS, WING, edit, refusal, update_checksums
 
 INFO_TEXT = json.loads(INFO.to_json())
@@ -83,36 +84,6 @@ def test_results_are_written_below_the_run_or_where_the_user_says(folder, tmp_pa
     (folder / "evaluation" / "sizes").symlink_to(tmp_path / "theirs")
     with pytest.raises(UserError, match="sizes leads out of"):
         output_folder(None, folder, "evaluation")
-
-
-OTHERS = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.sampled_from([0, -1, 10**18, 10**400, 2.5, float("nan"), float("inf"), [], {}, [[1]]]),
-    st.integers(),
-    st.floats(),
-    st.text(max_size=20),
-    st.lists(st.integers(), max_size=2),
-    st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
-)
-
-
-def places(value, where=()):
-    """Where the values in a nest of objects and lists are."""
-    yield where
-    keys = (
-        value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
-    )
-    for key in keys:
-        yield from places(value[key], (*where, key))
-
-
-def replaced(value, where, other):
-    if not where:
-        return other
-    copy = value.copy()
-    copy[where[0]] = replaced(value[where[0]], where[1:], other)
-    return copy
 
 
 ENSEMBLE = KnownEnsemble((WING, MARKS), {}, {"wing": np.zeros((3, 1, 2))})

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 from jaxtyping import Bool, Int
+from scipy import ndimage
 
 from jaxens.data.collection import (
     Collection,
@@ -43,6 +44,7 @@ from jaxens.data.records import info_of, new_fingerprint
 VAL_EVERY = 10  # every tenth training photo of a species is for val
 BIRD = 128  # the least gray value of a mask's bird: half of the annotators
 _FEW = 8  # other grays than levels; resizing leaves more
+_MOST_FLAT = 0.05  # of other grays than levels may have neighbors of their own value only
 _LEVEL = 51  # what one of five annotators adds to the gray value of a pixel
 
 
@@ -145,11 +147,22 @@ def _bird(content: bytes, size: tuple[int, int]) -> Bool[np.ndarray, "height wid
         raise PhotoError("has another size than its photo")
     values = np.unique(gray)
     labels = values[values % _LEVEL > 0]
-    resized = (values[0], values[-1]) == (0, 255) and len(labels) > _FEW
-    if len(labels) and not resized:
+    if len(labels) and not _is_resized(gray, values, labels):
         some = ", ".join(map(str, labels[:5])) + (", ..." if len(labels) > 5 else "")
         raise PhotoError(f"has values of labels ({some}): it should be 255 on the object, else 0")
     return gray >= BIRD
+
+
+def _is_resized(gray: np.ndarray, values: np.ndarray, labels: np.ndarray) -> bool:
+    """Returns whether grays that are no levels are the seams that resizing leaves.
+
+    They are many, between black and white, and hardly any has neighbors of its own value only.
+    """
+    if (values[0], values[-1]) != (0, 255) or len(labels) <= _FEW:
+        return False
+    flat = ndimage.maximum_filter(gray, 3) == ndimage.minimum_filter(gray, 3)
+    seams = np.isin(gray, labels)
+    return (flat & seams).sum() <= _MOST_FLAT * seams.sum()
 
 
 def _splits(tables: Tables) -> dict[str, Int[np.ndarray, "photo"]]:
@@ -172,4 +185,5 @@ def _key(root: Path) -> str:
     files = [root / "images" / photo for photo in photos]
     if segmentations := find_segmentations(root):
         files += [(segmentations / photo).with_suffix(".png") for photo in photos]
-    return cache_key(table_files(root), files, name_of_data(root))
+    # The archive unpacks `attributes.txt` next to the folder of the data set.
+    return cache_key(table_files(root), files, root.parent, name_of_data(root))

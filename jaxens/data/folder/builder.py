@@ -16,6 +16,7 @@ from jaxens.data.folder.splits import split_photos
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.reading import printable
 from jaxens.data.schema import Info
+from jaxens.untrusted import read_text
 
 
 def prepare(
@@ -37,10 +38,10 @@ def prepare(
             or too many photos that can't be used.
     """
     described, listing = read_layout(folder, layout), list_files(folder)
-    tables = [described.path]
-    tables += [folder / name for name in (described.table, *described.coco) if name in listing]
+    tables = [folder / name for name in (described.table, *described.coco) if name in listing]
     files = [f"{folder}/{file}" for file in listing.files]
-    key = cache_key(tables, files, "\n".join((described.name, *listing.files)))
+    text = "\n".join((described.name, read_text(described.path), *listing.files))
+    key = cache_key(tables, files, folder, text)
     return prepare_collection(
         lambda: _collection(described, listing), cache_dir, f"folder-{key}", progress
     )

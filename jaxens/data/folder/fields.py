@@ -1,6 +1,7 @@
 """Reads the fields of a TOML file that a user wrote; an error names the file and the field."""
 
 import tomllib
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -8,6 +9,8 @@ from typing import Any, NoReturn
 from jaxens.errors import UserError, remedy
 from jaxens.names import shorten
 from jaxens.untrusted import read_text
+
+_LONGEST = 500  # characters of what is wrong
 
 
 class Fields:
@@ -41,7 +44,7 @@ class Fields:
     def wrong(self, key: str, what: str) -> NoReturn:
         """Raises an error about a field."""
         section = f", [{shorten(self.title)}]" if self.title else ""
-        raise UserError(f"{self.path}{section}, {shorten(key)}: {what}")
+        raise UserError(f"{self.path}{section}, {shorten(key)}: {shorten(what, _LONGEST)}")
 
     def check_keys(self, known: Sequence[str]) -> None:
         """Checks that there are no other fields than the known ones."""
@@ -116,7 +119,9 @@ class Fields:
     def path_below(self, key: str, value: str) -> str:
         """Returns a relative path, or a pattern of one, that stays in the folder."""
         parts = value.replace("\\", "/").split("/")
-        if value.startswith(("/", "~")) or ".." in parts or "\0" in value or ":" in parts[0]:
+        if len(value) > 1000 or any(unicodedata.category(c) == "Cc" for c in value):
+            self.wrong(key, f"{_shown(value)} is not a path: give one below the folder")
+        if value.startswith(("/", "~")) or ".." in parts or ":" in parts[0]:
             self.wrong(key, f"{_shown(value)} leads out of the folder: give a path below it")
         return "/".join(part for part in parts if part not in ("", "."))
 

@@ -1,6 +1,8 @@
 """The labels of a folder's photos: from a table, folders, file names, or COCO's categories."""
 
-from collections.abc import Mapping
+import math
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -10,6 +12,7 @@ from jaxens.data.folder.layout import TaskLayout
 from jaxens.data.folder.listing import stem
 from jaxens.data.folder.patterns import first_groups
 from jaxens.data.folder.sources import Sources
+from jaxens.data.folder.table import is_number
 from jaxens.data.reading import printable
 from jaxens.data.schema import MISSING, Task
 from jaxens.errors import UserError, remedy
@@ -44,6 +47,11 @@ def read_labels(sources: Sources) -> Labels:
         parts = reader.parts(kind, classes)
         result.tasks += (Task(task.name, kind, classes, parts, task.separate),)
         result.of_photos[task.name] = labels
+        for names in _alike(classes):
+            result.notices.append(
+                f"{layout.name}: the classes {names} of {shorten(task.name)} differ only in how "
+                "they are written: write them alike if they are one"
+            )
         unknown = (labels == MISSING).reshape(len(labels), -1).any(axis=1)
         if unknown.any():
             some = ", ".join(printable(photos[i]) for i in np.flatnonzero(unknown)[:3])
@@ -130,10 +138,22 @@ class _Reader:
         return "multilabel", names, np.array(flags, np.int8)
 
     def _wrong(self, what: str) -> NoReturn:
-        raise UserError(f"{self.sources.layout.path}, [tasks.{shorten(self.task.name)}]: {what}")
+        task = shorten(self.task.name)
+        raise UserError(f"{self.sources.layout.path}, [tasks.{task}]: {shorten(what, 500)}")
 
 
 def _sorted(names: set[str]) -> list[str]:
     """Returns names in order; numbers by their value."""
     numbers = all(name.lstrip("-").isdecimal() and len(name) < 19 for name in names)
     return sorted(names, key=(lambda name: (int(name), name)) if numbers else None)
+
+
+def _alike(names: Sequence[str]) -> list[str]:
+    """Returns names that are equal but for case, spaces, or how a number is written."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        number = is_number(name) and math.isfinite(float(name))
+        plain = repr(float(name)) if number else " ".join(name.casefold().split())
+        groups.setdefault(unicodedata.normalize("NFKC", plain), []).append(name)
+    groups_of_several = (group for group in groups.values() if len(group) > 1)
+    return [" and ".join(map(repr, map(shorten, group))) for group in groups_of_several]

@@ -16,6 +16,7 @@ from jaxens.data.marks import Box, MaskFile, Values
 from jaxens.data.reading import printable
 from jaxens.data.schema import ignored
 from jaxens.errors import UserError, remedy
+from jaxens.names import shorten
 
 
 def planes_of(sources: Sources) -> tuple[str, ...]:
@@ -88,7 +89,7 @@ def marks_of(sources: Sources) -> list[list[Marks]]:
 
 def _files(sources: Sources, pattern: str, part: str) -> dict[str, str]:
     """Returns the file that a pattern names for each photo that has one."""
-    where = f"{sources.layout.path}, [parts.{part}]"
+    where = f"{sources.layout.path}, [parts.{shorten(part)}]"
     files: dict[str, str] = {}
     photo_of: dict[str, str] = {}
     for photo in sources.photos:
@@ -129,10 +130,9 @@ def _parts_of(sources: Sources, coco: Coco) -> dict[int, list[str]]:
             continue
         for name in part.names:
             if name not in known:
-                raise UserError(
-                    f"{sources.layout.path}, [parts.{part.name}], coco: there is no category "
-                    f"{name!r}: {remedy(name, sorted(known))}"
-                )
+                where = f"{sources.layout.path}, [parts.{shorten(part.name)}], coco"
+                advice = shorten(remedy(name, sorted(known)), 400)
+                raise UserError(f"{where}: there is no category {shorten(repr(name))}: {advice}")
         for id, name in coco.categories.items():
             if name in part.names:
                 result.setdefault(id, []).append(part.name)

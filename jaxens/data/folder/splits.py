@@ -10,6 +10,7 @@ from jaxens.data.folder.sources import Sources
 from jaxens.data.reading import printable
 from jaxens.data.sampling import seeded_splits
 from jaxens.errors import UserError
+from jaxens.names import shorten
 
 # What tables and folders call the splits.
 NAMES = {
@@ -40,7 +41,7 @@ def split_photos(
         column = sources.column(settings.column)
         for row, value in enumerate(column.values):
             if value.lower() not in NAMES:
-                column.wrong(row, f"it should be train, val or test, not {value!r}")
+                column.wrong(row, f"it should be train, val or test, not {shorten(repr(value))}")
         split_of = np.array([NAMES[value.lower()] for value in column.values])
     elif settings.folders:
         split_of = np.array([_of_folder(layout, photo) for photo in photos])

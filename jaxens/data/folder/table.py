@@ -38,9 +38,8 @@ class Column:
 
     def wrong(self, row: int, what: str) -> NoReturn:
         """Raises an error that names the file, the line and the column."""
-        raise UserError(
-            f"{self.path}, row {self.lines[row]}, {shorten(self.name)}: {what}; correct the row"
-        )
+        where = f"{self.path}, row {self.lines[row]}, {shorten(self.name)}"
+        raise UserError(f"{where}: {shorten(what, 400)}; correct the row")
 
     def at(self, rows: Sequence[int]) -> "Column":
         """Returns some rows, in that order."""
@@ -68,7 +67,7 @@ class Column:
             return math.nan
         if _COMMA.fullmatch(text):
             text = text.replace(",", ".")
-        if not _NUMBER.fullmatch(text) or not math.isfinite(float(text)):
+        if not is_number(text) or not math.isfinite(float(text)):
             self.wrong(row, f"it should be a number, not {shorten(repr(self.values[row]))}")
         return float(text)
 
@@ -129,6 +128,11 @@ def read_table(path: Path, root: Path) -> Table:
     if not table.rows:
         raise UserError(f"{path} has no rows: give a table with a row for each photo")
     return table
+
+
+def is_number(text: str) -> bool:
+    """Returns whether a text is a number in decimals, such as 1, 1.0 or 2e-3."""
+    return bool(_NUMBER.fullmatch(text))
 
 
 def _csv(path: Path, content: bytes) -> Table:
