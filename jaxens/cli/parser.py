@@ -102,10 +102,10 @@ def run(command: Callable[[], Any]) -> None:
         except KeyboardInterrupt as stop:
             what = "; ".join([str(stop) or "stopped", *getattr(stop, "__notes__", ())])
             print(f"jaxens: {_with_flags(what)}", file=sys.stderr)
-            raise SystemExit(getattr(stop, "code", 130)) from None
+            signals.leave(getattr(stop, "code", 130))
         except BrokenPipeError:  # of --help, for example
             signals.drop_output()
-            raise SystemExit(128 + signals.SIGPIPE) from None
+            signals.leave(128 + signals.SIGPIPE)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 where = f" while writing {error.filename}" if error.filename else ""

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -64,6 +65,33 @@ def ended(process, number):
 def test_a_signal_ends_a_command_with_one_line_that_says_what_is_kept(number, words):
     line = f"jaxens: {words}; epoch 3 is kept\n"
     assert ended(started("-c", RUN + KEPT), number) == (128 + number, line)
+
+
+COMPILE = """
+def command():
+    import jax, jax.numpy as jnp
+    signals.work_begins()
+    def f(x):
+        for _ in range(4000):
+            x = jnp.sin(x @ x)
+        return x
+    program = jax.jit(f).lower(jnp.ones((8, 8)))
+    say('ready')
+    program.compile()
+parser.run(command)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_a_program_is_compiled_is_one_line(number):
+    """JAX goes on compiling in a thread, which must not lose what it works with."""
+    process = started("-c", RUN + COMPILE)
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(1)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    word = "stopped" if number == signal.SIGINT else "stopped by SIGTERM"
+    assert (process.returncode, errors) == (128 + number, f"jaxens: {word}\n")
 
 
 def test_an_ignored_hangup_stays_ignored():
