@@ -54,12 +54,16 @@ def _input_x_gradient(net: nn.Module, images: Tensor, targets: Tensor) -> Tensor
 
 
 def _integrated_gradients(net: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
-    side = images.shape[-1]
-    chunk = max(len(images), round(CHUNK[images.device.type] * (64 / side) ** 2))
     method = attr.IntegratedGradients(net)
     steps = METHODS["integrated_gradients"].settings["steps"]
-    maps = method.attribute(images, 0, targets, n_steps=steps, internal_batch_size=chunk)
+    maps = method.attribute(images, 0, targets, n_steps=steps, internal_batch_size=_chunk(images))
     return maps.sum(1)
+
+
+def _chunk(images: Tensor) -> int:
+    """Returns how many versions of images go through the network at once."""
+    side = images.shape[-1]
+    return max(len(images), round(CHUNK[images.device.type] * (64 / side) ** 2))
 
 
 def _gradient_shap(net: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
@@ -71,6 +75,20 @@ def _gradient_shap(net: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
 def _grad_cam(net: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
     maps = attr.LayerGradCam(net, last_layer(net)).attribute(images, targets)
     return attr.LayerAttribution.interpolate(maps, images.shape[2:], "bilinear")[:, 0]
+
+
+def _smooth_grad(net: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
+    method, settings = attr.NoiseTunnel(attr.Saliency(net)), METHODS["smooth_grad"].settings
+    samples, at_once = settings["samples"], max(1, _chunk(images) // len(images))
+    return method.attribute(
+        images,
+        nt_type="smoothgrad",
+        nt_samples=samples,
+        nt_samples_batch_size=min(samples, at_once),
+        stdevs=settings["stdev"],
+        target=targets,
+        abs=False,
+    ).amax(1)
 
 
 def _guided_backprop(net: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
@@ -91,6 +109,7 @@ MAPS: dict[str, Callable[..., Tensor]] = {
     "grad_cam": _grad_cam,
     "guided_backprop": _guided_backprop,
     "guided_grad_cam": _guided_grad_cam,
+    "smooth_grad": _smooth_grad,
 }
 
 

@@ -19,6 +19,7 @@ from jaxens.models.trunk import below_heads
 PEERS: dict[str, dict[str, tuple[str, ...]]] = {
     "train": {"torch": ("torch",)},
     "explain": {"torch": ("torch", "captum")},
+    "network": {"torch": ("torch", "captum")},
     "lime": {"lime": ("lime",)},
     "input": {"opencv": ("cv2",)},
 }

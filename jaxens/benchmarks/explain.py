@@ -6,8 +6,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from jaxens import attribution
-from jaxens.benchmarks.flops import Work
+from jaxens.benchmarks.flops import EXPLAINING, flop_of
 from jaxens.benchmarks.options import Explain, MethodName
 from jaxens.benchmarks.profile import profiled
 from jaxens.benchmarks.results import JAXENS, Report, Results, Row, fastest, times_as_fast
@@ -19,10 +18,6 @@ from jaxens.evaluation.settings import MethodSettings
 METHODS = get_args(MethodName)
 Sides = dict[tuple[str, str], Callable[[], object]]  # by method and implementation
 TOGETHER, ONE_BY_ONE = "together", "Captum, method by method, the faster variant of each"
-FORMULA = (
-    "FLOP: 2 per multiply-add of convolutions and dense layers; a gradient by the image counts the "
-    "forward pass twice, Grad-CAM once"
-)
 
 
 def explain(options: Explain) -> list[Report]:
@@ -81,7 +76,7 @@ def _results(
             by,
             sides[by],
             items=maps * (len(methods) if what == TOGETHER else 1),
-            flop=None if what == TOGETHER else maps * _flop(what, subject.work),
+            flop=None if what == TOGETHER else maps * flop_of(what, subject.work),
             dtype=subject.dtype,
             compiling=sides[by].compiling if by == JAXENS else None,
             ratio=times_as_fast(sides, by),
@@ -92,7 +87,7 @@ def _results(
         "maps",
         "how many times as fast as Captum's faster variant",
         [row(what, by) for what, sides in by_method.items() for by in sides],
-        (FORMULA,),
+        (EXPLAINING,),
     )
 
 
@@ -100,11 +95,3 @@ def _total(methods: Sequence[Timed]) -> Timed:
     """Returns the time of all methods, round by round."""
     rounds = zip(*(timed.rounds for timed in methods), strict=True)
     return Timed(sum(timed.first for timed in methods), tuple(map(sum, rounds)))
-
-
-def _flop(method: str, work: Work) -> float:
-    """FLOP of one map."""
-    needs = attribution.METHODS[method].needs
-    whole = "logits_fn" in needs or "guided_logits_fn" in needs
-    gradients = MethodSettings().passes(method) * work.input_gradient if whole else 0
-    return gradients + (work.forward if "features_fn" in needs else 0)

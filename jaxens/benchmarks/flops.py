@@ -12,11 +12,17 @@ from typing import Any, NamedTuple
 import jax
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
+from jaxens.attribution import METHODS
+from jaxens.evaluation.settings import MethodSettings
 from jaxens.models import build
 
 FORMULA = (
     "FLOP: 2 per multiply-add of convolutions and dense layers; a training step counts the "
     "forward pass three times (two gradients), less the first layer's input gradient"
+)
+EXPLAINING = (
+    "FLOP: 2 per multiply-add of convolutions and dense layers; a gradient by the image counts the "
+    "forward pass twice, Grad-CAM once"
 )
 
 
@@ -49,6 +55,14 @@ def work_of(model: str, classes: int, image_size: int) -> Work:
     variables = jax.eval_shape(network.init, jax.random.key(0), images)
     counts = list(_multiply_adds(jax.make_jaxpr(network.apply)(variables, images).jaxpr))
     return Work(2.0 * sum(counts), 2.0 * counts[0])
+
+
+def flop_of(method: str, work: Work) -> float:
+    """Returns the FLOP of one map by a method of `jaxens.attribution`, with its usual settings."""
+    needs = METHODS[method].needs
+    whole = "logits_fn" in needs or "guided_logits_fn" in needs
+    gradients = MethodSettings().passes(method) * work.input_gradient if whole else 0
+    return gradients + (work.forward if "features_fn" in needs else 0)
 
 
 def _multiply_adds(jaxpr: Jaxpr) -> Iterator[int]:

@@ -9,11 +9,13 @@ from cyclopts import Parameter
 from jaxens.errors import check_number
 
 # The models that PyTorch has too, in `jaxens.benchmarks.torch_models`.
-Measured = Literal["small", "small-vgg", "resnet18", "vgg16"]
+Measured = Literal[
+    "small", "small-vgg", "resnet18", "resnet50", "vgg16", "efficientnet-lite0",
+]  # fmt: skip
 Dtype = Literal["auto", "float32", "bfloat16"]
 MethodName = Literal[
     "saliency", "input_x_gradient", "integrated_gradients", "gradient_shap", "grad_cam",
-    "guided_backprop", "guided_grad_cam",
+    "guided_backprop", "guided_grad_cam", "smooth_grad",
 ]  # fmt: skip
 Profile = Annotated[bool, Parameter(negative="")]
 
@@ -88,6 +90,28 @@ class Explain(Network):
 
 
 @dataclass(frozen=True)
+class OneNetwork(Options):
+    """One network with and without `jaxens.ops.accelerate`, next to Captum."""
+
+    model: Measured = "resnet18"
+    """the architecture"""
+    image_size: int = 224
+    """side of an image, pixels"""
+    images: int = 16
+    """images that are explained"""
+    methods: tuple[MethodName, ...] = (
+        "saliency", "grad_cam", "smooth_grad", "integrated_gradients",
+    )  # fmt: skip
+    """explanation methods"""
+    dtype: Dtype = "auto"
+    """type of the computation (auto: float32 on CPU, bfloat16 elsewhere)"""
+    rounds: int = 3
+    """times that each alternative is measured"""
+    against: Literal["torch"] | None = None
+    """who does the same work"""
+
+
+@dataclass(frozen=True)
 class Lime(Network):
     """LIME of all members, next to marcotcr/lime."""
 
@@ -158,6 +182,7 @@ class Compile(Network):
 BENCHMARKS: dict[str, tuple[type[Options], str]] = {
     "train": (Train, "train:train"),
     "explain": (Explain, "explain:explain"),
+    "network": (OneNetwork, "network:network"),
     "lime": (Lime, "lime:lime"),
     "members": (Members, "members:members"),
     "frozen": (Frozen, "frozen:frozen"),

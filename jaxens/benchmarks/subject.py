@@ -1,5 +1,6 @@
 """The ensemble that is measured, built as by `jaxens.train`, and images of noise."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -77,6 +78,11 @@ class Subject:
             jnp.asarray(images),
             jnp.asarray(rng.integers(0, CLASSES, batch_size), jnp.int32),
         )
+
+    def with_convolutions(self, conv_general_dilated: Callable[..., Array]) -> "Subject":
+        """Returns the same with other convolutions, such as `jax.lax.conv_general_dilated`."""
+        model = self.model.clone(conv_general_dilated=conv_general_dilated)
+        return replace(self, model=model)
 
     @property
     def members(self) -> int:

@@ -11,6 +11,7 @@ from functools import partial
 import torch
 from torch import nn
 
+from jaxens.benchmarks.torch_efficientnet import EfficientNetLite0
 from jaxens.models.vgg import SMALL_STAGES, STAGES
 
 
@@ -174,7 +175,9 @@ class SmallResNet(nn.Module):
 
 def last_layer(model: nn.Module) -> nn.Module:
     """Returns the layer whose output Grad-CAM explains."""
-    named = {ResNet: "layer4", SmallResNet: "stage2_0"}.get(type(model), "features")
+    named = {ResNet: "layer4", SmallResNet: "stage2_0", EfficientNetLite0: "_last"}.get(
+        type(model), "features"
+    )
     return model.get_submodule(named)
 
 
@@ -182,5 +185,7 @@ TWINS: dict[str, Callable[[int], nn.Module]] = {
     "small": SmallResNet,
     "small-vgg": partial(LightVGG, stages=SMALL_STAGES, batch_norm=True),
     "resnet18": ResNet,
+    "resnet50": partial(ResNet, blocks=(3, 4, 6, 3), bottleneck=True),
     "vgg16": partial(LightVGG, stages=STAGES, batch_norm=False),
+    "efficientnet-lite0": EfficientNetLite0,
 }

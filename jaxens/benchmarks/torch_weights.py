@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from flax.traverse_util import flatten_dict
 
-from jaxens.models.torch_names import LEAVES
-from jaxens.models.vgg import SMALL_STAGES, STAGES
+from jaxens.models.torch_names import LEAVES, NAMES
+from jaxens.models.vgg import SMALL_STAGES
 
 _AXES = {1: (0,), 2: (1, 0), 4: (3, 2, 0, 1)}  # HWIO becomes OIHW, [in, out] becomes [out, in]
 
@@ -19,7 +19,7 @@ def state_dict(name: str, variables: Any) -> dict[str, torch.Tensor]:
     """
     tensors = {}
     for (_, part, *modules, leaf), value in flatten_dict(variables).items():
-        module = "fc" if part == "heads" else _module(name, ".".join(modules))
+        module = _head(name) if part == "heads" else _module(name, tuple(modules))
         array = np.asarray(value, np.float32)
         tensors[f"{module}.{LEAVES[leaf]}"] = torch.from_numpy(
             array.transpose(_AXES[array.ndim]).copy()
@@ -27,14 +27,17 @@ def state_dict(name: str, variables: Any) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def _module(name: str, ours: str) -> str:
+def _head(name: str) -> str:
+    return "_fc" if name == "efficientnet-lite0" else "fc"
+
+
+def _module(name: str, modules: tuple[str, ...]) -> str:
     """Returns the name of a trunk's module in PyTorch."""
+    if name in NAMES:
+        return NAMES[name].module(modules)
     if name == "small":
-        return ours
-    if name == "resnet18":
-        return ours.replace("_", ".")
-    kind, stage, convolution = ours[:-3], int(ours[-3]), int(ours[-1])  # conv5_3, bn4_2
-    stages, layers = (SMALL_STAGES, 3) if name == "small-vgg" else (STAGES, 2)
+        return ".".join(modules)
+    kind, stage, convolution = modules[0][:-3], int(modules[0][-3]), int(modules[0][-1])  # bn4_2
     # Each convolution has a normalization and an activation; each stage ends with a pool.
-    before = sum(layers * convolutions + 1 for _, convolutions in stages[: stage - 1])
-    return f"features.{before + layers * (convolution - 1) + (kind == 'bn')}"
+    before = sum(3 * convolutions + 1 for _, convolutions in SMALL_STAGES[: stage - 1])
+    return f"features.{before + 3 * (convolution - 1) + (kind == 'bn')}"

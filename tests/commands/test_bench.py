@@ -23,6 +23,10 @@ TINY: dict[str, list[str]] = {
         *(*NETWORKS, "--members", "2", "--images", "2"),
         *("--methods", "saliency", "grad_cam"),
     ],
+    "network": [
+        *("--model", "small", "--image-size", "32", "--rounds", "1", "--images", "2"),
+        *("--methods", "saliency", "grad_cam"),
+    ],
     "lime": [*NETWORKS, "--members", "2", "--samples", "12"],
     "members": [*NETWORKS, "--sizes", "1", "2", "--batch-size", "4"],
     "frozen": [*NETWORKS, "--members", "2", "--batch-size", "4"],
@@ -34,6 +38,11 @@ TINY: dict[str, list[str]] = {
 ROWS = {
     "train": {("training step", "jaxens")},
     "explain": {(what, "jaxens") for what in ("saliency", "grad_cam", "together")},
+    "network": {
+        (what, f"jaxens, {how}")
+        for what in ("saliency", "grad_cam")
+        for how in ("XLA's convolutions", "accelerated")
+    },
     "lime": {("LIME", "jaxens")},
     "members": {
         (what, by)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from jaxens.benchmarks import captum_side, explain, steps, torch_side
+from jaxens.benchmarks import captum_side, explain, network, steps, torch_side
 from jaxens.benchmarks.results import JAXENS
 from jaxens.benchmarks.subject import CLASSES, TASK, Subject, member
 from jaxens.benchmarks.torch_models import TWINS
@@ -64,9 +64,8 @@ def test_losses_in_training_are_equal(variant: torch_side.Variant, losses: Any) 
     assert np.ptp(losses, axis=0).min() > 1e-3  # the losses change
 
 
-METHODS = [
-    method for method in explain.METHODS if method != "gradient_shap"
-]  # draws random samples
+RANDOM = ("gradient_shap", "smooth_grad")  # draw samples
+METHODS = [method for method in explain.METHODS if method not in RANDOM]
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +76,7 @@ def maps() -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def theirs() -> dict:
-    return captum_side.explaining_sides(subject(), [*METHODS, "gradient_shap"])
+    return captum_side.explaining_sides(subject(), [*METHODS, *RANDOM])
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -89,9 +88,9 @@ def test_captum_gives_the_same_maps(method: str, maps: dict, theirs: dict) -> No
         np.testing.assert_allclose(side().numpy(), expected, atol=1e-3 * np.abs(expected).max())
 
 
-def test_gradient_shap_has_a_map_for_each_member_and_image(theirs: dict) -> None:
+def test_random_methods_have_a_map_for_each_member_and_image(theirs: dict) -> None:
     for (method, _), side in theirs.items():
-        if method == "gradient_shap":
+        if method in RANDOM:
             values = side().numpy()
             assert values.shape == (2, 4, 32, 32)
             assert np.isfinite(values).all()
@@ -112,3 +111,14 @@ def test_pytorch_without_cuda_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match="PyTorch can only use the CPU: install its CUDA build"):
         torch_side.device()
+
+
+def test_one_network_has_the_same_maps_with_xlas_convolutions_and_accelerated() -> None:
+    one = subject(members=1)
+    plain = one.with_convolutions(jax.lax.conv_general_dilated)
+    for method in ("saliency", "grad_cam", "integrated_gradients"):
+        maps = {by: np.asarray(side()) for by, side in network.our_sides(plain, method).items()}
+        (side, *_) = captum_side.explaining_sides(plain, [method]).values()
+        expected = side().numpy()[0]
+        for values in maps.values():
+            np.testing.assert_allclose(values, expected, atol=2e-3 * np.abs(expected).max())

@@ -1,0 +1,104 @@
+"""One network by gradient methods: XLA's convolutions, ours by `accelerate`, and Captum."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+from jax import Array
+
+from jaxens import attribution
+from jaxens.attribution import Network
+from jaxens.benchmarks.flops import EXPLAINING, flop_of
+from jaxens.benchmarks.options import OneNetwork
+from jaxens.benchmarks.results import Report, Results, Row
+from jaxens.benchmarks.rounds import Timed, in_turn
+from jaxens.benchmarks.subject import TASK, Subject, member
+from jaxens.ops import accelerate
+
+PLAIN, ACCELERATED = "jaxens, XLA's convolutions", "jaxens, accelerated"
+# Images of 64 px in one call of the model: as many as Captum gets, see `captum_side`.
+AT_ONCE = 128
+Model = Callable[[Array], Array]
+
+
+def network(options: OneNetwork) -> list[Report]:
+    """Measures one network as a user writes it, with and without `jaxens.ops.accelerate`."""
+    subject = Subject.make(
+        options.model, 1, options.image_size, options.images, options.dtype
+    ).with_convolutions(jax.lax.conv_general_dilated)
+    reports: list[Report] = []
+    for method in options.methods:
+        sides = our_sides(subject, method)
+        if options.against:
+            from jaxens.benchmarks.captum_side import explaining_sides
+
+            theirs = explaining_sides(subject, [method])
+            sides |= {by: side for (_, by), side in theirs.items()}
+        reports.append(_results(subject, method, in_turn(sides, options.rounds)))
+    return reports
+
+
+def our_sides(subject: Subject, method: str) -> dict[str, Callable[[], object]]:
+    """Functions that return the maps of the images, with each kind of convolutions."""
+    maps = {
+        PLAIN: _maps(subject, method, lambda fn: fn),
+        ACCELERATED: _maps(subject, method, accelerate),
+    }
+    return {by: partial(compiled, subject.images, subject.labels) for by, compiled in maps.items()}
+
+
+def _maps(subject: Subject, method: str, changed: Callable[[Model], Model]) -> Callable[..., Array]:
+    row = attribution.METHODS[method]
+    settings: dict[str, Any] = {}
+    if "chunk" in row.settings:
+        fitting = AT_ONCE * (64 / subject.images.shape[1]) ** 2
+        settings["chunk"] = max(1, round(fitting / len(subject.images)))
+    if "key" in row.settings:
+        settings["key"] = jax.random.key(0)
+    functions = {name: changed(fn) for name, fn in _functions(subject).items()}
+
+    @jax.jit
+    def maps(images: Array, targets: Array) -> Array:
+        return attribution.attribute(method, Network(**functions), images, targets, **settings)
+
+    return maps
+
+
+def _functions(subject: Subject) -> dict[str, Model]:
+    model, variables = subject.model, member(subject.state().variables, 0)
+    guided = model.clone(act=attribution.guided_relu)
+    return {
+        "logits_fn": lambda images: model.apply(variables, images)[TASK.name],
+        "features_fn": lambda images: model.apply(variables, images, method="features"),
+        "head_fn": lambda values: model.apply(variables, values, method="head")[TASK.name],
+        "guided_logits_fn": lambda images: guided.apply(variables, images)[TASK.name],
+    }
+
+
+def _results(subject: Subject, method: str, timed: dict[str, Timed]) -> Results:
+    others = {by: times.median for by, times in timed.items() if by not in (PLAIN, ACCELERATED)}
+    reference = min(others.values(), default=timed[PLAIN].median)
+    compared = "Captum's faster variant" if others else "with XLA's convolutions"
+    images = len(subject.images)
+
+    def row(by: str) -> Row:
+        ours = by in (PLAIN, ACCELERATED)
+        return Row(
+            method,
+            by,
+            timed[by],
+            items=images,
+            flop=images * flop_of(method, subject.work),
+            dtype=subject.dtype,
+            compiling=timed[by].compiling if ours else None,
+            ratio=reference / timed[by].median if ours else None,
+        )
+
+    return Results(
+        f"{method}, one {subject.describe().partition(' ')[2]}",
+        "maps",
+        f"how many times as fast as {compared}",
+        [row(by) for by in timed],
+        (EXPLAINING,),
+    )
