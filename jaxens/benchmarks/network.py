@@ -56,17 +56,17 @@ def _maps(subject: Subject, method: str, changed: Callable[[Model], Model]) -> C
         settings["chunk"] = max(1, round(fitting / len(subject.images)))
     if "key" in row.settings:
         settings["key"] = jax.random.key(0)
-    functions = {name: changed(fn) for name, fn in _functions(subject).items()}
 
     @jax.jit
-    def maps(images: Array, targets: Array) -> Array:
+    def maps(variables: Any, images: Array, targets: Array) -> Array:
+        functions = {name: changed(fn) for name, fn in _functions(subject, variables).items()}
         return attribution.attribute(method, Network(**functions), images, targets, **settings)
 
-    return maps
+    return partial(maps, member(subject.state().variables, 0))
 
 
-def _functions(subject: Subject) -> dict[str, Model]:
-    model, variables = subject.model, member(subject.state().variables, 0)
+def _functions(subject: Subject, variables: Any) -> dict[str, Model]:
+    model = subject.model
     guided = model.clone(act=attribution.guided_relu)
     return {
         "logits_fn": lambda images: model.apply(variables, images)[TASK.name],
