@@ -1,7 +1,7 @@
 """A trained ensemble: the logits and the attribution maps of each member."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ from jaxens.attribution.keys import as_typed_key
 from jaxens.attribution.lime_variants import variant_named
 from jaxens.chunks import in_chunks
 from jaxens.data.schema import Task, find_task
-from jaxens.ensemble import programs
+from jaxens.ensemble import lime_program, programs
 from jaxens.ensemble.inputs import (
     Classes,
     Images,
@@ -25,6 +25,7 @@ from jaxens.ensemble.inputs import (
     padded_segments,
     targets_of_all_tasks,
 )
+from jaxens.ensemble.spreading import all_devices, mesh_of, replicate
 from jaxens.models import Classifier
 from jaxens.models.trunk import with_trunk
 
@@ -72,6 +73,25 @@ class Ensemble:
             raise ValueError("an ensemble of random weights has no baseline")
         return Ensemble(self.model, self.baseline, self.tasks, trunk=self.trunk)
 
+    def on_devices(self, devices: Sequence[jax.Device] | None = None) -> "Ensemble":
+        """Returns the ensemble on several devices, over which images are spread.
+
+        Each device has all members. Numbers are those of one device, up to rounding.
+
+        Args:
+            devices: Devices of this process (default: all; on a CPU one, because such devices
+                share its cores).
+        """
+        devices = all_devices() if devices is None else devices
+        names = ("variables", "baseline", "trunk")
+        return replace(self, **{n: replicate(getattr(self, n), devices) for n in names})
+
+    @property
+    def devices(self) -> int:
+        """The number of devices over which images are spread."""
+        mesh = mesh_of(self.variables)
+        return 1 if mesh is None else mesh.size
+
     def member(self, k: int) -> dict[str, Any]:
         """Returns all variables of one member, as `model.apply` takes them.
 
@@ -113,7 +133,8 @@ class Ensemble:
         Args:
             images: RGB.
         """
-        return _logits(self.model, self.variables, self.trunk, normalized_images(images))
+        weights, mesh = (self.variables, self.trunk), mesh_of(self.variables)
+        return programs.logits(*weights, normalized_images(images), mesh=mesh, model=self.model)
 
     def attribute(
         self,
@@ -205,12 +226,13 @@ class Ensemble:
             tasks=self.tasks,
             methods=settings.static,
             function=function,
+            mesh=mesh_of(self.variables),
         )
 
         def some_members(variables: Any, keys: dict[str, Array]) -> dict[str, Array]:
             def some_images(images: Array, classes: Any, by_image: Any, keys: Any) -> Any:
-                arrays = {method: settings.shared[method] | by_image[method] for method in methods}
-                return explain(variables, self.trunk, images, classes, arrays, keys)
+                shared = settings.shared
+                return explain(variables, self.trunk, images, classes, shared, by_image, keys)
 
             return in_chunks(
                 some_images,
@@ -257,12 +279,13 @@ class Ensemble:
         images = checked_images(images)
         labels, segment_count = padded_segments(segments, images)
         usual = variant_named(variant).samples
-        return programs.lime_weights(
+        return lime_program.lime_weights(
             self.variables,
             self.trunk,
             images,
             labels,
             as_typed_key(key),
+            mesh=mesh_of(self.variables),
             model=self.model,
             tasks=self.tasks,
             segment_count=segment_count,
@@ -275,11 +298,3 @@ class Ensemble:
         if name is None and len(self.tasks) == 1:
             return self.tasks[0]
         return find_task(self.tasks, name)
-
-
-@partial(jax.jit, static_argnums=0)
-def _logits(model: Classifier, variables: Any, trunk: Any, images: Array) -> dict[str, Array]:
-    def logits_of_member(variables: Any) -> dict[str, Array]:
-        return model.apply(with_trunk(variables, trunk), images)
-
-    return programs.for_members(logits_of_member, vmapped=trunk is not None)(variables)

@@ -90,13 +90,14 @@ class Explainer:
         factor = 1 if settings.member_images_at_once else FORWARD_ONLY
         self._forward_images = self._images_per_call * factor
         self._lime_weights: dict[int, tuple[np.ndarray, dict[str, np.ndarray | Array]]] = {}
-        self._last: int | None = None  # whose weights may still be on the device
+        self._last: list[int] = []  # whose weights may still be on the device
 
     def chunks(self, methods: Sequence[str]) -> tuple[int, int]:
         """Returns how many images, and how many steps or samples of each, one call computes.
 
         A few images with some of their steps keep a CPU busier than one image with all of them.
-        There are at most `CALLS` calls per image, however few images fit.
+        There are at most `CALLS` calls per image, however few images fit. Each device of the
+        ensemble gets as many images.
 
         Args:
             methods: One group of `group_methods`.
@@ -104,10 +105,11 @@ class Explainer:
         passes = max(map(self.settings.passes, methods))
         least = -(-passes // CALLS)
         if not METHODS[methods[0]].gradients:
-            return 1, max(least, self._forward_images)
+            return self.ensemble.devices, max(least, self._forward_images)
         images = min(self._images_per_call, max(4, self._images_per_call // passes))
         images = max(1, min(images, self._images_per_call // least))
-        return images, max(least, self._images_per_call // images)
+        steps = max(least, self._images_per_call // images)
+        return images * self.ensemble.devices, steps
 
     def maps(
         self,
@@ -176,37 +178,42 @@ class Explainer:
             return this - other
         classes = np.broadcast_to(np.asarray(targets), len(images))
         # Start all regressions before the first map, which waits for its weights.
-        fits = list(map(self._weights_of, images, ids.tolist()))
+        new = {id: i for i, id in enumerate(ids.tolist()) if id not in self._lime_weights}
+        rows, at_once = list(new.values()), self.ensemble.devices
+        for some in (rows[first : first + at_once] for first in range(0, len(rows), at_once)):
+            self._start_lime(images[some], ids[some])
         maps = [
             weights[task][:, 0, segments, target]
-            for (segments, weights), target in zip(fits, classes, strict=True)
+            for (segments, weights), target in zip(
+                map(self._lime_weights.__getitem__, ids.tolist()), classes, strict=True
+            )
         ]
         return jnp.stack(maps, axis=1)
 
-    def _weights_of(
-        self, image: np.ndarray, id: int
-    ) -> tuple[np.ndarray, dict[str, np.ndarray | Array]]:
-        """Returns the segments of an image, and LIME's weights for them by task."""
-        if id not in self._lime_weights:
-            segments = self._segments(image[None])
-            _, chunk = self.chunks(["lime"])
-            weights = self.ensemble.lime_weights(
-                image[None],
-                segments=segments,
-                key=self._keys(np.array([id])),
-                chunk=chunk,
-                **self.settings.of("lime"),
-            )
-            self._read_last()
-            self._lime_weights[id] = segments[0], dict(weights)
-            self._last = id
-        return self._lime_weights[id]
+    def _start_lime(self, images: np.ndarray, ids: np.ndarray) -> None:
+        """Starts to compute LIME's weights of a few images, one for each device."""
+        segments = self._segments(images)
+        _, chunk = self.chunks(["lime"])
+        weights = self.ensemble.lime_weights(
+            images,
+            segments=segments,
+            key=self._keys(ids),
+            chunk=chunk,
+            **self.settings.of("lime"),
+        )
+        self._read_last()
+        for i, id in enumerate(ids.tolist()):
+            of_image: dict[str, np.ndarray | Array] = {
+                task: array[:, i : i + 1] for task, array in weights.items()
+            }
+            self._lime_weights[id] = segments[i], of_image
+        self._last = ids.tolist()
 
     def _read_last(self) -> None:
-        """Copies the previous image's weights to the host while the device works on the next."""
-        if self._last is not None:
-            segments, weights = self._lime_weights[self._last]
-            self._lime_weights[self._last] = (
+        """Copies the previous images' weights to the host while the device works on the next."""
+        for id in self._last:
+            segments, weights = self._lime_weights[id]
+            self._lime_weights[id] = (
                 segments,
                 {task: np.asarray(array) for task, array in weights.items()},
             )

@@ -51,7 +51,8 @@ def best_ensemble(run: Run | UnsavedRun) -> Ensemble:
             f"{run.folder} has no checkpoint yet: continue its training with "
             f"python -m jaxens.train --out {run.folder} --resume"
         )
-    return as_ensemble(run.config, run.info.choose_tasks(run.config.data.tasks), best[1])
+    tasks = run.info.choose_tasks(run.config.data.tasks)
+    return as_ensemble(run.config, tasks, best[1]).on_devices()
 
 
 def data_of(
