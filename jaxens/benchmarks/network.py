@@ -14,6 +14,8 @@ from jaxens.benchmarks.options import OneNetwork
 from jaxens.benchmarks.results import Report, Results, Row
 from jaxens.benchmarks.rounds import Timed, in_turn
 from jaxens.benchmarks.subject import TASK, Subject, member
+from jaxens.evaluation.maps import CALLS
+from jaxens.evaluation.settings import MethodSettings
 from jaxens.ops import accelerate
 
 PLAIN, ACCELERATED = "jaxens, XLA's convolutions", "jaxens, accelerated"
@@ -52,8 +54,9 @@ def _maps(subject: Subject, method: str, changed: Callable[[Model], Model]) -> C
     row = attribution.METHODS[method]
     settings: dict[str, Any] = {}
     if "chunk" in row.settings:
-        fitting = AT_ONCE * (64 / subject.images.shape[1]) ** 2
-        settings["chunk"] = max(1, round(fitting / len(subject.images)))
+        fitting = AT_ONCE * (64 / subject.images.shape[1]) ** 2 / len(subject.images)
+        least = -(-MethodSettings().passes(method) // CALLS)
+        settings["chunk"] = max(least, round(fitting))
     if "key" in row.settings:
         settings["key"] = jax.random.key(0)
 
