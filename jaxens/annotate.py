@@ -54,7 +54,7 @@ def annotate(
 
     from jaxens.annotation import STYLES, calibrate, save_annotations, typical
     from jaxens.annotation import annotate as find_marks
-    from jaxens.annotation.files import check_folder
+    from jaxens.annotation.files import check_folder, origin_of
     from jaxens.cli.compilation import use_cache
     from jaxens.cli.console import say
     from jaxens.cli.progress import bar
@@ -86,7 +86,8 @@ def annotate(
         say(rules.describe())
         subject = name_of_photos(chosen.names) if photos else choice.name
         folder = output_folder(out, run, file_name(f"annotated-{subject}"))
-        check_folder(folder, chosen.names, rules, **origin)  # before the work
+        made_by = origin_of(ensemble, origin, against, settings)
+        check_folder(folder, chosen.names, rules, made_by)  # before the work
         annotations = find_marks(
             ensemble,
             chosen.images,
@@ -101,7 +102,7 @@ def annotate(
         )
         styles = tuple(STYLES) if "all" in styles else styles
         draw = {"styles": styles, "formats": formats, "full_image": chosen.full_image}
-        save_annotations(folder, annotations, rules, **draw, progress=progress, **origin)
+        save_annotations(folder, annotations, rules, **draw, progress=progress, origin=made_by)
     for annotation in annotations:
         say(f"{shorten(annotation.name)}: {shorten(annotation.prediction)}: {annotation.sentence}")
     say(f"figures: {folder}")

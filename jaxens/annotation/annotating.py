@@ -1,7 +1,7 @@
 """Finds what an ensemble sees in images, and where: the arrows that an expert would draw."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,8 @@ from jaxens.errors import UserError
 from jaxens.evaluation.maps import Explainer, check_model
 from jaxens.evaluation.predictions import find_class
 from jaxens.evaluation.settings import MethodSettings, check_methods
+
+LIKELY = 0.5  # the probability of what an image rather has than not
 
 
 def annotate(
@@ -49,9 +51,10 @@ def annotate(
         names: One for each image (default: their numbers).
         temperatures: Of each task, from `calibrate` (default: 1).
         typical: What classes usually have, from `typical`: to say what a look-alike has instead.
-        against: The look-alike, a class of the predicted task by name or number. The heatmap then
-            shows what tells the two apart. Default: the second most probable class, for the
-            sentence alone.
+        against: The look-alike, a class of the predicted task by name or number. Arrows and the
+            heatmap then show what tells the two apart: what it usually has too gets no arrow, and
+            a class that it has another of is located by the difference of the two. Default: the
+            second most probable class, for the sentence alone.
         settings: How the method is run.
         background: Training images that GradientSHAP starts from.
         progress: Called with a description, the number of maps that are done, and of all.
@@ -72,6 +75,15 @@ def annotate(
     check_model(ensemble, images[:1], [rules.method])
     probabilities = all_probabilities(ensemble, images, temperatures=temperatures)
     present = {task.name: _present(task, probabilities[task.name], rules) for task in described}
+    if headline is None and against is not None:
+        raise UserError("`against` names a look-alike, and every task has parts: omit it")
+    comparison = None
+    usual: list[Mapping[str, tuple[int, ...]]] = [{}] * len(images)
+    if headline is not None:
+        comparison = _compare(headline, probabilities[headline.name], against)
+        usual = [(typical or {}).get(k, {}) for k in comparison.look_alike.tolist()]
+    if against is not None:
+        present = {t.name: _telling(t, present[t.name], usual) for t in described}
     explainer = Explainer(ensemble, images.shape[1], settings or MethodSettings(), background)
     done, total = 0, sum(map(len, present.values())) + (len(images) if headline else 0)
 
@@ -86,32 +98,33 @@ def annotate(
         ids, classes = np.asarray(rows, int), np.asarray(targets, int)
         return maps_of(explainer, rules.method, images[ids], ids, task, classes, against, advance)
 
-    sightings: list[list[Sighting]] = [[] for _ in images]
+    located: list[list[Sighting]] = [[] for _ in images]
     heatmaps = np.zeros(images.shape[:3], np.float32)
     for task in described:
-        classes = present[task.name]
-        of_task = maps(task, [c.image for c in classes], [c.target for c in classes])
-        for k, of_image in enumerate(classes):
-            heatmaps[of_image.image] += of_task[:, k].mean(axis=0)
-            sighting = _sighting(task, of_image, of_task[:, k], rules)
-            if sighting.certainty >= rules.drawn:
-                sightings[of_image.image].append(sighting)
-    comparison = None
-    if headline is not None:
-        comparison = _compare(headline, probabilities[headline.name], against)
+        for contrasted in (False, True):
+            classes = [c for c in present[task.name] if (c.against is not None) == contrasted]
+            other = np.array([c.against for c in classes], int) if contrasted else None
+            of_task = maps(task, [c.image for c in classes], [c.target for c in classes], other)
+            for k, of_image in enumerate(classes):
+                heatmaps[of_image.image] += of_task[:, k].mean(axis=0)
+                located[of_image.image].append(_sighting(task, of_image, of_task[:, k], rules))
+    if comparison is not None and headline is not None:
         rows = list(range(len(images)))
         other = None if against is None else comparison.look_alike
         heatmaps = maps(headline, rows, comparison.predicted, other).mean(axis=0)
+    lacked = [
+        _lacked(described, {name: of_task[i] for name, of_task in probabilities.items()}, theirs)
+        for i, theirs in enumerate(usual)
+    ]
     return [
         _annotation(
             str(i) if names is None else names[i],
             image,
-            described,
-            sorted(sightings[i], key=lambda sighting: -sighting.probability)[: rules.sightings],
+            located[i],
             heatmaps[i],
             rules,
             None if comparison is None else comparison.of(i),
-            typical or {},
+            lacked[i],
         )
         for i, image in enumerate(images)
     ]
@@ -119,11 +132,12 @@ def annotate(
 
 @dataclass(frozen=True)
 class _Present:
-    """One class that is present in one image."""
+    """One class that is present in one image; `against` is what a look-alike has instead."""
 
     image: int
     target: int
     probability: float
+    against: int | None = None
 
 
 def _present(
@@ -135,6 +149,26 @@ def _present(
         sure &= np.arange(probabilities.shape[1]) == probabilities.argmax(axis=1)[:, None]
     sure &= np.array([bool(parts) for parts in task.parts])
     return [_Present(i, k, float(probabilities[i, k])) for i, k in np.argwhere(sure).tolist()]
+
+
+def _telling(
+    task: Task, present: Sequence[_Present], usual: Sequence[Mapping[str, tuple[int, ...]]]
+) -> list[_Present]:
+    """Returns the classes that tell images from their look-alikes.
+
+    Args:
+        task: The task.
+        present: Its classes in the images.
+        usual: What the look-alike of each image usually has.
+    """
+    telling = []
+    for each in present:
+        theirs = usual[each.image].get(task.name, ())
+        if each.target in theirs:
+            continue
+        other = theirs[0] if theirs and task.kind == "multiclass" else None
+        telling.append(replace(each, against=other))
+    return telling
 
 
 def maps_of(
@@ -204,15 +238,11 @@ class _Comparison:
     probability: Float[np.ndarray, "image"]
     look_alike: Int[np.ndarray, "image"]
 
-    def of(self, image: int) -> tuple[str, float, int, str]:
-        """Returns names, probability, and the number of the look-alike, of one image."""
-        other = int(self.look_alike[image])
-        return (
-            plain(self.task.classes[self.predicted[image]]),
-            float(self.probability[image]),
-            other,
-            plain(self.task.classes[other]),
-        )
+    def of(self, image: int) -> tuple[str, float, str]:
+        """Returns the predicted class, its probability and the look-alike of one image."""
+        predicted, other = int(self.predicted[image]), int(self.look_alike[image])
+        classes = self.task.classes
+        return plain(classes[predicted]), float(self.probability[image]), plain(classes[other])
 
 
 def _compare(
@@ -229,36 +259,43 @@ def _compare(
 def _annotation(
     name: str,
     image: UInt8[np.ndarray, "height width 3"],
-    described: Sequence[Task],
-    sightings: Sequence[Sighting],
+    located: Sequence[Sighting],
     heatmap: Float[np.ndarray, "height width"],
     rules: Rules,
-    comparison: tuple[str, float, int, str] | None,
-    typical: Typical,
+    comparison: tuple[str, float, str] | None,
+    lacked: Sequence[str],
 ) -> Annotation:
-    prediction, probability, other, look_alike = comparison or ("", float("nan"), -1, "")
-    instead = _instead(described, sightings, typical.get(other, {}))
+    prediction, probability, look_alike = comparison or ("", float("nan"), "")
+    seen = sorted(located, key=lambda sighting: -sighting.probability)
+    drawn = [k for k, each in enumerate(seen) if each.certainty >= rules.drawn][: rules.sightings]
     return Annotation(
         name=name,
         image=image,
         prediction=prediction,
         probability=probability,
         look_alike=look_alike,
-        sightings=tuple(sightings),
+        sightings=tuple(seen[k] for k in drawn),
+        left_out=tuple(each for k, each in enumerate(seen) if k not in drawn),
         heatmap=heatmap,
-        sentence=describe([sighting.label for sighting in sightings], look_alike, instead),
+        sentence=describe([sighting.label for sighting in seen], look_alike, lacked),
         method=rules.method,
         tip=rules.tip,
     )
 
 
-def _instead(
-    tasks: Sequence[Task], sightings: Sequence[Sighting], typical: Mapping[str, tuple[int, ...]]
+def _lacked(
+    tasks: Sequence[Task],
+    probabilities: Mapping[str, Float[np.ndarray, "class"]],
+    typical: Mapping[str, tuple[int, ...]],
 ) -> list[str]:
-    """Returns what a class usually has that the image has not, task by task."""
+    """Returns what a class usually has and the image has not, task by task.
+
+    The image has not what is improbable; and of a task with one class, it must have another.
+    """
     labels = []
     for task in tasks:
-        seen = {sighting.target for sighting in sightings if sighting.task == task.name}
-        if seen or task.kind == "multilabel":
-            labels += [label_of(task, k) for k in typical.get(task.name, ()) if k not in seen]
+        of_task = probabilities[task.name]
+        if task.kind == "multiclass" and of_task.max() < LIKELY:
+            continue
+        labels += [label_of(task, k) for k in typical.get(task.name, ()) if of_task[k] < LIKELY]
     return labels

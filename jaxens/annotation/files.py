@@ -1,4 +1,4 @@
-"""Annotations as JSON, with a schema."""
+"""Annotations as JSON."""
 
 import json
 import math
@@ -10,75 +10,37 @@ from typing import Any
 import numpy as np
 
 from jaxens.annotation.rules import Rules
+from jaxens.annotation.schema import VERSION
 from jaxens.annotation.sightings import Annotation, Sighting
+from jaxens.ensemble.ensemble import Ensemble
+from jaxens.evaluation.checksums import weights_checksum
+from jaxens.evaluation.settings import MethodSettings
 from jaxens.untrusted import check_same
 
 NAME = "annotations.json"
-VERSION = 1
-_FRACTION = {"type": ["number", "null"]}
-_POINT = {"type": "array", "items": _FRACTION, "minItems": 2, "maxItems": 2}
-_SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 
-# JSON Schema, draft 2020-12. Points are x, y and boxes left, top, right, bottom, as fractions of
-# the image's width and height; null where a map shows nothing.
-SCHEMA: Mapping[str, Any] = {
-    "$schema": "https://json-schema.org/draft/2020-12/schema",
-    "type": "object",
-    "required": ["version", "run", "checkpoint", "rules", "images"],
-    "properties": {
-        "version": {"const": VERSION},
-        "run": {"type": "string", "description": "name of the run directory"},
-        "checkpoint": {"type": "string", "description": "such as: epoch 3, the best"},
-        "rules": {"type": "object", "description": "see jaxens.annotation.Rules"},
-        "images": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": [
-                    "name", "prediction", "probability", "look_alike", "sentence", "sightings",
-                ],
-                "properties": {
-                    "name": {"type": "string"},
-                    "prediction": {"type": "string"},
-                    "probability": {"type": ["number", "null"]},
-                    "look_alike": {"type": "string"},
-                    "sentence": {"type": "string"},
-                    "sightings": {
-                        "type": "array",
-                        "items": {
-                            "type": "object",
-                            "required": [
-                                "task", "class", "label", "parts", "probability", "tip",
-                                "member_tips", "box", "certainty", "uncertain",
-                            ],
-                            "properties": {
-                                "task": {"type": "string"},
-                                "class": {"type": "integer", "minimum": 0},
-                                "label": {"type": "string"},
-                                "parts": {"type": "array", "items": {"type": "string"}},
-                                "probability": _SHARE,
-                                "tip": _POINT,
-                                "member_tips": {"type": "array", "items": _POINT},
-                                "box": {
-                                    "type": "array",
-                                    "items": _FRACTION,
-                                    "minItems": 4,
-                                    "maxItems": 4,
-                                },
-                                "certainty": _SHARE,
-                                "uncertain": {"type": "boolean"},
-                            },
-                        },
-                    },
-                },
-            },
-        },
-    },
-}  # fmt: skip
+
+def origin_of(
+    ensemble: Ensemble, origin: Mapping[str, Any], against: str | None, settings: MethodSettings
+) -> dict[str, Any]:
+    """Returns what annotations depend on beside images and rules, for `to_json`.
+
+    Args:
+        ensemble: The ensemble.
+        origin: Where it is from, such as its run.
+        against: As for `annotate`.
+        settings: As for `annotate`.
+    """
+    return {
+        **origin,
+        "weights_crc32": weights_checksum(ensemble),
+        "against": against,
+        "settings": settings.choices(),
+    }
 
 
 def check_folder(
-    folder: Path, names: Sequence[str], rules: Rules, run: str = "", checkpoint: str = ""
+    folder: Path, names: Sequence[str], rules: Rules, origin: Mapping[str, Any] | None = None
 ) -> None:
     """Checks that a folder has no annotations of other images, by other rules or another run.
 
@@ -86,41 +48,38 @@ def check_folder(
         folder: Where `to_json` will be written as `NAME`.
         names: Of the images.
         rules: As for `to_json`.
-        run: As for `to_json`.
-        checkpoint: As for `to_json`.
+        origin: As for `to_json`.
 
     Raises:
         UserError: If it has some.
     """
     check_same(
         folder / NAME,
-        [list(names), asdict(rules), run, checkpoint],
-        "has annotations of other images, or by other rules",
+        [list(names), asdict(rules), dict(origin or {})],
+        "has annotations of other images, by other rules or settings, or of another ensemble",
         _subject,
     )
 
 
 def _subject(content: Any) -> list[Any]:
     """Returns what annotations are of, from what `to_json` wrote."""
-    names = [image["name"] for image in content["images"]]
-    return [names, content["rules"], content["run"], content["checkpoint"]]
+    return [[image["name"] for image in content["images"]], content["rules"], content["origin"]]
 
 
 def to_json(
-    annotations: Sequence[Annotation], rules: Rules, run: str = "", checkpoint: str = ""
+    annotations: Sequence[Annotation], rules: Rules, origin: Mapping[str, Any] | None = None
 ) -> str:
     """Returns annotations as JSON that fits `SCHEMA`.
 
     Args:
         annotations: From `annotate`.
         rules: The rules that `annotate` used.
-        run: Name of the run directory of the ensemble.
-        checkpoint: Of the run, such as "epoch 3, the best".
+        origin: What else the annotations depend on, such as the run, its weights and the settings:
+            values for JSON.
     """
     content = {
         "version": VERSION,
-        "run": run,
-        "checkpoint": checkpoint,
+        "origin": dict(origin or {}),
         "rules": asdict(rules),
         "images": [
             {
@@ -130,11 +89,21 @@ def to_json(
                 "look_alike": each.look_alike,
                 "sentence": each.sentence,
                 "sightings": [_sighting(sighting) for sighting in each.sightings],
+                "left_out": [
+                    _sighting(sighting) | {"reason": _reason(sighting, rules)}
+                    for sighting in each.left_out
+                ],
             }
             for each in annotations
         ],
     }
     return json.dumps(content, indent=2, allow_nan=False)
+
+
+def _reason(sighting: Sighting, rules: Rules) -> str:
+    if sighting.certainty < rules.drawn:
+        return f"fewer than {rules.drawn:.0%} of the members point near its tip"
+    return f"there are more than {rules.sightings} sightings"
 
 
 def _sighting(sighting: Sighting) -> dict[str, Any]:
@@ -146,6 +115,7 @@ def _sighting(sighting: Sighting) -> dict[str, Any]:
         "probability": sighting.probability,
         "tip": _numbers(sighting.tip),
         "member_tips": [_numbers(tip) for tip in sighting.member_tips],
+        "spread": _number(sighting.spread),
         "box": _numbers(sighting.box),
         "certainty": sighting.certainty,
         "uncertain": sighting.uncertain,

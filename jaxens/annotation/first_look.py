@@ -1,5 +1,6 @@
 """A first look at a trained ensemble: what it sees, and what averaging does to its maps."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -30,7 +31,12 @@ QUICK = MethodSettings(steps=16)  # enough for the tip of an arrow
 INCHES = 1.75  # of an image with a map
 
 
-def first_look(ensemble: Ensemble, split: Split, rules: Rules = Rules()) -> Figure:
+def first_look(
+    ensemble: Ensemble,
+    split: Split,
+    rules: Rules = Rules(),
+    temperatures: Mapping[str, float] | None = None,
+) -> Figure:
     """Draws labeled arrows on some images, and maps of one member and of the ensemble on others.
 
     The part that people marked is outlined or crossed in yellow. Without a task whose classes
@@ -40,20 +46,30 @@ def first_look(ensemble: Ensemble, split: Split, rules: Rules = Rules()) -> Figu
         ensemble: The trained ensemble.
         split: Held-out images with labels.
         rules: For the arrows.
+        temperatures: As for `annotate`.
 
     Raises:
         UserError: No image has a label.
     """
     blocks = [_maps(ensemble, split)]
     if any(any(task.parts) for task in ensemble.tasks):
-        blocks.insert(0, _arrows(ensemble, split, rules))
+        blocks.insert(0, _arrows(ensemble, split, rules, temperatures))
     return panels_figure([*blocks], columns=len(blocks))
 
 
-def _arrows(ensemble: Ensemble, split: Split, rules: Rules) -> Panel:
+def _arrows(
+    ensemble: Ensemble, split: Split, rules: Rules, temperatures: Mapping[str, float] | None
+) -> Panel:
     rows = evenly_spaced(min(ANNOTATED, len(split)), len(split))
     names = [split.ids[row] for row in rows]
-    annotations = annotate(ensemble, split.images[rows], rules=rules, names=names, settings=QUICK)
+    annotations = annotate(
+        ensemble,
+        split.images[rows],
+        rules=rules,
+        names=names,
+        temperatures=temperatures,
+        settings=QUICK,
+    )
     panels = [labeled_arrows(each) for each in annotations]
     return grid(panels, columns=2, titles=[caption(each) for each in annotations])
 

@@ -1,8 +1,9 @@
 """Writes annotated images into a folder: a figure of each, and all annotations as JSON."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -24,8 +25,7 @@ def save_annotations(
     *,
     styles: Sequence[str] = ("labeled_arrows",),
     formats: Sequence[str] = ("png",),
-    run: str = "",
-    checkpoint: str = "",
+    origin: Mapping[str, Any] | None = None,
     full_image: Callable[[int], UInt8[np.ndarray, "height width 3"]] | None = None,
     progress: Progress = no_progress,
 ) -> None:
@@ -37,8 +37,7 @@ def save_annotations(
         rules: The rules that `annotate` used.
         styles: As for `draw`.
         formats: Endings of the figures: "png", "svg" or "pdf".
-        run: As for `to_json`.
-        checkpoint: As for `to_json`.
+        origin: As for `to_json`.
         full_image: Returns an image by its number, of any size, to draw in place of the one that
             the ensemble has seen, such as `Photos.full_image`.
         progress: Called with a description, the number of images that are drawn, and of all.
@@ -48,8 +47,8 @@ def save_annotations(
     """
     names = [each.name for each in annotations]
     with lock(folder):
-        files.check_folder(folder, names, rules, run, checkpoint)
-        write_text(folder / files.NAME, files.to_json(annotations, rules, run, checkpoint))
+        files.check_folder(folder, names, rules, origin)
+        write_text(folder / files.NAME, files.to_json(annotations, rules, origin))
         stems = file_names([Path(name).stem for name in names])
         for k, (stem, annotation) in enumerate(zip(stems, annotations, strict=True)):
             shown = annotation if full_image is None else replace(annotation, image=full_image(k))

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from jaxens.annotation.rules import DIAGONAL
+
 
 @dataclass(frozen=True)
 class Sighting:
@@ -36,6 +38,16 @@ class Sighting:
     certainty: float
     uncertain: bool
 
+    @property
+    def spread(self) -> float:
+        """Root mean square distance of the members' tips from the tip, in diagonals of an image.
+
+        Members whose map shows nothing do not count; NaN if there is no other.
+        """
+        squares = ((self.member_tips - self.tip) ** 2).sum(axis=-1)
+        known = squares[np.isfinite(squares)]
+        return float(np.sqrt(known.mean()) / DIAGONAL) if len(known) else float("nan")
+
 
 @dataclass(frozen=True)
 class Annotation:
@@ -48,9 +60,11 @@ class Annotation:
             "" if there is no such task.
         probability: Of that class, by the calibrated ensemble; NaN if there is none.
         look_alike: The class that it is compared with; "" if there is none.
-        sightings: What is seen, the most probable first.
+        sightings: What arrows point at, the most probable first.
+        left_out: What is seen too, but has no arrow: fewer members agree on its place than the
+            rules ask for, or there are more sightings than they allow.
         heatmap: The mean map of the predicted class, or of the first sighting if there is none.
-        sentence: The sightings in words.
+        sentence: All that is seen in words, and what the look-alike has that the image has not.
         method: Name of the attribution method.
         tip: Name of the rule for tips.
     """
@@ -61,6 +75,7 @@ class Annotation:
     probability: float
     look_alike: str
     sightings: tuple[Sighting, ...]
+    left_out: tuple[Sighting, ...]
     heatmap: Float[np.ndarray, "height width"]
     sentence: str
     method: str

@@ -166,6 +166,9 @@ def _files(path: Path) -> list[tuple[Path, Path | None]]:
     files = sorted(file for file in path.iterdir() if file.suffix.lower() in known)
     if not files:
         raise UserError(f"{path} is a folder without photos: name another folder, or files")
+    if folders := sorted(each.name for each in path.iterdir() if each.is_dir()):
+        some = ", ".join(map(printable, folders[:3]))
+        log.warning(f"{path}: photos in its folders ({some}) are not read: name these folders too")
     return [(file, path) for file in files]
 
 

@@ -33,9 +33,17 @@ def mean_probabilities(
     Args:
         task: The task.
         logits: Every member's logits for the task.
-        temperature: Logits are divided by it, which calibrates the probabilities.
+        temperature: Calibrates the mean: its logits are divided by it. Members that disagree have
+            a mean that is less sure than each of them, which dividing their own logits by a
+            temperature could not make up for.
     """
-    return _mean_of_finite(probabilities(task, logits / temperature))
+    mean = _mean_of_finite(probabilities(task, logits))
+    least = jnp.finfo(mean.dtype).tiny
+    if task.kind == "multiclass":
+        of_mean = jnp.log(jnp.maximum(mean, least))
+    else:
+        of_mean = jnp.log(jnp.maximum(mean, least)) - jnp.log(jnp.maximum(1 - mean, least))
+    return jnp.where(temperature == 1, mean, probabilities(task, of_mean / temperature))
 
 
 def _mean_of_finite(

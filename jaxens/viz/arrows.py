@@ -1,6 +1,5 @@
 """Labeled arrows on an image, as in a field guide."""
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,13 +16,14 @@ from jaxens.viz.inputs import Array, Image, to_rgb
 from jaxens.viz.layout import lay_out
 from jaxens.viz.panels import Panel, fitted, panels_figure, shrunk, text_sizes
 from jaxens.viz.spread import spread_ellipse
-from jaxens.viz.texts import drawable, style_of
+from jaxens.viz.texts import style_of, wrapped
 
 INCHES = 3.2  # of an image's longer side
 _FONT = 9.0
 _GAP = 7.0  # between labels, points
 _LINE = 18  # characters in a line of a label
 _LETTERS = 60  # of a label
+NO_LABEL = "(no label)"
 _INK = "#111111"
 _HALO = withStroke(linewidth=3.0, foreground="white")  # seen on dark images
 
@@ -73,8 +73,7 @@ def labeled_arrows_panel(
 ) -> Panel:
     """Returns a panel with an image and labeled arrows; see `show_labeled_arrows`."""
     texts = [
-        "\n".join(textwrap.wrap(drawable(shorten(arrow.label, _LETTERS)), _LINE)) or " "
-        for arrow in arrows
+        "\n".join(wrapped(shorten(arrow.label, _LETTERS), _LINE)) or NO_LABEL for arrow in arrows
     ]
     tips = np.array([arrow.tip for arrow in arrows], float).reshape(-1, 2)
     layout = lay_out(tips, text_sizes(texts, _FONT), fitted(image, inches), _GAP)

@@ -21,6 +21,31 @@ def drawable(text: str) -> str:
     return "".join(escaped(letter) if letter in missing else letter for letter in lines)
 
 
+def wrapped(text: str, width: int) -> list[str]:
+    """Returns the lines of a text to draw; a word that is too long is broken between letters.
+
+    An escape, for a letter that no font has, is one letter.
+
+    Args:
+        text: Any text; its spaces and line ends become single spaces.
+        width: Characters of a line.
+    """
+    missing = undrawable(text)
+    lines, line = [], ""
+    for word in shorten(text, LONGEST_LINE).split():
+        letters = [escaped(letter) if letter in missing else letter for letter in word]
+        whole = "".join(letters)
+        if line and len(line) + 1 + len(whole) <= width:
+            line += f" {whole}"
+            continue
+        lines, line = ([*lines, line] if line else lines), ""
+        for letter in letters:
+            if line and len(line) + len(letter) > width:
+                lines, line = [*lines, line], ""
+            line += letter
+    return [*lines, line] if line else lines
+
+
 def style_of(text: str) -> dict[str, Any]:
     """Returns arguments for Matplotlib that draw a text as it is.
 

@@ -8,6 +8,7 @@ import pytest
 
 from jaxens import viz
 from jaxens.annotation import SCHEMA, STYLES, Rules, annotate, draw, to_json
+from jaxens.attribution import Contrast
 from jaxens.data.schema import Task
 from jaxens.errors import UserError
 from tests.evaluation.known import SIZE, WING, KnownEnsemble
@@ -124,7 +125,7 @@ def test_without_a_task_without_parts_there_is_no_prediction(ensemble, images):
 
 
 def test_the_json_fits_its_schema_and_holds_every_number(annotations):
-    content = json.loads(to_json(annotations, RULES, "birds"))
+    content = json.loads(to_json(annotations, RULES, {"run": "birds"}))
     jsonschema.validate(content, SCHEMA, jsonschema.Draft202012Validator)
     assert content["rules"]["confidence"] == 0.6
     image, annotation = content["images"][0], annotations[0]
@@ -133,6 +134,54 @@ def test_the_json_fits_its_schema_and_holds_every_number(annotations):
         np.testing.assert_allclose(found["tip"], sighting.tip, atol=1e-5)
         np.testing.assert_allclose(found["member_tips"], sighting.member_tips, atol=1e-5)
         assert (found["class"], found["label"]) == (sighting.target, sighting.label)
+    # One of three members points 6.4 pixels away.
+    away = np.hypot(5, 4) / SIZE / 2**0.5
+    assert image["sightings"][0]["spread"] == pytest.approx(away / 3**0.5, rel=0.02)
+
+
+def test_what_has_no_arrow_is_in_the_json_with_its_reason(ensemble, images):
+    for change, reason in (
+        ({"drawn": 0.7}, "fewer than 70% of the members point near its tip"),
+        ({"sightings": 1}, "there are more than 1 sightings"),
+    ):
+        rules = Rules(method="input_x_gradient", **change)
+        found = annotate(ensemble, images, rules=rules)
+        content = json.loads(to_json(found, rules))
+        jsonschema.validate(content, SCHEMA, jsonschema.Draft202012Validator)
+        first = content["images"][0]
+        labels = [each["label"] for each in (*first["sightings"], *first["left_out"])]
+        assert labels == ["barred wing", "crest"]
+        assert first["left_out"][-1]["reason"] == reason
+
+
+@pytest.mark.parametrize("change", [{"drawn": 0.7}, {"sightings": 1}, {"confidence": 0.95}])
+def test_no_sentence_denies_what_the_ensemble_sees(ensemble, images, change):
+    """A crest without an arrow is a crest, and the jay has one too."""
+    rules = Rules(method="input_x_gradient", **change)
+    annotation = annotate(ensemble, images[:1], rules=rules, typical=TYPICAL)[0]
+    assert annotation.look_alike == "jay"
+    assert annotation.sentence.endswith("unlike the jay, which has a spotted wing and an eye ring")
+
+
+def test_against_a_look_alike_arrows_point_at_what_tells_them_apart(ensemble, images):
+    """The jay has a crest too; the bar of the wing is located by its contrast with spots."""
+    asked = []
+
+    class Asked(KnownEnsemble):
+        def explain(self, images, targets, methods, task=None, **chunks):
+            asked.append((task, targets))
+            return super().explain(images, targets, methods, task, **chunks)
+
+    maps = ensemble.maps["input_x_gradient"].copy()
+    maps[:, :, 2] = 0  # nothing speaks for spots
+    known = Asked(ensemble.tasks, {"input_x_gradient": maps}, ensemble.known_logits)
+    annotation = annotate(known, images[:1], rules=RULES, typical=TYPICAL, against="jay")[0]
+    assert [sighting.label for sighting in annotation.sightings] == ["barred wing"]
+    contrasts = {task: targets for task, targets in asked if isinstance(targets, Contrast)}
+    assert set(contrasts) == {"wing", "species"}
+    assert (contrasts["wing"].target, contrasts["wing"].against) == ([1], [2])
+    same = annotate(known, images[:1], rules=RULES, against="jay")[0]
+    assert len(same.sightings) == 2  # nothing is known of the jay
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])

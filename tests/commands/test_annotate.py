@@ -35,7 +35,7 @@ def test_a_figure_per_image_and_a_json_that_fits_its_schema(run, tmp_path):
     names = [image["name"] for image in content["images"]]
     assert len(names) == 2
     assert {f"{name}.svg" for name in names} <= {path.name for path in (tmp_path / "out").iterdir()}
-    assert content["checkpoint"] in {"epoch 1, the best", "epoch 2, the best"}
+    assert content["origin"]["checkpoint"] in {"epoch 1, the best", "epoch 2, the best"}
     for image in content["images"]:
         assert image["sentence"].partition(";")[0] in " ".join(printed.split())
         # Of a multiclass task one sighting; of the marks each, because no confidence is needed.
@@ -78,7 +78,9 @@ def test_other_annotations_are_not_overwritten(run, tmp_path):
     annotated(run.folder, "--images", 1, "--out", tmp_path)  # the same again
     for words, message in [
         (["--images", 2], "other images"),
-        (["--images", 1, "--solid", 1], "oth"),
+        (["--images", 1, "--solid", 1], "other rules"),
+        (["--images", 1, "--steps", 3], "settings"),
+        (["--images", 1, "--against", "1"], "settings"),
     ]:
         with pytest.raises(UserError, match=f"{message}.*: name another --out"):
             annotated(run.folder, *words, "--out", tmp_path)

@@ -36,6 +36,7 @@ class KnownEnsemble:
     baseline: "KnownEnsemble | None" = None
     variables: object = None
     trunk: object = None
+    devices: int = 1
 
     @property
     def members(self):

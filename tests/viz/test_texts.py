@@ -1,5 +1,7 @@
 """Names from files are drawn in figures as they are, also with markup or control characters."""
 
+import textwrap
+
 import numpy as np
 import pytest
 from fontTools.fontBuilder import FontBuilder
@@ -11,8 +13,8 @@ from matplotlib.text import Text
 
 from jaxens import viz
 from jaxens.viz import fonts
-from jaxens.viz.texts import drawable
-from tests.viz.helpers import pixels
+from jaxens.viz.texts import drawable, wrapped
+from tests.viz.helpers import all_texts, pixels
 
 IMAGES = np.zeros((1, 4, 4, 3), np.uint8)
 MAPS = np.ones((2, 1, 4, 4))
@@ -151,3 +153,18 @@ def test_the_names_of_many_parts_do_not_overlap_and_fit_the_page(images):
         assert not any(box.overlaps(other) for other in boxes[:k])
     panels = [image.get_window_extent() for image in figure.axes[0].images]
     assert min(panel.y0 for panel in panels) > legend.get_window_extent().y1 - 5
+
+
+def test_a_line_is_never_broken_within_an_escape(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jaxens.viz.texts.undrawable", lambda text: frozenset("鳥"))
+    lines = ["a long word", r"\u9ce5\u9ce5", r"\u9ce5\u9ce5", r"\u9ce5 end"]
+    assert wrapped("a long word 鳥鳥鳥鳥鳥 end", 13) == lines
+    assert wrapped("abcdefgh ij", 5) == ["abcde", "fgh", "ij"]
+    assert wrapped("", 5) == []
+    plain = "the quick brown fox jumps over the lazy dog " * 3
+    assert wrapped(plain, 18) == textwrap.wrap(plain, 18)
+
+
+def test_an_arrow_without_a_label_says_so() -> None:
+    figure = viz.show_labeled_arrows(np.zeros((8, 8, 3), np.uint8), [viz.Arrow((0.5, 0.5), "")])
+    assert "(no label)" in all_texts(figure)
