@@ -15,6 +15,7 @@ from jaxens.attribution.keys import as_typed_key
 from jaxens.attribution.lime_variants import variant_named
 from jaxens.chunks import in_chunks
 from jaxens.data.schema import Task, find_task
+from jaxens.divergence import DivergedAt, divergence
 from jaxens.ensemble import programs
 from jaxens.ensemble.inputs import (
     Classes,
@@ -44,6 +45,9 @@ class Ensemble:
             It is not a member of the ensemble. None for ensembles of random weights.
         trunk: Variables of frozen stages, without a member axis, or None. Members share them, so
             their features are computed once.
+        diverged_at: The step at which each member diverged in training, None if it did not; that
+            of the baseline comes last. A member that diverged has a state from before, and counts
+            as any other. () if nothing is known.
     """
 
     model: Classifier
@@ -51,6 +55,12 @@ class Ensemble:
     tasks: tuple[Task, ...]
     baseline: Any = None
     trunk: Any = None
+    diverged_at: DivergedAt = ()
+
+    @property
+    def divergence(self) -> str:
+        """Says which members diverged in training, and when; "" if none did."""
+        return divergence(self.diverged_at, self.members)
 
     @property
     def params(self) -> Any:

@@ -36,6 +36,7 @@ class KnownEnsemble:
     baseline: "KnownEnsemble | None" = None
     variables: object = None
     trunk: object = None
+    divergence: str = ""
 
     @property
     def members(self):

@@ -1,0 +1,112 @@
+"""Stops members that diverge, while the others go on."""
+
+import logging
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Bool, Float, Int
+
+from jaxens.divergence import member_names
+from jaxens.errors import UserError
+from jaxens.training.state import TRAINING, State
+
+log = logging.getLogger(__name__)
+
+
+def keep_if_diverged(
+    before: State, after: State, loss: Float[Array, ""], slopes: Any, number: Int[Array, ""]
+) -> tuple[State, Float[Array, ""]]:
+    """Returns the state of one member after a step, and the loss that is reported.
+
+    A member whose loss or gradient is not finite keeps its state from before the step, in this step
+    and in all later ones. Its loss is then NaN.
+
+    Args:
+        before: One member's state before the step.
+        after: Its state after the step, if it goes on.
+        loss: Its loss in the step.
+        slopes: Its gradient in the step.
+        number: The number of the step.
+    """
+    # Optimizers square gradients: one whose square is infinite has diverged too.
+    squares = sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(slopes))
+    finite = jnp.isfinite(loss) & jnp.isfinite(squares)
+    diverges = (before.diverged_at == TRAINING) & ~finite
+    diverged_at = jnp.where(diverges, number, before.diverged_at)
+    goes_on = diverged_at == TRAINING
+
+    def chosen(old: Array, new: Array) -> Array:
+        return jnp.where(goes_on, new, old)
+
+    kept = jax.tree.map(chosen, before._replace(trunk=None), after._replace(trunk=None))
+    state = kept._replace(diverged_at=diverged_at, trunk=before.trunk)
+    return state, jnp.where(goes_on, loss, jnp.nan)
+
+
+def restore(state: State, last: State, rows: Bool[np.ndarray, "member"], number: int) -> State:
+    """Returns a state in which some members have that of the last checkpoint, and train no more.
+
+    The state in which a loss is not finite is often useless itself, and so may be the one before.
+
+    Args:
+        state: The state of all members.
+        last: That of the last checkpoint.
+        rows: Members that have diverged since.
+        number: The step at which those diverged that are not known to.
+    """
+
+    def chosen(new: Array, old: Array) -> Array:
+        return jnp.where(rows.reshape(-1, *(1,) * (new.ndim - 1)), old, new)
+
+    restored = jax.tree.map(chosen, state._replace(trunk=None), last._replace(trunk=None))
+    unknown = rows & (np.asarray(state.diverged_at) == TRAINING)
+    diverged_at = jnp.where(unknown, number, state.diverged_at)
+    return restored._replace(diverged_at=diverged_at, trunk=state.trunk)
+
+
+def diverged_steps(state: State) -> tuple[int | None, ...]:
+    """Returns the step at which each member diverged; None if it has not."""
+    steps = np.asarray(state.diverged_at).tolist()
+    return tuple(None if step == TRAINING else step for step in steps)
+
+
+class DivergenceWatch:
+    """Names each member that diverges, once.
+
+    Args:
+        diverged: Which of the members, a baseline included, have diverged before.
+        members: The number of members without the baseline.
+        epoch: The epoch that is trained; the first is 1.
+    """
+
+    def __init__(self, diverged: Bool[np.ndarray, "member"], members: int, epoch: int):
+        self._diverged, self._members = diverged.copy(), members
+        self._kept = f"the state after epoch {epoch - 1}" if epoch > 1 else "the initial state"
+
+    def read(self, finite: Bool[np.ndarray, "member"], number: int, what: str = "loss") -> None:
+        """Warns of members that diverge.
+
+        Args:
+            finite: Whether a member's loss is finite; the loss of a member that has diverged never
+                is.
+            number: The number of the step.
+            what: What may not be finite.
+
+        Raises:
+            UserError: If all members have diverged.
+        """
+        new = ~finite & ~self._diverged
+        if not new.any():
+            return
+        self._diverged |= new
+        names = " and ".join(member_names(np.flatnonzero(new).tolist(), self._members))
+        diverged = f"{names} diverged at step {number} ({what} not finite)"
+        if self._diverged[: self._members].all():
+            raise UserError(f"{diverged}, and no member is left: choose a lower `learning_rate`")
+        log.warning(
+            f"{diverged}: {self._kept} is kept, and the other members go on; choose a lower "
+            "`learning_rate`"
+        )
