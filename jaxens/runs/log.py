@@ -89,19 +89,24 @@ def misfit(line: Mapping[str, Any], tasks: Collection[str], members: int, baseli
         numbers += [score["baseline"]] * baseline
         if any(number < -_SLACK or number > 1 + _SLACK for number in numbers):
             return "a score is not from 0 to 1"
+    if line.get("epoch", 1) < 1:
+        return "its epoch is not 1 or more"
+    return _misfit_of_losses(line, members + baseline)
+
+
+def _misfit_of_losses(line: Mapping[str, Any], count: int) -> str:
     steps = line["diverged_at"]
-    if len(steps) != members + baseline:
+    if len(steps) != count:
         return "it has steps of other members"
     if any(not 0 <= step < line.get("step", 2**31) for step in steps if step is not None):
         return "a member diverged at a step that was not taken"
     losses = line.get("loss", [0.0 if step is None else None for step in steps])
-    if len(losses) != members + baseline:
+    if len(losses) != count:
         return "it has losses of other members"
     if any((loss is None) == (step is None) for loss, step in zip(losses, steps, strict=True)):
         return "it has a loss of a diverged member, or lacks one of another"
-    if any(abs(loss) > _MOST_LOSS for loss in losses if loss is not None):
-        return "a loss is too large"
-    return "" if line.get("epoch", 1) >= 1 else "its epoch is not 1 or more"
+    too_large = any(abs(loss) > _MOST_LOSS for loss in losses if loss is not None)
+    return "a loss is too large" if too_large else ""
 
 
 def read_lines(
