@@ -7,8 +7,9 @@ DivergedAt = Sequence[int | None]
 
 
 def member_names(rows: Iterable[int], members: int) -> list[str]:
-    """Returns the names of members by their number; the one after the last is the baseline."""
-    return [f"member {row}" if row < members else "the member trained on all data" for row in rows]
+    """Returns names of members by their number; the one after the last is the baseline."""
+    one = "the member" if members == 1 else "member {}"
+    return [one.format(row) if row < members else "the member trained on all data" for row in rows]
 
 
 def divergence(diverged_at: DivergedAt, members: int) -> str:

@@ -21,8 +21,8 @@ def keep_if_diverged(
 ) -> tuple[State, Float[Array, ""]]:
     """Returns the state of one member after a step, and the loss that is reported.
 
-    A member whose loss or gradient is not finite keeps its state from before the step, in this step
-    and in all later ones. Its loss is then NaN.
+    A member whose loss, gradient or batch statistics are not finite keeps its state from before the
+    step, in this step and in all later ones. Its loss is then NaN.
 
     Args:
         before: One member's state before the step.
@@ -31,8 +31,10 @@ def keep_if_diverged(
         slopes: Its gradient in the step.
         number: The number of the step.
     """
-    # Optimizers square gradients: one whose square is infinite has diverged too.
-    squares = sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(slopes))
+    # Optimizers square gradients: one whose square is infinite has diverged too. A batch with an
+    # infinite variance is normalized to zeros, whose loss is finite.
+    checked = jax.tree.leaves((slopes, after.batch_stats))
+    squares = sum(jnp.sum(jnp.square(leaf)) for leaf in checked)
     finite = jnp.isfinite(loss) & jnp.isfinite(squares)
     diverges = (before.diverged_at == TRAINING) & ~finite
     diverged_at = jnp.where(diverges, number, before.diverged_at)
