@@ -71,7 +71,7 @@ def state_of(folder):
 def test_the_others_are_bitwise_those_of_a_run_in_which_nobody_diverged(runs):
     (_, state), (_, healthy) = state_of(runs.folder), state_of(runs.healthy)
     for ours, expected in zip(jax.tree.leaves(state), jax.tree.leaves(healthy), strict=True):
-        np.testing.assert_array_equal(ours[[0, 2]], expected[[0, 2]])
+        np.testing.assert_array_equal(np.delete(ours, BROKEN, 0), np.delete(expected, BROKEN, 0))
     assert np.asarray(state.diverged_at).tolist() == [-1, STEP, -1]
     assert np.asarray(healthy.diverged_at).tolist() == [-1] * 3
 
