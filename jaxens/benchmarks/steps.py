@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jaxtyping import Float
 
@@ -15,8 +14,6 @@ from jaxens.benchmarks.subject import TASK, Subject, member
 from jaxens.benchmarks.traffic import step_traffic
 from jaxens.models.trunk import frozen_features
 from jaxens.training.feed import steps_at_once
-
-NUMBER = np.int32(0)  # of every step: it is only kept if a member diverges
 
 
 class Training(NamedTuple):
@@ -50,7 +47,7 @@ def together(subject: Subject, precomputed: bool = False) -> Training:
     def step(state: Any, inputs: Array, labels: Any) -> tuple[Any, Array]:
         if state.trunk is not None and not precomputed:
             inputs = frozen_features(subject.model, state.trunk, inputs)
-        return one.of_all(state, inputs, labels, keys, NUMBER, shared=True)
+        return one.of_all(state, inputs, labels, keys, jnp.int32(0), shared=True)
 
     program = _Program(step, state, images, {TASK.name: subject.labels})
 
@@ -68,7 +65,7 @@ def one_by_one(subject: Subject) -> Training:
     states = [member(stacked, k) for k in range(subject.members)]
 
     def step(state: Any, inputs: Array, labels: Any) -> tuple[Any, Array]:
-        return one(state, inputs, labels, key, NUMBER)
+        return one(state, inputs, labels, key, jnp.int32(0))
 
     program = _Program(step, states[0], subject.images, {TASK.name: subject.labels})
 

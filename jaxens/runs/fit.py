@@ -150,13 +150,7 @@ def _fit(
     run.continue_after(done)
     if done == epochs:
         return
-
-    def last() -> State:
-        run.checkpoints.wait()
-        if before := read_state(run.checkpoints.latest, abstract_state(config, run.info)):
-            return before[1]
-        return trainer.placement.gather(trainer.init(weights and weights.variables))
-
+    before = partial(_state_before, run, trainer, weights)
     feed = trainer.feed(state, done, watch.progress)
     watch.begin(trainer.steps, done * trainer.steps_per_epoch, epochs, trainer.placement.layout)
     try:
@@ -164,7 +158,7 @@ def _fit(
             state, losses, speed = trainer.epoch(state, feed, epoch, partial(watch.step, epoch))
             members = trainer.placement.gather(state)
             scores = quality(as_ensemble(config, tasks, members), val)
-            restored = without_diverged(members, scores, epoch, trainer.steps_per_epoch, last)
+            restored = without_diverged(members, scores, epoch, trainer.steps_per_epoch, before)
             if restored is not None:
                 members, state = restored, trainer.placement.spread(restored)
                 scores = quality(as_ensemble(config, tasks, members), val)
@@ -187,6 +181,14 @@ def _fit(
     finally:
         watch.end()
     run.checkpoints.wait()
+
+
+def _state_before(run: Run | UnsavedRun, trainer: Trainer, weights: Weights | None) -> State:
+    """Returns the state of the members before the epoch that is trained."""
+    run.checkpoints.wait()
+    if checkpoint := read_state(run.checkpoints.latest, abstract_state(run.config, run.info)):
+        return checkpoint[1]
+    return trainer.placement.gather(trainer.init(weights and weights.variables))
 
 
 def _overall(scores: Sequence[Quality]) -> float:

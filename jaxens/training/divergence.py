@@ -88,12 +88,13 @@ class DivergenceWatch:
         self._diverged, self._members = diverged.copy(), members
         self._kept = f"the state after epoch {epoch - 1}" if epoch > 1 else "the initial state"
 
-    def read(self, finite: Bool[np.ndarray, "member"], number: int, what: str = "loss") -> None:
+    def read(
+        self, finite: Bool[np.ndarray, "member"], number: int, what: str = "loss or gradient"
+    ) -> None:
         """Warns of members that diverge.
 
         Args:
-            finite: Whether a member's loss is finite; the loss of a member that has diverged never
-                is.
+            finite: Whether a member's loss is finite. That of a member that has diverged never is.
             number: The number of the step.
             what: What may not be finite.
 

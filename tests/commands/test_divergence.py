@@ -90,8 +90,8 @@ def test_the_log_has_the_step_and_the_scores_of_the_state_that_is_kept(runs):
 
 def test_training_names_the_member_and_goes_on(runs):
     assert (
-        "jaxens: member 1 diverged at step 3 (loss not finite): the state after epoch 1 is kept, "
-        "and the other members go on; choose a lower --learning-rate\n"
+        "jaxens: member 1 diverged at step 3 (loss or gradient not finite): the state after epoch "
+        "1 is kept, and the other members go on; choose a lower --learning-rate\n"
     ) in runs.warned
     printed = " ".join(runs.printed.split())
     assert f"3 members on 12 held-out images; {NOTE}" in printed

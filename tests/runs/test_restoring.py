@@ -93,4 +93,7 @@ def test_without_a_folder_a_member_that_diverges_at_once_keeps_its_initial_state
     assert [line["diverged_at"] for line in trained.history] == [(None, 0)] * 3
     assert [line["loss"][1] for line in trained.history[:-1]] == [None] * 2
     assert np.isfinite([line["loss"][0] for line in trained.history[:-1]]).all()
-    assert "member 1 diverged at step 0 (loss not finite): the initial state is kept" in caplog.text
+    assert (
+        "member 1 diverged at step 0 (loss or gradient not finite): the initial state is kept"
+        in caplog.text
+    )

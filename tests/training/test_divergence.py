@@ -140,8 +140,9 @@ def test_members_are_named_once_and_the_last_one_that_is_left_ends_the_training(
     stops.read(np.array([False, False, True, False]), 4)
     stops.read(np.array([False, False, True, False]), 5)
     assert [record.getMessage() for record in caplog.records] == [
-        "member 1 and the member trained on all data diverged at step 4 (loss not finite): the "
-        "initial state is kept, and the other members go on; choose a lower `learning_rate`"
+        "member 1 and the member trained on all data diverged at step 4 (loss or gradient not "
+        "finite): the initial state is kept, and the other members go on; choose a lower "
+        "`learning_rate`"
     ]
     with pytest.raises(UserError, match=r"member 2 diverged at step 6 .* no member is left"):
         stops.read(np.array([False, False, False, False]), 6)

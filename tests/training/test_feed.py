@@ -144,6 +144,6 @@ def test_every_step_of_a_dispatch_is_reported_and_diverged_members_are_named_wit
         meter.read(np.array([[1, 2], [3, np.nan], [4, np.nan], [np.nan] * 2], np.float32))
     assert len(reported) == 5
     assert [record.getMessage() for record in caplog.records] == [
-        "member 1 diverged at step 43 (loss not finite): the state after epoch 2 is kept, and the "
-        "other members go on; choose a lower `learning_rate`"
+        "member 1 diverged at step 43 (loss or gradient not finite): the state after epoch 2 is "
+        "kept, and the other members go on; choose a lower `learning_rate`"
     ]
