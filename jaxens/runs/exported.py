@@ -103,12 +103,13 @@ def read_settings(folder: Path) -> Exported:
     path = folder / SETTINGS
     settings = read_json(path, Exported, REMEDY)
     wrong = wrong_tasks(settings["info"])
-    if settings["members"] < 1:
-        wrong = "it has no members"
-    if len(settings["diverged_at"]) not in (0, settings["members"], settings["members"] + 1):
+    members, steps = settings["members"], settings["diverged_at"]
+    if len(steps) not in (0, members, members + 1):
         wrong = "it has steps of other members"
-    if any(step is not None and step < 0 for step in settings["diverged_at"]):
+    if any(step is not None and step < 0 for step in steps):
         wrong = "a member diverged before the first step"
+    if members < 1:
+        wrong = "it has no members"
     if wrong:
         raise UserError(f"{path} can't be used: {wrong}: {REMEDY}")
     return settings
