@@ -61,7 +61,8 @@ def train(
     if not first:
         return
     ensemble, held_out = trained.ensemble, trained.held_out
-    say(uncut(tables.quality(trained.scores, ensemble.members, len(held_out)), width=100))
+    table = tables.quality(trained.scores, len(held_out), ensemble.divergence)
+    say(uncut(table, width=100))
     figure = viz.save(first_look(ensemble, held_out), folder / "look.png")
     minutes = (time.monotonic() - began) / 60
     say(

@@ -18,6 +18,7 @@ CONTRIBUTING = Path(__file__).parents[1] / "CONTRIBUTING.md"
 GROUND = {
     "arrays",
     "chunks",
+    "divergence",
     "errors",
     "files",
     "names",

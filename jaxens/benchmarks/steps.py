@@ -47,7 +47,7 @@ def together(subject: Subject, precomputed: bool = False) -> Training:
     def step(state: Any, inputs: Array, labels: Any) -> tuple[Any, Array]:
         if state.trunk is not None and not precomputed:
             inputs = frozen_features(subject.model, state.trunk, inputs)
-        return one.of_all(state, inputs, labels, keys, shared=True)
+        return one.of_all(state, inputs, labels, keys, jnp.int32(0), shared=True)
 
     program = _Program(step, state, images, {TASK.name: subject.labels})
 
@@ -65,7 +65,7 @@ def one_by_one(subject: Subject) -> Training:
     states = [member(stacked, k) for k in range(subject.members)]
 
     def step(state: Any, inputs: Array, labels: Any) -> tuple[Any, Array]:
-        return one(state, inputs, labels, key)
+        return one(state, inputs, labels, key, jnp.int32(0))
 
     program = _Program(step, states[0], subject.images, {TASK.name: subject.labels})
 

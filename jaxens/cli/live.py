@@ -77,5 +77,7 @@ class Live(Watch):
 
 
 def _numbers(losses: np.ndarray, speed: float) -> str:
-    spread = f" ± {np.std(losses):.3f}" if len(losses) > 1 else ""
-    return f"loss {np.mean(losses):.3f}{spread}  {speed:,.0f} member-images/s"
+    known = losses[np.isfinite(losses)]
+    spread = f" ± {np.std(known):.3f}" if len(losses) > 1 else ""
+    lost = f" ({len(losses) - len(known)} diverged)" if len(known) < len(losses) else ""
+    return f"loss {np.mean(known):.3f}{spread}{lost}  {speed:,.0f} member-images/s"

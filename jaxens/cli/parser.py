@@ -135,10 +135,10 @@ def _log_lines() -> Iterator[None]:
 
 
 class _OneLine(logging.Formatter):
-    """Shows a warning as one line, also if a name in it contains line ends."""
+    """Shows a warning as one line, also if a name in it contains line ends, with its flags."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return shorten(super().format(record), LONGEST_LINE)
+        return shorten(_with_flags(super().format(record)), LONGEST_LINE)
 
 
 def _leave(message: str) -> NoReturn:

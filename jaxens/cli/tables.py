@@ -15,10 +15,12 @@ from jaxens.metrics import METRICS
 from jaxens.names import shorten, visible
 
 
-def quality(scores: Sequence[Quality], members: int, images: int) -> Table:
+def quality(scores: Sequence[Quality], images: int, divergence: str = "") -> Table:
     """Accuracy or AUC per task: of the average member, the ensemble, chance, and the baseline."""
+    members = len(scores[0].members)
     several = members > 1
-    table = _table(f"{members} member{'s' * several} on {images} held-out images")
+    title = f"{members} member{'s' * several} on {images} held-out images"
+    table = _table(f"{title}; {divergence}" if divergence else title)
     for column in ("task", "measure"):
         table.add_column(column, no_wrap=True)
     baseline = ("all data",) if scores[0].baseline is not None else ()

@@ -15,6 +15,7 @@ from jaxens.attribution.keys import as_typed_key
 from jaxens.attribution.lime_variants import variant_named
 from jaxens.chunks import in_chunks
 from jaxens.data.schema import Task, find_task
+from jaxens.divergence import DivergedAt, divergence
 from jaxens.ensemble import lime_program, programs
 from jaxens.ensemble.inputs import (
     Classes,
@@ -45,6 +46,8 @@ class Ensemble:
             It is not a member of the ensemble. None for ensembles of random weights.
         trunk: Variables of frozen stages, without a member axis, or None. Members share them, so
             their features are computed once.
+        diverged_at: The step at which each member, the baseline last, diverged in training and
+            kept its state, or None. () if nothing is known.
     """
 
     model: Classifier
@@ -52,6 +55,12 @@ class Ensemble:
     tasks: tuple[Task, ...]
     baseline: Any = None
     trunk: Any = None
+    diverged_at: DivergedAt = ()
+
+    @property
+    def divergence(self) -> str:
+        """Says which members diverged in training, and when; "" if none did."""
+        return divergence(self.diverged_at, self.members)
 
     @property
     def params(self) -> Any:
@@ -74,13 +83,10 @@ class Ensemble:
         return Ensemble(self.model, self.baseline, self.tasks, trunk=self.trunk)
 
     def on_devices(self, devices: Sequence[jax.Device] | None = None) -> "Ensemble":
-        """Returns the ensemble on several devices, over which images are spread.
-
-        Each device has all members. Numbers are those of one device, up to rounding.
+        """Returns the ensemble on devices, each with all members, over which images are spread.
 
         Args:
-            devices: Devices of this process (default: all; on a CPU one, because such devices
-                share its cores).
+            devices: Of this process (default: all; on a CPU, whose devices share cores, one).
         """
         devices = all_devices() if devices is None else devices
         names = ("variables", "baseline", "trunk")
@@ -89,8 +95,7 @@ class Ensemble:
     @property
     def devices(self) -> int:
         """The number of devices over which images are spread."""
-        mesh = mesh_of(self.variables)
-        return 1 if mesh is None else mesh.size
+        return getattr(mesh_of(self.variables), "size", 1)
 
     def member(self, k: int) -> dict[str, Any]:
         """Returns all variables of one member, as `model.apply` takes them.
@@ -128,11 +133,7 @@ class Ensemble:
         return self.all_logits(images)[self._task(task).name]
 
     def all_logits(self, images: Images) -> dict[str, Float[Array, "member image _"]]:
-        """Returns every member's logits for each task, by name.
-
-        Args:
-            images: RGB.
-        """
+        """Returns every member's logits of RGB images for each task, by name."""
         weights, mesh = (self.variables, self.trunk), mesh_of(self.variables)
         return programs.logits(*weights, normalized_images(images), mesh=mesh, model=self.model)
 
@@ -162,8 +163,7 @@ class Ensemble:
             Maps with channels reduced.
 
         Raises:
-            UserError: As `explain`.
-            ValueError: As `explain`.
+            UserError, ValueError: As `explain`.
         """
         maps = self.explain(
             images,

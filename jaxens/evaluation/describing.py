@@ -66,6 +66,8 @@ def describe(
         if "variant" in METHODS[method].settings
     )
     lines = [f"Explained: the raw logit of {target}{others}."]
+    if ensemble.divergence:
+        lines.append(f"Members that {ensemble.divergence}.")
     if reduced:
         lines.append(f"Channels of each member's map: {reduced}.")
     lines += [

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxens import viz
+from jaxens.divergence import divergence
 from jaxens.names import shorten
 from jaxens.pages.page_figures import Album, PageFigure
 from jaxens.pages.sheets import Cell, Sheet
@@ -65,9 +66,10 @@ def _mean(of_members: Float[np.ndarray, "member"]) -> str:
 
 def scores(run: Run) -> Sheet | None:
     """Returns the scores on the held-out images; None if the training has not ended."""
-    logged = next((line["test"] for line in reversed(run.read_log()) if "test" in line), None)
-    if logged is None:
+    lines = [line for line in run.read_log() if "test" in line]
+    if not lines:
         return None
+    logged = lines[-1]["test"]
     with_baseline = any(score["baseline"] is not None for score in logged.values())
     rows = []
     for task, score in logged.items():
@@ -77,7 +79,8 @@ def scores(run: Run) -> Sheet | None:
         rows.append([Cell(shorten(task)), Cell(score["measure"]), *numbers])
     headings = ["task", "measure", "average member", "worst member", "best member", "ensemble"]
     headings += ["trained on all data"] * with_baseline + ["chance"]
-    return Sheet("Predictions on the held-out images", headings, rows)
+    caption = "Predictions on the held-out images" + _divergence(lines, run)
+    return Sheet(caption, headings, rows)
 
 
 def summary(run: Run) -> list[tuple[str, str]]:
@@ -89,12 +92,20 @@ def summary(run: Run) -> list[tuple[str, str]]:
         "data": f"{run.info.name}, {config.data.image_size} px",
         "model": config.model.name,
         "weights before training": weights["from"] if weights else "random",
-        "members": f"{ensemble.members}, which differ by {ensemble.diversity.replace('-', ' ')}",
+        "members": f"{ensemble.members}, which differ by {ensemble.diversity.replace('-', ' ')}"
+        + _divergence([line for line in run.read_log() if "epoch" in line], run),
         "training": f"{optim.epochs} epochs, {optim.optimizer}, "
         f"learning rate {optim.learning_rate:g}, batches of {optim.batch_size}",
         "began": run.record.get("began", "unknown"),
     }
     return _shown(facts)
+
+
+def _divergence(lines: Sequence[Mapping[str, Any]], run: Run) -> str:
+    """Returns words that say which members had diverged at the last of these lines of the log."""
+    steps = lines[-1]["diverged_at"] if lines else ()
+    words = divergence(steps, run.config.ensemble.members)
+    return f"; {words}" if words else ""
 
 
 def provenance(run: Run) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from jaxens.divergence import divergence
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.names import shorten
 from jaxens.runs.run import Run
@@ -61,13 +62,14 @@ def card(run: Run, ensemble: Ensemble, member: int | None = None) -> str:
     else:
         what = f"Member {member} of an ensemble of {config.ensemble.members} networks ({name})"
     frozen = "" if ensemble.trunk is None else ", which share frozen layers"
+    diverged = f" ({ensemble.divergence})" if ensemble.divergence else ""
     tasks = Table(
         ("task", "kind", "classes"),
         [(shorten(t.name), t.kind, shorten(", ".join(t.classes), LETTERS)) for t in ensemble.tasks],
     )
     return TEMPLATE.format(
         title=f"{name} on {data}",
-        what=what + frozen,
+        what=what + frozen + diverged,
         version=plain(shorten(record["versions"].get("jaxens", "of unknown version"))),
         task=shorten(ensemble.tasks[0].name),
         size=config.data.image_size,
@@ -93,6 +95,12 @@ def _scores(run: Run, ensemble: Ensemble, member: int | None) -> str:
     return Table(("task", "measure", *of, "chance"), rows).to_markdown()
 
 
+def _diverged(run: Run) -> str:
+    """Names the members that had diverged at the end of the training."""
+    steps = next((line["diverged_at"] for line in reversed(run.read_log()) if "epoch" in line), ())
+    return divergence(steps, run.config.ensemble.members) or "none"
+
+
 def _training(run: Run) -> str:
     config, record = run.config, run.record
     weights = record.get("weights")
@@ -107,6 +115,7 @@ def _training(run: Run) -> str:
         "checkpoint": run.checkpoints.chosen,
         "weights before training": started,
         "members differ by": config.ensemble.diversity,
+        "members that diverged": _diverged(run),
         "epochs": config.optim.epochs,
         "optimizer": f"{config.optim.optimizer}, learning rate {config.optim.learning_rate:g}",
         "seed": config.optim.seed,

@@ -45,7 +45,8 @@ class Checkpoints:
 
     Attributes:
         folder: The folder of the checkpoints.
-        chosen: The epoch that `best` read last, and whether it is the best.
+        chosen: The epoch that `best` read last, and whether it is the best; `best_ensemble` adds
+            which members had diverged.
     """
 
     def __init__(self, folder: Path):

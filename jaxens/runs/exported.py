@@ -37,6 +37,7 @@ class Exported(TypedDict):
     dtype: Literal["auto", "float32", "bfloat16"]
     image_size: int
     members: int
+    diverged_at: list[int | None]
     info: Info
 
 
@@ -71,6 +72,7 @@ def write(folder: Path, ensemble: Ensemble, model: Model, image_size: int, data:
         "dtype": model.dtype,
         "image_size": image_size,
         "members": ensemble.members,
+        "diverged_at": ensemble.diverged_at,
         "info": json.loads(Info(data, ensemble.tasks).to_json()),
     }
     write_text(folder / SETTINGS, json.dumps(settings, indent=2))
@@ -89,7 +91,7 @@ def read(folder: Path) -> Ensemble:
     if not path.is_file():
         raise UserError(f"{folder} has no {TENSORS}: {REMEDY}")
     members, baseline, trunk = _arrange(path, model, settings["members"])
-    return Ensemble(model, members, tasks, baseline, trunk)
+    return Ensemble(model, members, tasks, baseline, trunk, tuple(settings["diverged_at"]))
 
 
 def read_settings(folder: Path) -> Exported:
@@ -101,7 +103,12 @@ def read_settings(folder: Path) -> Exported:
     path = folder / SETTINGS
     settings = read_json(path, Exported, REMEDY)
     wrong = wrong_tasks(settings["info"])
-    if settings["members"] < 1:
+    members, steps = settings["members"], settings["diverged_at"]
+    if len(steps) not in (0, members, members + 1):
+        wrong = "it has steps of other members"
+    if any(step is not None and step < 0 for step in steps):
+        wrong = "a member diverged before the first step"
+    if members < 1:
         wrong = "it has no members"
     if wrong:
         raise UserError(f"{path} can't be used: {wrong}: {REMEDY}")

@@ -65,4 +65,5 @@ def _one_member(ensemble: Ensemble, member: int) -> Ensemble:
     if not 0 <= member < ensemble.members:
         raise UserError(f"`member` {member}: the run has members 0 to {ensemble.members - 1}")
     variables = jax.tree.map(lambda leaf: leaf[member : member + 1], ensemble.variables)
-    return replace(ensemble, variables=variables, baseline=None)
+    steps = ensemble.diverged_at[member : member + 1]
+    return replace(ensemble, variables=variables, baseline=None, diverged_at=steps)

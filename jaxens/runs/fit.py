@@ -20,14 +20,17 @@ from jaxens.ensemble.quality import Quality, quality, quality_table
 from jaxens.runs.folders import check_absent, check_present
 from jaxens.runs.loading import abstract_state, as_ensemble, best_ensemble, check_config_fits
 from jaxens.runs.processes import read_state
+from jaxens.runs.restoring import without_diverged
 from jaxens.runs.run import Run
 from jaxens.runs.unsaved import UnsavedRun
 from jaxens.runs.watch import Watch
 from jaxens.runs.weights import Weights, read_weights
 from jaxens.tables import Table
+from jaxens.training.divergence import diverged_steps
 from jaxens.training.layout import MeshLayout
 from jaxens.training.residency import check_workers
 from jaxens.training.settings import Config
+from jaxens.training.state import State
 from jaxens.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
@@ -40,8 +43,8 @@ class Trained:
     Attributes:
         ensemble: From the checkpoint with the best validation score.
         scores: On the held-out images, one per task.
-        history: One dict per epoch (the members' losses, the speed, validation scores), and a
-            last one with the held-out scores.
+        history: One dict per epoch (the members' losses, the steps at which they diverged, the
+            speed, validation scores), and a last one with the held-out scores.
         held_out: The images on which `scores` were computed.
         folder: The run directory; None if nothing was written.
     """
@@ -79,7 +82,7 @@ def train(
             `jaxens.training.mesh.Placement.on_devices`. A resumed run may have another one.
 
     Raises:
-        UserError: If data, weights or the folder can't be used, or a member diverges.
+        UserError: If data, weights or the folder can't be used, or all members diverge.
     """
     if jax.process_index() > 0:  # process 0 writes, and tells the others what it has read
         out = None
@@ -96,7 +99,7 @@ def train(
         ensemble = best_ensemble(run)
         held_out = load(data.test, watch.progress)
         scores = quality(ensemble, held_out)
-        run.log(test={q.task: q.as_dict() for q in scores})
+        run.log(test={q.task: q.as_dict() for q in scores}, diverged_at=ensemble.diverged_at)
         return Trained(ensemble, scores, run.read_log(), held_out, out)
 
 
@@ -128,7 +131,10 @@ def _open_run(
 def _fit(
     run: Run | UnsavedRun, trainer: Trainer, val: Split, weights: Weights | None, watch: Watch
 ) -> None:
-    """Trains the remaining epochs; validates, logs and saves after each."""
+    """Trains the remaining epochs; validates, logs and saves after each.
+
+    A member that diverges gets its state before the epoch back, which validation has seen.
+    """
     config, epochs = run.config, run.config.optim.epochs
     tasks = run.info.choose_tasks(config.data.tasks)
     if checkpoint := read_state(run.checkpoints.latest, abstract_state(config, run.info)):
@@ -144,6 +150,7 @@ def _fit(
     run.continue_after(done)
     if done == epochs:
         return
+    before = partial(_state_before, run, trainer, weights)
     feed = trainer.feed(state, done, watch.progress)
     watch.begin(trainer.steps, done * trainer.steps_per_epoch, epochs, trainer.placement.layout)
     try:
@@ -151,10 +158,19 @@ def _fit(
             state, losses, speed = trainer.epoch(state, feed, epoch, partial(watch.step, epoch))
             members = trainer.placement.gather(state)
             scores = quality(as_ensemble(config, tasks, members), val)
+            restored = without_diverged(members, scores, epoch, trainer.steps_per_epoch, before)
+            if restored is not None:
+                members, state = restored, trainer.placement.spread(restored)
+                scores = quality(as_ensemble(config, tasks, members), val)
+            diverged_at = diverged_steps(members)
             run.log(
                 epoch=epoch,
                 step=epoch * trainer.steps_per_epoch,
-                loss=losses.tolist(),
+                loss=[
+                    None if at is not None else loss
+                    for loss, at in zip(losses.tolist(), diverged_at, strict=True)
+                ],
+                diverged_at=diverged_at,
                 member_images_per_second=speed,
                 val={q.task: q.as_dict() for q in scores},
             )
@@ -165,6 +181,14 @@ def _fit(
     finally:
         watch.end()
     run.checkpoints.wait()
+
+
+def _state_before(run: Run | UnsavedRun, trainer: Trainer, weights: Weights | None) -> State:
+    """Returns the state of the members before the epoch that is trained."""
+    run.checkpoints.wait()
+    if checkpoint := read_state(run.checkpoints.latest, abstract_state(run.config, run.info)):
+        return checkpoint[1]
+    return trainer.placement.gather(trainer.init(weights and weights.variables))
 
 
 def _overall(scores: Sequence[Quality]) -> float:

@@ -21,6 +21,7 @@ from jaxens.runs import exported
 from jaxens.runs.processes import read_state
 from jaxens.runs.run import Run
 from jaxens.runs.unsaved import UnsavedRun
+from jaxens.training.divergence import diverged_steps
 from jaxens.training.residency import device_memory
 from jaxens.training.settings import Config
 from jaxens.training.state import State, build_model, build_optimizer, init
@@ -42,6 +43,8 @@ def load_ensemble(folder: str | os.PathLike[str]) -> Ensemble:
 def best_ensemble(run: Run | UnsavedRun) -> Ensemble:
     """Returns the ensemble of an open run, from the checkpoint with the best validation score.
 
+    A warning names members that diverged before that checkpoint.
+
     Raises:
         UserError: If the run has no checkpoint, or none that can be read.
     """
@@ -52,7 +55,11 @@ def best_ensemble(run: Run | UnsavedRun) -> Ensemble:
             f"python -m jaxens.train --out {run.folder} --resume"
         )
     tasks = run.info.choose_tasks(run.config.data.tasks)
-    return as_ensemble(run.config, tasks, best[1]).on_devices()
+    ensemble = as_ensemble(run.config, tasks, best[1])
+    if ensemble.divergence:
+        log.warning(f"{run.folder or 'the ensemble'}: {ensemble.divergence}")
+        run.checkpoints.chosen += f"; {ensemble.divergence}"
+    return ensemble.on_devices()
 
 
 def data_of(
@@ -146,6 +153,7 @@ def as_ensemble(config: Config, tasks: tuple[Task, ...], state: State) -> Ensemb
         tasks,
         rows(slice(members, None)) if state.members > members else None,
         state.trunk,
+        diverged_steps(state),
     )
 
 

@@ -29,19 +29,21 @@ class Score(TypedDict):
 
 
 class EpochLine(TypedDict):
-    """What is logged after an epoch."""
+    """What is logged after an epoch: losses are null, and steps are not, of diverged members."""
 
     epoch: int
     step: int
-    loss: list[float]
+    loss: list[float | None]
+    diverged_at: list[int | None]
     member_images_per_second: float
     val: dict[str, Score]
 
 
 class FinalLine(TypedDict):
-    """What is logged at the end."""
+    """What is logged at the end: the scores of the best checkpoint."""
 
     test: dict[str, Score]
+    diverged_at: list[int | None]
 
 
 def to_line(numbers: dict[str, Any]) -> str:
@@ -87,12 +89,24 @@ def misfit(line: Mapping[str, Any], tasks: Collection[str], members: int, baseli
         numbers += [score["baseline"]] * baseline
         if any(number < -_SLACK or number > 1 + _SLACK for number in numbers):
             return "a score is not from 0 to 1"
-    losses = line.get("loss", [0.0] * (members + baseline))
-    if len(losses) != members + baseline:
+    if line.get("epoch", 1) < 1:
+        return "its epoch is not 1 or more"
+    return _misfit_of_losses(line, members + baseline)
+
+
+def _misfit_of_losses(line: Mapping[str, Any], count: int) -> str:
+    steps = line["diverged_at"]
+    if len(steps) != count:
+        return "it has steps of other members"
+    if any(not 0 <= step < line.get("step", 2**31) for step in steps if step is not None):
+        return "a member diverged at a step that was not taken"
+    losses = line.get("loss", [0.0 if step is None else None for step in steps])
+    if len(losses) != count:
         return "it has losses of other members"
-    if any(abs(loss) > _MOST_LOSS for loss in losses):
-        return "a loss is too large"
-    return "" if line.get("epoch", 1) >= 1 else "its epoch is not 1 or more"
+    if any((loss is None) == (step is None) for loss, step in zip(losses, steps, strict=True)):
+        return "it has a loss of a diverged member, or lacks one of another"
+    too_large = any(abs(loss) > _MOST_LOSS for loss in losses if loss is not None)
+    return "a loss is too large" if too_large else ""
 
 
 def read_lines(

@@ -1,4 +1,4 @@
-"""A run without a directory: its log and its best state are kept in memory."""
+"""A run without a directory: its log, its best state and its last one are kept in memory."""
 
 from typing import Any, Self
 
@@ -10,28 +10,32 @@ class UnsavedRun:
     """Offers what training needs of a `Run` and its `Checkpoints`. It writes nothing."""
 
     folder = None
+    chosen = ""
 
     def __init__(self, config: Config, info: Info):
         self.config = config
         self.info = info
         self._lines: list[dict[str, Any]] = []
         self._best: tuple[int, Any] | None = None
+        self._latest: tuple[int, Any] | None = None
         self._score = -float("inf")
 
     @property
     def checkpoints(self) -> Self:
-        """The run itself, which keeps its best state."""
+        """The run itself, which keeps its states."""
         return self
 
-    def latest(self, like: Any) -> None:
-        """Returns None: there is no earlier state to continue from."""
+    def latest(self, like: Any) -> tuple[int, Any] | None:
+        """Returns the last epoch and the state after it; None before the first epoch."""
+        return self._latest
 
     def best(self, like: Any) -> tuple[int, Any] | None:
         """Returns the epoch and the state with the highest score; None before the first epoch."""
         return self._best
 
     def save(self, epoch: int, state: Any, score: float) -> None:
-        """Keeps the state, if its score is the highest so far."""
+        """Keeps the state as the last one and, if its score is the highest so far, as the best."""
+        self._latest = epoch, state
         if self._best is None or score >= self._score:
             self._score, self._best = score, (epoch, state)
 

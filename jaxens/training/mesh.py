@@ -150,7 +150,7 @@ class Placement:
         return filled
 
 
-STATE = State(*(PartitionSpec(MEMBER),) * 3, trunk=PartitionSpec())
+STATE = State(*(PartitionSpec(MEMBER),) * 4, trunk=PartitionSpec())
 
 
 def _of_batch(shared: bool) -> PartitionSpec:

@@ -15,6 +15,8 @@ from jaxens.models.trunk import split_at
 from jaxens.ops import conv_general_dilated
 from jaxens.training.settings import Config, Optim
 
+TRAINING = -1  # the step at which a member diverged that has not
+
 
 class State(NamedTuple):
     """Parameters, batch statistics and optimizer state of all members.
@@ -23,6 +25,8 @@ class State(NamedTuple):
         params: Each leaf [member, ...].
         batch_stats: Each leaf [member, ...].
         opt_state: Each leaf [member, ...].
+        diverged_at: The number of the step at which each member diverged, [member]; `TRAINING`
+            if it has not.
         trunk: Variables of frozen stages, the same for all members and never trained, without
             a member axis; None if each member trains its whole trunk.
     """
@@ -30,6 +34,7 @@ class State(NamedTuple):
     params: Any
     batch_stats: Any
     opt_state: Any
+    diverged_at: Any
     trunk: Any = None
 
     @property
@@ -43,7 +48,7 @@ class State(NamedTuple):
         return jax.tree.leaves(self.params)[0].shape[0]
 
 
-MEMBER_AXES = State(0, 0, 0, None)  # `in_axes` and `out_axes` of a state, for `vmap`
+MEMBER_AXES = State(0, 0, 0, 0, None)  # `in_axes` and `out_axes` of a state, for `vmap`
 
 
 def trained_members(config: Config) -> int:
@@ -142,7 +147,8 @@ def init(
             variables = _replaced(variables, weights or {})
             if stage:
                 _, variables = split_at(model, variables, stage)
-            return State(variables["params"], variables.get("batch_stats", {}), ())
+            stats = variables.get("batch_stats", {})
+            return State(variables["params"], stats, (), jnp.int32(TRAINING))
 
         state = jax.vmap(one)(members)
         if config.ensemble.base == "shared":

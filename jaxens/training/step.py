@@ -14,6 +14,7 @@ from jaxens.data import augment
 from jaxens.data.schema import Task
 from jaxens.models import Classifier, normalized
 from jaxens.ops import over_members
+from jaxens.training.divergence import keep_if_diverged
 from jaxens.training.loss import Labels, multitask_loss
 from jaxens.training.mesh import NO_AXES, Axes
 from jaxens.training.settings import Augment
@@ -30,21 +31,27 @@ class Step:
 
     Attributes:
         gradient: `(params, batch_stats, inputs, labels, key) -> (loss, batch_stats, gradient)`.
-        update: `(state, batch_stats, gradient) -> state`.
+        update: `(state, loss, batch_stats, gradient, number) -> (state, loss)`. It stops a member
+            that diverges: its loss is then NaN.
         axes: The axes of the mesh that the step runs on. Loss and gradient are those of a device's
             images, and `of_all` adds them up.
     """
 
     gradient: Callable[..., tuple[Array, Any, Any]]
-    update: Callable[[State, Any, Any], State]
+    update: Callable[[State, Array, Any, Any, Array], tuple[State, Array]]
     axes: Axes = NO_AXES
 
     def __call__(
-        self, state: State, inputs: Float[Array, "image ..."], labels: Labels, key: Key[Array, ""]
+        self,
+        state: State,
+        inputs: Float[Array, "image ..."],
+        labels: Labels,
+        key: Key[Array, ""],
+        number: Int[Array, ""],
     ) -> tuple[State, Float[Array, ""]]:
         """Returns one member's state after the step, and its loss before."""
-        loss, *changes = self.gradient(state.params, state.batch_stats, inputs, labels, key)
-        return self.update(state, *changes), loss
+        changes = self.gradient(state.params, state.batch_stats, inputs, labels, key)
+        return self.update(state, *changes, number)
 
     def of_all(
         self,
@@ -52,6 +59,7 @@ class Step:
         inputs: Float[Array, "..."],
         labels: Labels,
         keys: Key[Array, "member"],
+        number: Int[Array, ""],
         shared: bool,
     ) -> tuple[State, Float[Array, "member"]]:
         """Returns the state of all members after the step, and their losses before.
@@ -65,6 +73,7 @@ class Step:
             inputs: Normalized images, or features by frozen stages.
             labels: By task.
             keys: The keys of dropout.
+            number: The number of the step.
             shared: Whether inputs and labels are the same for all members; otherwise they have
                 a leading member axis.
         """
@@ -73,8 +82,8 @@ class Step:
         variables = self.axes.apart((state.params, state.batch_stats))
         losses, batch_stats, slopes = gradients(*variables, inputs, labels, keys)
         losses, slopes = self.axes.total((losses, slopes))
-        update = jax.vmap(self.update, (MEMBER_AXES, 0, 0), out_axes=MEMBER_AXES)
-        return update(state, self.axes.mean(batch_stats), slopes), losses
+        update = jax.vmap(self.update, (MEMBER_AXES, 0, 0, 0, None), out_axes=(MEMBER_AXES, 0))
+        return update(state, losses, self.axes.mean(batch_stats), slopes, number)
 
 
 def train_one(
@@ -116,10 +125,13 @@ def train_one(
         (loss, batch_stats), slopes = jax.value_and_grad(loss_of, has_aux=True)(*arguments)
         return loss, batch_stats, slopes
 
-    def update(state: State, batch_stats: Any, slopes: Any) -> State:
+    def update(
+        state: State, loss: Array, batch_stats: Any, slopes: Any, number: Array
+    ) -> tuple[State, Array]:
         updates, opt_state = optimizer.update(slopes, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        return State(params, batch_stats, opt_state, state.trunk)
+        after = State(params, batch_stats, opt_state, state.diverged_at, state.trunk)
+        return keep_if_diverged(state, after, loss, slopes, number)
 
     return Step(gradient, update, axes)
 
@@ -168,6 +180,6 @@ def train_all(
             if below is not None:
                 inputs = below(state.trunk, inputs)
         keys = by_member(dropout_key, members)
-        return one.of_all(state, inputs, batch["labels"], keys, shared)
+        return one.of_all(state, inputs, batch["labels"], keys, number, shared)
 
     return step

@@ -15,12 +15,20 @@ from jaxens.data.schema import Task
 from jaxens.data.source import Source
 from jaxens.errors import UserError
 from jaxens.models.trunk import frozen_features
+from jaxens.training.divergence import DivergenceWatch
 from jaxens.training.feed import Feed, feed
 from jaxens.training.layout import MeshLayout
 from jaxens.training.mesh import Placement
 from jaxens.training.plan import Plan
 from jaxens.training.settings import Config
-from jaxens.training.state import State, build_model, build_optimizer, init, trained_members
+from jaxens.training.state import (
+    TRAINING,
+    State,
+    build_model,
+    build_optimizer,
+    init,
+    trained_members,
+)
 from jaxens.training.step import train_all, train_one
 
 MOST_STEPS = 2**31 - 1  # they are counted in int32
@@ -142,7 +150,8 @@ class Trainer:
     ) -> tuple[State, Losses, float]:
         """Trains one epoch.
 
-        Losses are read one dispatch late, so that the device never waits for the host.
+        Losses are read one dispatch late, so that the device never waits for the host. A member
+        whose loss or gradient is not finite is named in a warning, and stops: its loss is NaN.
 
         Args:
             state: Before the epoch; its buffers are reused.
@@ -151,16 +160,18 @@ class Trainer:
             on_step: Called with the losses of each step and the speed in member-images per second.
 
         Returns:
-            The state after the epoch, each member's mean loss, and the speed in member-images per
-            second, without the time to compile.
+            The state after the epoch, each member's mean loss (NaN if it has diverged), and the
+            speed in member-images per second, without the time to compile.
 
         Raises:
-            UserError: Names the members whose loss is no longer finite.
+            UserError: If all members have diverged.
         """
         counts = dispatches(self.steps_per_epoch, feed.at_once)
         feed.compile(state, counts)
         number = (epoch - 1) * self.steps_per_epoch
-        meter = _Meter(number, self.placement, self._images_per_step, on_step)
+        diverged = self.placement.read(state.diverged_at[None])[0] != TRAINING
+        stops = DivergenceWatch(diverged, self._config.ensemble.members, epoch)
+        meter = _Meter(number, self.placement, self._images_per_step, on_step, stops)
         state, previous = feed(state, number, counts[0])
         for count in counts[1:]:
             number += len(previous)
@@ -180,12 +191,19 @@ def dispatches(steps: int, at_once: int) -> list[int]:
 class _Meter:
     """Adds up the losses of an epoch, and measures its speed."""
 
-    def __init__(self, number: int, placement: Placement, images_per_step: int, on_step: OnStep):
+    def __init__(
+        self,
+        number: int,
+        placement: Placement,
+        images_per_step: int,
+        on_step: OnStep,
+        stops: DivergenceWatch,
+    ):
         self.total = np.zeros(placement.members)
         self._placement = placement
         self.speed = float("nan")
         self._first = self._next = number
-        self._images_per_step, self._on_step = images_per_step, on_step
+        self._images_per_step, self._on_step, self._stops = images_per_step, on_step, stops
         self._since = time.monotonic()
 
     def read(self, losses: Float[Array, "step member"]) -> None:
@@ -194,12 +212,7 @@ class _Meter:
         seconds = max(time.monotonic() - self._since, 1e-9)
         self.speed = (self._next + len(rows) - self._first) * self._images_per_step / seconds
         for row in rows:
-            if not np.isfinite(row).all():
-                names = ", ".join(map(str, np.flatnonzero(~np.isfinite(row))))
-                raise UserError(
-                    f"member {names} diverged at step {self._next} (its loss is not finite): "
-                    "choose a lower `learning_rate`"
-                )
+            self._stops.read(np.isfinite(row), self._next)
             self.total += row
             self._next += 1
             self._on_step(row, self.speed)

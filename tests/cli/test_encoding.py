@@ -31,7 +31,7 @@ def printed(thing):
 
 def quality_of(name):
     score = Quality(task=name, measure="accuracy", members=(0.5, 0.6), ensemble=0.7, chance=0.1)
-    return tables.quality([score], 2, 10)
+    return tables.quality([score], 10)
 
 
 def predictions_of(name):

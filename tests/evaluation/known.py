@@ -37,6 +37,7 @@ class KnownEnsemble:
     variables: object = None
     trunk: object = None
     devices: int = 1
+    divergence: str = ""
 
     @property
     def members(self):

@@ -33,7 +33,9 @@ def write_run(folder, task=HOSTILE, data=HOSTILE, classes=WING.classes):
         {"epoch": e, "step": e, "loss": [1.0 / e] * 3, "member_images_per_second": 1.0}
         for e in (1, 2)
     ]
-    lines = [epoch | {"val": {task: score}} for epoch in epochs] + [{"test": {task: score}}]
+    healthy = {"diverged_at": [None] * 3}
+    lines = [epoch | healthy | {"val": {task: score}} for epoch in epochs]
+    lines.append({"test": {task: score}} | healthy)
     files["metrics.jsonl"] = "".join(map(to_line, lines))
     for name, text in files.items():
         (folder / name).write_text(text)

@@ -12,7 +12,11 @@ def folder(tmp_path):
     """Of a run with one epoch."""
     run = Run.create(tmp_path / "run", CONFIG, INFO, data="0123")
     run.checkpoints.save(1, {"weights": jnp.zeros(3)}, 0.5)
-    run.log(epoch=1, step=4, loss=[1.5] * 3, member_images_per_second=9.5, val=SCORES)
-    run.log(test=SCORES)
+    steps = [None, 2, None]
+    losses = [1.5, None, 1.5]
+    run.log(
+        epoch=1, step=4, loss=losses, diverged_at=steps, member_images_per_second=9.5, val=SCORES
+    )
+    run.log(test=SCORES, diverged_at=steps)
     run.close()
     return run.folder

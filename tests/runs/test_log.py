@@ -11,11 +11,12 @@ SCORE = Quality("species", "accuracy", (0.25, float("nan")), 0.5, 0.1).as_dict()
 EPOCH = {
     "epoch": 1,
     "step": 3,
-    "loss": [8.25, 8.5],
+    "loss": [8.25, None],
+    "diverged_at": [None, 2],
     "member_images_per_second": 513.5,
     "val": {"species": SCORE},
 }
-FINAL = {"test": {"species": SCORE}}
+FINAL = {"test": {"species": SCORE}, "diverged_at": [None, None]}
 
 
 @pytest.mark.parametrize("numbers", [EPOCH, FINAL])

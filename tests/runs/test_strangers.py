@@ -157,8 +157,16 @@ def test_with_any_value_replaced_a_run_is_shown_right_or_refused_in_one_line(
     [
         (lambda line: line["val"].pop("marks"), "its tasks are not those of the run"),
         (lambda line: line["loss"].pop(), "it has losses of other members"),
+        (lambda line: line["diverged_at"].pop(), "it has steps of other members"),
+        (lambda line: line.pop("diverged_at"), "it lacks diverged_at"),
+        (lambda line: line.update(diverged_at=[None, 4, None]), "a member diverged at a step that"),
+        (
+            lambda line: line.update(diverged_at=[None] * 3),
+            "it has a loss of a diverged member, or",
+        ),
+        (lambda line: line.update(loss=[1.5] * 3), "it has a loss of a diverged member, or"),
         (lambda line: line["loss"].append(10**400), "loss[3] is 1000"),
-        (lambda line: line["loss"].insert(0, 1e300) or line["loss"].pop(), "a loss is too large"),
+        (lambda line: line["loss"].__setitem__(0, 1e300), "a loss is too large"),
         (lambda line: line["val"]["wing"].update(members=[]), "it has scores of other members"),
         (lambda line: line["val"]["wing"].update(baseline=0.5), "it has scores of other members"),
         (lambda line: line["val"]["wing"].update(ensemble=-7), "a score is not from 0 to 1"),

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,7 @@ from jaxens.models.small import SmallResNet
 from jaxens.models.trunk import without_heads
 from jaxens.training.layout import MeshLayout
 from jaxens.training.settings import Augment, Config, Members, Model, Optim
-from jaxens.training.state import build_model
+from jaxens.training.state import State, build_model
 from jaxens.training.trainer import Trainer
 
 
@@ -52,15 +52,23 @@ def config_of(cache: str, **case: Any) -> Config:
 
 
 @smooth_model()
-def learned(config: Config, layout: MeshLayout) -> list[np.ndarray]:
-    """Returns the parameters and batch statistics of all members after training."""
+def learned(
+    config: Config, layout: MeshLayout, change: Callable[[State], State] = lambda state: state
+) -> list[np.ndarray]:
+    """Returns the parameters and batch statistics of all members after training.
+
+    Args:
+        config: The config.
+        layout: Devices for members and images.
+        change: Is applied to the initial state.
+    """
     data = open_data(config.data)
     trainer = Trainer(config, data.train, data.info.tasks, layout)
     weights = None
     if config.frozen_below:
         model = build_model(config, data.info.tasks)
         weights = without_heads(model.init(jax.random.key(1), jnp.zeros((1, 16, 16, 3))))
-    state = trainer.init(weights)
+    state = change(trainer.init(weights))
     feed = trainer.feed(state, 0)
     for epoch in range(1, config.optim.epochs + 1):
         state, _, _ = trainer.epoch(state, feed, epoch, lambda losses, speed: None)

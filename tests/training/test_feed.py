@@ -9,11 +9,12 @@ from jaxens.data.schema import Task
 from jaxens.errors import UserError
 from jaxens.models import VGG
 from jaxens.ops import conv_general_dilated
+from jaxens.training.divergence import DivergenceWatch
 from jaxens.training.feed import Resident, Streamed
 from jaxens.training.mesh import Placement
 from jaxens.training.plan import Plan
 from jaxens.training.settings import Augment, Optim
-from jaxens.training.state import MEMBER_AXES, State, build_optimizer
+from jaxens.training.state import MEMBER_AXES, TRAINING, State, build_optimizer
 from jaxens.training.step import train_all, train_one
 from jaxens.training.trainer import _Meter, dispatches
 
@@ -39,7 +40,8 @@ def initial_state(plan):
     def one(key):
         variables = MODEL.init(key, jnp.zeros((1, SIZE, SIZE, 3)))
         params = variables["params"]
-        return State(params, variables["batch_stats"], OPTIMIZER.init(params))
+        opt_state = OPTIMIZER.init(params)
+        return State(params, variables["batch_stats"], opt_state, jnp.int32(TRAINING))
 
     keys = jax.random.split(jax.random.key(0), MEMBERS + (not plan.shared))
     return jax.jit(jax.vmap(one, out_axes=MEMBER_AXES))(keys)
@@ -85,8 +87,9 @@ def test_without_convolutions_several_steps_are_bitwise_the_same():
     step = train_all(one, Augment(), jax.random.key(1), plan.shared, MODEL)
 
     def heads():
-        params = {"heads": initial_state(plan).params["heads"]}
-        return State(params, {}, jax.vmap(OPTIMIZER.init)(params))
+        state = initial_state(plan)
+        params = {"heads": state.params["heads"]}
+        return State(params, {}, jax.vmap(OPTIMIZER.init)(params), state.diverged_at)
 
     state, losses = all_steps(Resident(pool, plan, step, at_once=1), heads())
     in_threes, same = all_steps(Resident(pool, plan, step, at_once=3), heads())
@@ -107,7 +110,7 @@ def test_streamed_batches_come_in_order_and_are_on_the_device_ahead_of_their_ste
 
     feed = Streamed(stream(), step)
     assert taken == [0, 1]
-    state = State(jnp.zeros(MEMBERS), {}, ())
+    state = State(jnp.zeros(MEMBERS), {}, (), jnp.full(MEMBERS, TRAINING))
     feed.compile(state, [1])
     for number in range(STEPS):
         state, losses = feed(state, number, 1)
@@ -122,16 +125,25 @@ def test_the_last_dispatch_of_an_epoch_takes_the_steps_that_are_left():
     assert dispatches(3, 1) == [1, 1, 1]
 
 
-def test_every_step_of_a_dispatch_is_reported_and_a_diverged_member_is_named_with_its_step():
+def test_every_step_of_a_dispatch_is_reported_and_diverged_members_are_named_with_their_step(
+    caplog,
+):
     reported = []
-    placement = Placement(MEMBERS)
     meter = _Meter(
-        40, placement, 6, lambda losses, speed: reported.append((losses.tolist(), speed))
+        40,
+        Placement(MEMBERS),
+        6,
+        lambda losses, speed: reported.append((losses.tolist(), speed)),
+        DivergenceWatch(np.array([False, False]), MEMBERS, epoch=3),
     )
     meter.read(np.array([[1.0, 2.0], [3.0, 4.0]], np.float32))
     assert [losses for losses, _ in reported] == [[1, 2], [3, 4]]
     assert meter.total.tolist() == [4, 6]
     assert meter.speed == reported[-1][1] > 0
-    with pytest.raises(UserError, match="member 1 diverged at step 43"):
-        meter.read(np.array([[1.0, 2.0], [3.0, np.nan], [np.nan, 1.0]], np.float32))
-    assert len(reported) == 3
+    with pytest.raises(UserError, match=r"member 0 diverged at step 45 .*, and no member is left"):
+        meter.read(np.array([[1, 2], [3, np.nan], [4, np.nan], [np.nan] * 2], np.float32))
+    assert len(reported) == 5
+    assert [record.getMessage() for record in caplog.records] == [
+        "member 1 diverged at step 43 (loss or gradient not finite): the state after epoch 2 is "
+        "kept, and the other members go on; choose a lower `learning_rate`"
+    ]

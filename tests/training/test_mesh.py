@@ -171,4 +171,5 @@ def test_one_device_on_a_cpu_unless_a_layout_is_given():
 
 def _state():
     weights = np.arange(6.0, dtype=np.float32).reshape(3, 2)
-    return State({"w": weights}, {}, (np.arange(3, dtype=np.int32),), {"frozen": weights[0]})
+    rows = np.arange(3, dtype=np.int32)
+    return State({"w": weights}, {}, (rows,), rows, {"frozen": weights[0]})

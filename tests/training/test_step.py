@@ -102,12 +102,12 @@ def test_a_step_of_all_members_equals_single_steps(diversity):
     }
     keys = jax.random.split(jax.random.key(1), count)
     stacked, losses = jax.jit(training.one.of_all, static_argnames="shared")(
-        state, images, labels, keys, shared=training.plan.shared
+        state, images, labels, keys, jnp.int32(2), shared=training.plan.shared
     )
     single = jax.jit(training.one)
     for k in range(count):
         batch = (images, labels) if axis is None else (images[k], member(labels, k))
-        expected, loss = single(member(state, k), *batch, keys[k])
+        expected, loss = single(member(state, k), *batch, keys[k], jnp.int32(2))
         np.testing.assert_allclose(losses[k], loss, rtol=1e-5)
         jax.tree.map(
             lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5),
@@ -139,7 +139,7 @@ def inputs_of_step(params, batch_stats, images, labels, key):
     return {"images": jnp.sum(images), "dropout": jax.random.uniform(key)}, batch_stats, params
 
 
-PROBE = steps.Step(inputs_of_step, update=lambda state, batch_stats, gradient: state)
+PROBE = steps.Step(inputs_of_step, update=lambda state, loss, *changes: (state, loss))
 
 
 def test_the_same_seed_gives_bitwise_the_same_run_and_another_seed_another():

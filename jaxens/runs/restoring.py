@@ -1,0 +1,51 @@
+"""Finds members that diverged in an epoch, and restores them from the last checkpoint."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from jaxtyping import Bool
+
+from jaxens.ensemble.quality import Quality
+from jaxens.training.divergence import DivergenceWatch, restore
+from jaxens.training.state import TRAINING, State
+
+
+def without_diverged(
+    state: State,
+    scores: Sequence[Quality],
+    epoch: int,
+    steps: int,
+    last: Callable[[], State],
+) -> State | None:
+    """Returns the state after an epoch, in which members that diverged have that before it.
+
+    Args:
+        state: The state of the members after the epoch.
+        scores: Their validation scores.
+        epoch: Its number; the first is 1.
+        steps: The number of steps of an epoch.
+        last: Returns the state before the epoch.
+
+    Returns:
+        The state; None if no member diverged in the epoch.
+
+    Raises:
+        UserError: If all members have diverged.
+    """
+    diverged_at = np.asarray(state.diverged_at)
+    stopped = diverged_at >= (epoch - 1) * steps
+    # The last update of the epoch may have been one too many, and no loss was computed since.
+    lost = _lost(scores) & (diverged_at == TRAINING)
+    if lost.any():
+        stops = DivergenceWatch(diverged_at != TRAINING, len(scores[0].members), epoch)
+        stops.read(~lost, epoch * steps - 1, "validation scores")
+    rows = stopped | lost
+    return restore(state, last(), rows, epoch * steps - 1) if rows.any() else None
+
+
+def _lost(scores: Sequence[Quality]) -> Bool[np.ndarray, "member"]:
+    """Returns which members, a baseline included, have no score in a task that scores others."""
+    baseline = scores[0].baseline is not None
+    of_members = np.array([[*q.members, *[q.baseline] * baseline] for q in scores], float)
+    known = of_members[~np.isnan(of_members).all(axis=1)]
+    return np.isnan(known).any(axis=0)
