@@ -19,16 +19,20 @@ from jaxens.ensemble.ensemble import Ensemble
 from jaxens.ensemble.quality import Quality, quality, quality_table
 from jaxens.runs.folders import check_absent, check_present
 from jaxens.runs.loading import abstract_state, as_ensemble, best_ensemble, check_config_fits
-from jaxens.runs.processes import read_state
+from jaxens.runs.parts import layout_of, restored
+from jaxens.runs.processes import largest, read_state
 from jaxens.runs.run import Run
+from jaxens.runs.stops import Stops, deferred
 from jaxens.runs.unsaved import UnsavedRun
 from jaxens.runs.watch import Watch
 from jaxens.runs.weights import Weights, read_weights
 from jaxens.tables import Table
+from jaxens.training.feed import Feed
 from jaxens.training.layout import MeshLayout
 from jaxens.training.residency import check_workers
 from jaxens.training.settings import Config
-from jaxens.training.trainer import Trainer
+from jaxens.training.state import State
+from jaxens.training.trainer import Part, Trainer
 
 log = logging.getLogger(__name__)
 
@@ -129,42 +133,90 @@ def _fit(
     run: Run | UnsavedRun, trainer: Trainer, val: Split, weights: Weights | None, watch: Watch
 ) -> None:
     """Trains the remaining epochs; validates, logs and saves after each."""
-    config, epochs = run.config, run.config.optim.epochs
-    tasks = run.info.choose_tasks(config.data.tasks)
-    if checkpoint := read_state(run.checkpoints.latest, abstract_state(config, run.info)):
-        done, state = checkpoint[0], trainer.placement.spread(checkpoint[1])
-        log.warning(f"{run.folder}: continuing after epoch {done} of {epochs}")
-    else:
-        if weights is None:  # interrupted before its first checkpoint
-            weights = read_weights(config.model)
-            if weights and isinstance(run, Run):
-                log.warning(f"{run.folder}: starting again from the weights {config.model.weights}")
-                run.check_weights(weights.fingerprint)
-        done, state = 0, trainer.init(weights and weights.variables)
-    run.continue_after(done)
-    if done == epochs:
+    epochs = run.config.optim.epochs
+    part, state = _start(run, trainer, weights)
+    run.continue_after(part.epoch - 1)
+    if part.epoch > epochs:
         return
-    feed = trainer.feed(state, done, watch.progress)
-    watch.begin(trainer.steps, done * trainer.steps_per_epoch, epochs, trainer.placement.layout)
+    feed = trainer.feed(state, part.step, watch.progress)
+    watch.begin(trainer.steps, part.step, epochs, trainer.placement.layout)
     try:
-        for epoch in range(done + 1, epochs + 1):
-            state, losses, speed = trainer.epoch(state, feed, epoch, partial(watch.step, epoch))
+        while part.epoch <= epochs:
+            trainer.compile(state, feed, part)
+            state = _epoch(run, trainer, state, feed, part, val, watch)
+            part = trainer.begin(part.epoch + 1)
+    finally:
+        watch.end()
+    run.checkpoints.wait()
+
+
+def _start(run: Run | UnsavedRun, trainer: Trainer, weights: Weights | None) -> tuple[Part, State]:
+    """Returns the newest state of the run, or that before training, and how far it has come."""
+    config, steps = run.config, trainer.steps_per_epoch
+    like = abstract_state(config, run.info)
+    if read := read_state(partial(run.parts.latest, steps), layout_of(like)):
+        part, state = restored(*read, steps)
+        log.warning(f"{run.folder}: continuing after step {part.step} of {trainer.steps}")
+        return part, trainer.placement.spread(state)
+    if checkpoint := read_state(run.checkpoints.latest, like):
+        done, state = checkpoint
+        log.warning(f"{run.folder}: continuing after epoch {done} of {config.optim.epochs}")
+        return trainer.begin(done + 1), trainer.placement.spread(state)
+    if weights is None:  # interrupted before its first checkpoint
+        weights = read_weights(config.model)
+        if weights and isinstance(run, Run):
+            log.warning(f"{run.folder}: starting again from the weights {config.model.weights}")
+            run.check_weights(weights.fingerprint)
+    return trainer.begin(1), trainer.init(weights and weights.variables)
+
+
+def _epoch(
+    run: Run | UnsavedRun,
+    trainer: Trainer,
+    state: State,
+    feed: Feed,
+    part: Part,
+    val: Split,
+    watch: Watch,
+) -> State:
+    """Trains the rest of an epoch; validates, logs and saves. A signal saves what is trained."""
+    config = run.config
+    members = None  # the state to save if a signal comes
+    try:
+        with Stops() as stops:  # a step's buffers can't be read while it runs
+            state, part, speed = trainer.epoch(
+                state, feed, part, partial(watch.step, part.epoch), partial(_stopping, stops)
+            )
             members = trainer.placement.gather(state)
-            scores = quality(as_ensemble(config, tasks, members), val)
+        stops.obey()
+        tasks = run.info.choose_tasks(config.data.tasks)
+        scores = quality(as_ensemble(config, tasks, members), val)
+        losses = trainer.mean_losses(part)
+        with deferred():
             run.log(
-                epoch=epoch,
-                step=epoch * trainer.steps_per_epoch,
+                epoch=part.epoch,
+                step=part.step,
                 loss=losses.tolist(),
                 member_images_per_second=speed,
                 val={q.task: q.as_dict() for q in scores},
             )
             # A copy, because the next step reuses the buffers while they are written.
             copy = jnp.copy if jax.process_count() == 1 else np.array
-            run.checkpoints.save(epoch, jax.tree.map(copy, members), _overall(scores))
-            watch.epoch(epoch, losses, speed, scores)  # who stops now keeps this epoch
-    finally:
-        watch.end()
-    run.checkpoints.wait()
+            run.checkpoints.save(part.epoch, jax.tree.map(copy, members), _overall(scores))
+            members = None
+            run.parts.remove()
+    except KeyboardInterrupt:
+        if members is not None:
+            run.parts.save(part, members)
+        raise
+    watch.epoch(part.epoch, losses, speed, scores)  # who stops now keeps this epoch
+    return state
+
+
+def _stopping(stops: Stops) -> bool:
+    """Says whether any process was asked to stop; then all of them stop after the same step."""
+    stops.number = largest(stops.number)
+    return stops.number > 0
 
 
 def _overall(scores: Sequence[Quality]) -> float:

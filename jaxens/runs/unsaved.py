@@ -3,6 +3,7 @@
 from typing import Any, Self
 
 from jaxens.data.schema import Info
+from jaxens.runs.parts import NoParts
 from jaxens.training.settings import Config
 
 
@@ -14,6 +15,7 @@ class UnsavedRun:
     def __init__(self, config: Config, info: Info):
         self.config = config
         self.info = info
+        self.parts = NoParts()
         self._lines: list[dict[str, Any]] = []
         self._best: tuple[int, Any] | None = None
         self._score = -float("inf")

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -26,6 +26,25 @@ from jaxens.training.step import train_all, train_one
 MOST_STEPS = 2**31 - 1  # they are counted in int32
 Losses = Float[np.ndarray, "member"]
 OnStep = Callable[[Losses, float], None]  # a finished step's losses and member-images per second
+
+
+class Part(NamedTuple):
+    """How far an epoch has come.
+
+    Attributes:
+        epoch: Its number; the first is 1.
+        step: The number of steps since the start of the training.
+        total: The sum of each member's losses over the steps of this epoch.
+    """
+
+    epoch: int
+    step: int
+    total: Losses
+
+
+def never() -> bool:
+    """Returns False: nobody asks to stop."""
+    return False
 
 
 class Trainer:
@@ -103,12 +122,12 @@ class Trainer:
             place.of_state,
         )
 
-    def feed(self, state: State, done: int, progress: Progress = no_progress) -> Feed:
-        """Returns a feed for the steps that follow epoch `done`.
+    def feed(self, state: State, step: int, progress: Progress = no_progress) -> Feed:
+        """Returns a feed for the steps that are left.
 
         Args:
             state: Before those steps.
-            done: The number of epochs that are trained already.
+            step: The number of steps that are taken already.
             progress: Called while images are read.
         """
         weights = self._config.optim.task_weights or (1.0,) * len(self._tasks)
@@ -116,7 +135,7 @@ class Trainer:
         one = train_one(
             self._model, self._optimizer, self._tasks, weights, stage, self.placement.axes
         )
-        step = train_all(
+        step_of_all = train_all(
             one,
             self._config.augment,
             self._step_key,
@@ -130,45 +149,71 @@ class Trainer:
             self._source,
             self._tasks,
             self._plan,
-            self.placement.sharded(step, self._plan.shared),
+            self.placement.sharded(step_of_all, self._plan.shared),
             self.placement,
-            done * self.steps_per_epoch,
+            step,
             self.steps,
             progress,
         )
 
+    def begin(self, epoch: int) -> Part:
+        """Returns the part of an epoch, the first of which is 1, before its first step."""
+        steps = (epoch - 1) * self.steps_per_epoch
+        return Part(epoch, steps, np.zeros(self.placement.members))
+
+    def compile(self, state: State, feed: Feed, part: Part) -> None:
+        """Compiles the programs for the rest of an epoch, unless they are compiled already."""
+        feed.compile(state, self._dispatches(feed, part))
+
     def epoch(
-        self, state: State, feed: Feed, epoch: int, on_step: OnStep
-    ) -> tuple[State, Losses, float]:
-        """Trains one epoch.
+        self,
+        state: State,
+        feed: Feed,
+        part: Part,
+        on_step: OnStep,
+        stopping: Callable[[], bool] = never,
+    ) -> tuple[State, Part, float]:
+        """Trains an epoch to its end, or until it is to stop.
 
         Losses are read one dispatch late, so that the device never waits for the host.
 
         Args:
-            state: Before the epoch; its buffers are reused.
+            state: Before the rest of the epoch; its buffers are reused.
             feed: The result of `Trainer.feed`.
-            epoch: Number of the epoch; the first is 1.
+            part: How far the epoch has come: from `begin`, or from an epoch that was stopped.
             on_step: Called with the losses of each step and the speed in member-images per second.
+            stopping: Called after each dispatch; whether to take no more steps.
 
         Returns:
-            The state after the epoch, each member's mean loss, and the speed in member-images per
-            second, without the time to compile.
+            The state, how far the epoch has come, and the speed in member-images per second,
+            without the time to compile.
 
         Raises:
             UserError: Names the members whose loss is no longer finite.
         """
-        counts = dispatches(self.steps_per_epoch, feed.at_once)
-        feed.compile(state, counts)
-        number = (epoch - 1) * self.steps_per_epoch
+        self.compile(state, feed, part)
+        number, previous = part.step, None
         meter = _Meter(number, self.placement, self._images_per_step, on_step)
-        state, previous = feed(state, number, counts[0])
-        for count in counts[1:]:
-            number += len(previous)
+        meter.total += part.total
+        for count in self._dispatches(feed, part):
             state, losses = feed(state, number, count)
-            meter.read(previous)
+            number += count
+            if previous is not None:
+                meter.read(previous)
             previous = losses
-        meter.read(previous)
-        return state, meter.total / self.steps_per_epoch, meter.speed
+            if stopping():
+                break
+        if previous is not None:
+            meter.read(previous)
+        return state, Part(part.epoch, number, meter.total), meter.speed
+
+    def mean_losses(self, part: Part) -> Losses:
+        """Returns each member's mean loss over the steps of a whole epoch."""
+        return part.total / self.steps_per_epoch
+
+    def _dispatches(self, feed: Feed, part: Part) -> list[int]:
+        """Returns the number of steps of each dispatch of the rest of an epoch."""
+        return dispatches(part.epoch * self.steps_per_epoch - part.step, feed.at_once)
 
 
 def dispatches(steps: int, at_once: int) -> list[int]:

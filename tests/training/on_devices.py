@@ -63,7 +63,8 @@ def learned(config: Config, layout: MeshLayout) -> list[np.ndarray]:
     state = trainer.init(weights)
     feed = trainer.feed(state, 0)
     for epoch in range(1, config.optim.epochs + 1):
-        state, _, _ = trainer.epoch(state, feed, epoch, lambda losses, speed: None)
+        part = trainer.begin(epoch)
+        state, _, _ = trainer.epoch(state, feed, part, lambda losses, speed: None)
     members = trainer.placement.gather(state)
     return [np.asarray(leaf) for leaf in jax.tree.leaves(members.variables)]
 
