@@ -153,14 +153,15 @@ def _fit(
 def _start(run: Run | UnsavedRun, trainer: Trainer, weights: Weights | None) -> tuple[Part, State]:
     """Returns the newest state of the run, or that before training, and how far it has come."""
     config, steps = run.config, trainer.steps_per_epoch
+    name = run.folder or "the run of process 0"
     like = abstract_state(config, run.info)
     if read := read_state(partial(run.parts.latest, steps), layout_of(like)):
         part, state = restored(*read, steps)
-        log.warning(f"{run.folder}: continuing after step {part.step} of {trainer.steps}")
+        log.warning(f"{name}: continuing after step {part.step} of {trainer.steps}")
         return part, trainer.placement.spread(state)
     if checkpoint := read_state(run.checkpoints.latest, like):
         done, state = checkpoint
-        log.warning(f"{run.folder}: continuing after epoch {done} of {config.optim.epochs}")
+        log.warning(f"{name}: continuing after epoch {done} of {config.optim.epochs}")
         return trainer.begin(done + 1), trainer.placement.spread(state)
     if weights is None:  # interrupted before its first checkpoint
         weights = read_weights(config.model)
@@ -180,7 +181,7 @@ def _epoch(
     watch: Watch,
 ) -> State:
     """Trains the rest of an epoch; validates, logs and saves. A signal saves what is trained."""
-    config = run.config
+    config, alone = run.config, jax.process_count() == 1
     members = None  # the state to save if a signal comes
     try:
         with Stops() as stops:  # a step's buffers can't be read while it runs
@@ -188,23 +189,25 @@ def _epoch(
                 state, feed, part, partial(watch.step, part.epoch), partial(_stopping, stops)
             )
             members = trainer.placement.gather(state)
-        stops.obey()
-        tasks = run.info.choose_tasks(config.data.tasks)
-        scores = quality(as_ensemble(config, tasks, members), val)
-        losses = trainer.mean_losses(part)
-        with deferred():
-            run.log(
-                epoch=part.epoch,
-                step=part.step,
-                loss=losses.tolist(),
-                member_images_per_second=speed,
-                val={q.task: q.as_dict() for q in scores},
-            )
-            # A copy, because the next step reuses the buffers while they are written.
-            copy = jnp.copy if jax.process_count() == 1 else np.array
-            run.checkpoints.save(part.epoch, jax.tree.map(copy, members), _overall(scores))
-            members = None
-            run.parts.remove()
+            if _stopping(stops) or alone:  # one process can stop from here on; several wait
+                stops.obey()
+            scores = quality(as_ensemble(config, trainer.tasks, members), val)
+            losses = trainer.mean_losses(part)
+            with deferred():
+                run.log(
+                    epoch=part.epoch,
+                    step=part.step,
+                    loss=losses.tolist(),
+                    member_images_per_second=speed,
+                    val={q.task: q.as_dict() for q in scores},
+                )
+                # A copy, because the next step reuses the buffers while they are written.
+                copy = jnp.copy if alone else np.array
+                run.checkpoints.save(part.epoch, jax.tree.map(copy, members), _overall(scores))
+                members = None
+                run.parts.remove()
+            if not alone and _stopping(stops):
+                stops.obey()
     except KeyboardInterrupt:
         if members is not None:
             run.parts.save(part, members)

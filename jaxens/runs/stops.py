@@ -35,11 +35,15 @@ class Stops:
         self.number = self.number or number
 
     def __exit__(self, *_: object) -> None:
+        self._restore()
+
+    def _restore(self) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
     def obey(self) -> None:
-        """Sends the noted signal, if there is one, to the handler that it was for."""
+        """Notes no more signals, and sends the noted one to the handler that it was for."""
+        self._restore()
         if self.number:
             signal.raise_signal(self.number)
 

@@ -61,6 +61,7 @@ class Trainer:
             number but for rounding.
 
     Attributes:
+        tasks: The tasks to train on.
         placement: Where members and images lie.
         steps: The number of steps.
         steps_per_epoch: The number of steps of an epoch.
@@ -90,7 +91,7 @@ class Trainer:
                 f"`epochs` {optim.epochs} of {self.steps_per_epoch} steps are more than "
                 f"{MOST_STEPS:,} steps: choose fewer"
             )
-        self._config, self._source, self._tasks = config, source, tasks
+        self._config, self._source, self.tasks = config, source, tasks
         self._plan = Plan.make(
             config.ensemble.diversity,
             config.ensemble.members,
@@ -130,10 +131,10 @@ class Trainer:
             step: The number of steps that are taken already.
             progress: Called while images are read.
         """
-        weights = self._config.optim.task_weights or (1.0,) * len(self._tasks)
+        weights = self._config.optim.task_weights or (1.0,) * len(self.tasks)
         stage = self._config.frozen_below
         one = train_one(
-            self._model, self._optimizer, self._tasks, weights, stage, self.placement.axes
+            self._model, self._optimizer, self.tasks, weights, stage, self.placement.axes
         )
         step_of_all = train_all(
             one,
@@ -147,7 +148,7 @@ class Trainer:
             self._model,
             state.trunk,
             self._source,
-            self._tasks,
+            self.tasks,
             self._plan,
             self.placement.sharded(step_of_all, self._plan.shared),
             self.placement,
