@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -29,19 +29,30 @@ from jaxens.runs.run import Run
 IMAGES = ("--train-images", "32", "--val-images", "6", "--test-images", "12", "--image-size", "16")
 TABLES = ("*.csv", "*.md", "*.npz", "settings.json")
 SAVING, PREPARING, LOG = "checkpoints/*.orbax-checkpoint-tmp*", "incomplete.*", "metrics.jsonl"
-# What a kill waits for, as a pattern of a file that is new or changed, and the seconds after it.
-# The first moment has nothing to wait for.
-TRAINING = {
-    "start": ("", 10.0),
-    "preparation": (f"cache/**/{PREPARING}", 0.5),
-    "compilation or an epoch": (f"run/{LOG}", 3.0),
-    "a save": (f"run/{SAVING}", 0.3),
-}
-EVALUATION = {
-    "start": ("", 10.0),
-    "explanations": ("printed", 6.0),
-    "tables": ("run/evaluation*/*.csv", 0.5),
-}
+
+
+class Moment(NamedTuple):
+    """When to kill: a random time after files of a pattern were new or changed some times."""
+
+    name: str
+    pattern: str
+    changes: int
+    longest: str  # the time is up to that of a start, a compilation, an epoch or an evaluation
+    weight: int
+
+
+TRAINING = (
+    Moment("start", "", 0, "start", 2),
+    Moment("preparation", f"cache/**/{PREPARING}", 1, "epoch", 3),
+    Moment("compilation", f"run/{LOG}", 1, "compilation", 2),
+    Moment("an epoch", f"run/{LOG}", 2, "epoch", 5),
+    Moment("a save", f"run/{SAVING}", 1, "epoch", 5),
+)
+EVALUATION = (
+    Moment("start", "", 0, "start", 1),
+    Moment("explanations", "printed", 1, "evaluation", 3),
+    Moment("tables", "run/evaluation*/*.csv", 1, "epoch", 3),
+)
 
 
 class Trial:
@@ -52,9 +63,13 @@ class Trial:
         epochs: The epochs of the training.
         number: The signal that kills.
         draw: Draws moments.
+
+    Attributes:
+        seconds: How long the phases take, once they were measured without a kill.
     """
 
     def __init__(self, folder: Path, epochs: int, number: int, draw: random.Random):
+        self.seconds: dict[str, float] = {}
         self.folder, self._number, self._draw = folder, number, draw
         self.run, cache = folder / "run", str(folder / "cache")
         ensemble = ("--members", "2", "--epochs", str(epochs), "--batch-size", "8")
@@ -72,24 +87,42 @@ class Trial:
         """Evaluates to the end, after some kills."""
         self._until_done(self._evaluate, EVALUATION, kills)
 
-    def _until_done(self, words: list[str], moments: dict[str, tuple[str, float]], kills: int):
+    def _until_done(self, words: list[str], moments: tuple[Moment, ...], kills: int) -> None:
         for _ in range(kills):
-            name = self._draw.choice(list(moments))
-            pattern, longest = moments[name]
-            if name == "preparation" and any(self.folder.glob("cache/**/dataset_info.json")):
-                name, (pattern, longest) = "start", moments["start"]
-            if not self._killed(words, name, pattern, self._draw.uniform(0, longest)):
+            (moment,) = self._draw.choices(moments, [moment.weight for moment in moments])
+            if moment.name == "preparation" and any(self.folder.glob("cache/**/seal*")):
+                moment = moments[-1]  # the images are there
+            if not self._killed(words, moment):
                 break
-        if code := self._started(words).wait():
+        if code := self._measured(words):
             printed = (self.folder / "printed").read_text(errors="replace")
             raise SystemExit(f"{words[0]} failed with code {code}:\n{printed[-3000:]}")
 
-    def _killed(self, words: list[str], name: str, pattern: str, delay: float) -> bool:
-        """Starts a command and kills it; returns whether it was still at work."""
-        before = self._seen(pattern)
+    def _measured(self, words: list[str]) -> int:
+        """Runs a command to its end, and measures how long its phases take."""
+        began = time.monotonic()
         process = self._started(words)
-        while process.poll() is None and pattern and self._seen(pattern) <= before:
+        seen, times = self._seen(f"run/{LOG}"), []
+        while process.poll() is None:
             time.sleep(0.002)
+            if len(seen) < len(seen := seen | self._seen(f"run/{LOG}")):
+                times.append(time.monotonic())
+        if words[0] == "evaluate":
+            self.seconds["evaluation"] = time.monotonic() - began - self.seconds["start"]
+        elif len(times) > 2:
+            start, first, *_, last = times
+            epoch = (last - first) / (len(times) - 2)
+            self.seconds |= {"start": start - began, "compilation": first - start, "epoch": epoch}
+        return process.wait()
+
+    def _killed(self, words: list[str], moment: Moment) -> bool:
+        """Starts a command and kills it; returns whether it was still at work."""
+        seen = before = self._seen(moment.pattern)
+        process = self._started(words)
+        while process.poll() is None and len(seen - before) < moment.changes:
+            time.sleep(0.002)
+            seen = seen | self._seen(moment.pattern)
+        delay = self._draw.uniform(0, self.seconds[moment.longest])
         until = time.monotonic() + delay
         while process.poll() is None and time.monotonic() < until:
             time.sleep(0.002)
@@ -101,7 +134,7 @@ class Trial:
         code, seconds = process.wait(), time.monotonic() - asked
         self.kills += 1
         ended = "" if code == -signal.SIGKILL else f" -> code {code} in {seconds:.1f} s"
-        after = f"{name} + {delay:.2f} s"
+        after = f"{moment.name} + {delay:.2f} s"
         print(f"kill {self.kills}: {words[0]}, {after}: {self._left(words[0])}{ended}", flush=True)
         return True
 
@@ -188,7 +221,8 @@ def main(arguments: list[str] | None = None) -> None:
         trials = []
         for name, kills in (("whole", 0), ("killed", args.kills)):
             (Path(folder) / name).mkdir()
-            trial = Trial(Path(folder) / name, args.kills // 2 + 2, number, draw)
+            trial = Trial(Path(folder) / name, args.kills + 2, number, draw)
+            trial.seconds |= trials[0].seconds if trials else {}
             trial.train(kills * 2 // 3)
             trial.evaluate(kills - trial.kills)
             trials.append(trial)
