@@ -166,11 +166,8 @@ class Trial:
         lines = log.read_text().count("\n") if log.is_file() else 0
         half = [path.name.split(".")[0] for path in self.run.glob(SAVING)]
         parts = [path.name for path in self.run.glob("interrupted/[0-9]*")]
-        return (
-            f"{lines} lines in the log"
-            + f", checkpoint {half[0]} is half-written" * bool(half)
-            + f", saved at step {max(map(int, parts or [0]))}" * bool(parts)
-        )
+        found = [f"{lines} lines in the log", *(f"checkpoint {name} half-written" for name in half)]
+        return ", ".join([*found, *(f"saved at step {name}" for name in parts)])
 
 
 def differences(one: Path, other: Path) -> list[str]:
