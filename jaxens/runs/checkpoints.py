@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ class Checkpoints:
             score: Chooses the best checkpoint; higher is better.
 
         Raises:
-            OSError: If the disk is full (`errno.ENOSPC`).
+            OSError: If the disk is full (`errno.ENOSPC`) or can't be written.
             UserError: If the first checkpoint can't be read back.
         """
         self._check_room(state)
@@ -81,7 +82,7 @@ class Checkpoints:
         items = ocp.args.Composite(
             state=ocp.args.StandardSave(fields_of(state)), sums=ocp.args.JsonSave(seal(contents))
         )
-        with self._full_disk_as_oserror(), deferred():
+        with self._disk_errors(), deferred():
             self._manager.save(epoch, args=items, force=True)
         if not self._read_back:
             self._check_first(epoch, state)
@@ -154,32 +155,37 @@ class Checkpoints:
         """Waits until all checkpoints are on disk.
 
         Raises:
-            OSError: If the disk is full (`errno.ENOSPC`).
+            OSError: If the disk is full (`errno.ENOSPC`) or can't be written.
         """
-        with self._full_disk_as_oserror():
+        with self._disk_errors():
             self._manager.wait_until_finished()
 
     def close(self) -> None:
         """Waits until all checkpoints are on disk, and closes the folder."""
-        with self._full_disk_as_oserror(), deferred():
+        with self._disk_errors(), deferred():
             self._manager.wait_until_finished()
             self._manager.close()
 
     def _check_room(self, state: Any) -> None:
-        """Raises `OSError` early, because on a full disk each of Orbax's writers logs an error."""
+        """Raises `OSError` early, because each of Orbax's writers logs an error of the disk."""
+        try:
+            tempfile.TemporaryFile(dir=self.folder).close()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.folder)) from None
         needed = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
         if shutil.disk_usage(self.folder).free < needed + 2**20:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder))
 
     @contextlib.contextmanager
-    def _full_disk_as_oserror(self) -> Iterator[None]:
-        """Raises `OSError` for a full disk, for which TensorStore raises `ValueError`."""
+    def _disk_errors(self) -> Iterator[None]:
+        """Raises `OSError` for an error of the disk, for which TensorStore raises `ValueError`."""
         try:
             yield
         except ValueError as error:
-            if "No space left" not in str(error):
-                raise
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder)) from error
+            for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO):
+                if os.strerror(number) in str(error):
+                    raise OSError(number, os.strerror(number), str(self.folder)) from error
+            raise
 
     def _scores(self, epochs: Iterable[int]) -> dict[int, float]:
         """Returns the scores of those checkpoints that have a readable one, by epoch."""
