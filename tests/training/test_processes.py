@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -74,14 +75,39 @@ def test_two_processes_train_one_run_and_go_on_with_it(flags, tmp_path):
     assert len((out / "metrics.jsonl").read_text().splitlines()) == 3
 
 
-EPOCHS = 40
+def test_what_two_processes_save_one_goes_on_with_and_the_other_way_round(flags, tmp_path):
+    words = ["jaxens.train", *flags, "--resume", "auto", "--out", str(tmp_path / "run")]
+
+    def lose_the_last_epoch() -> None:
+        shutil.rmtree(tmp_path / "run" / "checkpoints" / "2")
+
+    run_two([*words, "--distributed"])
+    expected = logged(tmp_path / "run")
+    lose_the_last_epoch()
+    one = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, check=True)
+    assert "continuing after epoch 1 of 2" in one.stderr
+    check_logs(logged(tmp_path / "run"), expected)
+    shutil.rmtree(tmp_path / "run")
+    subprocess.run([sys.executable, "-m", *words], capture_output=True, check=True)
+    lose_the_last_epoch()
+    assert "continuing after epoch 1 of 2" in run_two([*words, "--distributed"])
+    check_logs(logged(tmp_path / "run"), expected)
+
+
+def check_logs(ours: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
+    """Checks that two runs have the same losses but for rounding, which training enlarges."""
+    assert [line["step"] for line in ours] == [line["step"] for line in expected]
+    for got, want in zip(ours, expected, strict=True):
+        np.testing.assert_allclose(got["loss"], want["loss"], rtol=1e-3)
+
+
+EPOCHS = 12
 
 
 @pytest.fixture(scope="module")
 def words(flags):
-    """Of a training that takes long enough to be stopped in the middle."""
-    at = flags.index("--epochs")
-    flags = [*flags[:at], "--epochs", str(EPOCHS), *flags[at + 2 :]]
+    """Of a training that takes long enough to be stopped in the middle of an epoch."""
+    flags = [*flags, "--epochs", str(EPOCHS), "--batch-size", "2"]
     return ["jaxens.train", "--distributed", *flags, "--resume", "auto", "--out"]
 
 
@@ -111,13 +137,11 @@ def test_two_processes_stop_at_the_same_step_and_go_on_after_a_stop_or_a_kill(wo
     for who in (1, 0):
         codes, printed = stopped(words, signal.SIGTERM, who)
         assert codes == [143, 143], printed
-        assert f"; {out} is kept up to step " in printed
-        assert (out / "interrupted").is_dir()
+        assert f"; {out} is kept up to " in printed
     codes, printed = stopped(words, signal.SIGKILL, 1)
     assert codes == [2, -signal.SIGKILL], printed
-    assert "continuing after step" in printed
     assert "jaxens: error: another process of this job has ended" in printed
-    assert "continuing after epoch" in run_two(words)
+    assert "continuing after" in run_two(words)
     whole = [*words[:-1], str(tmp_path / "whole")]
     run_two(whole)
     assert len(logged(out)) == EPOCHS
