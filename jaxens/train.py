@@ -42,21 +42,20 @@ def train(
     from jaxens.annotation.first_look import first_look
     from jaxens.cli import compilation, tables
     from jaxens.cli.console import console, say, uncut
-    from jaxens.cli.distributed import join
+    from jaxens.cli.distributed import job
     from jaxens.cli.live import Live
     from jaxens.runs import fit
     from jaxens.training.layout import parse_layout
 
     signals.work_begins()
     began = time.monotonic()
-    first = join() if distributed else True
-    console.quiet = not first
-    compilation.use_cache()
-    compilation.keep_memory()
     folder = out or _default_folder(settings.data.source)
-    resumed = resume == "yes" or (resume == "auto" and _is_run(folder))
     layout = None if mesh is None else parse_layout(mesh)
-    with contextlib.closing(Live()) as watch:
+    with job(distributed) as first, contextlib.closing(Live()) as watch:
+        console.quiet = not first
+        compilation.use_cache()
+        compilation.keep_memory()
+        resumed = resume == "yes" or (resume == "auto" and _is_run(folder))
         trained = fit.train(settings, folder, resume=resumed, watch=watch, layout=layout)
     if not first:
         return

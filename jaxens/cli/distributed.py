@@ -1,10 +1,19 @@
-"""Joins the other processes of a job, through JAX's own runtime."""
+"""Joins the other processes of a job, through JAX's own runtime, and leaves them."""
 
+import atexit
+import contextlib
 import os
+import re
+import sys
+import threading
+from collections.abc import Iterator
 
 from jaxens.errors import UserError
 
 VARIABLES = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
+WAIT = 10.0  # seconds in which processes that stop together leave the job
+# How JAX reports, as several kinds of errors, that another process can't be reached.
+_LOST = re.compile(r"Gloo|NCCL|UNAVAILABLE|DEADLINE_EXCEEDED|ABORTED|Connection (closed|reset)")
 
 
 def join() -> bool:
@@ -22,6 +31,8 @@ def join() -> bool:
     """
     import jax
 
+    # It would keep SIGTERM from us, and answer only in the loop over steps.
+    jax.config.update("jax_enable_preemption_service", False)
     address, count, number = (os.environ.get(name) for name in VARIABLES)
     try:
         if address and count and number:
@@ -35,3 +46,46 @@ def join() -> bool:
             f"of launch/, or set {', '.join(VARIABLES)}"
         ) from None
     return jax.process_index() == 0
+
+
+@contextlib.contextmanager
+def job(distributed: bool) -> Iterator[bool]:
+    """Yields whether this process is the first of its job. A job that is not distributed has one.
+
+    After an error, JAX would wait for minutes for the others. This process leaves at once, or
+    together with those that stop within `WAIT` seconds.
+
+    Raises:
+        UserError: If another process has ended or can't be reached.
+    """
+    if not distributed:
+        yield True
+        return
+    first = join()
+    try:
+        yield first
+    except (ValueError, RuntimeError) as error:
+        atexit.register(_leave, 1)
+        if not _LOST.search(str(error)):
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"another process of this job has ended or can't be reached ({reason}): see what it "
+            "printed, and start all of them again, with `resume` auto"
+        ) from None
+    except BaseException as error:
+        atexit.register(_leave, getattr(error, "code", 2 if isinstance(error, UserError) else 1))
+        raise
+
+
+def _leave(code: int) -> None:
+    """Leaves the job and ends this process. Registered late, it is called before JAX's own exit."""
+    import jax
+
+    leaving = threading.Thread(target=jax.distributed.shutdown, daemon=True)
+    leaving.start()
+    leaving.join(WAIT)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(code)

@@ -7,11 +7,9 @@ import logging
 import math
 import os
 import shutil
-import signal
-import threading
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import jax
@@ -24,17 +22,13 @@ from jaxens.runs.contents import Contents, Sealed, arrays_of, contents_of, field
 from jaxens.runs.orbax_messages import hide_abandoned_reads
 from jaxens.runs.processes import of_process_0
 from jaxens.runs.records import check
+from jaxens.runs.stops import deferred
 
 log = logging.getLogger(__name__)
 
-# Windows has no SIGHUP.
-_STOPS = [
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-]
-
 
 class Checkpoints:
-    """The last two checkpoints and the best one, numbered by epoch.
+    """The last two checkpoints and the best one, numbered by epoch (or by another number).
 
     Orbax writes each in the background, into a temporary folder that it renames at the end. Next
     to the arrays lies a list of them with their checksums, because a flipped bit is a valid
@@ -78,7 +72,7 @@ class Checkpoints:
             score: Chooses the best checkpoint; higher is better.
 
         Raises:
-            OSError: If the disk is full (`errno.ENOSPC`).
+            OSError: If the disk is full (`errno.ENOSPC`) or can't be written.
             UserError: If the first checkpoint can't be read back.
         """
         self._check_room(state)
@@ -89,7 +83,7 @@ class Checkpoints:
         items = ocp.args.Composite(
             state=ocp.args.StandardSave(fields_of(state)), sums=ocp.args.JsonSave(seal(contents))
         )
-        with self._full_disk_as_oserror(), _deferred_interrupts():
+        with self._disk_errors(), deferred():
             self._manager.save(epoch, args=items, force=True)
         if not self._read_back:
             self._check_first(epoch, state)
@@ -121,6 +115,22 @@ class Checkpoints:
         """
         return self._first_readable(self.epochs(), like)
 
+    def after(self, number: int, like: Any) -> tuple[int, Any] | None:
+        """Reads the newest checkpoint above a number; damaged ones are left out with a warning.
+
+        Args:
+            number: Checkpoints up to it are not read.
+            like: A state with the shapes, types and shardings to restore.
+
+        Returns:
+            Its number and state; None if there is none that can be read.
+
+        Raises:
+            UserError: If it does not fit `like`.
+        """
+        later = [each for each in self.epochs() if each > number]
+        return self._readable(later, like)
+
     def best(self, like: Any) -> tuple[int, Any] | None:
         """Reads the checkpoint with the highest score; if it is damaged, the newest other one.
 
@@ -146,32 +156,37 @@ class Checkpoints:
         """Waits until all checkpoints are on disk.
 
         Raises:
-            OSError: If the disk is full (`errno.ENOSPC`).
+            OSError: If the disk is full (`errno.ENOSPC`) or can't be written.
         """
-        with self._full_disk_as_oserror():
+        with self._disk_errors():
             self._manager.wait_until_finished()
 
     def close(self) -> None:
         """Waits until all checkpoints are on disk, and closes the folder."""
-        with self._full_disk_as_oserror(), _deferred_interrupts():
+        with self._disk_errors(), deferred():
             self._manager.wait_until_finished()
             self._manager.close()
 
     def _check_room(self, state: Any) -> None:
-        """Raises `OSError` early, because on a full disk each of Orbax's writers logs an error."""
+        """Raises `OSError` early, because each of Orbax's writers logs an error of the disk."""
+        try:
+            tempfile.TemporaryFile(dir=self.folder).close()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.folder)) from None
         needed = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
         if shutil.disk_usage(self.folder).free < needed + 2**20:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder))
 
     @contextlib.contextmanager
-    def _full_disk_as_oserror(self) -> Iterator[None]:
-        """Raises `OSError` for a full disk, for which TensorStore raises `ValueError`."""
+    def _disk_errors(self) -> Iterator[None]:
+        """Raises `OSError` for an error of the disk, for which TensorStore raises `ValueError`."""
         try:
             yield
         except ValueError as error:
-            if "No space left" not in str(error):
-                raise
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder)) from error
+            for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO):
+                if os.strerror(number) in str(error):
+                    raise OSError(number, os.strerror(number), str(self.folder)) from error
+            raise
 
     def _scores(self, epochs: Iterable[int]) -> dict[int, float]:
         """Returns the scores of those checkpoints that have a readable one, by epoch."""
@@ -183,6 +198,14 @@ class Checkpoints:
         return scores
 
     def _first_readable(self, epochs: list[int], like: Any) -> tuple[int, Any] | None:
+        read = self._readable(epochs, like)
+        if read is None and epochs:
+            raise UserError(
+                f"{self.folder}: no checkpoint can be read: train anew into another folder"
+            )
+        return read
+
+    def _readable(self, epochs: list[int], like: Any) -> tuple[int, Any] | None:
         for epoch in epochs:
             try:
                 return epoch, self._read(epoch, like)
@@ -195,10 +218,6 @@ class Checkpoints:
                     f"checkpoint {self.folder / str(epoch)} is damaged ({_reason(error)}): "
                     "another one is used"
                 )
-        if epochs:
-            raise UserError(
-                f"{self.folder}: no checkpoint can be read: train anew into another folder"
-            )
         return None
 
     def _read(self, epoch: int, like: Any) -> Any:
@@ -250,26 +269,6 @@ class _LastTwoAndBest(checkpoint_managers.PreservationPolicy):
         scores = self.scores(epochs)
         best = max(scores, key=lambda epoch: (scores[epoch], epoch), default=None)
         return [epoch == best or epoch in epochs[-2:] for epoch in epochs]
-
-
-@contextlib.contextmanager
-def _deferred_interrupts() -> Iterator[None]:
-    """Handles Ctrl-C and its like at the end of the block: Orbax's writers must not be cut off."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    received: list[tuple[int, FrameType | None]] = []
-    known = {number: signal.getsignal(number) for number in _STOPS}
-    handlers = {number: handler for number, handler in known.items() if callable(handler)}
-    for number in handlers:
-        signal.signal(number, lambda *signal_and_frame: received.append(signal_and_frame))
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    if received:
-        handlers[received[0][0]](*received[0])
 
 
 def _reason(error: Exception) -> str:

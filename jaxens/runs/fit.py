@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,19 +19,22 @@ from jaxens.ensemble.ensemble import Ensemble
 from jaxens.ensemble.quality import Quality, quality, quality_table
 from jaxens.runs.folders import check_absent, check_present
 from jaxens.runs.loading import abstract_state, as_ensemble, best_ensemble, check_config_fits
-from jaxens.runs.processes import read_state
+from jaxens.runs.parts import layout_of, restored
+from jaxens.runs.processes import largest, read_state
 from jaxens.runs.restoring import without_diverged
 from jaxens.runs.run import Run
+from jaxens.runs.stops import Stops, deferred
 from jaxens.runs.unsaved import UnsavedRun
 from jaxens.runs.watch import Watch
 from jaxens.runs.weights import Weights, read_weights
 from jaxens.tables import Table
 from jaxens.training.divergence import diverged_steps
+from jaxens.training.feed import Feed
 from jaxens.training.layout import MeshLayout
 from jaxens.training.residency import check_workers
 from jaxens.training.settings import Config
 from jaxens.training.state import State
-from jaxens.training.trainer import Trainer
+from jaxens.training.trainer import Part, Trainer
 
 log = logging.getLogger(__name__)
 
@@ -131,53 +134,20 @@ def _open_run(
 def _fit(
     run: Run | UnsavedRun, trainer: Trainer, val: Split, weights: Weights | None, watch: Watch
 ) -> None:
-    """Trains the remaining epochs; validates, logs and saves after each.
-
-    A member that diverges gets its state before the epoch back, which validation has seen.
-    """
-    config, epochs = run.config, run.config.optim.epochs
-    tasks = run.info.choose_tasks(config.data.tasks)
-    if checkpoint := read_state(run.checkpoints.latest, abstract_state(config, run.info)):
-        done, state = checkpoint[0], trainer.placement.spread(checkpoint[1])
-        log.warning(f"{run.folder}: continuing after epoch {done} of {epochs}")
-    else:
-        if weights is None:  # interrupted before its first checkpoint
-            weights = read_weights(config.model)
-            if weights and isinstance(run, Run):
-                log.warning(f"{run.folder}: starting again from the weights {config.model.weights}")
-                run.check_weights(weights.fingerprint)
-        done, state = 0, trainer.init(weights and weights.variables)
-    run.continue_after(done)
-    if done == epochs:
+    """Trains the remaining epochs; validates, logs and saves after each."""
+    epochs = run.config.optim.epochs
+    part, state, weights = _start(run, trainer, weights)
+    run.continue_after(part.epoch - 1)
+    if part.epoch > epochs:
         return
     before = partial(_state_before, run, trainer, weights)
-    feed = trainer.feed(state, done, watch.progress)
-    watch.begin(trainer.steps, done * trainer.steps_per_epoch, epochs, trainer.placement.layout)
+    feed = trainer.feed(state, part.step, watch.progress)
+    watch.begin(trainer.steps, part.step, epochs, trainer.placement.layout)
     try:
-        for epoch in range(done + 1, epochs + 1):
-            state, losses, speed = trainer.epoch(state, feed, epoch, partial(watch.step, epoch))
-            members = trainer.placement.gather(state)
-            scores = quality(as_ensemble(config, tasks, members), val)
-            restored = without_diverged(members, scores, epoch, trainer.steps_per_epoch, before)
-            if restored is not None:
-                members, state = restored, trainer.placement.spread(restored)
-                scores = quality(as_ensemble(config, tasks, members), val)
-            diverged_at = diverged_steps(members)
-            run.log(
-                epoch=epoch,
-                step=epoch * trainer.steps_per_epoch,
-                loss=[
-                    None if at is not None else loss
-                    for loss, at in zip(losses.tolist(), diverged_at, strict=True)
-                ],
-                diverged_at=diverged_at,
-                member_images_per_second=speed,
-                val={q.task: q.as_dict() for q in scores},
-            )
-            # A copy, because the next step reuses the buffers while they are written.
-            copy = jnp.copy if jax.process_count() == 1 else np.array
-            run.checkpoints.save(epoch, jax.tree.map(copy, members), _overall(scores))
-            watch.epoch(epoch, losses, speed, scores)  # who stops now keeps this epoch
+        while part.epoch <= epochs:
+            trainer.compile(state, feed, part)
+            state = _epoch(run, trainer, state, feed, part, val, watch, before)
+            part = trainer.begin(part.epoch + 1)
     finally:
         watch.end()
     run.checkpoints.wait()
@@ -189,6 +159,95 @@ def _state_before(run: Run | UnsavedRun, trainer: Trainer, weights: Weights | No
     if checkpoint := read_state(run.checkpoints.latest, abstract_state(run.config, run.info)):
         return checkpoint[1]
     return trainer.placement.gather(trainer.init(weights and weights.variables))
+
+
+def _start(
+    run: Run | UnsavedRun, trainer: Trainer, weights: Weights | None
+) -> tuple[Part, State, Weights | None]:
+    """Returns how far the run has come, its newest state, and the weights that it started from.
+
+    The weights are those of `weights`, or are read again if there is no checkpoint yet.
+    """
+    config, steps = run.config, trainer.steps_per_epoch
+    name = run.folder or "the run of process 0"
+    like = abstract_state(config, run.info)
+    if read := read_state(partial(run.parts.latest, steps), layout_of(like)):
+        part, state = restored(*read, steps)
+        log.warning(f"{name}: continuing after step {part.step} of {trainer.steps}")
+        return part, trainer.placement.spread(state), weights
+    if checkpoint := read_state(run.checkpoints.latest, like):
+        done, state = checkpoint
+        log.warning(f"{name}: continuing after epoch {done} of {config.optim.epochs}")
+        return trainer.begin(done + 1), trainer.placement.spread(state), weights
+    if weights is None:  # interrupted before its first checkpoint
+        weights = read_weights(config.model)
+        if weights and isinstance(run, Run):
+            log.warning(f"{run.folder}: starting again from the weights {config.model.weights}")
+            run.check_weights(weights.fingerprint)
+    return trainer.begin(1), trainer.init(weights and weights.variables), weights
+
+
+def _epoch(
+    run: Run | UnsavedRun,
+    trainer: Trainer,
+    state: State,
+    feed: Feed,
+    part: Part,
+    val: Split,
+    watch: Watch,
+    before: Callable[[], State],
+) -> State:
+    """Trains the rest of an epoch; validates, logs and saves. A signal saves what is trained.
+
+    A member that diverges gets its state `before` the epoch back, which validation has seen.
+    """
+    config, alone = run.config, jax.process_count() == 1
+    members = None  # the state to save if a signal comes
+    try:
+        with Stops() as stops:  # a step's buffers can't be read while it runs
+            state, part, speed = trainer.epoch(
+                state, feed, part, partial(watch.step, part.epoch), partial(_stopping, stops)
+            )
+            members = trainer.placement.gather(state)
+            if _stopping(stops) or alone:  # one process can stop from here on; several wait
+                stops.obey()
+            scores = quality(as_ensemble(config, trainer.tasks, members), val)
+            mended = without_diverged(members, scores, part.epoch, trainer.steps_per_epoch, before)
+            if mended is not None:
+                members, state = mended, trainer.placement.spread(mended)
+                scores = quality(as_ensemble(config, trainer.tasks, members), val)
+            losses, diverged_at = trainer.mean_losses(part), diverged_steps(members)
+            with deferred():
+                run.log(
+                    epoch=part.epoch,
+                    step=part.step,
+                    loss=[
+                        None if at is not None else loss
+                        for loss, at in zip(losses.tolist(), diverged_at, strict=True)
+                    ],
+                    diverged_at=diverged_at,
+                    member_images_per_second=speed,
+                    val={q.task: q.as_dict() for q in scores},
+                )
+                # A copy, because the next step reuses the buffers while they are written.
+                copy = jnp.copy if alone else np.array
+                run.checkpoints.save(part.epoch, jax.tree.map(copy, members), _overall(scores))
+                members = None
+                run.parts.remove()
+            if not alone and _stopping(stops):
+                stops.obey()
+    except KeyboardInterrupt:
+        if members is not None:
+            run.parts.save(part, members)
+        raise
+    watch.epoch(part.epoch, losses, speed, scores)  # who stops now keeps this epoch
+    return state
+
+
+def _stopping(stops: Stops) -> bool:
+    """Says whether any process was asked to stop; then all of them stop after the same step."""
+    stops.number = largest(stops.number)
+    return stops.number > 0
 
 
 def _overall(scores: Sequence[Quality]) -> float:

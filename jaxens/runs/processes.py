@@ -1,4 +1,4 @@
-"""What process 0 reads from a run directory, for all processes of a training."""
+"""What the processes of a training tell each other: what process 0 has read, and a stop."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +27,13 @@ def read_state(read: Callable[[Any], Read], like: Any) -> Read:
         (np.int32(epoch), jax.tree.map(np.asarray, state))
     )
     return None if epoch < 0 else (int(epoch), state)
+
+
+def largest(number: int) -> int:
+    """Returns the largest of the numbers that the processes give; all of them have to call it."""
+    if jax.process_count() == 1:
+        return number
+    return int(multihost_utils.process_allgather(np.int32(number)).max())
 
 
 def of_process_0() -> MultiprocessingOptions:

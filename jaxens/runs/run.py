@@ -5,6 +5,7 @@ info.json         the tasks and parts of the data set
 provenance.json   versions, device, seed, git revision, fingerprints of data and weights, checksums
 metrics.jsonl     one line per epoch, and a last one with the held-out scores
 checkpoints/      the last two and the best
+interrupted/      the state in the middle of an epoch, if a signal has stopped the training there
 """
 
 import json
@@ -23,6 +24,7 @@ from jaxens.runs import config as configs
 from jaxens.runs.checkpoints import Checkpoints
 from jaxens.runs.folders import check_absent, check_path, check_present
 from jaxens.runs.log import misfit, read_lines, to_line
+from jaxens.runs.parts import Parts
 from jaxens.runs.provenance import (
     InitialWeights,
     Provenance,
@@ -39,7 +41,8 @@ from jaxens.untrusted import check_tree, read_text
 
 log = logging.getLogger(__name__)
 
-FILES = ("config.toml", "info.json", "provenance.json", "metrics.jsonl", "checkpoints")
+FILES = ("config.toml", "info.json", "provenance.json", "metrics.jsonl")
+FOLDERS = ("checkpoints", "interrupted")
 RESTORE = "restore that file, or train again with another `out`"
 
 
@@ -52,6 +55,7 @@ class Run:
         info: Tasks and parts of the data set.
         record: What is known of how the run was made.
         checkpoints: The checkpoints of the run.
+        parts: Those that are not at the end of an epoch.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class Run:
         self.record = record
         self.checkpoints = Checkpoints(folder / "checkpoints")
         self._lock, self._new = locked, new
+        self.parts = Parts(self.checkpoints)
 
     @classmethod
     def create(
@@ -117,7 +122,7 @@ class Run:
             UserError: If the folder is not a run, its files can't be read, or a link leads out.
         """
         check_present(folder)
-        for name in FILES:
+        for name in (*FILES, *FOLDERS):
             check_tree(folder / name, folder)
         config = configs.load(folder / "config.toml", complete=True)
         info = _read_info(folder / "info.json")
@@ -224,12 +229,13 @@ class Run:
         """
         self.checkpoints.close()
         epochs = self.checkpoints.epochs()
-        if self._new and not epochs:
+        if self._new and not epochs and not self.parts.kept:
             shutil.rmtree(self.folder, ignore_errors=True)
         if self._lock is not None:
             self._lock.close()
-        if epochs:
-            return f"{self.folder} is kept up to epoch {max(epochs)}: `resume` continues it"
+        if epochs or self.parts.kept:
+            kept = self.parts.kept or f"epoch {max(epochs)}"
+            return f"{self.folder} is kept up to {kept}: `resume` continues it"
         return "nothing was saved, because no checkpoint was finished"
 
 

@@ -2,7 +2,10 @@
 
 from typing import Any, Self
 
+import jax
+
 from jaxens.data.schema import Info
+from jaxens.runs.parts import NoParts
 from jaxens.training.settings import Config
 
 
@@ -15,6 +18,7 @@ class UnsavedRun:
     def __init__(self, config: Config, info: Info):
         self.config = config
         self.info = info
+        self.parts = NoParts()
         self._lines: list[dict[str, Any]] = []
         self._best: tuple[int, Any] | None = None
         self._latest: tuple[int, Any] | None = None
@@ -55,4 +59,6 @@ class UnsavedRun:
 
     def close(self) -> str:
         """Says that nothing is kept."""
+        if jax.process_index() > 0:
+            return "process 0 says what is kept"
         return "nothing was saved, because no folder was named"

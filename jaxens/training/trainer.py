@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -36,6 +36,25 @@ Losses = Float[np.ndarray, "member"]
 OnStep = Callable[[Losses, float], None]  # a finished step's losses and member-images per second
 
 
+class Part(NamedTuple):
+    """How far an epoch has come.
+
+    Attributes:
+        epoch: Its number; the first is 1.
+        step: The number of steps since the start of the training.
+        total: The sum of each member's losses over the steps of this epoch.
+    """
+
+    epoch: int
+    step: int
+    total: Losses
+
+
+def never() -> bool:
+    """Returns False: nobody asks to stop."""
+    return False
+
+
 class Trainer:
     """Trains an ensemble on one training set.
 
@@ -50,6 +69,7 @@ class Trainer:
             number but for rounding.
 
     Attributes:
+        tasks: The tasks to train on.
         placement: Where members and images lie.
         steps: The number of steps.
         steps_per_epoch: The number of steps of an epoch.
@@ -79,7 +99,7 @@ class Trainer:
                 f"`epochs` {optim.epochs} of {self.steps_per_epoch} steps are more than "
                 f"{MOST_STEPS:,} steps: choose fewer"
             )
-        self._config, self._source, self._tasks = config, source, tasks
+        self._config, self._source, self.tasks = config, source, tasks
         self._plan = Plan.make(
             config.ensemble.diversity,
             config.ensemble.members,
@@ -111,20 +131,20 @@ class Trainer:
             place.of_state,
         )
 
-    def feed(self, state: State, done: int, progress: Progress = no_progress) -> Feed:
-        """Returns a feed for the steps that follow epoch `done`.
+    def feed(self, state: State, step: int, progress: Progress = no_progress) -> Feed:
+        """Returns a feed for the steps that are left.
 
         Args:
             state: Before those steps.
-            done: The number of epochs that are trained already.
+            step: The number of steps that are taken already.
             progress: Called while images are read.
         """
-        weights = self._config.optim.task_weights or (1.0,) * len(self._tasks)
+        weights = self._config.optim.task_weights or (1.0,) * len(self.tasks)
         stage = self._config.frozen_below
         one = train_one(
-            self._model, self._optimizer, self._tasks, weights, stage, self.placement.axes
+            self._model, self._optimizer, self.tasks, weights, stage, self.placement.axes
         )
-        step = train_all(
+        step_of_all = train_all(
             one,
             self._config.augment,
             self._step_key,
@@ -136,50 +156,76 @@ class Trainer:
             self._model,
             state.trunk,
             self._source,
-            self._tasks,
+            self.tasks,
             self._plan,
-            self.placement.sharded(step, self._plan.shared),
+            self.placement.sharded(step_of_all, self._plan.shared),
             self.placement,
-            done * self.steps_per_epoch,
+            step,
             self.steps,
             progress,
         )
 
+    def begin(self, epoch: int) -> Part:
+        """Returns the part of an epoch, the first of which is 1, before its first step."""
+        steps = (epoch - 1) * self.steps_per_epoch
+        return Part(epoch, steps, np.zeros(self.placement.members))
+
+    def compile(self, state: State, feed: Feed, part: Part) -> None:
+        """Compiles the programs for the rest of an epoch, unless they are compiled already."""
+        feed.compile(state, self._dispatches(feed, part))
+
     def epoch(
-        self, state: State, feed: Feed, epoch: int, on_step: OnStep
-    ) -> tuple[State, Losses, float]:
-        """Trains one epoch.
+        self,
+        state: State,
+        feed: Feed,
+        part: Part,
+        on_step: OnStep,
+        stopping: Callable[[], bool] = never,
+    ) -> tuple[State, Part, float]:
+        """Trains an epoch to its end, or until it is to stop.
 
         Losses are read one dispatch late, so that the device never waits for the host. A member
         whose loss or gradient is not finite is named in a warning, and stops: its loss is NaN.
 
         Args:
-            state: Before the epoch; its buffers are reused.
+            state: Before the rest of the epoch; its buffers are reused.
             feed: The result of `Trainer.feed`.
-            epoch: Number of the epoch; the first is 1.
+            part: How far the epoch has come: from `begin`, or from an epoch that was stopped.
             on_step: Called with the losses of each step and the speed in member-images per second.
+            stopping: Called after each dispatch; whether to take no more steps.
 
         Returns:
-            The state after the epoch, each member's mean loss (NaN if it has diverged), and the
-            speed in member-images per second, without the time to compile.
+            The state, how far the epoch has come (the losses of members that have diverged are
+            NaN), and the speed in member-images per second, without the time to compile.
 
         Raises:
             UserError: If all members have diverged.
         """
-        counts = dispatches(self.steps_per_epoch, feed.at_once)
-        feed.compile(state, counts)
-        number = (epoch - 1) * self.steps_per_epoch
+        self.compile(state, feed, part)
+        number, previous = part.step, None
         diverged = self.placement.read(state.diverged_at[None])[0] != TRAINING
-        stops = DivergenceWatch(diverged, self._config.ensemble.members, epoch)
+        stops = DivergenceWatch(diverged, self._config.ensemble.members, part.epoch)
         meter = _Meter(number, self.placement, self._images_per_step, on_step, stops)
-        state, previous = feed(state, number, counts[0])
-        for count in counts[1:]:
-            number += len(previous)
+        meter.total += part.total
+        for count in self._dispatches(feed, part):
             state, losses = feed(state, number, count)
-            meter.read(previous)
+            number += count
+            if previous is not None:
+                meter.read(previous)
             previous = losses
-        meter.read(previous)
-        return state, meter.total / self.steps_per_epoch, meter.speed
+            if stopping():
+                break
+        if previous is not None:
+            meter.read(previous)
+        return state, Part(part.epoch, number, meter.total), meter.speed
+
+    def mean_losses(self, part: Part) -> Losses:
+        """Returns each member's mean loss over the steps of a whole epoch."""
+        return part.total / self.steps_per_epoch
+
+    def _dispatches(self, feed: Feed, part: Part) -> list[int]:
+        """Returns the number of steps of each dispatch of the rest of an epoch."""
+        return dispatches(part.epoch * self.steps_per_epoch - part.step, feed.at_once)
 
 
 def dispatches(steps: int, at_once: int) -> list[int]:

@@ -1,9 +1,14 @@
 """Checkpoints are restored bitwise; for a damaged one, the one before is used."""
 
+import contextlib
 import errno
 import gc
+import os
+import re
 import shutil
 import signal
+import subprocess
+import time
 from typing import NamedTuple
 
 import jax
@@ -163,6 +168,84 @@ def test_a_full_disk_raises_before_anything_is_written(tmp_path, monkeypatch):
         checkpoints.save(1, state(1), 0.5)
     assert caught.value.errno == errno.ENOSPC
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A folder on a small disk of its own. Only an administrator can mount one."""
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(tmp_path)]
+    try:
+        subprocess.run(mount, capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no disk can be mounted")
+    yield tmp_path
+    subprocess.run(["umount", "-l", str(tmp_path)], check=True)
+
+
+def fails_after_one(folder, spoil):
+    """Saves a checkpoint, spoils the disk, and returns the error of the next one."""
+    checkpoints = Checkpoints(folder / "c")
+    checkpoints.save(1, state(1), 0.5)
+    checkpoints.wait()
+    spoil()
+    with pytest.raises(OSError, match=re.escape(str(folder / "c"))) as caught:  # noqa: PT012
+        checkpoints.save(2, state(2), 0.6)
+        checkpoints.wait()
+    with contextlib.suppress(OSError):
+        checkpoints.close()
+    return caught.value.errno
+
+
+def test_a_disk_that_fills_up_while_it_is_written_keeps_the_checkpoint_before(disk, monkeypatch):
+    usage = shutil.disk_usage(disk)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)  # another process takes the rest
+
+    def fill():
+        with contextlib.suppress(OSError), (disk / "full").open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        os.truncate(disk / "full", (disk / "full").stat().st_size - 8192)
+
+    assert fails_after_one(disk, fill) == errno.ENOSPC
+    (disk / "full").unlink()
+    assert Checkpoints(disk / "c").latest(LIKE)[0] == 1
+
+
+def test_a_disk_that_becomes_read_only_keeps_the_checkpoint_before(disk):
+    def remount(how):
+        subprocess.run(["mount", "-o", f"remount,{how}", str(disk)], check=True)
+
+    assert fails_after_one(disk, lambda: remount("ro")) == errno.EROFS
+    remount("rw")
+    assert Checkpoints(disk / "c").latest(LIKE)[0] == 1
+
+
+def test_a_folder_that_can_no_longer_be_written_keeps_the_checkpoint_before(tmp_path, monkeypatch):
+    """An administrator may write anywhere, so the error is one of ours."""
+
+    def refuse(dir):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), f"{dir}/tmp1234")
+
+    def spoil():
+        monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+
+    assert fails_after_one(tmp_path, spoil) == errno.EACCES
+    assert Checkpoints(tmp_path / "c").latest(LIKE)[0] == 1
+
+
+@pytest.mark.parametrize("jump", [-(10**9), 10**9])
+def test_a_clock_that_jumps_changes_no_order(tmp_path, monkeypatch, jump):
+    clock = time.time
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(1, state(1), 0.5)
+    monkeypatch.setattr(time, "time", lambda: clock() + jump)
+    checkpoints.save(2, state(2), 0.4)
+    checkpoints.close()
+    os.utime(tmp_path / "1", (0, 0))
+    os.utime(tmp_path / "2", (10**10, 10**10) if jump < 0 else (1, 1))
+    again = Checkpoints(tmp_path)
+    assert again.latest(LIKE)[0] == 2
+    assert again.best(LIKE)[0] == 1
 
 
 class Two(NamedTuple):

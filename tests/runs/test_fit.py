@@ -1,6 +1,7 @@
 """Training from Python returns the ensemble with its scores, and writes only where it may."""
 
 import json
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -165,6 +166,73 @@ def test_a_stop_after_an_epoch_says_what_is_kept_and_the_rest_is_trained_later(
     assert [row["loss"] for row in resumed.history[:-1]] == [
         row["loss"] for row in trained.history[:-1]
     ]
+
+
+class Signal(Watch):
+    """Presses Ctrl-C when the losses of a step are reported."""
+
+    def __init__(self, step):
+        self.left = step
+
+    def step(self, epoch, losses, speed):
+        self.left -= 1
+        if self.left == 0:
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.fixture
+def _ctrl_c():
+    """A process that a shell starts in the background ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def same_as(trained, resumed):
+    images = trained.held_out.images
+    for name, logits in trained.ensemble.all_logits(images).items():
+        np.testing.assert_array_equal(resumed.ensemble.all_logits(images)[name], logits)
+    for kept, row in zip(resumed.history, trained.history, strict=True):
+        ours, expected = dict(kept), json.loads(json.dumps(row))
+        for line in (ours, expected):
+            line.pop("member_images_per_second", None)
+        np.testing.assert_equal(ours, expected)
+
+
+@pytest.mark.usefixtures("_ctrl_c")
+@pytest.mark.parametrize("resident", ["yes", "no"])
+def test_a_signal_in_an_epoch_saves_the_state_after_the_step_and_the_rest_is_the_same(
+    config, tmp_path, caplog, resident
+):
+    """The losses of a step are read while the next one runs, which is the last then."""
+    config = replace(
+        config,
+        data=replace(config.data, resident=resident, train_images=24),
+        optim=replace(config.optim, batch_size=4),
+    )
+    whole, folder = train(config), tmp_path / "run"
+    for resume, step in ((False, 2), (True, 1), (True, 4)):
+        with pytest.raises(KeyboardInterrupt) as caught:
+            train(config, folder, resume=resume, watch=Signal(step))
+        done = {2: 3, 1: 5, 4: 10}[step]
+        kept = f"{folder} is kept up to step {done}: `resume` continues it"
+        assert caught.value.__notes__ == [kept]
+    same_as(whole, train(config, folder, resume=True))
+    assert "continuing after step 10 of 12" in caplog.text
+    assert not (folder / "interrupted").exists()
+
+
+@pytest.mark.usefixtures("_ctrl_c")
+def test_a_signal_while_an_epoch_is_validated_loses_no_step(config, trained, tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    name = "jaxens.runs.fit.quality"
+    monkeypatch.setattr(name, lambda *_: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt) as caught:
+        train(config, folder)
+    monkeypatch.setattr(name, quality)
+    kept = f"{folder} is kept up to step {STEPS_PER_EPOCH}: `resume` continues it"
+    assert caught.value.__notes__ == [kept]
+    same_as(trained, train(config, folder, resume=True))
 
 
 @pytest.mark.parametrize(

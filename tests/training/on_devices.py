@@ -2,9 +2,12 @@
 
 import contextlib
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -18,6 +21,8 @@ from jaxens.data.settings import Data
 from jaxens.models.build import MODELS
 from jaxens.models.small import SmallResNet
 from jaxens.models.trunk import without_heads
+from jaxens.runs.fit import train
+from jaxens.runs.watch import Watch
 from jaxens.training.layout import MeshLayout
 from jaxens.training.settings import Augment, Config, Members, Model, Optim
 from jaxens.training.state import State, build_model
@@ -71,7 +76,8 @@ def learned(
     state = change(trainer.init(weights))
     feed = trainer.feed(state, 0)
     for epoch in range(1, config.optim.epochs + 1):
-        state, _, _ = trainer.epoch(state, feed, epoch, lambda losses, speed: None)
+        part = trainer.begin(epoch)
+        state, _, _ = trainer.epoch(state, feed, part, lambda losses, speed: None)
     members = trainer.placement.gather(state)
     return [np.asarray(leaf) for leaf in jax.tree.leaves(members.variables)]
 
@@ -82,8 +88,37 @@ def check_alike(ours: Iterable[np.ndarray], expected: Iterable[np.ndarray]) -> N
         assert np.abs(got - want).max() <= 1e-5 * np.abs(want).max()
 
 
+class StopAfterOne(Watch):
+    """Stops after the first epoch."""
+
+    def epoch(self, epoch: int, *_: Any) -> None:
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+
+@smooth_model()
+def check_goes_on(folder: Path, first: MeshLayout, then: Iterable[MeshLayout]) -> None:
+    """Checks that what one layout saves, others go on with, and learn what one device does."""
+    config = config_of(str(folder / "cache"))
+    config = replace(config, optim=replace(config.optim, epochs=2))
+    whole = train(config).history
+    with contextlib.suppress(KeyboardInterrupt):
+        train(config, folder / "run", watch=StopAfterOne(), layout=first)
+    for number, layout in enumerate(then):
+        copy = shutil.copytree(folder / "run", folder / str(number))
+        resumed = train(config, copy, resume=True, layout=layout).history
+        assert [line["epoch"] for line in resumed[:-1]] == [1, 2]
+        for ours, expected in zip(resumed[:-1], whole[:-1], strict=True):
+            np.testing.assert_allclose(ours["loss"], expected["loss"], rtol=1e-5)
+
+
 if __name__ == "__main__":
     case = json.loads(sys.argv[1])
+    if "run" in case:
+        first, *then = (MeshLayout(*each) for each in case["layouts"])
+        check_goes_on(Path(case["run"]), first, then)
+        print(len(jax.devices()), "devices, and others go on")
+        sys.exit()
     if "learned" in case:  # one of several processes
         first = join()
         arrays = learned(config_of(case["cache"]), MeshLayout(*case["layouts"][0]))

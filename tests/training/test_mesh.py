@@ -15,13 +15,11 @@ from jax.sharding import PartitionSpec as P
 from jaxens.data.schema import MISSING, Task
 from jaxens.errors import UserError
 from jaxens.models.classifier import Dropout
-from jaxens.runs.fit import train
-from jaxens.runs.watch import Watch
 from jaxens.training.layout import MeshLayout, check_layout, choose_layout, parse_layout
 from jaxens.training.loss import task_loss
 from jaxens.training.mesh import Placement
 from jaxens.training.state import State
-from tests.training.on_devices import check_alike, config_of, learned, smooth_model
+from tests.training.on_devices import check_alike, check_goes_on, config_of, learned
 
 ALONE = MeshLayout(1, 1)
 CASES = {
@@ -52,10 +50,15 @@ def test_the_same_layout_learns_bitwise_the_same(tmp_path_factory):
 @pytest.mark.slow
 def test_eight_devices_learn_what_one_does(tmp_path):
     case = {"cache": str(tmp_path), "layouts": [(1, 1), (3, 2), (2, 4)]}
+    assert "8 devices, 3 layouts alike" in on_eight_devices(case)
+
+
+def on_eight_devices(case):
     command = [sys.executable, "-m", "tests.training.on_devices", json.dumps(case)]
     environment = os.environ | {"JAX_NUM_CPU_DEVICES": "8"}
-    printed = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
-    assert "8 devices, 3 layouts alike" in printed.stdout
+    return subprocess.run(
+        command, env=environment, check=True, capture_output=True, text=True
+    ).stdout
 
 
 @pytest.mark.parametrize(
@@ -144,24 +147,15 @@ def test_the_losses_of_devices_add_up_to_that_of_the_batch_with_missing_labels()
     np.testing.assert_allclose(parts.sum(), expected, rtol=1e-6)
 
 
-class StopAfterOne(Watch):
-    def epoch(self, epoch, losses, speed, validation):
-        if epoch == 1:
-            raise KeyboardInterrupt
+@pytest.mark.slow
+def test_a_run_goes_on_in_another_layout(tmp_path):
+    check_goes_on(tmp_path, MeshLayout(2, 1), [MeshLayout(1, 2)])
 
 
 @pytest.mark.slow
-def test_a_run_goes_on_in_another_layout(tmp_path):
-    config = config_of(str(tmp_path / "cache"))
-    config = replace(config, optim=replace(config.optim, epochs=2))
-    with smooth_model():
-        whole = train(config).history
-        with pytest.raises(KeyboardInterrupt):
-            train(config, tmp_path / "run", watch=StopAfterOne(), layout=MeshLayout(2, 1))
-        resumed = train(config, tmp_path / "run", resume=True, layout=MeshLayout(1, 2)).history
-    assert [line["epoch"] for line in resumed[:-1]] == [1, 2]
-    for ours, expected in zip(resumed[:-1], whole[:-1], strict=True):
-        np.testing.assert_allclose(ours["loss"], expected["loss"], rtol=1e-5)
+def test_what_eight_devices_save_one_and_four_go_on_with(tmp_path):
+    case = {"run": str(tmp_path), "layouts": [(2, 4), (1, 1), (2, 2)]}
+    assert "8 devices, and others go on" in on_eight_devices(case)
 
 
 def test_one_device_on_a_cpu_unless_a_layout_is_given():

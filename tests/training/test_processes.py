@@ -2,22 +2,28 @@
 
 import json
 import os
+import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from jaxens.runs.log import read_lines
 from tests.training.on_devices import check_alike, config_of, learned
 from tests.training.test_mesh import ALONE
 
 pytestmark = pytest.mark.slow
 
 
-def run_two(words: Sequence[str], devices: int = 1) -> str:
-    """Runs a program as two processes, and returns what process 0 has printed."""
+def start_two(words: Sequence[str], devices: int = 1) -> list[subprocess.Popen[str]]:
+    """Starts a program as two processes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -32,9 +38,20 @@ def run_two(words: Sequence[str], devices: int = 1) -> str:
         command = [sys.executable, "-m", *words]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
         processes.append(subprocess.Popen(command, env=environment, **pipes))  # type: ignore[call-overload]
+    return processes
+
+
+def ended(processes: Sequence[subprocess.Popen[str]]) -> tuple[list[int], str]:
+    """Returns the exit codes of two processes, and what process 0 has printed."""
     printed = [process.communicate(timeout=300)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], printed
-    return printed[0]
+    return [process.returncode for process in processes], printed[0]
+
+
+def run_two(words: Sequence[str], devices: int = 1) -> str:
+    """Runs a program as two processes, and returns what process 0 has printed."""
+    codes, printed = ended(start_two(words, devices))
+    assert codes == [0, 0], printed
+    return printed
 
 
 def test_two_processes_with_two_devices_learn_what_one_does(tmp_path):
@@ -56,3 +73,76 @@ def test_two_processes_train_one_run_and_go_on_with_it(flags, tmp_path):
     (out / "metrics.jsonl").write_text("\n".join(lines[:2]) + "\n")
     assert "training on" not in run_two(words)  # all epochs are there: it is scored alone
     assert len((out / "metrics.jsonl").read_text().splitlines()) == 3
+
+
+def test_what_two_processes_save_one_goes_on_with_and_the_other_way_round(flags, tmp_path):
+    words = ["jaxens.train", *flags, "--resume", "auto", "--out", str(tmp_path / "run")]
+
+    def lose_the_last_epoch() -> None:
+        shutil.rmtree(tmp_path / "run" / "checkpoints" / "2")
+
+    run_two([*words, "--distributed"])
+    expected = logged(tmp_path / "run")
+    lose_the_last_epoch()
+    one = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, check=True)
+    assert "continuing after epoch 1 of 2" in one.stderr
+    check_logs(logged(tmp_path / "run"), expected)
+    shutil.rmtree(tmp_path / "run")
+    subprocess.run([sys.executable, "-m", *words], capture_output=True, check=True)
+    lose_the_last_epoch()
+    assert "continuing after epoch 1 of 2" in run_two([*words, "--distributed"])
+    check_logs(logged(tmp_path / "run"), expected)
+
+
+def check_logs(ours: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
+    """Checks that two runs have the same losses but for rounding, which training enlarges."""
+    assert [line["step"] for line in ours] == [line["step"] for line in expected]
+    for got, want in zip(ours, expected, strict=True):
+        np.testing.assert_allclose(got["loss"], want["loss"], rtol=1e-3)
+
+
+EPOCHS = 12
+
+
+@pytest.fixture(scope="module")
+def words(flags):
+    """Of a training that takes long enough to be stopped in the middle of an epoch."""
+    flags = [*flags, "--epochs", str(EPOCHS), "--batch-size", "2"]
+    return ["jaxens.train", "--distributed", *flags, "--resume", "auto", "--out"]
+
+
+def logged(out: Path) -> list[dict[str, Any]]:
+    """Returns the log of a run without times."""
+    lines = read_lines(out / "metrics.jsonl")
+    return [{**line, "member_images_per_second": 0} for line in lines if "epoch" in line]
+
+
+def stopped(words: Sequence[str], number: int, who: int) -> tuple[list[int], str]:
+    """Sends a signal to one of two processes once an epoch of theirs is logged."""
+    log = Path(words[-1]) / "metrics.jsonl"
+    before = log.read_text().count("\n") if log.is_file() else 0
+    processes = start_two(words)
+    while all(process.poll() is None for process in processes):
+        if log.is_file() and log.read_text().count("\n") > before:
+            break
+        time.sleep(0.01)
+    processes[who].send_signal(number)
+    return ended(processes)
+
+
+def test_two_processes_stop_at_the_same_step_and_go_on_after_a_stop_or_a_kill(words, tmp_path):
+    """Whichever of them gets the signal; and the result is that of no stop."""
+    out = tmp_path / "run"
+    words = [*words, str(out)]
+    for who in (1, 0):
+        codes, printed = stopped(words, signal.SIGTERM, who)
+        assert codes == [143, 143], printed
+        assert f"; {out} is kept up to " in printed
+    codes, printed = stopped(words, signal.SIGKILL, 1)
+    assert codes == [2, -signal.SIGKILL], printed
+    assert "jaxens: error: another process of this job has ended" in printed
+    assert "continuing after" in run_two(words)
+    whole = [*words[:-1], str(tmp_path / "whole")]
+    run_two(whole)
+    assert len(logged(out)) == EPOCHS
+    assert logged(out) == logged(tmp_path / "whole")

@@ -1,0 +1,98 @@
+"""The state in the middle of an epoch, which a training saves when a signal stops it there."""
+
+import shutil
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxens.runs.checkpoints import Checkpoints
+from jaxens.runs.contents import fields_of
+from jaxens.runs.stops import deferred
+from jaxens.training.state import State
+from jaxens.training.trainer import Part
+
+
+class Parts:
+    """The checkpoints of a run that are not at the end of an epoch, numbered by step.
+
+    Args:
+        checkpoints: Those at the ends of epochs. A newer one replaces what is here.
+
+    Attributes:
+        folder: The folder, which exists only after such a stop.
+        kept: Says how far the newest state has come; "" if there is none.
+    """
+
+    def __init__(self, checkpoints: Checkpoints):
+        self.folder = checkpoints.folder.parent / "interrupted"
+        self.kept = ""
+        self._checkpoints = checkpoints
+
+    def save(self, part: Part, state: State) -> None:
+        """Saves a part of an epoch and the state after it, and waits until both are on disk."""
+        with deferred():
+            saved = Checkpoints(self.folder)
+            saved.save(part.step, fields_of(state) | {"losses": _bits(part.total)}, float("nan"))
+            saved.close()
+            self.kept = f"step {part.step}"
+
+    def latest(self, steps_per_epoch: int, like: Any) -> tuple[int, Any] | None:
+        """Reads the newest state, if it is newer than all checkpoints, and whole.
+
+        Args:
+            steps_per_epoch: The number of steps of an epoch.
+            like: From `layout_of`.
+
+        Returns:
+            The number of steps since the start, and what `restored` needs; None if there is none.
+
+        Raises:
+            UserError: If it does not fit `like`.
+        """
+        if not self.folder.is_dir():
+            return None
+        newest = max(self._checkpoints.epochs(), default=0)
+        saved = Checkpoints(self.folder)
+        read = saved.after(newest * steps_per_epoch, like)
+        saved.close()
+        self.kept = f"step {read[0]}" if read else ""
+        return read
+
+    def remove(self) -> None:
+        """Removes what was saved, because an epoch has a checkpoint now; waits for that one."""
+        self.kept = ""
+        if self.folder.is_dir():
+            self._checkpoints.wait()
+            shutil.rmtree(self.folder)
+
+
+class NoParts:
+    """The parts of a run without a directory: there are none."""
+
+    def save(self, part: Part, state: State) -> None:
+        """Does nothing."""
+
+    def latest(self, steps_per_epoch: int, like: Any) -> None:
+        """Returns None."""
+
+    def remove(self) -> None:
+        """Does nothing."""
+
+
+def layout_of(state: State) -> dict[str, Any]:
+    """Returns the shapes and types of what is saved of a state with these shapes and types."""
+    losses = jax.ShapeDtypeStruct((2 * state.members,), np.uint32)
+    return fields_of(state) | {"losses": losses}
+
+
+def restored(step: int, fields: dict[str, Any], steps_per_epoch: int) -> tuple[Part, State]:
+    """Returns what was saved at a step, which is in the epoch, or at its end."""
+    state = State(**{name: value for name, value in fields.items() if name != "losses"})
+    total = np.array(fields["losses"]).view(np.float64)
+    return Part(-(-step // steps_per_epoch), step, total), state
+
+
+def _bits(losses: np.ndarray) -> np.ndarray:
+    """Returns float64 numbers as pairs of uint32: JAX would round them to float32."""
+    return np.ascontiguousarray(losses).view(np.uint32)
