@@ -31,7 +31,8 @@ def wrapped(text: str, width: int) -> list[str]:
         width: Characters of a line.
     """
     missing = undrawable(text)
-    lines, line = [], ""
+    lines: list[str] = []
+    line = ""
     for word in shorten(text, LONGEST_LINE).split():
         letters = [escaped(letter) if letter in missing else letter for letter in word]
         whole = "".join(letters)
