@@ -7,7 +7,6 @@ from typing import Any, get_args
 import numpy as np
 
 from jaxens import attribution
-from jaxens.benchmarks.flops import Work
 from jaxens.benchmarks.options import Explain, MethodName
 from jaxens.benchmarks.profile import profiled
 from jaxens.benchmarks.results import JAXENS, Report, Results, Row, fastest, times_as_fast
@@ -15,6 +14,7 @@ from jaxens.benchmarks.rounds import Timed, in_turn
 from jaxens.benchmarks.subject import TASK, Subject
 from jaxens.evaluation.maps import Explainer
 from jaxens.evaluation.settings import MethodSettings
+from jaxens.models.flops import Work
 
 METHODS = get_args(MethodName)
 Sides = dict[tuple[str, str], Callable[[], object]]  # by method and implementation
