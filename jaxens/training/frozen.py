@@ -13,6 +13,7 @@ from jaxens.data.schema import Task
 from jaxens.data.source import Source
 from jaxens.data.stream import batches
 from jaxens.models import Classifier, normalized
+from jaxens.models.classifier import HEADS
 from jaxens.models.memory import member_images_at_once
 from jaxens.models.trunk import frozen_features
 from jaxens.training.plan import InOrder
@@ -49,8 +50,8 @@ def kept_features(
     return jax.ShapeDtypeStruct((count, *one.shape[1:]), one.dtype)
 
 
-def _features(model: Classifier, stage: str, trunk: Any, images: Array) -> Array:
-    return frozen_features(model, trunk, normalized(images / 255), stage)
+def _features(model: Classifier, stage: str | None, trunk: Any, images: Array) -> Array:
+    return frozen_features(model, trunk, normalized(images / 255), stage or HEADS)
 
 
 def features_of_training_images(

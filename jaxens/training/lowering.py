@@ -55,9 +55,8 @@ def lower(trainer: Trainer, images: int) -> LoweredTraining:
     features = kept_features(config, trainer.model, state.trunk, images, place.device)
     size, labels = config.data.image_size, _labels(trainer)
     if features is None and not keeps_images(config, images, place.device):
-        lead = (config.optim.batch_size,)
-        if not trainer.plan.shared:
-            lead = (trained_members(config), *lead)
+        members = () if trainer.plan.shared else (trained_members(config),)
+        lead = (*members, config.optim.batch_size)
         shapes = {"images": ((size, size, 3), np.uint8), "labels": labels}
         batch = _stacked(shapes, lead, place.of_batch(trainer.plan.shared) or everywhere)
         program = streamed_program(trainer.step())
