@@ -9,6 +9,8 @@ from jaxens.training.hardware import GIB, Hardware
 from jaxens.training.layout import MeshLayout
 from jaxens.training.settings import Config
 
+Row = tuple[str, str, str]
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -135,45 +137,48 @@ class Needs:
     @property
     def table(self) -> Table:
         """One row per need: what, how much, and what it consists of."""
-        memory, rows = self.memory, []
-        of = "" if self.limit is None else f" of {in_units(self.limit)}"
-        rows.append(
-            ("memory of a device", in_units(memory.total) + of, "during the steps of an epoch")
-        )
-        rows += [
-            ("  state", in_units(memory.state), "parameters, statistics, optimizer"),
-            (
-                f"  {self.kept}",
-                in_units(memory.arguments - memory.state + memory.waiting),
-                "and labels",
-            ),
-            (
-                "  temporaries",
-                in_units(memory.temporaries + memory.results),
-                "activations, gradients",
-            ),
-            ("  code", in_units(memory.code), "of the program"),
-            ("FLOP of a step", giga(self.flops), "convolutions and dense layers, all members"),
-            ("  of a device", giga(self.flops_of_device), _counted(self.counted)),
-            ("bytes of a step", _or_unknown(self.nbytes), "read and written by a device"),
-        ]
-        for each in self.collectives:
-            rows.append(
-                (
-                    f"{each.kind} of a step",
-                    in_units(each.nbytes),
-                    f"{each.calls} with {each.arrays} arrays, among {each.devices} devices",
-                )
-            )
-        if self.gradients:
-            rows.append(("  gradients alone", in_units(self.gradients), "the least to add up"))
-        elif not self.collectives:
-            rows.append(("collectives", "none", "devices share no image of a batch"))
+        rows = [*self._memory(), *self._work(), *self._communication()]
         rows.append(("steps", f"{self.steps:,}", f"{self.config.optim.epochs} epochs"))
         rows.append(("hours, at least", *self._hours()))
         lowering = f"and {self.lowering:.0f} s to trace and lower it"
         rows.append(("compile time", f"{self.compiling:.0f} s", lowering))
         return Table(("need", "amount", "what"), rows)
+
+    def _memory(self) -> list[Row]:
+        memory = self.memory
+        total = in_units(memory.total)
+        if self.limit is not None:
+            total += f" of {in_units(self.limit)}"
+        kept = memory.arguments - memory.state + memory.waiting
+        return [
+            ("memory of a device", total, "during the steps of an epoch"),
+            ("  state", in_units(memory.state), "parameters, statistics, optimizer"),
+            (f"  {self.kept}", in_units(kept), "and labels"),
+            ("  temporaries", in_units(memory.temporaries + memory.results), "of a step"),
+            ("  code", in_units(memory.code), "of the program"),
+        ]
+
+    def _work(self) -> list[Row]:
+        counted = "" if self.counted is None else f"{giga(self.counted)} by the compiler's count"
+        nbytes = "not known" if self.nbytes is None else f"{self.nbytes / 1e9:,.2f} GB"
+        return [
+            ("FLOP of a step", giga(self.flops), "convolutions and dense layers, all members"),
+            ("  of a device", giga(self.flops_of_device), counted),
+            ("bytes of a step", nbytes, "read and written in the memory of a device"),
+        ]
+
+    def _communication(self) -> list[Row]:
+        if not self.collectives:
+            return [("collectives", "none", "")]
+        rows = [
+            (
+                f"{each.kind} of a step",
+                in_units(each.nbytes),
+                f"{each.calls} with {each.arrays} arrays, among {each.devices} devices",
+            )
+            for each in self.collectives
+        ]
+        return [*rows, ("  gradients", in_units(self.gradients), "the least that devices add up")]
 
     def _hours(self) -> tuple[str, str]:
         if self.rates is None or self.seconds_of_step is None:
@@ -211,11 +216,3 @@ def in_units(nbytes: float) -> str:
 def giga(value: float) -> str:
     """Returns a count in thousand millions."""
     return f"{value / 1e9:,.1f} G"
-
-
-def _or_unknown(nbytes: float | None) -> str:
-    return "not known" if nbytes is None else f"{nbytes / 1e9:,.2f} GB"
-
-
-def _counted(count: float | None) -> str:
-    return "" if count is None else f"the compiler counts {giga(count)}, without padding"
