@@ -87,6 +87,8 @@ class Needs:
             count; None on a CPU.
         collectives: What the devices send to each other in one step.
         gradients: Bytes of the gradients that devices with the same members add up in a step.
+        statistics: Bytes that batch normalization needs from these devices: means and variances,
+            their gradients, and the mean of the running statistics.
         rates: Of one device; None if not known.
         lowering: Seconds to trace and lower the program.
         compiling: Seconds to compile it.
@@ -106,6 +108,7 @@ class Needs:
     nbytes: float | None
     collectives: tuple[Collective, ...]
     gradients: int
+    statistics: int
     rates: Rates | None
     lowering: float
     compiling: float
@@ -178,7 +181,9 @@ class Needs:
             )
             for each in self.collectives
         ]
-        return [*rows, ("  gradients", in_units(self.gradients), "the least that devices add up")]
+        arithmetic = f"gradients {in_units(self.gradients)}, batch statistics "
+        total = in_units(self.gradients + self.statistics)
+        return [*rows, ("  by arithmetic", total, arithmetic + in_units(self.statistics))]
 
     def _hours(self) -> tuple[str, str]:
         if self.rates is None or self.seconds_of_step is None:

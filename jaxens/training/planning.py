@@ -137,6 +137,10 @@ def _needs(
     def work(members: int, batch: int) -> float:
         return batch * (below.forward * (1 if shared else members) + members * above.training)
 
+    def shared_bytes(tree: Any) -> int:
+        return bytes_on_device(tree) if place.layout.data > 1 else 0
+
+    synchronized = config.model.batch_norm == "synchronized"
     return Needs(
         config=config,
         layout=place.layout,
@@ -158,7 +162,8 @@ def _needs(
         counted=None if loops else cost.get("flops"),
         nbytes=None if loops else cost.get("bytes accessed"),
         collectives=collectives(program.as_text()) if place.mesh else (),
-        gradients=bytes_on_device(lowered.state.params) if place.layout.data > 1 else 0,
+        gradients=shared_bytes(lowered.state.params),
+        statistics=shared_bytes(lowered.state.batch_stats) * (3 if synchronized else 1),
         rates=Rates.choose(known, flops, bandwidth),
         lowering=seconds[0],
         compiling=seconds[1],

@@ -1,10 +1,10 @@
 """Devices that a program is compiled for, in this machine or elsewhere."""
 
+import contextlib
 import math
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from importlib.util import find_spec
 
 import jax
@@ -46,15 +46,16 @@ def devices_on(on: str | None) -> Sequence[jax.Device]:
 def _of_cpu(count: int) -> Sequence[jax.Device]:
     if count > MOST_DEVICES:
         raise UserError(f"`on` cpu:{count} is more than {MOST_DEVICES} devices: choose fewer")
-    try:
-        jax.config.update("jax_num_cpu_devices", count)
-    except RuntimeError:  # JAX has started: it keeps the number of its devices
-        if len(jax.devices("cpu")) < count:
-            raise UserError(
-                f"`on` cpu:{count}: JAX has started with {len(jax.devices('cpu'))} devices: "
-                "set JAX_NUM_CPU_DEVICES before that"
-            ) from None
-    return jax.devices("cpu")[:count]
+    if count > max(jax.config.values["jax_num_cpu_devices"], 1):
+        with contextlib.suppress(RuntimeError):  # JAX has started, and keeps its devices
+            jax.config.update("jax_num_cpu_devices", count)
+    devices = jax.devices("cpu")
+    if len(devices) < count:
+        raise UserError(
+            f"`on` cpu:{count}: JAX has started with {len(devices)} CPU devices: set "
+            f"JAX_NUM_CPU_DEVICES={count} before that"
+        )
+    return devices[:count]
 
 
 def _of_tpu(name: str, sides: list[int]) -> Sequence[jax.Device]:
@@ -78,7 +79,7 @@ def _of_tpu(name: str, sides: list[int]) -> Sequence[jax.Device]:
             ) from None
 
 
-@contextmanager
+@contextlib.contextmanager
 def _environment() -> Iterator[None]:
     """Within it, libtpu does not look for a TPU."""
     missing = [key for key in _ELSEWHERE if key not in os.environ]
