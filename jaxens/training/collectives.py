@@ -45,7 +45,7 @@ def collectives(hlo: str) -> tuple[Collective, ...]:
         if match is None:
             continue
         shapes, kind, start, rest = match.groups()
-        arrays = [_bytes(*array.groups()) for array in _ARRAY.finditer(shapes)]
+        arrays = bytes_of_arrays(shapes)
         if start and kind in ("all-gather", "collective-permute"):
             arrays = arrays[len(arrays) // 2 :]  # operands come first
         devices = _devices(rest)
@@ -58,9 +58,13 @@ def collectives(hlo: str) -> tuple[Collective, ...]:
     return tuple(sorted(rows, key=lambda row: -row.nbytes))
 
 
-def _bytes(name: str, bits: str | None, shape: str) -> int:
-    count = math.prod(int(size) for size in shape.split(",") if size)
-    return -(-count * int(bits or 8) // 8)
+def bytes_of_arrays(shapes: str) -> list[int]:
+    """Returns the bytes of each array, from text such as `(f32[3]{0}, bf16[2,4]{1,0})`."""
+    sizes = []
+    for _, bits, shape in _ARRAY.findall(shapes):
+        count = math.prod(int(side) for side in shape.split(",") if side)
+        sizes.append(-(-count * int(bits or 8) // 8))
+    return sizes
 
 
 def _devices(attributes: str) -> int:

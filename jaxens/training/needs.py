@@ -21,6 +21,7 @@ class Memory:
         arguments: What the program is given: the state, and the training set or a batch.
         results: What it returns that does not take the place of an argument.
         temporaries: Activations, gradients and the like.
+        scratch: What convolutions on a CPU allocate besides, see `scratch_bytes`.
         code: The program itself.
         waiting: Batches that are copied to the device ahead of time.
     """
@@ -29,13 +30,15 @@ class Memory:
     arguments: int
     results: int
     temporaries: int
+    scratch: int
     code: int
     waiting: int
 
     @property
     def total(self) -> int:
         """All of it."""
-        return self.arguments + self.results + self.temporaries + self.code + self.waiting
+        sizes = (self.arguments, self.results, self.temporaries, self.scratch, self.code)
+        return sum(sizes) + self.waiting
 
 
 @dataclass(frozen=True)
@@ -152,12 +155,13 @@ class Needs:
         total = in_units(memory.total)
         if self.limit is not None:
             total += f" of {in_units(self.limit)}"
+        temporaries = memory.temporaries + memory.scratch + memory.results
         kept = memory.arguments - memory.state + memory.waiting
         return [
             ("memory of a device", total, "during the steps of an epoch"),
             ("  state", in_units(memory.state), "parameters, statistics, optimizer"),
             (f"  {self.kept}", in_units(kept), "and labels"),
-            ("  temporaries", in_units(memory.temporaries + memory.results), "of a step"),
+            ("  temporaries", in_units(temporaries), "of a step"),
             ("  code", in_units(memory.code), "of the program"),
         ]
 

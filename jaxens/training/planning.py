@@ -22,6 +22,7 @@ from jaxens.training.layout import MeshLayout
 from jaxens.training.lowering import LoweredTraining, bytes_on_device, lower
 from jaxens.training.needs import Memory, Needs, Rates, too_little
 from jaxens.training.residency import host_memory
+from jaxens.training.scratch import scratch_bytes
 from jaxens.training.settings import Config
 from jaxens.training.topology import devices_on
 from jaxens.training.trainer import Trainer
@@ -126,8 +127,8 @@ def _needs(
     bandwidth: float | None,
 ) -> Needs:
     place, config, device = trainer.placement, trainer.config, trainer.placement.device
-    sizes, cost = program.memory_analysis(), _cost(program)
-    loops = device.platform == "cpu"  # over members: the compiler counts one of them
+    sizes, cost, hlo = program.memory_analysis(), _cost(program), program.as_text()
+    on_cpu = device.platform == "cpu"  # members are a loop there: the compiler counts one of them
     known = KNOWN.get(device.device_kind)
     below, above = work_of_stages(trainer.model, config.data.image_size, config.frozen_below)
     batch, shared = config.optim.batch_size, trainer.plan.shared
@@ -153,15 +154,16 @@ def _needs(
             arguments=sizes.argument_size_in_bytes,
             results=sizes.output_size_in_bytes - sizes.alias_size_in_bytes,
             temporaries=sizes.temp_size_in_bytes,
+            scratch=scratch_bytes(hlo) if on_cpu else 0,
             code=sizes.generated_code_size_in_bytes,
             waiting=lowered.kept_bytes,
         ),
         limit=_limit(device, len(place.devices or ())),
         flops=work(place.members, batch),
         flops_of_device=work(place.filled // place.layout.member, batch // place.layout.data),
-        counted=None if loops else cost.get("flops"),
-        nbytes=None if loops else cost.get("bytes accessed"),
-        collectives=collectives(program.as_text()) if place.mesh else (),
+        counted=None if on_cpu else cost.get("flops"),
+        nbytes=None if on_cpu else cost.get("bytes accessed"),
+        collectives=collectives(hlo) if place.mesh else (),
         gradients=shared_bytes(lowered.state.params),
         statistics=shared_bytes(lowered.state.batch_stats) * (3 if synchronized else 1),
         rates=Rates.choose(known, flops, bandwidth),

@@ -1,5 +1,7 @@
-"""Trains one epoch, or plans it. Prints the bytes that it took at most, or those of the plan."""
+"""Trains one epoch, or plans it. Prints the bytes that its steps take, or those of the plan."""
 
+import ctypes
+import gc
 import json
 import re
 import sys
@@ -35,14 +37,19 @@ def config_of(case: dict) -> Config:
 
 
 def peak(config: Config) -> int:
-    """Returns the bytes that a training takes at most, without those before it."""
+    """Returns the most bytes while steps run: those there before, and the process's growth."""
     data = open_data(config.data)
-    jax.block_until_ready(jax.numpy.ones(2) + 1)
-    before = resident("VmRSS")
     trainer = Trainer(config, data.train, data.info.tasks)
     state = trainer.init()
-    trainer.epoch(state, trainer.feed(state, 0), 1, lambda losses, speed: None)
-    return resident("VmHWM") - before
+    feed = trainer.feed(state, 0)
+    feed.compile(state, [1])
+    there = sum(leaf.nbytes for leaf in jax.tree.leaves((state, feed._pool)))
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)  # else the steps would use what the compiler has freed
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins here
+    before = resident("VmRSS")
+    trainer.epoch(state, feed, 1, lambda losses, speed: None)
+    return there + resident("VmHWM") - before
 
 
 if __name__ == "__main__":

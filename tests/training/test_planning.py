@@ -16,6 +16,7 @@ from jaxens.training.collectives import Collective, collectives
 from jaxens.training.layout import MeshLayout
 from jaxens.training.needs import Rates
 from jaxens.training.planning import plan_training
+from jaxens.training.scratch import scratch_bytes
 from jaxens.training.settings import Augment, Config, Members, Model, Optim
 
 CLASSES, SIZE, BATCH, MEMBERS = 5, 16, 8, 3
@@ -178,7 +179,7 @@ def test_a_tpu_is_asked_without_one():
 
 @pytest.mark.slow
 def test_memory_is_what_the_process_takes(tmp_path):
-    """The second process finds the program of the first: what the compiler takes is not counted."""
+    """The second process finds the program of the first."""
     case = {"model": "small", "members": 2, "size": 160, "batch": 128, "cache": str(tmp_path)}
     environment = os.environ | {
         "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "xla"),
@@ -201,3 +202,15 @@ def test_memory_is_what_the_process_takes(tmp_path):
         for plan in (True, False)
     )
     assert planned == pytest.approx(taken, rel=0.15)
+
+
+def test_copies_of_windows_are_those_of_the_largest_convolution_that_is_not_fused():
+    text = """
+  %kernel = f32[4,4,3,16]{3,2,1,0} parameter(0)
+  %wide = f32[3,3,32,8]{3,2,1,0} parameter(1)
+  %a = f32[2,5,5,16]{3,2,1,0} convolution(%x, %kernel), window={}, dim_labels=b01f_01io->b01f
+  %b = f32[2,5,5,8]{3,2,1,0} convolution(%x, %wide), window={size=3x3}, dim_labels=b01f_01io->b01f
+  ROOT %c = f32[64,99,99,8]{3,2,1,0} convolution(%param_0, %param_1), dim_labels=b01f_01io->b01f
+"""
+    assert scratch_bytes(text) == 4 * 2 * 5 * 5 * 48
+    assert scratch_bytes("") == 0
