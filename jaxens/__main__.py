@@ -10,6 +10,7 @@ from jaxens.cli import signals
 
 COMMANDS = {
     "train": "train an ensemble, and draw a few explanations",
+    "plan": "tell what a training would need, before it starts",
     "evaluate": "score the explanations of a run against what people marked",
     "explain": "explain photos by a run, and draw the maps",
     "annotate": "draw labeled arrows: what a run sees in photos, and where",

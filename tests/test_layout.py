@@ -141,6 +141,7 @@ def test_importing_loads_nothing_heavy(module, absent):
     "command",
     [
         "train",
+        "plan",
         "evaluate",
         "explain",
         "annotate",

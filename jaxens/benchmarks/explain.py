@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from jaxens.benchmarks.flops import EXPLAINING, flop_of
+from jaxens import attribution
 from jaxens.benchmarks.options import Explain, MethodName
 from jaxens.benchmarks.profile import profiled
 from jaxens.benchmarks.results import JAXENS, Report, Results, Row, fastest, times_as_fast
@@ -14,10 +14,16 @@ from jaxens.benchmarks.rounds import Timed, in_turn
 from jaxens.benchmarks.subject import TASK, Subject
 from jaxens.evaluation.maps import Explainer
 from jaxens.evaluation.settings import MethodSettings
+from jaxens.models.flops import Work
 
 METHODS = get_args(MethodName)
 Sides = dict[tuple[str, str], Callable[[], object]]  # by method and implementation
 TOGETHER, ONE_BY_ONE = "together", "Captum, method by method, the faster variant of each"
+
+EXPLAINING = (
+    "FLOP: 2 per multiply-add of convolutions and dense layers; a gradient by the image counts the "
+    "forward pass twice, Grad-CAM once"
+)
 
 
 def explain(options: Explain) -> list[Report]:
@@ -95,3 +101,11 @@ def _total(methods: Sequence[Timed]) -> Timed:
     """Returns the time of all methods, round by round."""
     rounds = zip(*(timed.rounds for timed in methods), strict=True)
     return Timed(sum(timed.first for timed in methods), tuple(map(sum, rounds)))
+
+
+def flop_of(method: str, work: Work) -> float:
+    """Returns the FLOP of one map by a method of `jaxens.attribution`, with its usual settings."""
+    needs = attribution.METHODS[method].needs
+    whole = "logits_fn" in needs or "guided_logits_fn" in needs
+    gradients = MethodSettings().passes(method) * work.input_gradient if whole else 0
+    return gradients + (work.forward if "features_fn" in needs else 0)

@@ -1,11 +1,11 @@
 """Cost of a member as their number grows: a step of all, next to as many steps of one."""
 
-from jaxens.benchmarks.flops import FORMULA
 from jaxens.benchmarks.options import Members
 from jaxens.benchmarks.results import Results, Row
 from jaxens.benchmarks.rounds import in_turn
 from jaxens.benchmarks.steps import one_by_one, together
 from jaxens.benchmarks.subject import Subject
+from jaxens.models.flops import FORMULA
 
 AT_ONCE, SINGLE = "a step of all", "as many single steps"
 

@@ -9,7 +9,7 @@ from jax import Array
 
 from jaxens import attribution
 from jaxens.attribution import Network
-from jaxens.benchmarks.flops import EXPLAINING, flop_of
+from jaxens.benchmarks.explain import EXPLAINING, flop_of
 from jaxens.benchmarks.options import OneNetwork
 from jaxens.benchmarks.results import Report, Results, Row
 from jaxens.benchmarks.rounds import Timed, in_turn

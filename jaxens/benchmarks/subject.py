@@ -11,11 +11,11 @@ import optax
 from jax import Array
 from jaxtyping import Float, Int
 
-from jaxens.benchmarks.flops import Work, work_of
 from jaxens.benchmarks.options import Dtype, Measured
 from jaxens.data.schema import Task
 from jaxens.ensemble import Ensemble
 from jaxens.models import Classifier
+from jaxens.models.flops import Work, work_of
 from jaxens.models.trunk import without_heads
 from jaxens.training.settings import Config
 from jaxens.training.state import State, build_model, build_optimizer, compute_dtype, init

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-from jaxens.benchmarks.flops import FORMULA
 from jaxens.benchmarks.options import Train
 from jaxens.benchmarks.profile import profiled
 from jaxens.benchmarks.results import JAXENS, Report, Results, Row, ratio_to_fastest, times_as_fast
 from jaxens.benchmarks.rounds import in_turn
 from jaxens.benchmarks.steps import together
 from jaxens.benchmarks.subject import Subject
+from jaxens.models.flops import FORMULA
 
 
 def train(options: Train) -> list[Report]:

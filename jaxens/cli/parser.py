@@ -64,7 +64,7 @@ def call(
     try:
         return app(words, exit_on_error=False, print_error=False)
     except UserError as error:
-        raise UserError(_with_flags(str(error))) from error
+        raise UserError(with_flags(str(error))) from error
     except UnusedCliTokensError as error:
         unused = " ".join(error.unused_tokens or ())
         raise UserError(f"unexpected argument {unused}: see {app.name[0]} --help") from None
@@ -73,7 +73,7 @@ def call(
         raise UserError(f"{message}: see {app.name[0]} --help") from None
 
 
-def _with_flags(message: str) -> str:
+def with_flags(message: str) -> str:
     """Replaces arguments in backticks by flags: `batch_size` by --batch-size."""
     return re.sub(r"`(\w+)`", lambda match: "--" + match[1].replace("_", "-"), message)
 
@@ -101,7 +101,7 @@ def run(command: Callable[[], Any]) -> None:
             _leave(str(error))
         except KeyboardInterrupt as stop:
             what = "; ".join([str(stop) or "stopped", *getattr(stop, "__notes__", ())])
-            print(f"jaxens: {_with_flags(what)}", file=sys.stderr)
+            print(f"jaxens: {with_flags(what)}", file=sys.stderr)
             signals.leave(getattr(stop, "code", 130))
         except BrokenPipeError:  # of --help, for example
             signals.drop_output()
@@ -138,7 +138,7 @@ class _OneLine(logging.Formatter):
     """Shows a warning as one line, also if a name in it contains line ends, with its flags."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return shorten(_with_flags(super().format(record)), LONGEST_LINE)
+        return shorten(with_flags(super().format(record)), LONGEST_LINE)
 
 
 def _leave(message: str) -> NoReturn:

@@ -7,12 +7,14 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from jaxens.cli.parser import with_flags
 from jaxens.ensemble.quality import Quality
 from jaxens.evaluation import rows
 from jaxens.evaluation.predictions import Subject
 from jaxens.evaluation.question_result import QuestionResult
 from jaxens.metrics import METRICS
 from jaxens.names import shorten, visible
+from jaxens.training.needs import Needs
 
 
 def quality(scores: Sequence[Quality], images: int, divergence: str = "") -> Table:
@@ -83,6 +85,17 @@ def predictions(subject: Subject) -> Table:
             wrong = row["right"] is False
             cells.append(_cell(f"{label}, prediction wrong", "red") if wrong else _cell(label))
         table.add_row(*cells)
+    return table
+
+
+def needs(needs: Needs) -> Table:
+    """Returns what a training needs, with flags in place of arguments."""
+    table = _table(needs.describe())
+    table.add_column("need", no_wrap=True)
+    table.add_column("amount", justify="right", no_wrap=True)
+    table.add_column("what")
+    for row in needs.table.rows:
+        table.add_row(*(_cell(with_flags(text)) for text in row))
     return table
 
 

@@ -25,7 +25,7 @@ from jaxens.training.step import Batch
 
 Step = Callable[[State, Batch, Array], tuple[State, Array]]
 
-_WAITING = 2  # batches that are copied to the device before they are needed
+WAITING = 2  # batches that are copied to the device before they are needed
 
 
 class Feed(Protocol):
@@ -56,14 +56,19 @@ class Feed(Protocol):
         """
 
 
-def steps_at_once() -> int:
-    """Returns the number of steps of one dispatch on this backend.
+def steps_at_once(platform: str | None = None) -> int:
+    """Returns the number of steps of one dispatch on a platform (None: that of this process).
 
     On an accelerator, ten: the host prepares a dispatch while the device works on the last one.
     On a CPU, one: the host's part is small there, and XLA compiles convolutions in a loop to
     slower ones.
     """
-    return 1 if jax.default_backend() == "cpu" else 10
+    return 1 if (platform or jax.default_backend()) == "cpu" else 10
+
+
+def keeps_images(config: Config, count: int, device: jax.Device) -> bool:
+    """Returns whether a device keeps `count` training images, as uint8."""
+    return fits_on_device(config.data.resident, count * config.data.image_size**2 * 3, device)
 
 
 def feed(
@@ -98,16 +103,45 @@ def feed(
         stop: Number of the last step, plus one.
         progress: Called while images are read.
     """
-    pool = features_of_training_images(config, model, trunk, source, tasks, progress)
-    if pool is None and fits_on_device(config.data.resident, len(source) * source.size**2 * 3):
+    device = placement.device
+    pool = features_of_training_images(config, model, trunk, source, tasks, device, progress)
+    if pool is None and keeps_images(config, len(source), device):
         split = load(source, progress)
         labels = {task.name: split.labels[task.name] for task in tasks}
         pool = {"images": split.images, "labels": labels}
     if pool is not None:
         pool = put(pool, placement.everywhere)
-        return Resident(pool, plan, step, steps_at_once())
+        return Resident(pool, plan, step, steps_at_once(device.platform))
     stream = batches(source, plan, start, stop, config.data.workers)
     return Streamed(_of_tasks(stream, tasks), step, placement.of_batch(plan.shared))
+
+
+def resident_program(step: Step) -> Any:
+    """Returns the jitted program of several steps, `(state, pool, rows, numbers)`."""
+
+    def run(
+        state: State, pool: Batch, rows: Array, numbers: Array
+    ) -> tuple[State, Float[Array, "step member"]]:
+        def one(state: State, rows_and_number: tuple[Array, Array]) -> tuple[State, Array]:
+            rows, number = rows_and_number
+            return step(state, jax.tree.map(lambda leaf: leaf[rows], pool), number)
+
+        if len(numbers) > 1:
+            return jax.lax.scan(one, state, (rows, numbers))
+        state, losses = one(state, (rows[0], numbers[0]))
+        return state, losses[None]
+
+    return jax.jit(run, donate_argnums=0)
+
+
+def streamed_program(step: Step) -> Any:
+    """Returns the jitted program of one step, `(state, batch, number)`."""
+
+    def one(state: State, batch: Batch, number: Array) -> tuple[State, Array]:
+        state, losses = step(state, batch, number)
+        return state, losses[None]
+
+    return jax.jit(one, donate_argnums=0)
 
 
 class Resident:
@@ -117,20 +151,7 @@ class Resident:
         self.at_once = at_once
         self._pool, self._plan = pool, plan
         self._programs: dict[int, Callable[..., tuple[State, Array]]] = {}
-
-        def run(
-            state: State, pool: Batch, rows: Array, numbers: Array
-        ) -> tuple[State, Float[Array, "step member"]]:
-            def one(state: State, rows_and_number: tuple[Array, Array]) -> tuple[State, Array]:
-                rows, number = rows_and_number
-                return step(state, jax.tree.map(lambda leaf: leaf[rows], pool), number)
-
-            if len(numbers) > 1:
-                return jax.lax.scan(one, state, (rows, numbers))
-            state, losses = one(state, (rows[0], numbers[0]))
-            return state, losses[None]
-
-        self._run = jax.jit(run, donate_argnums=0)
+        self._run = resident_program(step)
 
     def compile(self, state: State, counts: Iterable[int]) -> None:
         """Compiles the program of each number of steps in `counts`."""
@@ -156,12 +177,7 @@ class Streamed:
         self._stream, self._sharding = stream, sharding
         self._waiting: deque[Batch] = deque()
         self._program: Callable[..., tuple[State, Array]] | None = None
-
-        def one(state: State, batch: Batch, number: Array) -> tuple[State, Array]:
-            state, losses = step(state, batch, number)
-            return state, losses[None]
-
-        self._one = jax.jit(one, donate_argnums=0)
+        self._one = streamed_program(step)
         self._fill()
 
     def compile(self, state: State, counts: Iterable[int]) -> None:
@@ -176,7 +192,7 @@ class Streamed:
         return after
 
     def _fill(self) -> None:
-        while len(self._waiting) < _WAITING:
+        while len(self._waiting) < WAITING:
             batch = next(self._stream, None)
             if batch is None:
                 return

@@ -1,5 +1,6 @@
 """The features of the training images by frozen stages, computed once for a whole run."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -12,6 +13,7 @@ from jaxens.data.schema import Task
 from jaxens.data.source import Source
 from jaxens.data.stream import batches
 from jaxens.models import Classifier, normalized
+from jaxens.models.classifier import HEADS
 from jaxens.models.memory import member_images_at_once
 from jaxens.models.trunk import frozen_features
 from jaxens.training.plan import InOrder
@@ -22,12 +24,43 @@ from jaxens.training.step import Batch
 _DECODED_AT_ONCE = 256  # images; one thread decodes a batch, so small batches use more threads
 
 
+def kept_features(
+    config: Config, model: Classifier, trunk: Any, count: int, device: jax.Device
+) -> jax.ShapeDtypeStruct | None:
+    """Returns the shape of the features of `count` training images, if a device keeps them.
+
+    Args:
+        config: The config of the run.
+        model: The model of one member.
+        trunk: Variables of the frozen stages, or their shapes; None if members train all.
+        count: The number of training images.
+        device: One of the devices that train.
+
+    Returns:
+        [image, ...]; None if features differ from step to step (all stages are trained, or images
+        are augmented) or if they don't fit.
+    """
+    stage, size = config.frozen_below, config.data.image_size
+    if stage is None or not config.augment.is_off:
+        return None
+    images = jax.ShapeDtypeStruct((1, size, size, 3), np.uint8)
+    one = jax.eval_shape(partial(_features, model, stage), trunk, images)
+    if not fits_on_device(config.data.resident, one.size * one.dtype.itemsize * count, device):
+        return None
+    return jax.ShapeDtypeStruct((count, *one.shape[1:]), one.dtype)
+
+
+def _features(model: Classifier, stage: str | None, trunk: Any, images: Array) -> Array:
+    return frozen_features(model, trunk, normalized(images / 255), stage or HEADS)
+
+
 def features_of_training_images(
     config: Config,
     model: Classifier,
     trunk: Any,
     source: Source,
     tasks: tuple[Task, ...],
+    device: jax.Device,
     progress: Progress = no_progress,
 ) -> Batch | None:
     """Computes the features of all training images, if they can be kept on the device.
@@ -38,6 +71,7 @@ def features_of_training_images(
         trunk: Variables of the frozen stages; None if members train all.
         source: The training images.
         tasks: The tasks whose labels are returned too.
+        device: One of the devices that train.
         progress: Called after each chunk of images.
 
     Returns:
@@ -45,19 +79,11 @@ def features_of_training_images(
         from step to step (all stages are trained, or images are augmented) or if they don't fit:
         each step computes its own then.
     """
-    stage = config.frozen_below
-    if stage is None or not config.augment.is_off:
-        return None
     count, size = len(source), source.size
-    chunk = min(member_images_at_once(model, size, members=1), _DECODED_AT_ONCE, count)
-
-    @jax.jit
-    def features(trunk: Any, images: Array) -> Array:
-        return frozen_features(model, trunk, normalized(images / 255), stage)
-
-    one = jax.eval_shape(features, trunk, np.empty((1, size, size, 3), np.uint8))
-    if not fits_on_device(config.data.resident, one.size * one.dtype.itemsize * count):
+    if kept_features(config, model, trunk, count, device) is None:
         return None
+    chunk = min(member_images_at_once(model, size, members=1), _DECODED_AT_ONCE, count)
+    features = jax.jit(partial(_features, model, config.frozen_below))
     stream = iter(
         batches(source, InOrder(count, chunk), 0, -(-count // chunk), config.data.workers)
     )

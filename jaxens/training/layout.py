@@ -24,17 +24,19 @@ class MeshLayout(NamedTuple):
 ONE_DEVICE = MeshLayout(1, 1)
 
 
-def choose_layout(devices: int, members: int, batch_size: int) -> MeshLayout:
+def choose_layout(devices: int, members: int, batch_size: int, use_all: bool = False) -> MeshLayout:
     """Returns the layout in which a device computes the fewest images.
 
     Members that do not divide evenly are filled up: 11 members on 4 devices are 3 on each. Of
     layouts within a tenth of the best one, the one that spreads members the furthest is taken. Some
-    devices stay idle if no layout needs them all.
+    devices stay idle if that layout does not need them all.
 
     Args:
         devices: The number of devices.
         members: The number of members, a baseline included.
         batch_size: Images per member and step; devices share them evenly.
+        use_all: Whether only layouts without idle devices are considered, if there are any:
+            several processes need one.
     """
     layouts = [
         MeshLayout(member, data)
@@ -42,6 +44,8 @@ def choose_layout(devices: int, members: int, batch_size: int) -> MeshLayout:
         for data in range(1, devices // member + 1)
         if batch_size % data == 0
     ]
+    whole = [layout for layout in layouts if math.prod(layout) == devices]
+    layouts = whole if use_all and whole else layouts
 
     def images_of_a_device(layout: MeshLayout) -> int:
         return -(-members // layout.member) * (batch_size // layout.data)

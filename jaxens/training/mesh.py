@@ -1,7 +1,7 @@
 """Spreads a training over devices: members along one axis of a mesh, images along the other."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -28,15 +28,21 @@ class Placement:
         members: The number of members, without those that fill up the devices.
         layout: Devices along each axis.
         mesh: The devices; None if there is one.
+        devices: The devices that members and images lie on; None for the default one.
     """
 
     members: int
     layout: MeshLayout = ONE_DEVICE
     mesh: Mesh | None = None
+    devices: tuple[jax.Device, ...] | None = None
 
     @classmethod
     def on_devices(
-        cls, members: int, batch_size: int, layout: MeshLayout | None = None
+        cls,
+        members: int,
+        batch_size: int,
+        layout: MeshLayout | None = None,
+        devices: Sequence[jax.Device] | None = None,
     ) -> "Placement":
         """Returns the placement on the devices of all processes.
 
@@ -45,25 +51,36 @@ class Placement:
             batch_size: Images per member and step.
             layout: Devices along each axis. None chooses: one device of a single process on a
                 CPU, because such devices share its cores, and all devices otherwise.
+            devices: The devices, also those of another machine that a program is compiled for
+                (None: those of all processes).
 
         Raises:
             UserError: If the layout does not fit the devices, the members or the batch.
         """
-        devices = jax.devices()
+        devices = jax.devices() if devices is None else devices
+        several = len({device.process_index for device in devices}) > 1
         if layout is None:
-            alone = jax.default_backend() == "cpu" and jax.process_count() == 1
-            layout = choose_layout(1 if alone else len(devices), members, batch_size)
+            alone = devices[0].platform == "cpu" and not several
+            layout = choose_layout(1 if alone else len(devices), members, batch_size, several)
         check_layout(layout, len(devices), members, batch_size)
-        if jax.process_count() > 1 and math.prod(layout) < len(devices):
+        if several and math.prod(layout) < len(devices):
             raise UserError(
                 f"`mesh` {layout} leaves devices of some processes idle, and there are "
                 f"{len(devices)}: choose another layout, or fewer processes"
             )
-        if math.prod(layout) == 1:
-            return cls(members)
-        used = np.array(devices[: math.prod(layout)]).reshape(layout)
+        used = tuple(devices[: math.prod(layout)])
+        if len(used) == 1:
+            return cls(members, devices=used)
         auto = (AxisType.Auto,) * 2
-        return cls(members, layout, Mesh(used, (MEMBER, DATA), axis_types=auto))
+        mesh = Mesh(np.array(used).reshape(layout), (MEMBER, DATA), axis_types=auto)
+        return cls(members, layout, mesh, used)
+
+    @property
+    def device(self) -> jax.Device:
+        """One of the devices, of this process if there is one. All are of the same kind."""
+        devices = self.devices or jax.local_devices()
+        here = jax.process_index()
+        return next((each for each in devices if each.process_index == here), devices[0])
 
     @property
     def filled(self) -> int:

@@ -6,22 +6,23 @@ from typing import Literal
 import jax
 
 from jaxens.errors import UserError
+from jaxens.training.hardware import memory_of
 
 WORKER_BYTES = 175_000_000  # of a process that decodes images
 
 
-def fits_on_device(resident: Literal["auto", "yes", "no"], nbytes: int) -> bool:
+def fits_on_device(resident: Literal["auto", "yes", "no"], nbytes: int, device: jax.Device) -> bool:
     """Returns whether the training set should be kept on the device.
 
     Args:
         resident: "yes", "no", or "auto": if it takes at most a quarter of the device's memory, or a
             gigabyte on a CPU, where images can also be read from the prepared files.
         nbytes: Size of the training set, bytes.
+        device: One of the devices that train.
     """
     if resident != "auto":
         return resident == "yes"
-    stats = jax.local_devices()[0].memory_stats() or {}  # none on CPU
-    return nbytes <= stats.get("bytes_limit", 4 << 30) // 4
+    return nbytes <= (memory_of(device) or 4 << 30) // 4
 
 
 def device_memory() -> int | None:

@@ -56,21 +56,33 @@ def trained_members(config: Config) -> int:
     return config.ensemble.members + (config.ensemble.diversity != "random-weights")
 
 
-def build_model(config: Config, tasks: tuple[Task, ...]) -> Classifier:
-    """Returns the model of one member, with a convolution that is fast for many members."""
+def build_model(config: Config, tasks: tuple[Task, ...], platform: str | None = None) -> Classifier:
+    """Returns the model of one member, with a convolution that is fast for many members.
+
+    Args:
+        config: The config of the run.
+        tasks: The tasks.
+        platform: As for `compute_dtype`.
+    """
     model = build(
         config.model.name,
         [(task.name, len(task.classes)) for task in tasks],
-        dtype=compute_dtype(config.model.dtype),
+        dtype=compute_dtype(config.model.dtype, platform),
         conv_general_dilated=conv_general_dilated,
     )
     return model.clone(synchronized=config.model.batch_norm == "synchronized")
 
 
-def compute_dtype(name: str) -> Any:
-    """Returns the type of the computation; "auto" is float32 on a CPU, bfloat16 elsewhere."""
+def compute_dtype(name: str, platform: str | None = None) -> Any:
+    """Returns the type of the computation; "auto" is float32 on a CPU, bfloat16 elsewhere.
+
+    Args:
+        name: As in the config.
+        platform: The platform that computes (None: that of this process).
+    """
     if name == "auto":
-        return jnp.float32 if jax.default_backend() == "cpu" else jnp.bfloat16
+        on_cpu = (platform or jax.default_backend()) == "cpu"
+        return jnp.float32 if on_cpu else jnp.bfloat16
     return jnp.dtype(name)
 
 

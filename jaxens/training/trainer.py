@@ -1,7 +1,7 @@
 """Trains an ensemble, epoch by epoch."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from jaxens.data.source import Source
 from jaxens.errors import UserError
 from jaxens.models.trunk import frozen_features
 from jaxens.training.divergence import DivergenceWatch
-from jaxens.training.feed import Feed, feed
+from jaxens.training.feed import Feed, Step, feed
 from jaxens.training.layout import MeshLayout
 from jaxens.training.mesh import Placement
 from jaxens.training.plan import Plan
@@ -63,13 +63,18 @@ class Trainer:
 
     Args:
         config: The config of the run.
-        source: The training images.
+        source: The training images. A range of their number is enough to learn what a training
+            would need; it has no feed then.
         tasks: The tasks to train on.
         layout: Devices along each axis of the mesh, as for `Placement.on_devices`. It changes no
             number but for rounding.
+        devices: As for `Placement.on_devices`.
 
     Attributes:
+        config: The config of the run.
         tasks: The tasks to train on.
+        model: The model of one member.
+        plan: The rows of each step.
         placement: Where members and images lie.
         steps: The number of steps.
         steps_per_epoch: The number of steps of an epoch.
@@ -82,9 +87,10 @@ class Trainer:
     def __init__(
         self,
         config: Config,
-        source: Source,
+        source: Source | range,
         tasks: tuple[Task, ...],
         layout: MeshLayout | None = None,
+        devices: Sequence[jax.Device] | None = None,
     ):
         optim, images = config.optim, len(source)
         self.steps_per_epoch = images // optim.batch_size
@@ -99,8 +105,8 @@ class Trainer:
                 f"`epochs` {optim.epochs} of {self.steps_per_epoch} steps are more than "
                 f"{MOST_STEPS:,} steps: choose fewer"
             )
-        self._config, self._source, self.tasks = config, source, tasks
-        self._plan = Plan.make(
+        self.config, self.tasks, self._source = config, tasks, source
+        self.plan = Plan.make(
             config.ensemble.diversity,
             config.ensemble.members,
             images,
@@ -108,8 +114,8 @@ class Trainer:
             optim.seed,
         )
         members = trained_members(config)
-        self.placement = Placement.on_devices(members, optim.batch_size, layout)
-        self._model = build_model(config, tasks)
+        self.placement = Placement.on_devices(members, optim.batch_size, layout, devices)
+        self.model = build_model(config, tasks, self.placement.device.platform)
         self._optimizer = build_optimizer(optim, self.steps)
         self._weight_key, self._step_key = jax.random.split(jax.random.key(optim.seed))
         self._images_per_step = members * optim.batch_size
@@ -122,14 +128,30 @@ class Trainer:
         """
         place = self.placement
         return init(
-            self._config,
-            self._model,
+            self.config,
+            self.model,
             self._optimizer,
             self._weight_key,
             weights,
             place.filled,
             place.of_state,
         )
+
+    def step(self) -> Step:
+        """Returns the training step of all members, on the devices of the mesh."""
+        weights = self.config.optim.task_weights or (1.0,) * len(self.tasks)
+        stage = self.config.frozen_below
+        one = train_one(
+            self.model, self._optimizer, self.tasks, weights, stage, self.placement.axes
+        )
+        step = train_all(
+            one,
+            self.config.augment,
+            self._step_key,
+            self.plan.shared,
+            partial(frozen_features, self.model, stage=stage) if stage else None,
+        )
+        return self.placement.sharded(step, self.plan.shared)
 
     def feed(self, state: State, step: int, progress: Progress = no_progress) -> Feed:
         """Returns a feed for the steps that are left.
@@ -139,26 +161,15 @@ class Trainer:
             step: The number of steps that are taken already.
             progress: Called while images are read.
         """
-        weights = self._config.optim.task_weights or (1.0,) * len(self.tasks)
-        stage = self._config.frozen_below
-        one = train_one(
-            self._model, self._optimizer, self.tasks, weights, stage, self.placement.axes
-        )
-        step_of_all = train_all(
-            one,
-            self._config.augment,
-            self._step_key,
-            self._plan.shared,
-            partial(frozen_features, self._model, stage=stage) if stage else None,
-        )
+        assert not isinstance(self._source, range)
         return feed(
-            self._config,
-            self._model,
+            self.config,
+            self.model,
             state.trunk,
             self._source,
             self.tasks,
-            self._plan,
-            self.placement.sharded(step_of_all, self._plan.shared),
+            self.plan,
+            self.step(),
             self.placement,
             step,
             self.steps,
@@ -204,7 +215,7 @@ class Trainer:
         self.compile(state, feed, part)
         number, previous = part.step, None
         diverged = self.placement.read(state.diverged_at[None])[0] != TRAINING
-        stops = DivergenceWatch(diverged, self._config.ensemble.members, part.epoch)
+        stops = DivergenceWatch(diverged, self.config.ensemble.members, part.epoch)
         meter = _Meter(number, self.placement, self._images_per_step, on_step, stops)
         meter.total += part.total
         for count in self._dispatches(feed, part):

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from jaxens.benchmarks.flops import work_of
 from jaxens.benchmarks.torch_models import TWINS
+from jaxens.models.flops import work_of
 
 pytestmark = pytest.mark.slow
 

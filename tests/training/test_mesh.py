@@ -81,6 +81,12 @@ def test_a_device_computes_few_images_and_members_are_spread_first(
     check_layout(layout, devices, members, batch)
 
 
+def test_several_processes_leave_no_device_idle_if_they_can():
+    assert choose_layout(256, 11, 32) == (11, 16)  # 80 devices are idle
+    assert choose_layout(256, 11, 32, use_all=True) == (8, 32)
+    assert choose_layout(7, 3, 4, use_all=True) == choose_layout(7, 3, 4)  # no layout of 7
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -6,23 +6,18 @@ dense layers, and two FLOP for each.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
-from jaxens.attribution import METHODS
-from jaxens.evaluation.settings import MethodSettings
-from jaxens.models import build
+from jaxens.models import Classifier, build
 
 FORMULA = (
     "FLOP: 2 per multiply-add of convolutions and dense layers; a training step counts the "
     "forward pass three times (two gradients), less the first layer's input gradient"
-)
-EXPLAINING = (
-    "FLOP: 2 per multiply-add of convolutions and dense layers; a gradient by the image counts the "
-    "forward pass twice, Grad-CAM once"
 )
 
 
@@ -50,19 +45,33 @@ class Work(NamedTuple):
 
 def work_of(model: str, classes: int, image_size: int) -> Work:
     """Counts the FLOP of a model of one task; `model` is a key of `jaxens.models.MODELS`."""
-    network = build(model, (("task", classes),))
+    return work_of_stages(build(model, (("task", classes),)), image_size)[1]
+
+
+def work_of_stages(
+    model: Classifier, image_size: int, stage: str | None = None
+) -> tuple[Work, Work]:
+    """Counts the FLOP of the stages below a stage, and of that stage and those above.
+
+    Args:
+        model: The model of one member.
+        image_size: Side of an image, pixels.
+        stage: As for `Classifier.below`. None: there is nothing below.
+    """
+    plain = model.clone(conv_general_dilated=jax.lax.conv_general_dilated)
     images = jax.ShapeDtypeStruct((1, image_size, image_size, 3), "float32")
-    variables = jax.eval_shape(network.init, jax.random.key(0), images)
-    counts = list(_multiply_adds(jax.make_jaxpr(network.apply)(variables, images).jaxpr))
+    variables = jax.eval_shape(plain.init, jax.random.key(0), images)
+    if stage is None:
+        return Work(0, 0), _work(plain.apply, variables, images)
+    below = partial(plain.apply, stage=stage, method="below")
+    above = partial(plain.apply, stage=stage, method="above")
+    features = jax.eval_shape(below, variables, images)
+    return _work(below, variables, images), _work(above, variables, features)
+
+
+def _work(function: Callable[..., Any], *shapes: Any) -> Work:
+    counts = [*_multiply_adds(jax.make_jaxpr(function)(*shapes).jaxpr)] or [0]
     return Work(2.0 * sum(counts), 2.0 * counts[0])
-
-
-def flop_of(method: str, work: Work) -> float:
-    """Returns the FLOP of one map by a method of `jaxens.attribution`, with its usual settings."""
-    needs = METHODS[method].needs
-    whole = "logits_fn" in needs or "guided_logits_fn" in needs
-    gradients = MethodSettings().passes(method) * work.input_gradient if whole else 0
-    return gradients + (work.forward if "features_fn" in needs else 0)
 
 
 def _multiply_adds(jaxpr: Jaxpr) -> Iterator[int]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jaxens.benchmarks.flops import work_of
+from jaxens.models.flops import work_of
 
 
 def test_multiply_adds_equal_published_numbers() -> None:

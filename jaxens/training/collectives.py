@@ -1,0 +1,76 @@
+"""Lists the collectives of a compiled program: what its devices send to each other."""
+
+import math
+import re
+from collections import defaultdict
+from typing import NamedTuple
+
+KINDS = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
+
+# An instruction, such as `%x = (f32[3]{0}, bf16[2,4]{1,0}) all-reduce-start(%a, %b), ...`
+_INSTRUCTION = re.compile(rf"^\s*(?:ROOT )?%?\S+ = (.*?) ({'|'.join(KINDS)})(-start)?\((.*)$")
+_ARRAY = re.compile(r"\b(pred|[a-z]+(\d+)\w*)\[([\d,]*)\]")
+_GROUPS = re.compile(r"replica_groups=(?:\[\d+,(\d+)\]|\{\{([\d,]*)\})")
+
+
+class Collective(NamedTuple):
+    """The collectives of one kind among the same number of devices.
+
+    Attributes:
+        kind: As in HLO, such as "all-reduce".
+        devices: The number of devices that take part in each of them.
+        calls: How many there are.
+        arrays: The number of arrays in all of them.
+        nbytes: The bytes of their results on one device.
+    """
+
+    kind: str
+    devices: int
+    calls: int
+    arrays: int
+    nbytes: int
+
+
+def collectives(hlo: str) -> tuple[Collective, ...]:
+    """Returns the collectives of a program, with most bytes first.
+
+    Those among one device are left out. A loop's body counts once.
+
+    Args:
+        hlo: The text of the compiled program.
+    """
+    found: dict[tuple[str, int], list[list[int]]] = defaultdict(list)
+    for line in hlo.splitlines():
+        match = _INSTRUCTION.match(line)
+        if match is None:
+            continue
+        shapes, kind, start, rest = match.groups()
+        arrays = bytes_of_arrays(shapes)
+        if start and kind in ("all-gather", "collective-permute"):
+            arrays = arrays[len(arrays) // 2 :]  # operands come first
+        devices = _devices(rest)
+        if devices != 1:
+            found[kind, devices].append(arrays)
+    rows = (
+        Collective(kind, devices, len(each), sum(map(len, each)), sum(map(sum, each)))
+        for (kind, devices), each in found.items()
+    )
+    return tuple(sorted(rows, key=lambda row: -row.nbytes))
+
+
+def bytes_of_arrays(shapes: str) -> list[int]:
+    """Returns the bytes of each array, from text such as `(f32[3]{0}, bf16[2,4]{1,0})`."""
+    sizes = []
+    for _, bits, shape in _ARRAY.findall(shapes):
+        count = math.prod(int(side) for side in shape.split(",") if side)
+        sizes.append(-(-count * int(bits or 8) // 8))
+    return sizes
+
+
+def _devices(attributes: str) -> int:
+    """Returns the number of devices of a group; 0 if the text does not say."""
+    match = _GROUPS.search(attributes)
+    if match is None:
+        return 2 if "source_target_pairs" in attributes else 0
+    iota, listed = match.groups()
+    return int(iota) if iota else len(listed.split(","))
