@@ -13,7 +13,7 @@ from jax.experimental import topologies
 from jaxens.errors import UserError
 
 MOST_DEVICES = 1024  # that this machine pretends to have
-# Without these, libtpu asks a server of Google's cloud and warns that there is none, and runs in one
+# Without these, libtpu asks a server of Google's cloud, warns that there is none, and runs in one
 # process at a time.
 _ELSEWHERE = {
     "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
