@@ -13,8 +13,10 @@ from jax.experimental import topologies
 from jaxens.errors import UserError
 
 MOST_DEVICES = 1024  # that this machine pretends to have
-# Without these, libtpu asks a server of Google's cloud for them, and warns that it can't.
+# Without these, libtpu asks a server of Google's cloud, warns that there is none, and runs in one
+# process at a time.
 _ELSEWHERE = {
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
     "TPU_SKIP_MDS_QUERY": "1",
     "TPU_WORKER_HOSTNAMES": "localhost",
     "TPU_ACCELERATOR_TYPE": "v5litepod-1",

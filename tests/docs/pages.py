@@ -18,6 +18,7 @@ GUIDE_PAGES = [
         "own-model",
         "own-data",
         "large-jobs",
+        "plan",
         "several-devices",
         "launch",
         "trained-run",
