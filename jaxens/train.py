@@ -39,6 +39,7 @@ def train(
         mesh: devices for members and for images, such as member=2,data=4 (default: by rule)
     """
     from jaxens import viz
+    from jaxens.annotation import calibrate
     from jaxens.annotation.first_look import first_look
     from jaxens.cli import compilation, tables
     from jaxens.cli.console import console, say, uncut
@@ -62,7 +63,8 @@ def train(
     ensemble, held_out = trained.ensemble, trained.held_out
     table = tables.quality(trained.scores, len(held_out), ensemble.divergence)
     say(uncut(table, width=100))
-    figure = viz.save(first_look(ensemble, held_out), folder / "look.png")
+    look = first_look(ensemble, held_out, temperatures=calibrate(ensemble, trained.val))
+    figure = viz.save(look, folder / "look.png")
     minutes = (time.monotonic() - began) / 60
     say(
         f"a first look at the explanations: {figure}\n"

@@ -48,6 +48,7 @@ class Trained:
         scores: On the held-out images, one per task.
         history: One dict per epoch (the members' losses, the steps at which they diverged, the
             speed, validation scores), and a last one with the held-out scores.
+        val: The images that chose the checkpoint.
         held_out: The images on which `scores` were computed.
         folder: The run directory; None if nothing was written.
     """
@@ -55,6 +56,7 @@ class Trained:
     ensemble: Ensemble
     scores: Sequence[Quality]
     history: list[dict[str, Any]]
+    val: Split
     held_out: Split
     folder: Path | None
 
@@ -98,12 +100,13 @@ def train(
     check_config_fits(config, data.info)
     trainer = Trainer(config, data.train, data.info.choose_tasks(config.data.tasks), layout)
     with _closing(_open_run(config, out, resume, data, weights)) as run:
-        _fit(run, trainer, load(data.val, watch.progress), weights, watch)
+        val = load(data.val, watch.progress)
+        _fit(run, trainer, val, weights, watch)
         ensemble = best_ensemble(run)
         held_out = load(data.test, watch.progress)
         scores = quality(ensemble, held_out)
         run.log(test={q.task: q.as_dict() for q in scores}, diverged_at=ensemble.diverged_at)
-        return Trained(ensemble, scores, run.read_log(), held_out, out)
+        return Trained(ensemble, scores, run.read_log(), val, held_out, out)
 
 
 @contextlib.contextmanager
