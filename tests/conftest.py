@@ -111,5 +111,5 @@ def without_look(run: TinyRun) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         name = "jaxens.annotation.first_look.first_look"
-        patch.setattr(name, lambda ensemble, held_out: Figure())
+        patch.setattr(name, lambda ensemble, held_out, **_: Figure())
         yield
