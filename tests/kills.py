@@ -211,6 +211,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--train-only", action="store_true", help="evaluate nothing")
     parser.add_argument("--signal", choices=["KILL", "TERM"], default="KILL")
     args = parser.parse_args(arguments)
     number, draw = getattr(signal, f"SIG{args.signal}"), random.Random(args.seed)
@@ -220,10 +221,11 @@ def main(arguments: list[str] | None = None) -> None:
             (Path(folder) / name).mkdir()
             trial = Trial(Path(folder) / name, args.kills + 2, number, draw)
             trial.seconds |= trials[0].seconds if trials else {}
-            trial.train(kills * 2 // 3)
-            trial.evaluate(kills - trial.kills)
+            trial.train(kills if args.train_only else kills * 2 // 3)
+            if not args.train_only:
+                trial.evaluate(kills - trial.kills)
             trials.append(trial)
-            print(f"{name}: {trial.kills} kills, then trained and evaluated", flush=True)
+            print(f"{name}: done after {trial.kills} kills", flush=True)
         found = differences(*(trial.run for trial in trials))
         if found:
             raise SystemExit(f"these differ from the run without a kill: {', '.join(found)}")
