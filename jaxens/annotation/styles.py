@@ -44,7 +44,8 @@ def draw(
     """
     panels = [STYLES[style](each) for each in annotations for style in styles]
     first = [caption(each) for each in annotations]
-    titles = [text if k == 0 else "" for text in first for k in range(len(styles))]
+    others = [style.replace("_", " ") for style in styles[1:]]
+    titles = [title for text in first for title in (text, *others)]
     return panels_figure(
         panels,
         columns=columns or max(len(styles), min(2, len(panels))),
