@@ -44,11 +44,11 @@ def runs(flags, tmp_path_factory, without_look):
     words = [*flags, "--members", "3", "--epochs", "3", "--out"]
     whole, numbers = Trainer.epoch, itertools.count()
 
-    def epoch(trainer, state, feed, number, on_step):
-        if number == 2:
+    def epoch(trainer, state, feed, part, *rest):
+        if part.epoch == 2:
             spoiled = jax.tree.map(lambda leaf: leaf.at[BROKEN].set(jnp.inf), state.params)
             state = state._replace(params=spoiled)
-        return whole(trainer, state, feed, number, on_step)
+        return whole(trainer, state, feed, part, *rest)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("jaxens.runs.fit._overall", lambda scores: float(next(numbers)))
