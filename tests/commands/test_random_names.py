@@ -101,7 +101,7 @@ def known(classes, labels, task="kind"):
 def test_annotate(classes, labels, file):
     image = np.zeros((1, SIZE, SIZE, 3), np.uint8)
     (annotation,) = annotate(known(classes, labels), image, rules=RULES, names=[file])
-    content = json.loads(to_json([annotation], RULES, "run"))
+    content = json.loads(to_json([annotation], RULES, {"run": file}))
     jsonschema.validate(content, SCHEMA, jsonschema.Draft202012Validator)
     assert content["images"][0]["name"] == file
     assert content["images"][0]["prediction"] == annotation.prediction
@@ -166,7 +166,9 @@ def test_the_card_of_an_export(task, data, classes):
         write_run(folder, task, data, classes)
         run = Run.open(folder)
         run.close()
-        ensemble = SimpleNamespace(members=3, baseline=None, trunk=None, tasks=run.info.tasks)
+        ensemble = SimpleNamespace(
+            members=3, baseline=None, trunk=None, divergence="", tasks=run.info.tasks
+        )
         text = card(run, ensemble)
         check_shown("\n".join(line[:900] for line in text.splitlines()))
         markdown = markdown_it.MarkdownIt("commonmark").enable(["table", "strikethrough"])

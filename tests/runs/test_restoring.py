@@ -75,11 +75,11 @@ def test_without_a_folder_a_member_that_diverges_at_once_keeps_its_initial_state
     )
     whole = Trainer.epoch
 
-    def epoch(trainer, state, feed, number, on_step):
-        if number == 1:
+    def epoch(trainer, state, feed, part, *rest):
+        if part.epoch == 1:
             spoiled = jax.tree.map(lambda leaf: leaf.at[1].set(jnp.inf), state.params)
             state = state._replace(params=spoiled)
-        return whole(trainer, state, feed, number, on_step)
+        return whole(trainer, state, feed, part, *rest)
 
     monkeypatch.setattr(Trainer, "epoch", epoch)
     trained = train(config)

@@ -48,7 +48,7 @@ def peak(config: Config) -> int:
     ctypes.CDLL(None).malloc_trim(0)  # else the steps would use what the compiler has freed
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins here
     before = resident("VmRSS")
-    trainer.epoch(state, feed, 1, lambda losses, speed: None)
+    trainer.epoch(state, feed, trainer.begin(1), lambda losses, speed: None)
     return there + resident("VmHWM") - before
 
 

@@ -60,8 +60,9 @@ def test_steps_and_hours_are_those_of_the_work(alone):
 
 def test_one_device_sends_nothing_and_has_state_and_images(alone):
     assert alone.collectives == ()
-    # Parameters, two moments of each, and statistics; a step count of the optimizer's two parts.
-    values = MEMBERS * (3 * PARAMETERS + 2 * sum(CHANNELS) + 2)
+    # Parameters, two moments of each, and statistics; a step count of the optimizer's two parts,
+    # and the step at which the member diverged.
+    values = MEMBERS * (3 * PARAMETERS + 2 * sum(CHANNELS) + 2 + 1)
     assert alone.memory.state == 4 * values
     pool = 24 * (SIZE * SIZE * 3 + 4)
     assert 0 <= alone.memory.arguments - alone.memory.state - pool <= 4 * (BATCH + 1)
