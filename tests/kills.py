@@ -41,9 +41,9 @@ class Moment(NamedTuple):
     weight: int
 
 
+PREPARATION = Moment("preparation", f"cache/**/{PREPARING}", 1, "epoch", 1)  # the first kill
 TRAINING = (
     Moment("start", "", 0, "start", 2),
-    Moment("preparation", f"cache/**/{PREPARING}", 1, "epoch", 3),
     Moment("compilation", f"run/{LOG}", 1, "compilation", 2),
     Moment("an epoch", f"run/{LOG}", 2, "epoch", 5),
     Moment("a save", f"run/{SAVING}", 1, "epoch", 5),
@@ -90,8 +90,8 @@ class Trial:
     def _until_done(self, words: list[str], moments: tuple[Moment, ...], kills: int) -> None:
         for _ in range(kills):
             (moment,) = self._draw.choices(moments, [moment.weight for moment in moments])
-            if moment.name == "preparation" and any(self.folder.glob("cache/**/seal*")):
-                moment = moments[-1]  # the images are there
+            if moments is TRAINING and not self.kills:
+                moment = PREPARATION
             if not self._killed(words, moment):
                 break
         if code := self._measured(words):
