@@ -37,11 +37,13 @@ class Moment(NamedTuple):
     name: str
     pattern: str
     changes: int
-    longest: str  # the time is up to that of a start, a compilation, an epoch or an evaluation
+    longest: (
+        str  # the time is up to that of a start, a compilation, an epoch, an evaluation, or 0.1 s
+    )
     weight: int
 
 
-PREPARATION = Moment("preparation", f"cache/**/{PREPARING}", 1, "epoch", 1)  # the first kill
+PREPARATION = Moment("preparation", f"cache/**/{PREPARING}", 1, "moment", 1)  # the first kill
 TRAINING = (
     Moment("start", "", 0, "start", 2),
     Moment("compilation", f"run/{LOG}", 1, "compilation", 2),
@@ -69,7 +71,7 @@ class Trial:
     """
 
     def __init__(self, folder: Path, epochs: int, number: int, draw: random.Random):
-        self.seconds: dict[str, float] = {}
+        self.seconds = {"moment": 0.1}
         self.folder, self._number, self._draw = folder, number, draw
         self.run, cache = folder / "run", str(folder / "cache")
         ensemble = ("--members", "2", "--epochs", str(epochs), "--batch-size", "8")
