@@ -37,13 +37,15 @@ class Moment(NamedTuple):
     name: str
     pattern: str
     changes: int
-    longest: str  # the time is up to that of a start, a compilation, an epoch or an evaluation
+    longest: (
+        str  # the time is up to that of a start, a compilation, an epoch, an evaluation, or 0.1 s
+    )
     weight: int
 
 
+PREPARATION = Moment("preparation", f"cache/**/{PREPARING}", 1, "moment", 1)  # the first kill
 TRAINING = (
     Moment("start", "", 0, "start", 2),
-    Moment("preparation", f"cache/**/{PREPARING}", 1, "epoch", 3),
     Moment("compilation", f"run/{LOG}", 1, "compilation", 2),
     Moment("an epoch", f"run/{LOG}", 2, "epoch", 5),
     Moment("a save", f"run/{SAVING}", 1, "epoch", 5),
@@ -69,7 +71,7 @@ class Trial:
     """
 
     def __init__(self, folder: Path, epochs: int, number: int, draw: random.Random):
-        self.seconds: dict[str, float] = {}
+        self.seconds = {"moment": 0.1}
         self.folder, self._number, self._draw = folder, number, draw
         self.run, cache = folder / "run", str(folder / "cache")
         ensemble = ("--members", "2", "--epochs", str(epochs), "--batch-size", "8")
@@ -90,8 +92,8 @@ class Trial:
     def _until_done(self, words: list[str], moments: tuple[Moment, ...], kills: int) -> None:
         for _ in range(kills):
             (moment,) = self._draw.choices(moments, [moment.weight for moment in moments])
-            if moment.name == "preparation" and any(self.folder.glob("cache/**/seal*")):
-                moment = moments[-1]  # the images are there
+            if moments is TRAINING and not self.kills:
+                moment = PREPARATION
             if not self._killed(words, moment):
                 break
         if code := self._measured(words):

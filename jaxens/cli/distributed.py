@@ -63,9 +63,19 @@ def job(distributed: bool) -> Iterator[bool]:
         return
     first = join()
     try:
-        yield first
+        with _lost_processes():
+            yield first
+    except BaseException as error:
+        atexit.register(_leave, getattr(error, "code", 2 if isinstance(error, UserError) else 1))
+        raise
+
+
+@contextlib.contextmanager
+def _lost_processes() -> Iterator[None]:
+    """Raises `UserError` for an error of JAX that says that another process can't be reached."""
+    try:
+        yield
     except (ValueError, RuntimeError) as error:
-        atexit.register(_leave, 1)
         if not _LOST.search(str(error)):
             raise
         reason = " ".join(str(error).split())[:200]
@@ -73,9 +83,6 @@ def job(distributed: bool) -> Iterator[bool]:
             f"another process of this job has ended or can't be reached ({reason}): see what it "
             "printed, and start all of them again, with `resume` auto"
         ) from None
-    except BaseException as error:
-        atexit.register(_leave, getattr(error, "code", 2 if isinstance(error, UserError) else 1))
-        raise
 
 
 def _leave(code: int) -> None:
