@@ -5,9 +5,7 @@ A source reads its tables into a `Collection`, and `prepare_collection` writes t
     prepare_collection(read, cache_dir, f"cub-{cache_key(tables, files, root)}", progress)
 """
 
-import hashlib
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -136,42 +134,6 @@ def prepare_collection(
         f"preparing {folder.rpartition('-')[0] or folder}",
         progress,
     )
-
-
-def cache_key(
-    tables: Iterable[Path], photos: Iterable[str | Path], root: Path, text: str = ""
-) -> str:
-    """Returns a hash of the content of tables, and of the size and time of other files.
-
-    The content of all photos would take too long to read each time the data set is opened.
-
-    Args:
-        tables: Paths of existing files.
-        photos: Paths of photos, masks and so on; missing ones count as such.
-        root: The folder, which no table may lead out of.
-        text: What else the records depend on, such as the names of files.
-
-    Raises:
-        UserError: If a table is outside of the folder, or is a pipe or a device.
-    """
-    digest = hashlib.sha256(text.encode("utf-8", "surrogateescape"))
-    for path in tables:
-        try:
-            content = read_photo(path, root)
-        except PhotoError as error:
-            raise UserError(f"{path} {error}") from None
-        digest.update(path.name.encode() + hashlib.sha256(content).digest())
-    for file in photos:
-        digest.update(f"{_size_and_time(file)},".encode())
-    return digest.hexdigest()[:16]
-
-
-def _size_and_time(file: str | Path) -> tuple[int, int] | None:
-    try:
-        status = os.stat(file)
-    except (OSError, ValueError):
-        return None
-    return status.st_size, status.st_mtime_ns
 
 
 @dataclass

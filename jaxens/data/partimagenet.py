@@ -12,7 +12,8 @@ import numpy as np
 import tensorflow_datasets as tfds
 from jaxtyping import Float
 
-from jaxens.data.collection import Collection, Item, cache_key, prepare_collection
+from jaxens.data.cache_key import cache_key
+from jaxens.data.collection import Collection, Item, prepare_collection
 from jaxens.data.folder.coco import Coco, CocoImage, CocoMarks, read_coco
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.reading import printable

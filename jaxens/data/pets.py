@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow_datasets as tfds
 
-from jaxens.data.collection import Collection, Item, Marks, cache_key, prepare_collection
+from jaxens.data.cache_key import cache_key
+from jaxens.data.collection import Collection, Item, Marks, prepare_collection
 from jaxens.data.cub.rows import lines, shown, wrong
 from jaxens.data.folder.voc import VocFile
 from jaxens.data.marks import MaskFile, Values

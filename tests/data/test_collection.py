@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxens.data.collection import Collection, Item, cache_key, prepare_collection
+from jaxens.data.cache_key import cache_key
+from jaxens.data.collection import Collection, Item, prepare_collection
 from jaxens.data.findings import Problem
 from jaxens.data.marks import Box, MaskFile, Values
 from jaxens.data.preparing import PROBLEMS, notices

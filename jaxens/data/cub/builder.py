@@ -16,13 +16,13 @@ import tensorflow_datasets as tfds
 from jaxtyping import Bool, Int
 from scipy import ndimage
 
+from jaxens.data.cache_key import cache_key
 from jaxens.data.collection import (
     Collection,
     CollectionBuilder,
     EmptyError,
     Item,
     Size,
-    cache_key,
     prepare_collection,
 )
 from jaxens.data.cub.naming import is_archive, name_of_data, title_of_data

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow_datasets as tfds
 
-from jaxens.data.collection import Collection, Item, cache_key, prepare_collection
+from jaxens.data.cache_key import cache_key
+from jaxens.data.collection import Collection, Item, prepare_collection
 from jaxens.data.folder.labels import read_labels
 from jaxens.data.folder.layout import Layout
 from jaxens.data.folder.listing import Listing, list_files
