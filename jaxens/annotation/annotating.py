@@ -112,10 +112,7 @@ def annotate(
         rows = list(range(len(images)))
         other = None if against is None else comparison.look_alike
         heatmaps = maps(headline, rows, comparison.predicted, other).mean(axis=0)
-    lacked = [
-        _lacked(described, {name: of_task[i] for name, of_task in probabilities.items()}, theirs)
-        for i, theirs in enumerate(usual)
-    ]
+    of_images = [{name: p[i] for name, p in probabilities.items()} for i in range(len(images))]
     return [
         _annotation(
             str(i) if names is None else names[i],
@@ -124,7 +121,7 @@ def annotate(
             heatmaps[i],
             rules,
             None if comparison is None else comparison.of(i),
-            lacked[i],
+            _lacked(described, of_images[i], usual[i]),
         )
         for i, image in enumerate(images)
     ]
