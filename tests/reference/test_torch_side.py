@@ -37,7 +37,7 @@ def perturbed(variables: Any) -> Any:
 
 @pytest.mark.parametrize("name", TWINS)
 def test_logits_with_the_same_weights_are_equal(name: str) -> None:
-    ours = subject(name, members=1)
+    ours = subject(name, members=1).with_convolutions(jax.lax.conv_general_dilated)
     variables = perturbed(member(ours.state().variables, 0))
     expected = jax.jit(ours.model.apply)(variables, ours.images)[TASK.name]
     theirs = TWINS[name](CLASSES).eval()
