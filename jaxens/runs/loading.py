@@ -15,7 +15,7 @@ from jaxens.data.schema import Info, Task
 from jaxens.data.settings import Data
 from jaxens.data.source import DataSet
 from jaxens.ensemble.ensemble import Ensemble
-from jaxens.errors import UserError, remedy
+from jaxens.errors import UserError
 from jaxens.models.trunk import below_heads
 from jaxens.runs import exported
 from jaxens.runs.processes import read_state
@@ -24,7 +24,7 @@ from jaxens.runs.unsaved import UnsavedRun
 from jaxens.training.divergence import diverged_steps
 from jaxens.training.residency import device_memory
 from jaxens.training.settings import Config
-from jaxens.training.state import State, build_model, build_optimizer, init
+from jaxens.training.state import State, build_model, build_optimizer, check_stage, init
 
 log = logging.getLogger(__name__)
 
@@ -170,7 +170,7 @@ def check_config_fits(config: Config, info: Info) -> None:
                 "nothing to learn; choose other `tasks`"
             )
     name, members = config.model.name, config.ensemble.members
-    _check_stage(config, build_model(config, info.tasks).stage_names)
+    check_stage(config, build_model(config, info.tasks).stage_names)
     try:
         state = abstract_state(config, info)
     except ValueError as error:
@@ -183,20 +183,6 @@ def check_config_fits(config: Config, info: Info) -> None:
         raise UserError(
             f"`members` {members} of `model` {name} take {needed / 2**30:,.1f} GiB, without their "
             f"gradients, and there are {memory / 2**30:,.1f} GiB of memory: choose fewer"
-        )
-
-
-def _check_stage(config: Config, stages: tuple[str, ...]) -> None:
-    """Checks that the stage to train from is one of the model's, and not the first."""
-    stage = config.ensemble.train_from
-    if stage == stages[0]:
-        raise UserError(f"`train_from` {stage} trains everything: omit it")
-    if stage == "heads":
-        raise UserError("`train_from` heads trains the heads alone: write `base` frozen")
-    if stage and stage not in stages:
-        raise UserError(
-            f"`train_from` {stage}: {config.model.name} has no such stage: "
-            f"{remedy(stage, stages[1:])}"
         )
 
 

@@ -212,7 +212,7 @@ class Needs:
 def too_little(needed: float, limit: float) -> str:
     """Returns the error that a device has too little memory."""
     return (
-        f"a device needs {needed / GIB:,.1f} GiB and has {limit / GIB:,.1f} GiB: lower "
+        f"a device needs at least {needed / GIB:,.1f} GiB and has {limit / GIB:,.1f} GiB: lower "
         "`batch_size` or `members`, or use more devices"
     )
 

@@ -24,6 +24,7 @@ from jaxens.training.needs import Memory, Needs, Rates, too_little
 from jaxens.training.residency import host_memory
 from jaxens.training.scratch import scratch_bytes
 from jaxens.training.settings import Config
+from jaxens.training.state import check_stage
 from jaxens.training.topology import devices_on
 from jaxens.training.trainer import Trainer
 
@@ -69,6 +70,7 @@ def plan_training(
     devices = devices_on(on)
     count, tasks = _data(config, images, classes, progress)
     trainer = Trainer(config, range(count), tasks, layout, devices)
+    check_stage(config, trainer.model.stage_names)
     began = time.monotonic()
     try:
         lowered = lower(trainer, count)
@@ -109,12 +111,16 @@ def _compile(lowered: LoweredTraining) -> Any:
     try:
         return lowered.program.compile()
     except jax.errors.JaxRuntimeError as error:
-        found = re.search(r"Used ([\d.]+)([KMGT]) of ([\d.]+)([KMGT]) hbm", str(error))
+        size = r"([\d.]+)([KMGT])"  # libtpu says it in two ways
+        used_of = rf"Used {size} of {size} hbm"
+        exceeds = rf"\({size}\) exceeds available HBM \({size}\)"
+        found = re.search(used_of, str(error)) or re.search(exceeds, str(error))
         if found is None:
             raise
         units = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
-        used, limit = (float(found[i]) * units[found[i + 1]] for i in (1, 3))
-        raise UserError(too_little(used, limit)) from None
+        number, unit, limit, unit_of_limit = found.groups()
+        used, available = float(number) * units[unit], float(limit) * units[unit_of_limit]
+        raise UserError(too_little(used, available)) from None
 
 
 def _needs(

@@ -10,6 +10,7 @@ from jax import Array
 from jaxtyping import Key
 
 from jaxens.data.schema import Task
+from jaxens.errors import UserError, remedy
 from jaxens.models import Classifier, build
 from jaxens.models.trunk import split_at
 from jaxens.ops import conv_general_dilated
@@ -71,6 +72,28 @@ def build_model(config: Config, tasks: tuple[Task, ...], platform: str | None = 
         conv_general_dilated=conv_general_dilated,
     )
     return model.clone(synchronized=config.model.batch_norm == "synchronized")
+
+
+def check_stage(config: Config, stages: tuple[str, ...]) -> None:
+    """Checks that the stage to train from is one of the model's, and not the first.
+
+    Args:
+        config: The config of the run.
+        stages: Those of the model.
+
+    Raises:
+        UserError: If it is not.
+    """
+    stage = config.ensemble.train_from
+    if stage == stages[0]:
+        raise UserError(f"`train_from` {stage} trains everything: omit it")
+    if stage == "heads":
+        raise UserError("`train_from` heads trains the heads alone: write `base` frozen")
+    if stage and stage not in stages:
+        raise UserError(
+            f"`train_from` {stage}: {config.model.name} has no such stage: "
+            f"{remedy(stage, stages[1:])}"
+        )
 
 
 def compute_dtype(name: str, platform: str | None = None) -> Any:

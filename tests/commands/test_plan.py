@@ -45,7 +45,7 @@ def test_too_little_memory_ends_with_a_line_after_the_table(small, monkeypatch, 
     monkeypatch.setattr(planning, "host_memory", lambda: 2**16)
     with pytest.raises(planning.UserError) as caught:
         main(small)
-    message = "a device needs 0.0 GiB and has 0.0 GiB: lower --batch-size or --members"
+    message = "a device needs at least 0.0 GiB and has 0.0 GiB: lower --batch-size or --members"
     assert str(caught.value).startswith(message)
     assert "memory of a device" in capsys.readouterr().out
 
@@ -61,6 +61,7 @@ def test_too_little_memory_ends_with_a_line_after_the_table(small, monkeypatch, 
         (["--images", "0"], "--images must be at least 1"),
         (["--mesh", "member=3,data=1"], "--mesh member=3,data=1 needs 3 devices"),
         (["--mesh", "3"], "--mesh '3' is not a layout"),
+        (["--train-from", "attic", "--weights", "w.npz"], "--train-from attic: small has no such"),
         (["--data", "cub"], "--data cub needs the folder"),
         (["--model", "vgg16", "--image-size", "16"], "--model vgg16 with --image-size 16"),
     ],
