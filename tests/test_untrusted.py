@@ -86,12 +86,14 @@ CHECKS = {
         folder, {"saliency": {"explained": {"task": "wing"}}}
     ),
     "settings.json": lambda folder: results.check_folder(folder, {"methods": ("lime",)}),
-    "annotations.json": lambda folder: annotations.check_folder(folder, ["a"], Rules(), "run"),
+    "annotations.json": lambda folder: annotations.check_folder(
+        folder, ["a"], Rules(), {"run": "a"}
+    ),
 }
 SAME = {
     "saliency/explanation.json": {"explained": {"task": "wing"}, "versions": {}},
     "settings.json": {"methods": ["lime"]},
-    "annotations.json": json.loads(annotations.to_json([], Rules(), "run"))
+    "annotations.json": json.loads(annotations.to_json([], Rules(), {"run": "a"}))
     | {"images": [{"name": "a"}]},
 }
 

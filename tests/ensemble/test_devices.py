@@ -80,6 +80,7 @@ def write(path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_images_on_four_devices_have_the_logits_and_maps_of_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,11 +7,12 @@ import pytest
 from jaxens.errors import UserError
 from jaxens.runs.checkpoints import Checkpoints
 from jaxens.runs.parts import Parts, layout_of, restored
-from jaxens.training.state import State
+from jaxens.training.state import TRAINING, State
 from jaxens.training.trainer import Part
 
 STEPS = 10  # of an epoch
-STATE = State({"w": np.arange(6, dtype=np.float32).reshape(2, 3)}, {}, (np.int32([7, 7]),))
+WEIGHTS = {"w": np.arange(6, dtype=np.float32).reshape(2, 3)}
+STATE = State(WEIGHTS, {}, (np.int32([7, 7]),), np.full(2, TRAINING, np.int32))
 LOSSES = np.array([1 / 3, 1e-17])
 LIKE = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), layout_of(STATE))
 

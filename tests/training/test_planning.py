@@ -184,6 +184,7 @@ def test_a_tpu_is_asked_without_one():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_memory_is_what_the_process_takes(tmp_path):
     """The second process finds the program of the first."""
     case = {"model": "small", "members": 2, "size": 160, "batch": 128, "cache": str(tmp_path)}

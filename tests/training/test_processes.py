@@ -75,6 +75,7 @@ def test_two_processes_train_one_run_and_go_on_with_it(flags, tmp_path):
     assert len((out / "metrics.jsonl").read_text().splitlines()) == 3
 
 
+@pytest.mark.long
 def test_what_two_processes_save_one_goes_on_with_and_the_other_way_round(flags, tmp_path):
     words = ["jaxens.train", *flags, "--resume", "auto", "--out", str(tmp_path / "run")]
 
@@ -130,6 +131,7 @@ def stopped(words: Sequence[str], number: int, who: int) -> tuple[list[int], str
     return ended(processes)
 
 
+@pytest.mark.long
 def test_two_processes_stop_at_the_same_step_and_go_on_after_a_stop_or_a_kill(words, tmp_path):
     """Whichever of them gets the signal; and the result is that of no stop."""
     out = tmp_path / "run"
