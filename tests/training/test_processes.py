@@ -43,7 +43,7 @@ def start_two(words: Sequence[str], devices: int = 1) -> list[subprocess.Popen[s
 
 def ended(processes: Sequence[subprocess.Popen[str]]) -> tuple[list[int], str]:
     """Returns the exit codes of two processes, and what process 0 has printed."""
-    printed = [process.communicate(timeout=300)[0] for process in processes]
+    printed = [process.communicate(timeout=900)[0] for process in processes]
     return [process.returncode for process in processes], printed[0]
 
 
