@@ -18,7 +18,7 @@ from jaxens.cli import parser, signals
 from jaxens.errors import check_number
 from jaxens.evaluation.images import Images
 from jaxens.evaluation.settings import (
-    MOST_CALLS,
+    MOST_ORDERS,
     ORDERS,
     PAPER_METHODS,
     PAPER_METRICS,
@@ -58,7 +58,7 @@ def evaluate(
         orders: random orders in which members join, for the scores by the ensemble's size
         out: folder for the tables (default: RUN/evaluation)
     """
-    check_number("orders", orders, least=1, most=MOST_CALLS)
+    check_number("orders", orders, least=1, most=MOST_ORDERS)
     if correlation_size is not None:
         check_number("correlation_size", correlation_size, least=1)
 

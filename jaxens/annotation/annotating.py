@@ -23,7 +23,7 @@ from jaxens.evaluation.maps import Explainer, check_model
 from jaxens.evaluation.predictions import find_class
 from jaxens.evaluation.settings import MethodSettings, check_methods
 
-LIKELY = 0.5  # the probability of what an image rather has than not
+LIKELY = 0.5  # from this probability on, an image is said to have something
 
 
 def annotate(
@@ -51,10 +51,10 @@ def annotate(
         names: One for each image (default: their numbers).
         temperatures: Of each task, from `calibrate` (default: 1).
         typical: What classes usually have, from `typical`: to say what a look-alike has instead.
-        against: The look-alike, a class of the predicted task by name or number. Arrows and the
-            heatmap then show what tells the two apart: what it usually has too gets no arrow, and
-            a class that it has another of is located by the difference of the two. Default: the
-            second most probable class, for the sentence alone.
+        against: The look-alike, a class of the predicted task by name or number. What it usually
+            has too then gets no arrow. If it usually has another class of a task, such as another
+            wing pattern, the arrow and the heatmap explain the difference of the two logits.
+            Default: the second most probable class, for the sentence alone.
         settings: How the method is run.
         background: Training images that GradientSHAP starts from.
         progress: Called with a description, the number of maps that are done, and of all.
@@ -76,7 +76,7 @@ def annotate(
     probabilities = all_probabilities(ensemble, images, temperatures=temperatures)
     present = {task.name: _present(task, probabilities[task.name], rules) for task in described}
     if headline is None and against is not None:
-        raise UserError("`against` names a look-alike, and every task has parts: omit it")
+        raise UserError("`against` is a class of a task without parts, and there is none: omit it")
     comparison = None
     usual: list[Mapping[str, tuple[int, ...]]] = [{}] * len(images)
     if headline is not None:
@@ -151,7 +151,7 @@ def _present(
 def _telling(
     task: Task, present: Sequence[_Present], usual: Sequence[Mapping[str, tuple[int, ...]]]
 ) -> list[_Present]:
-    """Returns the classes that tell images from their look-alikes.
+    """Returns the classes that an image has and that its look-alike usually has not.
 
     Args:
         task: The task.
@@ -287,7 +287,8 @@ def _lacked(
 ) -> list[str]:
     """Returns what a class usually has and the image has not, task by task.
 
-    The image has not what is improbable; and of a task with one class, it must have another.
+    The image lacks a label that is improbable. In a task with one class per image, it also needs
+    another class that is probable: otherwise nothing is known.
     """
     labels = []
     for task in tasks:

@@ -18,11 +18,11 @@ RANGE = (-3.0, 3.0)  # of the logarithm of a temperature
 def calibrate(ensemble: Ensemble, split: Split) -> dict[str, float]:
     """Returns a temperature for each task, by which the logits of the mean are divided.
 
-    It is the most probable one, given the ensemble's mean probabilities on images that the
-    members were not trained on, and a standard normal prior of its logarithm. Without a prior,
-    the temperature is 0 where every image is classified correctly.
+    It maximizes the likelihood of the labels of images that the members were not trained on, times
+    a standard normal prior of the temperature's logarithm. Without the prior, the temperature
+    would be 0 if every image is classified correctly.
 
-    Guo et al. 2017 (On Calibration of Modern Neural Networks), section 4.2, has the likelihood.
+    Guo et al. 2017 (On Calibration of Modern Neural Networks), section 4.2, without the prior.
 
     Args:
         ensemble: The ensemble.

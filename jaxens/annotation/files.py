@@ -23,7 +23,7 @@ NAME = "annotations.json"
 def origin_of(
     ensemble: Ensemble, origin: Mapping[str, Any], against: str | None, settings: MethodSettings
 ) -> dict[str, Any]:
-    """Returns what annotations depend on beside images and rules, for `to_json`.
+    """Returns what annotations depend on, other than images and rules, for `to_json`.
 
     Args:
         ensemble: The ensemble.

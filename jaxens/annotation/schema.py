@@ -15,10 +15,8 @@ def _number(description: str, **limits: Any) -> dict[str, Any]:
 
 
 def _fractions(count: int, description: str) -> dict[str, Any]:
-    limits = {"minItems": count, "maxItems": count}
-    return {"type": "array", "items": {"type": ["number", "null"]}, **limits} | {
-        "description": description
-    }
+    items = {"items": {"type": ["number", "null"]}, "minItems": count, "maxItems": count}
+    return {"type": "array", "description": description, **items}
 
 
 def _object(properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from jaxens.evaluation.settings import MethodSettings
 from jaxens.ops import accelerate
 
 PLAIN, ACCELERATED = "jaxens, XLA's convolutions", "jaxens, accelerated"
-# Images of 64 px in one call of the model: as many as Captum gets, see `captum_side`.
+# One call of the model gets so many images of 64 px, or as many pixels. So does Captum's.
 AT_ONCE = 128
 Model = Callable[[Array], Array]
 

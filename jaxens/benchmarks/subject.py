@@ -80,7 +80,11 @@ class Subject:
         )
 
     def with_convolutions(self, conv_general_dilated: Callable[..., Array]) -> "Subject":
-        """Returns the same with other convolutions, such as `jax.lax.conv_general_dilated`."""
+        """Returns the same subject, whose model computes convolutions by another function.
+
+        Args:
+            conv_general_dilated: Has the signature of `jax.lax.conv_general_dilated`.
+        """
         model = self.model.clone(conv_general_dilated=conv_general_dilated)
         return replace(self, model=model)
 

@@ -4,10 +4,10 @@ import atexit
 import contextlib
 import os
 import re
-import sys
 import threading
 from collections.abc import Iterator
 
+from jaxens.cli.signals import end_process
 from jaxens.errors import UserError
 
 VARIABLES = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
@@ -31,7 +31,7 @@ def join() -> bool:
     """
     import jax
 
-    # It would keep SIGTERM from us, and answer only in the loop over steps.
+    # JAX's service for preemption would take SIGTERM, and our handler would never be called.
     jax.config.update("jax_enable_preemption_service", False)
     address, count, number = (os.environ.get(name) for name in VARIABLES)
     try:
@@ -86,13 +86,10 @@ def _lost_processes() -> Iterator[None]:
 
 
 def _leave(code: int) -> None:
-    """Leaves the job and ends this process. Registered late, it is called before JAX's own exit."""
+    """Leaves the job and ends this process. It is registered last, so it is called first."""
     import jax
 
     leaving = threading.Thread(target=jax.distributed.shutdown, daemon=True)
     leaving.start()
     leaving.join(WAIT)
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            stream.flush()
-    os._exit(code)
+    end_process(code)

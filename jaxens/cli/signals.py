@@ -51,22 +51,27 @@ def work_begins() -> None:
 
 
 def leave(code: int) -> NoReturn:
-    """Ends a command that was stopped, with this exit code."""
+    """Ends a command that a signal has stopped, with this exit code."""
     _Command.code = code
     raise SystemExit(code) from None
 
 
 def _leave() -> None:
-    """Ends the process of a stopped command before Python takes its objects apart.
+    """Ends the process of a stopped command before Python frees its objects.
 
-    XLA goes on with a program that it compiles, in a thread, and would use a client that is gone:
-    a segmentation fault (jaxlib 0.10). Registered before all other functions, this is called last.
+    If XLA is compiling, it goes on in a thread. It would use a client that Python has freed, which
+    is a segmentation fault (jaxlib 0.10). This function is registered first, so it is called last.
     """
     if _Command.code:
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError, AttributeError):
-                stream.flush()
-        os._exit(_Command.code)
+        end_process(_Command.code)
+
+
+def end_process(code: int) -> NoReturn:
+    """Ends this process at once, after its output is written."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(code)
 
 
 def drop_output() -> None:

@@ -183,7 +183,10 @@ def _largest(photo: Image.Image) -> int:
 
 
 def _scale_transparency(photo: PngImageFile) -> None:
-    """Scales the color that a PNG says is transparent, as Pillow scales the pixels but not it."""
+    """Scales the transparent color of a PNG to 8 bits.
+
+    Pillow scales the pixels to 8 bits, and leaves this color as it is in the file.
+    """
     hidden, stored = photo.info.get("transparency"), str(photo.tile[0][3]) if photo.tile else ""
     if stored in ("L;2", "L;4") and isinstance(hidden, int):
         photo.info["transparency"] = hidden * 255 // (2 ** int(stored[-1]) - 1)

@@ -16,7 +16,7 @@ from jaxens.attribution.lime_variants import variant_named
 from jaxens.chunks import in_chunks
 from jaxens.data.schema import Task, find_task
 from jaxens.divergence import DivergedAt, divergence
-from jaxens.ensemble import lime_program, programs
+from jaxens.ensemble import programs
 from jaxens.ensemble.inputs import (
     Classes,
     Images,
@@ -279,7 +279,7 @@ class Ensemble:
         images = checked_images(images)
         labels, segment_count = padded_segments(segments, images)
         usual = variant_named(variant).samples
-        return lime_program.lime_weights(
+        return programs.lime_weights(
             self.variables,
             self.trunk,
             images,

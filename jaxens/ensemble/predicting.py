@@ -40,7 +40,7 @@ def all_probabilities(
         ensemble: The members.
         images: RGB.
         tasks: Those that are predicted (default: all).
-        temperatures: By task, as for `mean_probabilities` (default: 1).
+        temperatures: By task, as for `mean_probabilities` (default: none).
 
     Raises:
         UserError: If a member gives NaN for one of the tasks. Its maps would be NaN too, and the
@@ -52,7 +52,7 @@ def all_probabilities(
     temperatures = temperatures or {}
     return {
         task.name: np.asarray(
-            mean_probabilities(task, logits[task.name], temperatures.get(task.name, 1.0))
+            mean_probabilities(task, logits[task.name], temperatures.get(task.name))
         )
         for task in chosen
     }

@@ -24,7 +24,7 @@ def probabilities(task: Task, logits: Float[Array, "*_ class"]) -> Float[Array, 
 def mean_probabilities(
     task: Task,
     logits: Float[Array, "member image class"],
-    temperature: float | Float[Array, ""] = 1.0,
+    temperature: float | Float[Array, ""] | None = None,
 ) -> Float[Array, "image class"]:
     """Returns the ensemble's prediction: the mean of the members' probabilities.
 
@@ -33,17 +33,19 @@ def mean_probabilities(
     Args:
         task: The task.
         logits: Every member's logits for the task.
-        temperature: Calibrates the mean: its logits are divided by it. Members that disagree have
-            a mean that is less sure than each of them, which dividing their own logits by a
-            temperature could not make up for.
+        temperature: Calibrates the mean, whose logits are divided by it (None: not). Members that
+            disagree have a mean that is less sure than each of them. Dividing the logits of the
+            members could not correct that.
     """
     mean = _mean_of_finite(probabilities(task, logits))
+    if temperature is None:
+        return mean
     least = jnp.finfo(mean.dtype).tiny
     if task.kind == "multiclass":
         of_mean = jnp.log(jnp.maximum(mean, least))
     else:
         of_mean = jnp.log(jnp.maximum(mean, least)) - jnp.log(jnp.maximum(1 - mean, least))
-    return jnp.where(temperature == 1, mean, probabilities(task, of_mean / temperature))
+    return probabilities(task, of_mean / temperature)
 
 
 def _mean_of_finite(

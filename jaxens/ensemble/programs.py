@@ -1,4 +1,7 @@
-"""The compiled programs that explain an ensemble, all members in one call."""
+"""The compiled programs that explain an ensemble, all members in one call.
+
+Each takes a `mesh` too, the devices over which images are spread, or None; see `over_images`.
+"""
 
 from collections.abc import Callable, Collection
 from functools import partial
@@ -8,7 +11,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.sharding import Mesh
 from jaxtyping import Float
 
 from jaxens import attribution
@@ -22,6 +24,7 @@ from jaxens.ops import over_members
 
 
 @partial(jax.jit, static_argnames=("model", "tasks", "methods", "function", "mesh"))
+@over_images((None, None, 0, 0, None, 0, 1), out_axis=1)
 def maps(
     variables: Any,
     trunk: Any,
@@ -31,7 +34,6 @@ def maps(
     by_image: dict[str, dict[str, Array]],
     keys: dict[str, Array],
     *,
-    mesh: Mesh | None,
     model: Classifier,
     tasks: tuple[Task, ...],
     methods: tuple[tuple[str, Static], ...],
@@ -47,34 +49,11 @@ def maps(
         shared: Settings that are arrays, by method and name.
         by_image: Settings that are arrays with an image axis, by method and name.
         keys: Random keys [member, image] by method, for methods whose members draw separately.
-        mesh: Devices over which images are spread, or None.
         model: The model of one member.
         tasks: The model's tasks, in order.
         methods: Names in `attribution.METHODS`, with the settings that are compiled in.
         function: The target from the logits of all tasks, in place of `classes`, or None.
     """
-
-    of_all = partial(_maps, model=model, tasks=tasks, methods=methods, function=function)
-    spread = over_images(of_all, mesh, (None, None, 0, 0, None, 0, 1), 1)
-    maps: dict[str, Array] = spread(variables, trunk, images, classes, shared, by_image, keys)
-    return maps
-
-
-def _maps(
-    variables: Any,
-    trunk: Any,
-    images: Array,
-    classes: Any,
-    shared: dict[str, dict[str, Array]],
-    by_image: dict[str, dict[str, Array]],
-    keys: dict[str, Array],
-    *,
-    model: Classifier,
-    tasks: tuple[Task, ...],
-    methods: tuple[tuple[str, Static], ...],
-    function: Any,
-) -> dict[str, Array]:
-    """Returns what `maps` does, on one device."""
     arrays = {method: shared[method] | by_image[method] for method in shared}
 
     def explain(
@@ -85,7 +64,7 @@ def _maps(
             if method in keys:
                 settings["key"] = keys[method]
             if _takes_probabilities(method, dict(static)):
-                settings["probabilities"] = partial(joined_probabilities, tasks)
+                settings["probabilities"] = partial(_probabilities, tasks)
             return settings
 
         return attribution.explain(
@@ -107,21 +86,92 @@ def _maps(
     return for_members(maps_of_member, vmapped=vmapped)(variables, keys)
 
 
+@partial(
+    jax.jit,
+    static_argnames=("model", "tasks", "segment_count", "variant", "samples", "chunk", "mesh"),
+)
+@over_images((None, None, 0, 0, 0), out_axis=1)
+def lime_weights(
+    variables: Any,
+    trunk: Any,
+    images: Array,
+    segments: Array,
+    key: Array,
+    *,
+    model: Classifier,
+    tasks: tuple[Task, ...],
+    segment_count: int,
+    variant: str,
+    samples: int,
+    chunk: int | None,
+) -> dict[str, Float[Array, "member image segment class"]]:
+    """Returns LIME's weights of all members, for every class of each task.
+
+    LIME sees one model that has the classes of all members. The perturbed images, and the
+    factors of the regression's matrix, are then computed once for all members.
+
+    Args:
+        variables: The members' variables, with a leading member axis.
+        trunk: Variables that all members share, or None.
+        images: As the model takes them [image, height, width, 3].
+        segments: Labels of the pixels [image, height, width].
+        key: One random key, or one for each image.
+        model: The model of one member.
+        tasks: The model's tasks, in order.
+        segment_count: Number of segments, at least the largest label plus one.
+        variant: Name in `attribution.VARIANTS`.
+        samples: Perturbed images per image.
+        chunk: Perturbed images per call of the model (None: all).
+    """
+    masks = attribution.lime_draws(key, segments, samples, variant, segment_count=segment_count)
+    members = jax.tree.leaves(variables)[0].shape[0]
+
+    def logits(images: Array) -> Float[Array, "image member_class"]:
+        def logits_of_member(variables: Any) -> Float[Array, "image class"]:
+            return _joined_logits(model, model.apply(with_trunk(variables, trunk), images))
+
+        by_member = for_members(logits_of_member, vmapped=trunk is not None)(variables)
+        return jnp.moveaxis(by_member, 0, 1).reshape(len(images), -1)
+
+    def split_members(joined: Float[Array, "*_ member_class"]) -> Float[Array, "*_ member label"]:
+        return joined.reshape(*joined.shape[:-1], members, -1)
+
+    def all_probabilities(
+        logits: Float[Array, "*_ member_class"],
+    ) -> Float[Array, "*_ member_class"]:
+        return _probabilities(tasks, split_members(logits)).reshape(logits.shape)
+
+    weights = attribution.lime_weights(
+        logits,
+        images,
+        segments,
+        masks,
+        variant=variant,
+        probabilities=all_probabilities if _of_probability(variant) else None,
+        chunk=chunk,
+    )
+    by_task = split(tasks, jnp.moveaxis(split_members(weights), -2, 0))
+    return {task.name: part for task, part in zip(tasks, by_task, strict=True)}
+
+
 @partial(jax.jit, static_argnames=("model", "mesh"))
+@over_images((None, None, 0), out_axis=1)
 def logits(
-    variables: Any, trunk: Any, images: Array, *, mesh: Mesh | None, model: Classifier
+    variables: Any, trunk: Any, images: Array, *, model: Classifier
 ) -> dict[str, Float[Array, "member image _"]]:
-    """Returns the logits of all members, by task; arguments as for `maps`."""
+    """Returns the logits of all members, by task.
 
-    def of_all(variables: Any, trunk: Any, images: Array) -> dict[str, Array]:
-        def logits_of_member(variables: Any) -> dict[str, Array]:
-            return model.apply(with_trunk(variables, trunk), images)
+    Args:
+        variables: The members' variables, with a leading member axis.
+        trunk: Variables that all members share, or None.
+        images: As the model takes them [image, height, width, 3].
+        model: The model of one member.
+    """
 
-        return for_members(logits_of_member, vmapped=trunk is not None)(variables)
+    def logits_of_member(variables: Any) -> dict[str, Array]:
+        return model.apply(with_trunk(variables, trunk), images)
 
-    spread = over_images(of_all, mesh, (None, None, 0), 1)
-    of_tasks: dict[str, Array] = spread(variables, trunk, images)
-    return of_tasks
+    return for_members(logits_of_member, vmapped=trunk is not None)(variables)
 
 
 def for_members(function: Callable[..., Any], *, vmapped: bool) -> Callable[..., Any]:
@@ -145,10 +195,10 @@ def _takes_probabilities(method: str, settings: dict[str, Any]) -> bool:
     accepted = attribution.method_named(method).settings
     if "probabilities" not in accepted or "probabilities" in settings:
         return False
-    return explains_probability(settings.get("variant", accepted["variant"]))
+    return _of_probability(settings.get("variant", accepted["variant"]))
 
 
-def explains_probability(variant: str) -> bool:
+def _of_probability(variant: str) -> bool:
     row = attribution.VARIANTS.get(variant)
     return row is not None and row.explains == "probability"
 
@@ -157,10 +207,10 @@ def _network(model: Classifier, variables: Any) -> attribution.Network:
     """Returns the functions of a model whose logits are those of all tasks, concatenated."""
     guided = model.clone(act=attribution.guided_relu)
     return attribution.Network(
-        logits_fn=lambda images: joined_logits(model, model.apply(variables, images)),
+        logits_fn=lambda images: _joined_logits(model, model.apply(variables, images)),
         features_fn=lambda images: model.apply(variables, images, method="features"),
-        head_fn=lambda f: joined_logits(model, model.apply(variables, f, method="head")),
-        guided_logits_fn=lambda images: joined_logits(model, guided.apply(variables, images)),
+        head_fn=lambda f: _joined_logits(model, model.apply(variables, f, method="head")),
+        guided_logits_fn=lambda images: _joined_logits(model, guided.apply(variables, images)),
     )
 
 
@@ -185,11 +235,11 @@ def _apply(variables: Any, values: Array, *, model: Classifier, name: str) -> Ar
     return getattr(_network(model, variables), name)(values)
 
 
-def joined_logits(model: Classifier, logits: dict[str, Array]) -> Float[Array, "image class"]:
+def _joined_logits(model: Classifier, logits: dict[str, Array]) -> Float[Array, "image class"]:
     return jnp.concatenate([logits[name] for name, _ in model.tasks], axis=-1)
 
 
-def joined_probabilities(
+def _probabilities(
     tasks: tuple[Task, ...], logits: Float[Array, "*_ class"]
 ) -> Float[Array, "*_ class"]:
     """Returns the probabilities of all tasks, concatenated as the logits are."""

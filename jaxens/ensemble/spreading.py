@@ -1,6 +1,7 @@
 """Spreads images over devices: each device runs the same program on its share of them."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -36,51 +37,66 @@ def mesh_of(tree: Any) -> Mesh | None:
 
 
 def over_images(
-    function: Callable[..., Any], mesh: Mesh | None, axes: Sequence[int | None], out_axis: int
-) -> Callable[..., Any]:
-    """Returns a function whose images are spread over the devices of a mesh.
+    axes: Sequence[int | None], out_axis: int
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Returns a decorator that spreads the images of a function over devices.
 
-    The last device may get copies of the last image, whose results are left out.
+    The function gets one more argument, `mesh`: a mesh from `mesh_of`, or None for one device. The
+    last device may get copies of the last image, whose results are left out.
 
     Args:
-        function: Its results for an image do not depend on the other images.
-        mesh: From `mesh_of`; None returns `function`.
-        axes: The image axis of each argument; None for an argument without one. So are leaves
-            that have no such axis, such as one class for all images.
-        out_axis: The image axis of all results.
+        axes: The image axis of each positional argument; None for an argument without one. Leaves
+            that lack this axis, such as one class for all images, go to each device as they are.
+        out_axis: The image axis of all results. Results for an image must not depend on the other
+            images.
     """
-    if mesh is None:
-        return function
 
-    def of_all(*arguments: Any) -> Any:
-        images = _images(arguments, axes)
-        rows = np.minimum(np.arange(-(-images // mesh.size) * mesh.size), images - 1)
-        filled = [_mapped(_rows_of(rows), a, axis) for a, axis in zip(arguments, axes, strict=True)]
-        specs = [_mapped(_spec, a, axis) for a, axis in zip(arguments, axes, strict=True)]
-        spread = jax.shard_map(
-            function,
-            mesh=mesh,
-            in_specs=tuple(specs),
-            out_specs=_spec(None, out_axis),
-            check_vma=False,  # loops of attributions start with values that all devices share
-        )
-        first = _rows_of(np.arange(images))
-        return jax.tree.map(lambda leaf: first(leaf, out_axis), spread(*filled))
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, mesh: Mesh | None, **static: Any) -> Any:
+            of_device = partial(function, **static)
+            if mesh is None:
+                return of_device(*arguments)
+            return _spread(of_device, mesh, arguments, axes, out_axis)
 
-    return of_all
+        call.__doc__, call.__name__ = function.__doc__, function.__name__
+        return call
+
+    return decorate
 
 
-def _images(arguments: Sequence[Any], axes: Sequence[int | None]) -> int:
+def _spread(
+    function: Callable[..., Any],
+    mesh: Mesh,
+    arguments: Sequence[Any],
+    axes: Sequence[int | None],
+    out_axis: int,
+) -> Any:
+    pairs = list(zip(arguments, axes, strict=True))
+    images = _count(pairs)
+    rows = np.minimum(np.arange(-(-images // mesh.size) * mesh.size), images - 1)
+    spread = jax.shard_map(
+        function,
+        mesh=mesh,
+        in_specs=tuple(_mapped(_spec, argument, axis) for argument, axis in pairs),
+        out_specs=_spec(None, out_axis),
+        check_vma=False,  # loops of attributions start with values that all devices share
+    )
+    results = spread(*(_mapped(_rows_of(rows), argument, axis) for argument, axis in pairs))
+    return _mapped(_rows_of(np.arange(images)), results, out_axis)
+
+
+def _count(pairs: Sequence[tuple[Any, int | None]]) -> int:
+    """Returns the number of images."""
     return next(
         leaf.shape[axis]
-        for argument, axis in zip(arguments, axes, strict=True)
+        for argument, axis in pairs
         for leaf in jax.tree.leaves(argument)
         if axis is not None and jnp.ndim(leaf) > axis
     )
 
 
 def _mapped(change: Callable[[Any, int | None], Any], tree: Any, axis: int | None) -> Any:
-    """Changes each leaf, with the axis of images or None."""
+    """Calls `change` with each leaf and its image axis, None if it has none."""
     return jax.tree.map(
         lambda leaf: change(leaf, axis if axis is not None and jnp.ndim(leaf) > axis else None),
         tree,

@@ -25,7 +25,8 @@ DEFAULT_METHODS: tuple[MethodName, ...] = ("grad_cam", "integrated_gradients")
 PAPER_METRICS: tuple[MetricName, ...] = ("iou", "intersection", "union", "correlation", "distance")
 Reduction = Literal["max_abs", "sum", "sum_abs"]
 
-MOST_CALLS = 100_000  # steps or samples for an image: they would take hours
+MOST_CALLS = 100_000  # steps or samples of an image; more would take hours
+MOST_ORDERS = 10_000
 ORDERS = 11  # random orders in which members join
 FORWARD_ONLY = 2  # times as many images fit where no gradient is taken
 

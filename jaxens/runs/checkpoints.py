@@ -168,7 +168,10 @@ class Checkpoints:
             self._manager.close()
 
     def _check_room(self, state: Any) -> None:
-        """Raises `OSError` early, because each of Orbax's writers logs an error of the disk."""
+        """Raises `OSError` if the disk is full or can't be written.
+
+        Otherwise each of Orbax's writers would find that out, and log an error of its own.
+        """
         try:
             tempfile.TemporaryFile(dir=self.folder).close()
         except OSError as error:
@@ -179,7 +182,7 @@ class Checkpoints:
 
     @contextlib.contextmanager
     def _disk_errors(self) -> Iterator[None]:
-        """Raises `OSError` for an error of the disk, for which TensorStore raises `ValueError`."""
+        """Raises errors of the disk as `OSError`; TensorStore raises them as `ValueError`."""
         try:
             yield
         except ValueError as error:

@@ -34,7 +34,7 @@ from jaxens.training.layout import MeshLayout
 from jaxens.training.residency import check_workers
 from jaxens.training.settings import Config
 from jaxens.training.state import State
-from jaxens.training.trainer import Part, Trainer
+from jaxens.training.trainer import Losses, Part, Trainer
 
 log = logging.getLogger(__name__)
 
@@ -204,7 +204,7 @@ def _epoch(
 
     A member that diverges gets its state `before` the epoch back, which validation has seen.
     """
-    config, alone = run.config, jax.process_count() == 1
+    alone = jax.process_count() == 1
     members = None  # the state to save if a signal comes
     try:
         with Stops() as stops:  # a step's buffers can't be read while it runs
@@ -214,27 +214,12 @@ def _epoch(
             members = trainer.placement.gather(state)
             if _stopping(stops) or alone:  # one process can stop from here on; several wait
                 stops.obey()
-            scores = quality(as_ensemble(config, trainer.tasks, members), val)
-            mended = without_diverged(members, scores, part.epoch, trainer.steps_per_epoch, before)
-            if mended is not None:
-                members, state = mended, trainer.placement.spread(mended)
-                scores = quality(as_ensemble(config, trainer.tasks, members), val)
-            losses, diverged_at = trainer.mean_losses(part), diverged_steps(members)
+            members, scores, changed = _validate(run.config, trainer, members, part, val, before)
+            if changed:
+                state = trainer.placement.spread(members)
+            losses = trainer.mean_losses(part)
             with deferred():
-                run.log(
-                    epoch=part.epoch,
-                    step=part.step,
-                    loss=[
-                        None if at is not None else loss
-                        for loss, at in zip(losses.tolist(), diverged_at, strict=True)
-                    ],
-                    diverged_at=diverged_at,
-                    member_images_per_second=speed,
-                    val={q.task: q.as_dict() for q in scores},
-                )
-                # A copy, because the next step reuses the buffers while they are written.
-                copy = jnp.copy if alone else np.array
-                run.checkpoints.save(part.epoch, jax.tree.map(copy, members), _overall(scores))
+                _save(run, part, members, losses, speed, scores)
                 members = None
                 run.parts.remove()
             if not alone and _stopping(stops):
@@ -247,8 +232,52 @@ def _epoch(
     return state
 
 
+def _validate(
+    config: Config,
+    trainer: Trainer,
+    members: State,
+    part: Part,
+    val: Split,
+    before: Callable[[], State],
+) -> tuple[State, Sequence[Quality], bool]:
+    """Returns the members, their scores, and whether some of them got an earlier state back."""
+
+    def scores_of(members: State) -> Sequence[Quality]:
+        return quality(as_ensemble(config, trainer.tasks, members), val)
+
+    scores = scores_of(members)
+    corrected = without_diverged(members, scores, part.epoch, trainer.steps_per_epoch, before)
+    if corrected is None:
+        return members, scores, False
+    return corrected, scores_of(corrected), True
+
+
+def _save(
+    run: Run | UnsavedRun,
+    part: Part,
+    members: State,
+    losses: Losses,
+    speed: float,
+    scores: Sequence[Quality],
+) -> None:
+    """Writes a line of the log, and starts to write a checkpoint."""
+    diverged_at = diverged_steps(members)
+    pairs = zip(losses.tolist(), diverged_at, strict=True)
+    run.log(
+        epoch=part.epoch,
+        step=part.step,
+        loss=[None if step is not None else loss for loss, step in pairs],
+        diverged_at=diverged_at,
+        member_images_per_second=speed,
+        val={q.task: q.as_dict() for q in scores},
+    )
+    # A copy, because the next step reuses the buffers while they are written.
+    copy = jnp.copy if jax.process_count() == 1 else np.array
+    run.checkpoints.save(part.epoch, jax.tree.map(copy, members), _overall(scores))
+
+
 def _stopping(stops: Stops) -> bool:
-    """Says whether any process was asked to stop; then all of them stop after the same step."""
+    """Returns whether any process has a signal to stop. All processes get the same answer."""
     stops.number = largest(stops.number)
     return stops.number > 0
 

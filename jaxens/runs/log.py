@@ -29,7 +29,11 @@ class Score(TypedDict):
 
 
 class EpochLine(TypedDict):
-    """What is logged after an epoch: losses are null, and steps are not, of diverged members."""
+    """What is logged after an epoch.
+
+    A member that has diverged has no loss, but the step at which it diverged. Others have a loss
+    and no step.
+    """
 
     epoch: int
     step: int

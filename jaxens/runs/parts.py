@@ -68,7 +68,7 @@ class Parts:
 
 
 class NoParts:
-    """The parts of a run without a directory: there are none."""
+    """Takes the place of `Parts` in a run without a directory. It saves nothing."""
 
     def save(self, part: Part, state: State) -> None:
         """Does nothing."""
@@ -81,7 +81,7 @@ class NoParts:
 
 
 def layout_of(state: State) -> dict[str, Any]:
-    """Returns the shapes and types of what is saved of a state with these shapes and types."""
+    """Returns the shapes and types of the arrays that `Parts.save` writes for such a state."""
     losses = jax.ShapeDtypeStruct((2 * state.members,), np.uint32)
     return fields_of(state) | {"losses": losses}
 

@@ -17,7 +17,7 @@ def without_diverged(
     steps: int,
     last: Callable[[], State],
 ) -> State | None:
-    """Returns the state after an epoch, in which members that diverged have that before it.
+    """Returns the state after an epoch; members that diverged in it get the state before it back.
 
     Args:
         state: The state of the members after the epoch.
@@ -34,7 +34,7 @@ def without_diverged(
     """
     diverged_at = np.asarray(state.diverged_at)
     stopped = diverged_at >= (epoch - 1) * steps
-    # The last update of the epoch may have been one too many, and no loss was computed since.
+    # If the last update of the epoch broke a member, no loss has shown it, but validation does.
     lost = _lost(scores) & (diverged_at == TRAINING)
     if lost.any():
         stops = DivergenceWatch(diverged_at != TRAINING, len(scores[0].members), epoch)
@@ -44,7 +44,7 @@ def without_diverged(
 
 
 def _lost(scores: Sequence[Quality]) -> Bool[np.ndarray, "member"]:
-    """Returns which members, a baseline included, have no score in a task that scores others."""
+    """Returns the members, a baseline included, that lack a score in a task that others have."""
     baseline = scores[0].baseline is not None
     of_members = np.array([[*q.members, *[q.baseline] * baseline] for q in scores], float)
     known = of_members[~np.isnan(of_members).all(axis=1)]

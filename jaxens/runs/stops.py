@@ -1,4 +1,4 @@
-"""Signals that ask to stop: noted where work must not be cut off, and obeyed after it."""
+"""Signals that ask to stop. Where work must not be cut off, they are handled after it."""
 
 import contextlib
 import signal
@@ -14,7 +14,9 @@ _STOPS = [
 
 
 class Stops:
-    """Within a `with` block, notes signals that somebody handles. Other threads note none.
+    """Within a `with` block of the main thread, notes signals in place of calling their handlers.
+
+    Signals that have no handler in Python keep their effect.
 
     Attributes:
         number: The number of the first signal; 0 if there was none.
@@ -42,7 +44,7 @@ class Stops:
             signal.signal(number, handler)
 
     def obey(self) -> None:
-        """Notes no more signals, and sends the noted one to the handler that it was for."""
+        """Gives the handlers back, and calls that of the signal that was noted, if there is one."""
         self._restore()
         if self.number:
             signal.raise_signal(self.number)

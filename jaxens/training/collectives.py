@@ -1,4 +1,4 @@
-"""Lists the collectives of a compiled program: what its devices send to each other."""
+"""Lists the collective operations of a compiled program, in which devices exchange data."""
 
 import math
 import re
@@ -34,7 +34,7 @@ class Collective(NamedTuple):
 def collectives(hlo: str) -> tuple[Collective, ...]:
     """Returns the collectives of a program, with most bytes first.
 
-    Those among one device are left out. A loop's body counts once.
+    Operations with a single device are left out. Those inside of a loop count once.
 
     Args:
         hlo: The text of the compiled program.
@@ -68,7 +68,7 @@ def bytes_of_arrays(shapes: str) -> list[int]:
 
 
 def _devices(attributes: str) -> int:
-    """Returns the number of devices of a group; 0 if the text does not say."""
+    """Returns how many devices take part in an operation; 0 if its text does not say so."""
     match = _GROUPS.search(attributes)
     if match is None:
         return 2 if "source_target_pairs" in attributes else 0

@@ -24,7 +24,7 @@ def keep_if_diverged(
 
     A member whose loss, gradient or batch statistics are not finite keeps its parameters and batch
     statistics from before the step, in this step and in all later ones. Its loss is then NaN. Its
-    optimizer state changes, but is never used again: to keep it, too, would cost time and memory.
+    optimizer state still changes, because keeping it would cost time and memory. Nothing uses it.
 
     Args:
         before: One member's state before the step.
@@ -54,15 +54,16 @@ def keep_if_diverged(
 
 
 def restore(state: State, last: State, rows: Bool[np.ndarray, "member"], number: int) -> State:
-    """Returns a state in which some members have that of the last checkpoint, and train no more.
+    """Returns the state of all members; some get their state of the last checkpoint back.
 
-    The state in which a loss is not finite is often useless itself, and so may be the one before.
+    These members train no more. When a loss is not finite, the parameters that gave it are often
+    useless, and so may be those of the step before.
 
     Args:
         state: The state of all members.
         last: That of the last checkpoint.
         rows: Members that have diverged since.
-        number: The step at which those diverged that are not known to.
+        number: The step at which members have diverged for which the state has no step.
     """
 
     def chosen(new: Array, old: Array) -> Array:
@@ -96,12 +97,13 @@ class DivergenceWatch:
     def read(
         self, finite: Bool[np.ndarray, "member"], number: int, what: str = "loss or gradient"
     ) -> None:
-        """Warns of members that diverge.
+        """Warns if a member has diverged in a step, and names it.
 
         Args:
-            finite: Whether a member's loss is finite. That of a member that has diverged never is.
+            finite: Whether the loss of each member is finite. After a member has diverged, its
+                loss is always NaN.
             number: The number of the step.
-            what: What may not be finite.
+            what: The name, for the warning, of what was checked.
 
         Raises:
             UserError: If all members have diverged.

@@ -1,4 +1,4 @@
-"""What a training needs, as a table and in words."""
+"""The numbers of what a training needs, and the table and sentences that show them."""
 
 from dataclasses import dataclass
 from typing import Literal, Self

@@ -16,7 +16,7 @@ from jaxens.models.trunk import split_at
 from jaxens.ops import conv_general_dilated
 from jaxens.training.settings import Config, Optim
 
-TRAINING = -1  # the step at which a member diverged that has not
+TRAINING = -1  # in `diverged_at`, of a member that has not diverged
 
 
 class State(NamedTuple):

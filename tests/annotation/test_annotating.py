@@ -165,19 +165,19 @@ def test_no_sentence_denies_what_the_ensemble_sees(ensemble, images, change):
 
 def test_against_a_look_alike_arrows_point_at_what_tells_them_apart(ensemble, images):
     """The jay has a crest too; the bar of the wing is located by its contrast with spots."""
-    asked = []
+    calls = []
 
-    class Asked(KnownEnsemble):
+    class Recording(KnownEnsemble):
         def explain(self, images, targets, methods, task=None, **chunks):
-            asked.append((task, targets))
+            calls.append((task, targets))
             return super().explain(images, targets, methods, task, **chunks)
 
     maps = ensemble.maps["input_x_gradient"].copy()
     maps[:, :, 2] = 0  # nothing speaks for spots
-    known = Asked(ensemble.tasks, {"input_x_gradient": maps}, ensemble.known_logits)
+    known = Recording(ensemble.tasks, {"input_x_gradient": maps}, ensemble.known_logits)
     annotation = annotate(known, images[:1], rules=RULES, typical=TYPICAL, against="jay")[0]
     assert [sighting.label for sighting in annotation.sightings] == ["barred wing"]
-    contrasts = {task: targets for task, targets in asked if isinstance(targets, Contrast)}
+    contrasts = {task: targets for task, targets in calls if isinstance(targets, Contrast)}
     assert set(contrasts) == {"wing", "species"}
     assert (contrasts["wing"].target, contrasts["wing"].against) == ([1], [2])
     same = annotate(known, images[:1], rules=RULES, against="jay")[0]

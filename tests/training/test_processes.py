@@ -107,7 +107,7 @@ EPOCHS = 12
 
 @pytest.fixture(scope="module")
 def words(flags):
-    """Of a training that takes long enough to be stopped in the middle of an epoch."""
+    """The command line of a training whose epochs take long enough to be stopped within."""
     flags = [*flags, "--epochs", str(EPOCHS), "--batch-size", "2"]
     return ["jaxens.train", "--distributed", *flags, "--resume", "auto", "--out"]
 
@@ -133,7 +133,7 @@ def stopped(words: Sequence[str], number: int, who: int) -> tuple[list[int], str
 
 @pytest.mark.long
 def test_two_processes_stop_at_the_same_step_and_go_on_after_a_stop_or_a_kill(words, tmp_path):
-    """Whichever of them gets the signal; and the result is that of no stop."""
+    """Either process may get the signal. The result equals that of a run without a stop."""
     out = tmp_path / "run"
     words = [*words, str(out)]
     for who in (1, 0):
