@@ -171,8 +171,8 @@ def test_devices_that_are_not_there_are_one_line(on, message, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_tpu_is_asked_without_one():
-    pytest.importorskip("libtpu")
+@pytest.mark.tpu
+def test_the_compiler_for_tpus_works_without_a_tpu():
     needs = plan_training(config(), "v5e:2x2", classes=CLASSES, layout=MeshLayout(2, 2))
     assert needs.device == "TPU v5 lite"
     assert needs.counted
