@@ -39,12 +39,17 @@ def wrapped(text: str, width: int) -> list[str]:
         if line and len(line) + 1 + len(whole) <= width:
             line += f" {whole}"
             continue
-        lines, line = ([*lines, line] if line else lines), ""
+        if line:
+            lines.append(line)
+        line = ""
         for letter in letters:
             if line and len(line) + len(letter) > width:
-                lines, line = [*lines, line], ""
+                lines.append(line)
+                line = ""
             line += letter
-    return [*lines, line] if line else lines
+    if line:
+        lines.append(line)
+    return lines
 
 
 def style_of(text: str) -> dict[str, Any]:

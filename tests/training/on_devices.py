@@ -28,6 +28,15 @@ from jaxens.training.settings import Augment, Config, Members, Model, Optim
 from jaxens.training.state import State, build_model
 from jaxens.training.trainer import Trainer
 
+# Arguments of `config_of`.
+CASES = {
+    "random weights": {},
+    "streamed": {"resident": "no"},
+    "leave one out": {"diversity": "leave-one-out"},
+    "bagging, streamed": {"diversity": "bagging", "resident": "no"},
+    "frozen trunk": {"base": "frozen", "weights": "given"},
+}
+
 
 @contextlib.contextmanager
 def smooth_model() -> Iterator[None]:

@@ -15,7 +15,7 @@ from jaxens.training.divergence import (
 )
 from jaxens.training.layout import MeshLayout
 from jaxens.training.state import TRAINING, State
-from tests.training.on_devices import check_alike, config_of, learned
+from tests.training.on_devices import CASES, check_alike, config_of, learned
 from tests.training.test_step import Training, config, differs, member, random_images
 
 BROKEN = 1
@@ -110,16 +110,9 @@ def test_if_nobody_diverges_all_is_bitwise_as_without_a_guard_and_else_the_other
     assert not differs(member(start.variables, BROKEN), member(state.variables, BROKEN))
 
 
-CASES = {
-    "random weights": {},
-    "bagging, streamed": {"diversity": "bagging", "resident": "no"},
-    "frozen trunk": {"base": "frozen", "weights": "given"},
-}
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("layout", [MeshLayout(2, 1), MeshLayout(1, 2)], ids=str)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ["random weights", "bagging, streamed", "frozen trunk"])
 def test_on_two_devices_the_others_learn_what_they_do_on_one(name, layout, tmp_path_factory):
     """Three members on two devices are filled up by a fourth."""
     config = config_of(str(tmp_path_factory.getbasetemp() / "mesh"), **CASES[name])

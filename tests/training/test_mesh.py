@@ -19,16 +19,9 @@ from jaxens.training.layout import MeshLayout, check_layout, choose_layout, pars
 from jaxens.training.loss import task_loss
 from jaxens.training.mesh import Placement
 from jaxens.training.state import State
-from tests.training.on_devices import check_alike, check_goes_on, config_of, learned
+from tests.training.on_devices import CASES, check_alike, check_goes_on, config_of, learned
 
 ALONE = MeshLayout(1, 1)
-CASES = {
-    "random weights": {},
-    "streamed": {"resident": "no"},
-    "leave one out": {"diversity": "leave-one-out"},
-    "bagging, streamed": {"diversity": "bagging", "resident": "no"},
-    "frozen trunk": {"base": "frozen", "weights": "given"},
-}
 
 
 @pytest.mark.slow
