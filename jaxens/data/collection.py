@@ -6,7 +6,7 @@ A source reads its tables into a `Collection`, and `prepare_collection` writes t
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -18,6 +18,7 @@ from jaxens import files
 from jaxens.data import masks
 from jaxens.data.decoding import decode, is_dim, open_photo, orientation_of
 from jaxens.data.findings import Findings, Kind, MaskSeen, Problem
+from jaxens.data.journal import Journal, Read, parse
 from jaxens.data.prefetch import in_order
 from jaxens.data.preparing import PROBLEMS, ExampleBuilder, cores, prepare_builder
 from jaxens.data.progress import Progress, no_progress
@@ -136,20 +137,12 @@ def prepare_collection(
     )
 
 
-@dataclass
-class _Read:
-    """What was read of one photo; no example if the photo can't be used."""
-
-    example: Example | None = None
-    problems: list[Problem] = field(default_factory=list)
-    masks: list[MaskSeen] = field(default_factory=list)
-
-
 class CollectionBuilder(ExampleBuilder):
     """Photos are stored unchanged; those that can't be used are left out, counted and listed.
 
     The metadata counts them in `notices` and names them in `excluded`. A file next to the records
-    lists every photo that something is wrong with.
+    lists every photo that something is wrong with. A journal for each split, also next to them,
+    lets an interrupted preparation go on; it is removed in the end.
     """
 
     name = "collection"
@@ -163,6 +156,10 @@ class CollectionBuilder(ExampleBuilder):
         self._findings.problems += collection.left_out
         self._list = data_dir / PROBLEMS
         self._splits_left = len(collection.splits)
+        self._journals = {
+            split: Journal(data_dir / f"read-{split}-{self.VERSION}.jsonl")
+            for split in collection.splits
+        }
         super().__init__(data_dir=data_dir)
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -173,8 +170,8 @@ class CollectionBuilder(ExampleBuilder):
         return {name: self._generate_examples(name, items) for name, items in splits.items()}
 
     def _generate_examples(self, split: str, items: Sequence[Item]) -> Iterator[tuple[int, Any]]:
-        written, findings, threads = 0, self._findings, cores()
-        for i, read in enumerate(in_order(self._read, items, threads, 4 * threads)):
+        written, findings = 0, self._findings
+        for i, read in enumerate(self._read_all(split, items)):
             self.advance()
             findings.problems += read.problems
             findings.masks += read.masks
@@ -186,6 +183,28 @@ class CollectionBuilder(ExampleBuilder):
             self._finish()
         if not written:
             raise UserError(f"{self.collection.splits_from}: no photo for the split {split!r}")
+
+    def clean_up(self) -> None:
+        """Removes the journals."""
+        for journal in self._journals.values():
+            journal.remove()
+
+    def _read_all(self, split: str, items: Sequence[Item]) -> Iterator[Read]:
+        """Reads photos in their order; what the journal has of them is not done again."""
+        journal, threads = self._journals[split], cores()
+        lines = journal.lines([item.id for item in items])
+        for item, line in zip(items, lines, strict=False):
+            yield self._read_again(item, line)
+        rest = items[len(lines) :]
+        for item, read in zip(rest, in_order(self._read, rest, threads, 4 * threads), strict=True):
+            journal.add(item.id, read)
+            yield read
+
+    def _read_again(self, item: Item, line: str) -> Read:
+        try:
+            return parse(line, lambda: read_photo(item.path, self.collection.root))
+        except PhotoError:  # it has changed since the line was written
+            return self._read(item)
 
     def _finish(self) -> None:
         """Writes the list, and checks it."""
@@ -199,9 +218,9 @@ class CollectionBuilder(ExampleBuilder):
         metadata["problems"] = len(findings.problems)
         metadata["notices"] = [*self.collection.notices, *findings.notices()]
 
-    def _read(self, item: Item) -> _Read:
+    def _read(self, item: Item) -> Read:
         """Reads a photo and its marks. Several threads call this."""
-        read, root = _Read(), self.collection.root
+        read, root = Read(), self.collection.root
 
         def add(kind: Kind, name: str, reason: str) -> None:
             read.problems.append(Problem(item.id, kind, name, reason))

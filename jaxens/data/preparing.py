@@ -47,6 +47,9 @@ class ExampleBuilder(tfds.core.GeneratorBasedBuilder):
     def advance(self) -> None:
         """Counts an image for the progress bar. `prepare_builder` replaces it."""
 
+    def clean_up(self) -> None:
+        """Removes what an interrupted preparation would need. It is called after a whole one."""
+
     def record(self, split: str, example: Example) -> dict[str, Any]:
         """Returns an example as a TFDS record.
 
@@ -119,6 +122,7 @@ def _write(builder: ExampleBuilder, folder: Path, description: str, progress: Pr
             download_config=tfds.download.DownloadConfig(try_download_gcs=False),
         )
     seal(folder)
+    builder.clean_up()
 
 
 def notices(builder: tfds.core.DatasetBuilder) -> list[str]:
