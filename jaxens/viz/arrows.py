@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch
+from matplotlib.patches import FancyArrowPatch, Rectangle
 from matplotlib.patheffects import withStroke
 
 from jaxens.names import shorten
@@ -139,11 +139,17 @@ def draw_ellipse(
     points: Float[np.ndarray, "point 2"],
     box: tuple[float, float, float, float],
 ) -> None:
-    """Draws the ellipse of one standard deviation of points, given in fractions of the box."""
+    """Draws the ellipse of one standard deviation of points, given in fractions of the box.
+
+    What lies outside of the box is not drawn.
+    """
     points = points[np.isfinite(points).all(axis=1)]
     if len(points) < 3:
         return
     left, top, right, bottom = box
     places = points * (right - left, bottom - top) + (left, top)
     style = {"edgecolor": _INK, "linestyle": (0, (2, 1.5))}
-    axes.add_patch(spread_ellipse(places, 1, linewidth=0.8, **style))
+    ellipse = axes.add_patch(spread_ellipse(places, 1, linewidth=0.8, **style))
+    ellipse.set_clip_path(
+        Rectangle((left, top), right - left, bottom - top, transform=axes.transData)
+    )

@@ -1,6 +1,6 @@
 """Places labels next to an image so that the lines to their tips do not cross."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,10 +41,11 @@ def lay_out(
 
     Labels get rows at the sides so that the lines are shortest in total. Such lines never cross:
     of two that do, the labels could be exchanged for shorter ones. Then labels move towards the
-    heights of their tips, as far as they fit and no line crosses another. The same input gives
-    the same layout.
+    heights of their tips, as far as they fit and no line crosses another. Of the layouts in
+    which no line crosses another, the one whose lines pass the fewest other tips is taken. The
+    same input gives the same layout.
 
-    The first step is the matching of Bekos et al. 2007 (Boundary labeling).
+    The shortest lines are the matching of Bekos et al. 2007 (Boundary labeling).
 
     Args:
         tips: x, y in fractions of the image's width and height, in [0, 1].
@@ -73,8 +74,7 @@ def lay_out(
     height = max(image_height, pitch * -(-len(ends) // 2))
     ends[:, 1] += (height - image_height) / 2
     x = np.array([-gap, image_width + gap])  # of the starts on the left, and on the right
-    side, y = _rows(ends, x, height, pitch)
-    starts = np.stack([x[side], _nearest_heights(ends, x[side], y, side, sizes, height, gap)], 1)
+    side, starts = _best_starts(ends, x, sizes, height, gap)
     # A side without labels has no margin.
     widest = [sizes[side == k, 0].max(initial=-gap) for k in (0, 1)]
     left = widest[0] + gap
@@ -100,38 +100,64 @@ def lay_out(
     )
 
 
-def _rows(
-    ends: Float[np.ndarray, "label 2"], x: Float[np.ndarray, "2"], height: float, pitch: float
-) -> tuple[Int[np.ndarray, "label"], Float[np.ndarray, "label"]]:
-    """Returns the side (0: left, 1: right) and the row's height of each label."""
+def _best_starts(
+    ends: Float[np.ndarray, "label 2"],
+    x: Float[np.ndarray, "2"],
+    sizes: Float[np.ndarray, "label 2"],
+    height: float,
+    gap: float,
+) -> tuple[Int[np.ndarray, "label"], Float[np.ndarray, "label 2"]]:
+    """Returns the side of each label (0: left, 1: right), and the start of its line."""
+    pitch = sizes[:, 1].max(initial=0) + gap
     rows = max(1, int(height / pitch + 1e-9)) if pitch else 1
     heights = (np.arange(rows) + 0.5) * height / rows
     places = np.stack([np.repeat(x, rows), np.tile(heights, 2)], axis=1)
     lengths = np.linalg.norm(ends[:, None] - places, axis=-1)
-    chosen = linear_sum_assignment(lengths)[1]
-    return chosen // rows, places[chosen, 1]
+    passed = _passes(places, ends, gap).sum(axis=-1)
+    layouts = []
+    for penalty in (height, 0):  # only lines that are shortest are sure not to cross
+        chosen = linear_sum_assignment(lengths + penalty * passed)[1]
+        side = chosen // rows
+        for y in _heights(ends[:, 1], places[chosen, 1], side, sizes[:, 1], height, gap):
+            starts = np.stack([x[side], y], axis=1)
+            if not crossings(starts, ends).any():
+                own = np.arange(len(ends))
+                layouts.append((_passes(starts, ends, gap)[own, own].sum(), side, starts))
+    return min(layouts, key=lambda layout: layout[0])[1:]
 
 
-def _nearest_heights(
-    ends: Float[np.ndarray, "label 2"],
-    x: Float[np.ndarray, "label"],
+def _heights(
+    wanted: Float[np.ndarray, "label"],
     rows: Float[np.ndarray, "label"],
     side: Int[np.ndarray, "label"],
-    sizes: Float[np.ndarray, "label 2"],
+    heights: Float[np.ndarray, "label"],
     height: float,
     gap: float,
-) -> Float[np.ndarray, "label"]:
-    """Moves labels from their rows towards their tips; keeps their order, and lines apart."""
+) -> Iterator[Float[np.ndarray, "label"]]:
+    """Yields middles of labels: the nearest to the wanted ones, then ever nearer to the rows."""
     y = rows.copy()
     for k in (0, 1):
         order = np.flatnonzero(side == k)
         order = order[np.argsort(rows[order])]
-        y[order] = _stack(ends[order, 1], sizes[order, 1], height, gap)
+        y[order] = _stack(wanted[order], heights[order], height, gap)
     for blend in _BLENDS:
-        blended = (1 - blend) * y + blend * rows
-        if not crossings(np.stack([x, blended], axis=1), ends).any():
-            return blended
-    return rows
+        yield (1 - blend) * y + blend * rows
+
+
+def _passes(
+    starts: Float[np.ndarray, "start 2"], ends: Float[np.ndarray, "label 2"], gap: float
+) -> Bool[np.ndarray, "label start tip"]:
+    """Returns which tips a line from each start to the tip of each label passes within the gap.
+
+    Tips that are close to each other do not count: no line to one keeps away from the other.
+    """
+    along = ends[:, None] - starts  # [label, start, 2]
+    to = ends - starts[:, None]  # [start, tip, 2]
+    squares = np.maximum((along**2).sum(axis=-1), 1e-12)[..., None]
+    share = np.clip(np.einsum("lsx,stx->lst", along, to) / squares, 0, 1)
+    distance = np.linalg.norm(to - share[..., None] * along[:, :, None], axis=-1)
+    apart = np.linalg.norm(ends[:, None] - ends, axis=-1) > 2 * gap
+    return (distance < gap) & apart[:, None]
 
 
 def _stack(

@@ -62,6 +62,34 @@ def test_a_tip_that_moves_by_a_pixel_hardly_ever_moves_labels_far():
     assert far <= 25
 
 
+def test_no_line_passes_another_tip_where_it_can_be_avoided():
+    tips = np.array([[0.2, 0.5], [0.35, 0.5]])  # the second is behind the first, from the left
+    layout = lay_out(tips, np.tile([[30.0, 10.0]], (2, 1)), (200, 100), GAP)
+    assert _distance_of_tips(layout).min() > GAP
+
+
+def test_few_lines_pass_another_tip():
+    rng = np.random.default_rng(0)
+    passed = lines = 0
+    for _ in range(300):
+        count = rng.integers(2, 13)
+        tips = rng.uniform(0.05, 0.95, (count, 2))
+        labels = np.stack([rng.uniform(30, 90, count), rng.choice([10, 20], count)], axis=1)
+        layout = lay_out(tips, labels, (230, 230), GAP)
+        apart = np.linalg.norm(layout.tips[:, None] - layout.tips, axis=-1) > 2 * GAP
+        passed += ((_distance_of_tips(layout) < GAP) & apart).sum()
+        lines += count
+    assert passed < 0.01 * lines  # without care for tips: 0.03
+
+
+def _distance_of_tips(layout):
+    """Distance of each line to each other tip, by points along the line."""
+    share = np.linspace(0, 1, 401)[:, None, None]
+    along = layout.starts + share * (layout.tips - layout.starts)
+    distance = np.linalg.norm(along[:, :, None] - layout.tips, axis=-1).min(axis=0)
+    return distance + np.where(np.eye(len(distance)), np.inf, 0)
+
+
 def test_the_same_input_gives_the_same_layout():
     tips, labels = np.array([[0.2, 0.3], [0.2, 0.3]]), np.array([[50.0, 10.0], [60.0, 10.0]])
     one, other = (lay_out(tips, labels, (100, 80), GAP) for _ in range(2))
