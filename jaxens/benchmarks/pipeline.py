@@ -37,7 +37,7 @@ def pipeline(options: Input) -> list[Results]:
     with tempfile.TemporaryDirectory() as folder:
         source = Source(photos.prepare(Path(folder), count), "train", image_size)
         encoded = [source.example(i).image for i in range(count)]
-        plan, training = InOrder(count, batch_size), together(subject)
+        plan, training = InOrder(np.arange(count, dtype=np.int32), batch_size), together(subject)
         all_cores: dict[str, Callable[[], object]] = {
             LOADED: lambda: load(source),
             STREAMED: lambda: list(batches(source, plan, 0, count // batch_size)),

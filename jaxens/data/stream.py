@@ -23,8 +23,6 @@ def batches(
     start_step: int,
     stop_step: int,
     workers: int = 0,
-    process_index: int = 0,
-    process_count: int = 1,
 ) -> Iterator[Batch]:
     """Yields the batches of steps `start_step` to `stop_step - 1`, decoded ahead of time.
 
@@ -38,8 +36,6 @@ def batches(
         start_step: The first step, counted from 0.
         stop_step: The step after the last.
         workers: Processes that decode; 0 means threads of this process.
-        process_index: The slice of the batch axis that this process reads.
-        process_count: The number of slices.
 
     Yields:
         `{"images": uint8 [batch size size 3] or [member batch size size 3],
@@ -47,9 +43,8 @@ def batches(
 
     Raises:
         UserError: If the prepared data is damaged, or a worker died.
-        ValueError: If the processes do not divide the batch.
     """
-    gather = _Gather(source, plan, process_index, process_count)
+    gather = _Gather(source, plan)
     steps = range(start_step, stop_step)
     if workers == 0:
         threads = max(_READ_AHEAD, cores())
@@ -65,17 +60,9 @@ class _Gather:
 
     source: Source
     plan: Plan
-    process_index: int
-    process_count: int
 
     def __call__(self, step: int) -> Batch:
         rows = np.asarray(self.plan(step))
-        if rows.shape[-1] % self.process_count:
-            raise ValueError(
-                f"a batch of {rows.shape[-1]} images cannot be shared by "
-                f"{self.process_count} processes: choose a multiple of {self.process_count}"
-            )
-        rows = np.split(rows, self.process_count, axis=-1)[self.process_index]
         distinct, inverse = np.unique(rows, return_inverse=True)
         inverse = inverse.reshape(rows.shape)
         # Without masks, which training does not need.

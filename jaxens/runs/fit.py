@@ -104,7 +104,7 @@ def train(
         _fit(run, trainer, val, weights, watch)
         ensemble = best_ensemble(run)
         held_out = load(data.test, watch.progress)
-        scores = quality(ensemble, held_out)
+        scores = quality(ensemble.on_devices(), held_out)
         run.log(test={q.task: q.as_dict() for q in scores}, diverged_at=ensemble.diverged_at)
         return Trained(ensemble, scores, run.read_log(), val, held_out, out)
 
@@ -243,7 +243,7 @@ def _validate(
     """Returns the members, their scores, and whether some of them got an earlier state back."""
 
     def scores_of(members: State) -> Sequence[Quality]:
-        return quality(as_ensemble(config, trainer.tasks, members), val)
+        return quality(as_ensemble(config, trainer.tasks, members).on_devices(), val)
 
     scores = scores_of(members)
     corrected = without_diverged(members, scores, part.epoch, trainer.steps_per_epoch, before)

@@ -2,13 +2,13 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, Protocol
 
 import jax
 import numpy as np
 from jax import Array
-from jax.sharding import Sharding
-from jaxtyping import Float
+from jaxtyping import Float, Int32
 
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.schema import Task
@@ -20,6 +20,7 @@ from jaxens.training.mesh import Placement, put
 from jaxens.training.plan import Plan
 from jaxens.training.residency import fits_on_device
 from jaxens.training.settings import Config
+from jaxens.training.shares import OwnRows, gathered
 from jaxens.training.state import State
 from jaxens.training.step import Batch
 
@@ -88,7 +89,8 @@ def feed(
 
     If the training set fits on the device, it is kept there and batches are gathered from it: as
     the features of a frozen trunk if every step has the same, else as uint8 images. Otherwise
-    images are decoded ahead of time and streamed. The numbers are the same.
+    images are decoded ahead of time and streamed. The numbers are the same. Of several processes,
+    each decodes what its own devices need, or its share of what all keep.
 
     Args:
         config: The config of the run.
@@ -106,14 +108,23 @@ def feed(
     device = placement.device
     pool = features_of_training_images(config, model, trunk, source, tasks, device, progress)
     if pool is None and keeps_images(config, len(source), device):
-        split = load(source, progress)
-        labels = {task.name: split.labels[task.name] for task in tasks}
-        pool = {"images": split.images, "labels": labels}
+        pool = gathered(partial(_load, source, tasks, progress), len(source))
     if pool is not None:
         pool = put(pool, placement.everywhere)
         return Resident(pool, plan, step, steps_at_once(device.platform))
-    stream = batches(source, plan, start, stop, config.data.workers)
-    return Streamed(_of_tasks(stream, tasks), step, placement.of_batch(plan.shared))
+    own = OwnRows.of(plan, placement)
+    stream = batches(source, own, start, stop, config.data.workers)
+    return Streamed(_of_tasks(stream, tasks), step, partial(own.put, placement=placement))
+
+
+def _load(
+    source: Source, tasks: tuple[Task, ...], progress: Progress, rows: Int32[np.ndarray, "row"]
+) -> Batch:
+    split = load(source, progress, rows)
+    return {
+        "images": split.images,
+        "labels": {task.name: split.labels[task.name] for task in tasks},
+    }
 
 
 def resident_program(step: Step) -> Any:
@@ -173,8 +184,10 @@ class Streamed:
 
     at_once = 1
 
-    def __init__(self, stream: Iterator[Batch], step: Step, sharding: Sharding | None = None):
-        self._stream, self._sharding = stream, sharding
+    def __init__(
+        self, stream: Iterator[Batch], step: Step, put: Callable[[Batch], Batch] = jax.device_put
+    ):
+        self._stream, self._put = stream, put
         self._waiting: deque[Batch] = deque()
         self._program: Callable[..., tuple[State, Array]] | None = None
         self._one = streamed_program(step)
@@ -196,7 +209,7 @@ class Streamed:
             batch = next(self._stream, None)
             if batch is None:
                 return
-            self._waiting.append(put(batch, self._sharding))
+            self._waiting.append(self._put(batch))
 
 
 def _of_tasks(stream: Iterator[dict[str, Any]], tasks: tuple[Task, ...]) -> Iterator[Batch]:

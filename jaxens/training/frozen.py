@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 from jax import Array
+from jaxtyping import Int32
 
 from jaxens.chunks import in_chunks_to_host
 from jaxens.data.progress import Progress, no_progress
@@ -19,6 +20,7 @@ from jaxens.models.trunk import frozen_features
 from jaxens.training.plan import InOrder
 from jaxens.training.residency import fits_on_device
 from jaxens.training.settings import Config
+from jaxens.training.shares import gathered
 from jaxens.training.step import Batch
 
 _DECODED_AT_ONCE = 256  # images; one thread decodes a batch, so small batches use more threads
@@ -75,29 +77,32 @@ def features_of_training_images(
         progress: Called after each chunk of images.
 
     Returns:
-        `features` [image, ...] and `labels` by task, on the device. None if features differ
+        `features` [image, ...] and `labels` by task. None if features differ
         from step to step (all stages are trained, or images are augmented) or if they don't fit:
         each step computes its own then.
     """
     count, size = len(source), source.size
     if kept_features(config, model, trunk, count, device) is None:
         return None
-    chunk = min(member_images_at_once(model, size, members=1), _DECODED_AT_ONCE, count)
+    at_once = min(member_images_at_once(model, size, members=1), _DECODED_AT_ONCE)
     features = jax.jit(partial(_features, model, config.frozen_below))
-    stream = iter(
-        batches(source, InOrder(count, chunk), 0, -(-count // chunk), config.data.workers)
-    )
 
-    def next_batch(rows: np.ndarray) -> Batch:
-        batch = next(stream)
-        labels = {task.name: batch["labels"][task.name] for task in tasks}
-        return {"features": features(trunk, batch["images"]), "labels": labels}
+    def of_rows(rows: Int32[np.ndarray, "row"]) -> Batch:
+        chunk, done = min(at_once, len(rows)), 0
+        stream = batches(
+            source, InOrder(rows, chunk), 0, -(-len(rows) // chunk), config.data.workers
+        )
 
-    done = 0
+        def next_batch(places: np.ndarray) -> Batch:
+            batch = next(stream)
+            labels = {task.name: batch["labels"][task.name] for task in tasks}
+            return {"features": features(trunk, batch["images"]), "labels": labels}
 
-    def advance(images: int) -> None:
-        nonlocal done
-        done += images
-        progress("computing features of the training images", done, count)
+        def advance(images: int) -> None:
+            nonlocal done
+            done += images
+            progress("computing features of the training images", done, len(rows))
 
-    return jax.device_put(in_chunks_to_host(next_batch, chunk, count, advance))
+        return in_chunks_to_host(next_batch, chunk, len(rows), advance)
+
+    return gathered(of_rows, count)

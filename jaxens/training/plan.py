@@ -86,22 +86,22 @@ class Plan:
 
 @dataclass(frozen=True)
 class InOrder:
-    """A plan that passes once through all images, in their order.
+    """A plan that passes once through some images, in their order.
 
     `plan(step)` returns int32 row numbers [batch]. The last batch is filled up with the first
     images.
 
     Attributes:
-        images: The number of images.
+        rows: The rows of the images.
         batch: Images per step.
     """
 
-    images: int
+    rows: Int32[np.ndarray, "image"]
     batch: int
 
     def __call__(self, step: int) -> Int32[np.ndarray, "batch"]:
-        rows = np.arange(step * self.batch, (step + 1) * self.batch, dtype=np.int32)
-        return rows % self.images
+        places = np.arange(step * self.batch, (step + 1) * self.batch)
+        return self.rows[places % len(self.rows)]
 
 
 def bucket_of(images: int, buckets: int, seed: int) -> Int32[np.ndarray, "images"]:

@@ -76,29 +76,6 @@ def test_a_stream_continues_an_earlier_one(source: Source) -> None:
     _assert_same(batches(source, plan, 4, 6), whole[4:])
 
 
-@pytest.mark.parametrize("shape", [(6,), (2, 6)])
-def test_the_processes_slices_tile_the_batch(source: Source, shape: tuple[int, ...]) -> None:
-    plan = RandomPlan(shape)
-    axis = len(shape) - 1
-    shards = [list(batches(source, plan, 0, 3, process_index=p, process_count=3)) for p in range(3)]
-    tiled = [
-        {
-            "images": np.concatenate([s["images"] for s in step], axis),
-            "labels": {
-                name: np.concatenate([s["labels"][name] for s in step], axis)
-                for name in step[0]["labels"]
-            },
-        }
-        for step in zip(*shards, strict=True)
-    ]
-    _assert_same(batches(source, plan, 0, 3), tiled)
-
-
-def test_a_batch_that_the_processes_cannot_share_is_an_error(source: Source) -> None:
-    with pytest.raises(ValueError, match="a batch of 6 images cannot be shared by 4 processes"):
-        list(batches(source, RandomPlan((6,)), 0, 1, process_count=4))
-
-
 def test_an_image_that_several_members_draw_is_decoded_once(
     source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -18,6 +19,7 @@ import pytest
 from jaxens.cli.distributed import join
 from jaxens.data.opening import open_data
 from jaxens.data.settings import Data
+from jaxens.data.source import Source
 from jaxens.models.build import MODELS
 from jaxens.models.small import SmallResNet
 from jaxens.models.trunk import without_heads
@@ -91,6 +93,21 @@ def learned(
     return [np.asarray(leaf) for leaf in jax.tree.leaves(members.variables)]
 
 
+@contextlib.contextmanager
+def counted_images() -> Iterator[Counter[str]]:
+    """Within it, the images of each split that this process decodes are counted."""
+    counts: Counter[str] = Counter()
+    decoded = Source.decoded
+
+    def count(source: Source, index: int, masks: bool = True) -> Any:
+        counts[source.split] += 1
+        return decoded(source, index, masks)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Source, "decoded", count)
+        yield counts
+
+
 def check_alike(ours: Iterable[np.ndarray], expected: Iterable[np.ndarray]) -> None:
     """Checks that two trainings learned the same but for rounding."""
     for got, want in zip(ours, expected, strict=True):
@@ -130,9 +147,11 @@ if __name__ == "__main__":
         sys.exit()
     if "learned" in case:  # one of several processes
         first = join()
-        arrays = learned(config_of(case["cache"]), MeshLayout(*case["layouts"][0]))
-        if first:
-            np.savez(case["learned"], *arrays)
+        for name, layout in case["of"].items():
+            with counted_images() as counts:
+                arrays = learned(config_of(case["cache"], **CASES[name]), MeshLayout(*layout))
+            if first:
+                np.savez(Path(case["learned"], name), *arrays, decoded=counts["train"])
         sys.exit()
     of_layouts = [learned(config_of(case["cache"]), MeshLayout(*each)) for each in case["layouts"]]
     for arrays in of_layouts[1:]:

@@ -70,6 +70,6 @@ def test_a_step_depends_on_seed_and_number_alone(diversity):
 
 
 def test_in_order_every_image_is_seen_once_and_the_first_ones_fill_up_the_last_batch():
-    in_order = InOrder(images=7, batch=3)
+    in_order = InOrder(np.arange(7, dtype=np.int32), batch=3)
     assert [in_order(step).tolist() for step in range(3)] == [[0, 1, 2], [3, 4, 5], [6, 0, 1]]
     assert in_order(0).dtype == np.int32

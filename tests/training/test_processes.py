@@ -16,22 +16,22 @@ import numpy as np
 import pytest
 
 from jaxens.runs.log import read_lines
-from tests.training.on_devices import check_alike, config_of, learned
+from tests.training.on_devices import CASES, check_alike, config_of, learned
 from tests.training.test_mesh import ALONE
 
 pytestmark = pytest.mark.slow
 
 
-def start_two(words: Sequence[str], devices: int = 1) -> list[subprocess.Popen[str]]:
-    """Starts a program as two processes."""
+def start(words: Sequence[str], devices: int = 1, count: int = 2) -> list[subprocess.Popen[str]]:
+    """Starts a program as several processes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     processes = []
-    for number in range(2):
+    for number in range(count):
         environment = os.environ | {
             "JAX_COORDINATOR_ADDRESS": address,
-            "JAX_NUM_PROCESSES": "2",
+            "JAX_NUM_PROCESSES": str(count),
             "JAX_PROCESS_ID": str(number),
             "JAX_NUM_CPU_DEVICES": str(devices),
         }
@@ -42,36 +42,64 @@ def start_two(words: Sequence[str], devices: int = 1) -> list[subprocess.Popen[s
 
 
 def ended(processes: Sequence[subprocess.Popen[str]]) -> tuple[list[int], str]:
-    """Returns the exit codes of two processes, and what process 0 has printed."""
+    """Returns the exit codes of processes, and what process 0 has printed."""
     printed = [process.communicate(timeout=900)[0] for process in processes]
     return [process.returncode for process in processes], printed[0]
 
 
-def run_two(words: Sequence[str], devices: int = 1) -> str:
-    """Runs a program as two processes, and returns what process 0 has printed."""
-    codes, printed = ended(start_two(words, devices))
-    assert codes == [0, 0], printed
+def run(words: Sequence[str], devices: int = 1, count: int = 2) -> str:
+    """Runs a program as several processes, and returns what process 0 has printed."""
+    codes, printed = ended(start(words, devices, count))
+    assert codes == [0] * count, printed
     return printed
 
 
-def test_two_processes_with_two_devices_learn_what_one_does(tmp_path):
-    case = {"cache": str(tmp_path), "layouts": [(2, 2)], "learned": str(tmp_path / "learned.npz")}
-    config = config_of(str(tmp_path))
-    expected = learned(config, ALONE)  # draws the images, too
-    run_two(["tests.training.on_devices", json.dumps(case)], devices=2)
-    with np.load(tmp_path / "learned.npz") as arrays:
-        check_alike(arrays.values(), expected)
+IMAGES, STEPS, BATCH = 24, 21, 8  # of `config_of`
+
+
+@pytest.mark.parametrize(
+    ("devices", "count", "layouts", "decoded"),
+    [
+        # Process 0 has its share of the images that are kept, or its half of each batch.
+        (2, 2, {"random weights": (2, 2), "streamed": (1, 4)}, [IMAGES // 2, STEPS * BATCH // 2]),
+        pytest.param(
+            *(2, 2),
+            {"leave one out": (1, 4), "bagging, streamed": (2, 2), "frozen trunk": (2, 2)},
+            [IMAGES // 2, None, IMAGES // 2],
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            *(1, 4),
+            {"bagging, streamed": (4, 1), "streamed": (1, 4), "frozen trunk": (2, 2)},
+            [None, STEPS * BATCH // 4, IMAGES // 4],
+            marks=pytest.mark.long,
+        ),
+    ],
+)
+def test_processes_learn_what_one_does_and_decode_their_part_alone(
+    devices, count, layouts, decoded, tmp_path
+):
+    expected = {  # and images are drawn
+        name: learned(config_of(str(tmp_path), **CASES[name]), ALONE) for name in layouts
+    }
+    case = {"cache": str(tmp_path), "of": layouts, "learned": str(tmp_path)}
+    run(["tests.training.on_devices", json.dumps(case)], devices, count)
+    for name, images in zip(layouts, decoded, strict=True):
+        with np.load(tmp_path / f"{name}.npz") as arrays:
+            decoded_images, *ours = arrays.values()
+            check_alike(ours, expected[name])
+            assert decoded_images == images or images is None
 
 
 def test_two_processes_train_one_run_and_go_on_with_it(flags, tmp_path):
     out = tmp_path / "run"
     words = ["jaxens.train", "--distributed", *flags, "--out", str(out), "--resume", "auto"]
-    assert "training on 2 devices: member=2,data=1" in run_two(words)
+    assert "training on 2 devices: member=2,data=1" in run(words)
     lines = (out / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line).get("epoch") for line in lines] == [1, 2, None]
     assert (out / "look.png").is_file()
     (out / "metrics.jsonl").write_text("\n".join(lines[:2]) + "\n")
-    assert "training on" not in run_two(words)  # all epochs are there: it is scored alone
+    assert "training on" not in run(words)  # all epochs are there: it is scored alone
     assert len((out / "metrics.jsonl").read_text().splitlines()) == 3
 
 
@@ -82,7 +110,7 @@ def test_what_two_processes_save_one_goes_on_with_and_the_other_way_round(flags,
     def lose_the_last_epoch() -> None:
         shutil.rmtree(tmp_path / "run" / "checkpoints" / "2")
 
-    run_two([*words, "--distributed"])
+    run([*words, "--distributed"])
     expected = logged(tmp_path / "run")
     lose_the_last_epoch()
     one = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, check=True)
@@ -91,7 +119,7 @@ def test_what_two_processes_save_one_goes_on_with_and_the_other_way_round(flags,
     shutil.rmtree(tmp_path / "run")
     subprocess.run([sys.executable, "-m", *words], capture_output=True, check=True)
     lose_the_last_epoch()
-    assert "continuing after epoch 1 of 2" in run_two([*words, "--distributed"])
+    assert "continuing after epoch 1 of 2" in run([*words, "--distributed"])
     check_logs(logged(tmp_path / "run"), expected)
 
 
@@ -122,7 +150,7 @@ def stopped(words: Sequence[str], number: int, who: int) -> tuple[list[int], str
     """Sends a signal to one of two processes once an epoch of theirs is logged."""
     log = Path(words[-1]) / "metrics.jsonl"
     before = log.read_text().count("\n") if log.is_file() else 0
-    processes = start_two(words)
+    processes = start(words)
     while all(process.poll() is None for process in processes):
         if log.is_file() and log.read_text().count("\n") > before:
             break
@@ -143,8 +171,8 @@ def test_two_processes_stop_at_the_same_step_and_go_on_after_a_stop_or_a_kill(wo
     codes, printed = stopped(words, signal.SIGKILL, 1)
     assert codes == [2, -signal.SIGKILL], printed
     assert "jaxens: error: another process of this job has ended" in printed
-    assert "continuing after" in run_two(words)
+    assert "continuing after" in run(words)
     whole = [*words[:-1], str(tmp_path / "whole")]
-    run_two(whole)
+    run(whole)
     assert len(logged(out)) == EPOCHS
     assert logged(out) == logged(tmp_path / "whole")
