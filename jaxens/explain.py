@@ -50,6 +50,7 @@ def explain(
     from jaxens.cli.compilation import use_cache
     from jaxens.cli.console import say, uncut
     from jaxens.cli.progress import bar
+    from jaxens.data.preparing import cores
     from jaxens.evaluation import explaining, explanation
     from jaxens.evaluation.captions import folder_name
     from jaxens.evaluation.maps import background_images
@@ -92,7 +93,14 @@ def explain(
             background=background,
             progress=progress,
         )
-        result.save(folder, provenance, save_maps=save_maps, display=display)
+        result.save(
+            folder,
+            provenance,
+            save_maps=save_maps,
+            display=display,
+            processes=cores(),
+            progress=progress,
+        )
     say(f"figures: {folder}")
 
 

@@ -14,20 +14,25 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxens.attribution import METHODS
+from jaxens.data.prefetch import Workers, in_order
+from jaxens.data.progress import Progress, no_progress
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.evaluation import captions
 from jaxens.evaluation.checksums import checksum, weights_checksum
 from jaxens.evaluation.predictions import Subject
 from jaxens.evaluation.settings import Display, MethodSettings, reduction
 from jaxens.files import write_bytes, write_text
+from jaxens.names import file_name
 from jaxens.tables import Table
 from jaxens.untrusted import check_same
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from jaxens.viz.map_pages import MapPage
+
 PROVENANCE = "explanation.json"
-PER_PAGE = 12  # images in one figure
+_PAGES_OF_PROCESS = 3  # a process takes seconds to start
 _PACKAGES = ("jaxens", "jax", "jaxlib", "flax", "numpy", "pillow", "scikit-image", "scipy")
 
 
@@ -51,7 +56,7 @@ class Explanation:
         return self.subject.table
 
     def figures(self, method: str, display: Display = Display()) -> Iterator[tuple[str, "Figure"]]:
-        """Draws a method's maps, in pages of 12 images.
+        """Draws a method's maps, page by page.
 
         Args:
             method: A key of `maps`.
@@ -59,56 +64,39 @@ class Explanation:
 
         Yields:
             The name of a figure (members, centers, and of several members single-vs-ensemble),
-            and the figure. Where there are several pages, names end in -1, -2, ...
+            and the figure. Where there are several pages, names end in -1, -2, ..., and in the
+            name of the image if there is one on each page.
         """
-        from jaxens import metrics, viz
+        for page in self._pages(method, display):
+            yield from page.figures()
 
-        maps, colors = self.maps[method], display.colors
-        style: dict[str, Any] = {
-            "signed": METHODS[method].signed if colors is None else colors == "signed",
-            "scale": display.scale,
-            "percentile": display.percentile,
-        }
+    def _pages(self, method: str, display: Display) -> Iterator["MapPage"]:
+        from jaxens import metrics
+        from jaxens.viz.map_pages import MapPage
+
+        maps, photos = self.maps[method], self.subject.photos
         centers = np.asarray(metrics.center_of_mass(maps))
         mean_centers = np.asarray(metrics.center_of_mass(metrics.mean_of_finite(maps)))
-        title = captions.title(method, self.subject, self.settings)
         masks, points = self.subject.marks
-        marked = "" if masks is None and points is None else "; yellow: the marked part"
-        several = len(maps) > 1
-        by = f"\nby each of {len(maps)} members, their mean, and their spread" if several else ""
-        dots = "black of each member, red of the mean map" if several else "red"
-        if len(maps) > 2:
-            dots += "; ellipse: two standard deviations"
-        lines, images = captions.captions(self.subject), self.subject.photos.images
-        for page, start in enumerate(range(0, len(lines), PER_PAGE), start=1):
-            part = slice(start, start + PER_PAGE)
-            end = "" if len(lines) <= PER_PAGE else f"-{page}"
-            marks: dict[str, Any] = {
-                "captions": lines[part],
-                "masks": None if masks is None else masks[part],
-                "points": None if points is None else points[part],
-            }
-            figure = viz.show_members(
-                images[part], maps[:, part], **style, title=f"{title}{by}{marked}", **marks
+        lines, size = captions.captions(self.subject), display.images_per_figure
+        colors = display.colors
+        for number, start in enumerate(range(0, len(lines), size), start=1):
+            part = slice(start, start + size)
+            name = f"-{file_name(Path(photos.names[start]).stem)}" if size == 1 else ""
+            yield MapPage(
+                images=photos.images[part],
+                maps=maps[:, part],
+                centers=centers[:, part],
+                mean_centers=mean_centers[part],
+                title=captions.title(method, self.subject, self.settings),
+                captions=lines[part],
+                signed=METHODS[method].signed if colors is None else colors == "signed",
+                scale=display.scale,
+                percentile=display.percentile,
+                masks=None if masks is None else masks[part],
+                points=None if points is None else points[part],
+                end="" if len(lines) <= size else f"-{number}{name}",
             )
-            yield f"members{end}", figure
-            figure = viz.show_centers(
-                images[part],
-                centers[:, part],
-                mean_centers[part],
-                title=f"{title}\ncenters of mass: {dots}{marked}",
-                **marks,
-            )
-            yield f"centers{end}", figure
-            if several:
-                figure = viz.show_comparison(
-                    images[part],
-                    maps[:, part],
-                    **style,
-                    title=f"{title}\nby a single network (left) and by the ensemble (right)",
-                    captions=lines[part],
-                )
-                yield f"single-vs-ensemble{end}", figure
 
     def save(
         self,
@@ -117,6 +105,8 @@ class Explanation:
         *,
         save_maps: bool = False,
         display: Display = Display(),
+        processes: int = 1,
+        progress: Progress = no_progress,
     ) -> None:
         """Writes a folder per method with its figures and, optionally, its maps.
 
@@ -126,9 +116,10 @@ class Explanation:
             save_maps: Whether to write `maps.npz`: raw `maps` as float32, `images` (names),
                 `task`, `targets` and, for a contrast, `against` (classes by number).
             display: How maps are drawn.
+            processes: How many draw, if there are many pages. With more than one, a script needs
+                `if __name__ == "__main__":`.
+            progress: Called with a description, the number of pages that are drawn, and of all.
         """
-        from jaxens import viz
-
         for method in self.maps:
             (folder / method).mkdir(parents=True, exist_ok=True)
             if provenance:
@@ -136,8 +127,11 @@ class Explanation:
                 write_text(folder / method / PROVENANCE, text)
             if save_maps:
                 write_bytes(folder / method / "maps.npz", self._npz(method))
-            for name, figure in self.figures(method, display):
-                viz.save(figure, folder / method / f"{name}.png")
+        pages = [
+            (page, folder / method) for method in self.maps for page in self._pages(method, display)
+        ]
+        for done, _ in enumerate(_drawn(pages, processes), start=1):
+            progress("drawing", done, len(pages))
 
     def _npz(self, method: str) -> bytes:
         subject = self.subject
@@ -152,6 +146,18 @@ class Explanation:
         file = io.BytesIO()
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
         return file.getvalue()
+
+
+def _drawn(pages: Sequence[tuple["MapPage", Path]], processes: int) -> Iterator[object]:
+    """Draws pages into folders, in several processes if they are many. Yields once per page."""
+    from jaxens.viz.map_pages import save_page
+
+    count = min(processes, len(pages) // _PAGES_OF_PROCESS)
+    if count < 2:
+        yield from map(save_page, pages)
+        return
+    with Workers(save_page, count, "draws figures") as workers:
+        yield from in_order(workers, pages, count, count)
 
 
 def provenance(

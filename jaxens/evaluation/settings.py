@@ -115,9 +115,12 @@ class Display:
     """color scale: one for each panel, or one for all panels of an image"""
     percentile: float = 99.0
     """percentile of the magnitudes at which colors saturate"""
+    images_per_figure: int = 12
+    """images in one figure"""
 
     def __post_init__(self) -> None:
         check_number("percentile", self.percentile, above=0, most=100)
+        check_number("images_per_figure", self.images_per_figure, least=1, most=1000)
 
 
 def group_methods(methods: Sequence[str]) -> list[list[str]]:

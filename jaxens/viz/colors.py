@@ -11,7 +11,7 @@ from matplotlib import colormaps
 Colors = Literal["signed", "heat", "spread"]
 Kind = Literal["overlay", "heatmap", "masked", "alpha"]
 
-WARM, COLD = np.array([255.0, 40.0, 0.0]), np.array([0.0, 90.0, 255.0])
+WARM, COLD = np.float32([255, 40, 0]), np.float32([0, 90, 255])
 COLORMAPS = {"heat": colormaps["YlOrRd"], "spread": colormaps["BuPu"]}
 OPACITY = 0.85
 
@@ -58,12 +58,15 @@ def tint(
     gray: Float[np.ndarray, "*lead 1"], values: Float[np.ndarray, "*lead"], colors: Colors
 ) -> UInt8[np.ndarray, "*lead 3"]:
     """Color `gray` by values in [-1, 1]: the larger the magnitude, the stronger the color."""
+    gray, values = gray.astype(np.float32), values.astype(np.float32)  # half the time of float64
     values = np.clip(values, -1 if colors == "signed" else 0, 1)
     if colors == "signed":
         color = np.where(values[..., None] >= 0, WARM, COLD)
     else:
-        color = COLORMAPS[colors](values)[..., :3] * 255
-    return (gray + (color - gray) * OPACITY * np.abs(values)[..., None]).astype(np.uint8)
+        color = COLORMAPS[colors](values)[..., :3].astype(np.float32) * 255
+    return (gray + (color - gray) * np.float32(OPACITY) * np.abs(values)[..., None]).astype(
+        np.uint8
+    )
 
 
 def remark(map: Float[np.ndarray, "height width"], colors: Colors, kind: Kind = "overlay") -> str:

@@ -187,9 +187,9 @@ def test_a_method_is_added_and_a_display_redrawn_but_another_question_refused(ru
     assert (tmp_path / "grad_cam" / "members.png").read_bytes() == kept
 
 
-def test_more_images_than_fit_one_figure_take_several(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("jaxens.evaluation.explanation.PER_PAGE", 3)
-    explained(run.folder, "--images", "4", "--methods", "grad_cam", "--out", tmp_path)
+def test_more_images_than_fit_one_figure_take_several(run, tmp_path):
+    words = (run.folder, "--images", "4", "--methods", "grad_cam", "--images-per-figure", "3")
+    explained(*words, "--out", tmp_path)
     names = {file.name for file in (tmp_path / "grad_cam").glob("*.png")}
     assert names == {f"{name[:-4]}-{page}.png" for name in FIGURES for page in (1, 2)}
 

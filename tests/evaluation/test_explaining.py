@@ -120,7 +120,7 @@ def test_progress_counts_maps_up_to_their_total(ensemble):
     assert calls == [("explaining", 2 * images, 8) for images in (1, 2, 3, 4)]
 
 
-def test_figures_are_pages_of_members_centers_and_comparison(ensemble, monkeypatch):
+def test_figures_are_pages_of_members_centers_and_comparison(ensemble):
     explanation = explain(ensemble, IMAGES, methods=["saliency"], names=list("abcd"))
     names = ["members", "centers", "single-vs-ensemble"]
     figures = dict(explanation.figures("saliency"))
@@ -128,10 +128,30 @@ def test_figures_are_pages_of_members_centers_and_comparison(ensemble, monkeypat
     assert all(isinstance(figure, Figure) for figure in figures.values())
     shown = texts(figures["members"])
     assert any(text.startswith("a\nbarred, ") and "3 of 3 members agree" in text for text in shown)
-    monkeypatch.setattr(explanations, "PER_PAGE", 3)
-    pages = dict(explanation.figures("saliency"))
+    pages = dict(explanation.figures("saliency", Display(images_per_figure=3)))
     assert list(pages) == [f"{name}-{page}" for page in (1, 2) for name in names]
     assert any(text.startswith("d\n") for text in texts(pages["members-2"]))
+
+
+@pytest.mark.slow
+def test_several_processes_draw_the_same_figures(ensemble, tmp_path):
+    explanation = explain(ensemble, IMAGES, methods=PAIR, names=["a", "b/c", "d.e.png", "f"])
+    seen = []
+    for processes in (1, 2):
+        explanation.save(
+            tmp_path / str(processes),
+            display=Display(images_per_figure=1),
+            processes=processes,
+            progress=lambda *call: seen.append(call),
+        )
+    assert seen == [("drawing", page, 8) for page in range(1, 9)] * 2
+    one, two = (
+        {file.relative_to(folder): file.read_bytes() for file in folder.rglob("*.png")}
+        for folder in (tmp_path / "1", tmp_path / "2")
+    )
+    assert one == two
+    assert len(one) == 2 * 4 * 3
+    assert {"members-1-a.png", "members-2-c.png", "members-3-d.e.png"} <= {p.name for p in one}
 
 
 @pytest.mark.slow
