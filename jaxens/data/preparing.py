@@ -18,6 +18,7 @@ from jaxens.data.prefetch import leave_if_imported_by_worker
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.records import info_of, new_fingerprint, to_record, update_fingerprint
 from jaxens.data.schema import Example
+from jaxens.data.writing import write_split
 from jaxens.errors import UserError
 from jaxens.files import open_lock
 
@@ -61,6 +62,14 @@ class ExampleBuilder(tfds.core.GeneratorBasedBuilder):
         # TFDS writes the metadata after the last record, and no hook runs in between.
         self.info.metadata["fingerprint"] = self._digest.hexdigest()[:16]
         return to_record(example)
+
+    def _download_and_prepare(self, dl_manager: Any, download_config: Any) -> None:
+        """Writes all splits. TFDS calls it, with a temporary folder as `data_dir`."""
+        splits = [
+            write_split(self.info, Path(self.data_dir), name, records)
+            for name, records in self._split_generators(dl_manager).items()
+        ]
+        self.info.set_splits(tfds.core.SplitDict(splits))
 
     @cached_property
     def _digest(self) -> Any:

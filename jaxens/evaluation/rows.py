@@ -10,13 +10,23 @@ from jaxens import metrics
 from jaxens.attribution import METHODS
 from jaxens.evaluation.questions import Question
 from jaxens.evaluation.scoring import Scores
-from jaxens.metrics import METRICS, Comparison
+from jaxens.metrics import METRICS, Comparison, CrossedComparison
 from jaxens.tables import Table, plain
 
 HEADER = (
     "method", "Ind-Avg", "Ens-Avg", "difference [95 % CI]", "d_z", "p (t)", "p (Wilcoxon)",
-    "p (t, Holm)", "n",
+    "p (t, Holm)", "p (members too)", "n",
 )  # fmt: skip
+
+# Columns of a table, and the fields of `CrossedComparison` that they have.
+_CROSSED = {
+    "members": "members",
+    "crossed_images": "images",
+    "crossed_difference": "difference",
+    "crossed_low": "low",
+    "crossed_high": "high",
+    "crossed_p": "p",
+}
 
 
 @dataclass(frozen=True)
@@ -29,6 +39,7 @@ class Row:
         method: Name in `METHODS`.
         comparison: The statistics of Ind-Avg and Ens-Avg.
         p_holm: The p-value of the t-test with Holm's correction over the methods of the table.
+        crossed: The gain over images and members, which are both samples; all NaN of one member.
         no_truth: Images left out because of their truth, such as an empty mask. Other images are
             left out because their maps have no score.
         some_members: Images for which the maps of some members have no score, so that Ind-Avg is
@@ -40,6 +51,7 @@ class Row:
     method: str
     comparison: Comparison
     p_holm: float
+    crossed: CrossedComparison
     no_truth: int
     some_members: int
 
@@ -82,7 +94,7 @@ def rows_of(question: Question, scores: Mapping[str, Mapping[str, Scores]]) -> l
     """
     rows = []
     for metric in METRICS:
-        tested, some_members = {}, {}
+        tested, crossed, some_members = {}, {}, {}
         for method, by_metric in scores.items():
             if metric in by_metric:
                 of_both = by_metric[metric]
@@ -90,13 +102,17 @@ def rows_of(question: Question, scores: Mapping[str, Mapping[str, Scores]]) -> l
                 tested[method] = metrics.compare(
                     mean, of_both.ensemble, METRICS[metric].higher_is_better
                 )
+                crossed[method] = metrics.compare_crossed(of_both.individual, of_both.ensemble)
                 compared = np.isfinite(mean + of_both.ensemble)
                 some_members[method] = int(np.sum((missing > 0) & compared))
         # A table is one metric of one question.
         adjusted = metrics.holm(np.array([c.p for c in tested.values()]))
         no_truth = sum(question.without_truth(metric).values())
         rows += [
-            Row(question.name, metric, method, comparison, float(p), no_truth, some_members[method])
+            Row(
+                *(question.name, metric, method, comparison, float(p), crossed[method]),
+                *(no_truth, some_members[method]),
+            )
             for (method, comparison), p in zip(tested.items(), adjusted, strict=True)
         ]
     return rows
@@ -141,12 +157,13 @@ def table(rows: Sequence[Row]) -> Table:
     fields = tuple(Comparison.__dataclass_fields__)
     counts = ("p_holm", "no_truth", "some_members")
     return Table(
-        ("question", "metric", "method", *fields, *counts),
+        ("question", "metric", "method", *fields, *counts, *_CROSSED),
         [
             (
                 *(row.question, row.metric, row.method),
                 *(getattr(row.comparison, name) for name in fields),
                 *(getattr(row, name) for name in counts),
+                *(getattr(row.crossed, name) for name in _CROSSED.values()),
             )
             for row in rows
         ],
@@ -174,6 +191,10 @@ def from_text(line: Mapping[str, str]) -> Row:
         line["method"],
         Comparison(**{name: kinds.get(name, float)(line[name]) for name in fields}),
         float(line["p_holm"]),
+        CrossedComparison(
+            **{field: float(line[column]) for column, field in _CROSSED.items()}
+            | {"members": int(line["members"]), "images": int(line["crossed_images"])}
+        ),
         int(line["no_truth"]),
         int(line["some_members"]),
     )
@@ -214,6 +235,7 @@ def cells(row: Row) -> list[str]:
         _p(c.p),
         _p(c.wilcoxon_p),
         _p(row.p_holm),
+        _p(row.crossed.p),
         str(c.n),
     ]
 

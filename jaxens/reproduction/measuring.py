@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from scipy import stats
 
 from jaxens import metrics
@@ -21,24 +21,27 @@ def numbers_of(evaluation: Path, method: str, metric: str) -> Numbers | None:
     """Returns the scores of a method by a metric; None if the evaluation has none.
 
     The questions of a multilabel task are pooled: each pair of an image and a label that it has
-    is one case, as in one table of the paper for five labels.
+    is one case, as in one table of the paper for five labels. The bootstrap over images and
+    members draws all cases of an image together.
 
     Args:
         evaluation: The folder of the evaluation.
         method: Name in `METHODS`.
         metric: Name in `METRICS`.
     """
-    individual, ensemble = [], []
+    individual, ensemble, ids = [], [], []
     scores = read_arrays(evaluation / "scores.npz")
     for name in scores:
         if name.endswith(f"/{method}/{metric}/ensemble"):
             ensemble.append(scores[name])
             individual.append(scores[f"{name.removesuffix('ensemble')}individual"])
+            ids.append(scores[f"{name.rsplit('/', 3)[0]}/images"])
     if not ensemble:
         return None
     return _compared(
         np.concatenate(individual, axis=1),
         np.concatenate(ensemble),
+        np.concatenate(ids),
         METRICS[metric].higher_is_better,
         _chance(evaluation, metric),
     )
@@ -47,13 +50,15 @@ def numbers_of(evaluation: Path, method: str, metric: str) -> Numbers | None:
 def _compared(
     individual: Float[np.ndarray, "individual case"],
     ensemble: Float[np.ndarray, " case"],
+    images: Shaped[np.ndarray, " case"],
     higher_is_better: bool,
     chance: float | None,
 ) -> Numbers:
     mean, _ = metrics.individual_average(individual)
     compared = metrics.compare(mean, ensemble, higher_is_better)
     # One individual, as that trained on all data, is not a sample of members.
-    crossed = metrics.compare_crossed(individual, ensemble) if len(individual) > 1 else None
+    several = len(individual) > 1
+    crossed = metrics.compare_crossed(individual, ensemble, groups=images) if several else None
     return Numbers(
         compared.mean_individual,
         compared.mean_ensemble,

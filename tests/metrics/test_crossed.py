@@ -64,6 +64,36 @@ def test_without_a_gain_p_is_below_a_twentieth_at_most_about_once_in_twenty():
     assert low <= 9
 
 
+@pytest.mark.slow
+def test_scores_of_one_image_for_several_labels_count_as_one_image():
+    """Half of five labels are present; what an image does to one label, it does to all."""
+    apart = together = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        present = rng.random((5, 120)) < 0.5
+        images = np.nonzero(present)[1]
+        gain = rng.normal(0, 0.2, 120)[images]
+        ensemble = rng.random(len(images))
+        individual = ensemble - gain - rng.normal(0, 0.1, (11, len(images)))
+        apart += compare_crossed(individual, ensemble).p < 0.05
+        ours = compare_crossed(individual, ensemble, groups=images)
+        together += ours.p < 0.05
+        assert ours.images == len(np.unique(images))
+    assert apart > 9
+    assert together <= 7
+
+
+def test_groups_are_drawn_as_images_whose_scores_are_summed():
+    individual, ensemble = draw(images=40)
+    groups = np.repeat(np.arange(20), 2)
+    ours = compare_crossed(individual, ensemble, groups=groups)
+    pairs = (ensemble - individual).reshape(8, 20, 2).mean(axis=-1)
+    means = compare_crossed(-pairs, np.zeros(20))
+    np.testing.assert_allclose([ours.low, ours.high], [means.low, means.high])
+    names = np.array(["a", "b"])[groups % 2]  # any names
+    assert compare_crossed(individual, ensemble, groups=names).images == 2
+
+
 def test_the_seed_determines_the_interval():
     first, again, other = (compare_crossed(*draw(), seed=seed) for seed in (1, 1, 2))
     assert first == again
