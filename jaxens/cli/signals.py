@@ -8,10 +8,12 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 from types import FrameType
 from typing import NoReturn
 
 SIGPIPE = 13  # Windows has none
+PATIENCE = 15.0  # seconds for Python to run a handler, which compiled code may keep it from
 _WORDS = {"SIGINT": "stopped", "SIGTERM": "stopped by SIGTERM", "SIGHUP": "stopped by SIGHUP"}
 
 
@@ -27,6 +29,7 @@ class _Command:
     works = False  # whether its first imports have ended
     code = 0  # of its exit, once it was stopped
     handles = False
+    stopped = threading.Event()  # a handler has run
 
 
 def handle() -> None:
@@ -39,6 +42,10 @@ def handle() -> None:
     if not _Command.handles:
         _Command.handles = True
         atexit.register(_leave)
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        threading.Thread(target=_end_if_stuck, args=(reader,), daemon=True).start()
 
 
 def work_begins() -> None:
@@ -80,8 +87,27 @@ def drop_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _end_if_stuck(reader: int) -> None:
+    """Ends the process after a signal whose handler can't run, because compiled code goes on.
+
+    JAX 0.12 compiles in the main thread, for minutes. Where a signal is only noted, as within an
+    epoch, there is no hurry.
+    """
+    while number := os.read(reader, 1)[0]:
+        if signal.getsignal(number) is not _stop or _Command.stopped.wait(PATIENCE):
+            continue
+        if signal.getsignal(number) is _stop:
+            print(f"jaxens: {_message(number)}", file=sys.stderr, flush=True)
+            end_process(128 + number)
+
+
+def _message(number: int) -> str:
+    return _WORDS[signal.Signals(number).name]
+
+
 def _stop(number: int, frame: FrameType | None) -> None:
-    message = _WORDS[signal.Signals(number).name]
+    _Command.stopped.set()
+    message = _message(number)
     if not _Command.works and _is_importing(frame):
         # An exception in an import may come out as another one, or not at all. Nothing is open yet.
         print(f"jaxens: {message}", file=sys.stderr, flush=True)

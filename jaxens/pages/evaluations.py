@@ -24,7 +24,8 @@ from jaxens.untrusted import parse_json, read_arrays, read_text
 RESULTS = {
     "method": "method", "metric": "score", "mean_individual": "Ind-Avg", "mean_ensemble": "Ens-Avg",
     "difference": "difference", "low": "95 % from", "high": "95 % to", "d_z": "d_z", "p": "p (t)",
-    "wilcoxon_p": "p (Wilcoxon)", "p_holm": "p (t, Holm)", "crossed_p": "p (members too)", "n": "images", "left_out": "left out",
+    "wilcoxon_p": "p (Wilcoxon)", "p_holm": "p (t, Holm)", "crossed_p": "p (members too)",
+    "n": "images", "left_out": "left out",
 }  # fmt: skip
 CHANCE = {"map": "map", "metric": "score", "mean": "mean score", "n": "images"}
 KEYS = {"method": "method", "metric": "score"}

@@ -11,6 +11,9 @@ KINDS = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective
 _INSTRUCTION = re.compile(rf"^\s*(?:ROOT )?%?\S+ = (.*?) ({'|'.join(KINDS)})(-start)?\((.*)$")
 _ARRAY = re.compile(r"\b(pred|[a-z]+(\d+)\w*)\[([\d,]*)\]")
 _GROUPS = re.compile(r"replica_groups=(?:\[\d+,(\d+)\]|\{\{([\d,]*)\})")
+# The same as axes of a mesh, or as parts of axes: `mesh['member'=1,'data'=8] {'data':(2)4}`.
+_MESH = re.compile(r"replica_groups=mesh\[(.*?)\][^{]*\{(.*?)\}")
+_AXIS = re.compile(r"'([^']+)'(?::\(\d+\)(\d+))?")
 
 
 class Collective(NamedTuple):
@@ -69,6 +72,9 @@ def bytes_of_arrays(shapes: str) -> list[int]:
 
 def _devices(attributes: str) -> int:
     """Returns how many devices take part in an operation; 0 if its text does not say so."""
+    if mesh := _MESH.search(attributes):
+        sizes = dict(re.findall(r"'([^']+)'=(\d+)", mesh[1]))
+        return math.prod(int(part or sizes[axis]) for axis, part in _AXIS.findall(mesh[2]))
     match = _GROUPS.search(attributes)
     if match is None:
         return 2 if "source_target_pairs" in attributes else 0

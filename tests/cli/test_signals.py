@@ -94,6 +94,29 @@ def test_a_signal_while_a_program_is_compiled_is_one_line(number):
     assert (process.returncode, errors) == (128 + number, f"jaxens: {word}\n")
 
 
+STUCK = """
+import hashlib, signal
+def command():
+    signals.PATIENCE = 1
+    say('ready')
+    hashlib.pbkdf2_hmac('sha256', b'', b'', 10**10)  # no handler runs before its end
+parser.run(command)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_compiled_code_that_goes_on(number):
+    """As JAX 0.12 does while it compiles."""
+    word = "stopped" if number == signal.SIGINT else "stopped by SIGTERM"
+    assert ended(started("-c", RUN + STUCK), number) == (128 + number, f"jaxens: {word}\n")
+
+
+def test_a_signal_that_is_noted_alone_waits_for_compiled_code():
+    noted = "signal.signal(signal.SIGTERM, lambda *_: None)\n    say('ready')"
+    code = STUCK.replace("say('ready')", noted).replace("10**10", "3 * 10**6")
+    assert ended(started("-c", RUN + code), signal.SIGTERM) == (0, "")
+
+
 def test_an_ignored_hangup_stays_ignored():
     """As nohup wants it."""
     ignore = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"

@@ -61,10 +61,12 @@ def test_scores_are_those_of_the_remaining_pixels(signed, held):
     for name, value in want.items():
         assert float(scores[name]) == pytest.approx(float(value), rel=1e-5, abs=1e-6), name
     curves = metrics.threshold_curves(changed, mask, signed=signed, ignored=ignored)
-    assert float(curves.iou[5]) == pytest.approx(want["iou"])
+    assert float(curves.iou[5]) == pytest.approx(want["iou"], rel=1e-5)
     for each in (metrics.iou, metrics.intersection_union):
         got = np.ravel(each(changed, mask, signed=signed, ignored=ignored))[0]
-        assert got == pytest.approx(want["iou" if each is metrics.iou else "intersection"])
+        assert got == pytest.approx(
+            want["iou" if each is metrics.iou else "intersection"], rel=1e-5
+        )
 
 
 def test_each_image_of_many_has_its_own_ignored_pixels():

@@ -111,11 +111,14 @@ def test_collectives_are_read_from_the_text_of_a_program():
   %c = (f32[8]{0}, f32[16]{0}) all-gather-start(%z), replica_groups={{0,1},{2,3}}, dimensions={0}
   ROOT %d = pred[]{:T(256)} all-reduce(%z), replica_groups={{0,1},{2,3}}, to_apply=%or
   %e = f32[9]{0} all-reduce(%z), replica_groups={{0},{1}}, to_apply=%add
+  %f = f32[5]{0} all-reduce(%z), replica_groups=mesh['a'=2,'b'=4] {'a','b':(2)2}, to_apply=%add
+  %g = f32[5]{0} all-reduce(%z), replica_groups=mesh['a'=1,'b'=8] {'a'}, to_apply=%add
   %all-reduce.7 = f32[] get-tuple-element(%a), index=0
 """
     assert collectives(text) == (
         Collective("all-gather", 2, 1, 1, 64),
         Collective("all-reduce", 2, 2, 3, 33),
+        Collective("all-reduce", 4, 1, 1, 20),
     )
 
 
