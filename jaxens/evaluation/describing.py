@@ -81,7 +81,8 @@ def describe(
             *lines,
             "Stars mark p < 0.01 (**) and p < 0.0001 (****) by the paired t-test: bold, where the "
             "ensemble is the better one, with the word (worse), where it is not. d_z: the mean "
-            "difference over its standard deviation.",
+            "difference over its standard deviation. p (members too): by a bootstrap over images "
+            "and members, as the result would vary with other members too.",
             "Chance: the scores of maps that depend on neither network nor image, a Gaussian in "
             "the center and noise.",
         ]

@@ -96,6 +96,7 @@ def test_cells_are_the_comparison_rounded(question):
     assert cells["difference [95 % CI]"] == f"{c.difference:+.3f} [{c.low:+.3f}, {c.high:+.3f}]"
     assert float(cells["d_z"]) == pytest.approx(c.d_z, abs=5e-3)
     assert float(cells["p (t)"]) == pytest.approx(c.p, rel=0.5)
+    assert float(cells["p (members too)"]) == pytest.approx(row.crossed.p, rel=0.5)
     assert cells["n"] == str(CASES)
 
 
@@ -103,7 +104,7 @@ def test_what_is_not_determined_is_a_dash(question):
     same = np.full((2, CASES), 0.5)
     (row,) = rows.rows_of(question, {"saliency": {"iou": Scores(same, same[0], same[None])}})
     cells = dict(zip(rows.HEADER, rows.cells(row), strict=True))
-    assert [cells[name] for name in ("d_z", "p (t)", "p (Wilcoxon)", "p (t, Holm)")] == ["–"] * 4
+    assert [cells[name] for name in ("d_z", "p (t)", "p (t, Holm)")] == ["–"] * 3
     assert cells["difference [95 % CI]"] == "+0.000"
     assert not rows.won(row)
 
