@@ -183,7 +183,10 @@ def from_text(line: Mapping[str, str]) -> Row:
         ValueError: If a number is none.
         KeyError: If a column is missing.
     """
-    kinds: dict[str, Callable[[str], Any]] = {"n": int, "left_out": int, "better": "True".__eq__}
+    kinds: dict[str, Callable[[str], Any]] = {
+        **dict.fromkeys(("n", "left_out", "members", "images"), int),
+        "better": "True".__eq__,
+    }
     fields = Comparison.__dataclass_fields__
     return Row(
         line["question"],
@@ -192,8 +195,7 @@ def from_text(line: Mapping[str, str]) -> Row:
         Comparison(**{name: kinds.get(name, float)(line[name]) for name in fields}),
         float(line["p_holm"]),
         CrossedComparison(
-            **{field: float(line[column]) for column, field in _CROSSED.items()}
-            | {"members": int(line["members"]), "images": int(line["crossed_images"])}
+            **{field: kinds.get(field, float)(line[column]) for column, field in _CROSSED.items()}
         ),
         int(line["no_truth"]),
         int(line["some_members"]),

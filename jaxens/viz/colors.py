@@ -11,7 +11,7 @@ from matplotlib import colormaps
 Colors = Literal["signed", "heat", "spread"]
 Kind = Literal["overlay", "heatmap", "masked", "alpha"]
 
-WARM, COLD = np.float32([255, 40, 0]), np.float32([0, 90, 255])
+WARM, COLD = np.array([255, 40, 0], np.float32), np.array([0, 90, 255], np.float32)
 COLORMAPS = {"heat": colormaps["YlOrRd"], "spread": colormaps["BuPu"]}
 OPACITY = 0.85
 
