@@ -41,6 +41,8 @@ def check(what: str, settings: dict[str, Any], folder: Path | None) -> None:
         raise UserError("`samples` 1: LIME fits a linear model to the samples: choose at least 2")
     if what == "scores":
         _check_blocks(settings["image_size"])
+    if what == "scaling":
+        _check_devices(max(settings["devices"]))
     against = settings.get("against")
     if against:
         require(*PEERS[what][against])
@@ -96,6 +98,14 @@ def _check_blocks(size: int) -> None:
             f"`image_size` {size}: the NumPy code averages {GRID} x {GRID} blocks: "
             f"choose a multiple of {GRID}"
         )
+
+
+def _check_devices(most: int) -> None:
+    """Raises `UserError` if there are fewer devices."""
+    count = len(jax.devices())
+    if most > count:
+        how = f"set JAX_NUM_CPU_DEVICES={most}, or " if jax.default_backend() == "cpu" else ""
+        raise UserError(f"`devices` {most}, and there are {count}: {how}choose fewer")
 
 
 def _check_batch(model: str, size: int, batch: int) -> None:

@@ -138,6 +138,24 @@ class Members(Options):
 
 
 @dataclass(frozen=True)
+class Scaling(Options):
+    """A training step on more and more devices, each with as many images."""
+
+    model: Measured = "small"
+    """the members' architecture"""
+    members: int = 2
+    """networks in the ensemble"""
+    devices: tuple[int, ...] = (1, 2, 4, 8)
+    """numbers of devices"""
+    image_size: int = 64
+    """side of an image, pixels"""
+    batch_size: int = 8
+    """images per member, device and step"""
+    rounds: int = 3
+    """times that each alternative is measured"""
+
+
+@dataclass(frozen=True)
 class Frozen(Step):
     """Heads on a frozen trunk, next to training the whole network."""
 
@@ -185,6 +203,7 @@ BENCHMARKS: dict[str, tuple[type[Options], str]] = {
     "network": (OneNetwork, "network:network"),
     "lime": (Lime, "lime:lime"),
     "members": (Members, "members:members"),
+    "scaling": (Scaling, "scaling:scaling"),
     "frozen": (Frozen, "frozen:frozen"),
     "scores": (Scores, "scores:scores"),
     "input": (Input, "pipeline:pipeline"),

@@ -29,6 +29,7 @@ TINY: dict[str, list[str]] = {
     ],
     "lime": [*NETWORKS, "--members", "2", "--samples", "12"],
     "members": [*NETWORKS, "--sizes", "1", "2", "--batch-size", "4"],
+    "scaling": [*NETWORKS, "--members", "2", "--batch-size", "4", "--devices", "1", "2"],
     "frozen": [*NETWORKS, "--members", "2", "--batch-size", "4"],
     "scores": ["--maps", "6", "--members", "2", "--image-size", "28", "--rounds", "1"],
     "input": [*NETWORKS, "--members", "2", "--batch-size", "2", "--photos", "4"],
@@ -48,6 +49,11 @@ ROWS = {
         (what, by)
         for what in ("1 member", "2 members")
         for by in ("a step of all", "as many single steps")
+    },
+    "scaling": {
+        ("training step", "1 device"),
+        ("training step", "2 devices"),
+        ("its collectives alone", "2 devices"),
     },
     "frozen": {
         ("training step", by)
