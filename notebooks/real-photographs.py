@@ -101,7 +101,7 @@ Table(
 # %% [markdown]
 # ## Why
 #
-# Six methods explain the first class of each photo. Features have 7 x 7 cells, so Grad-CAM shows
+# Four methods explain the first class of each photo. Features have 7 x 7 cells, so Grad-CAM shows
 # regions. LIME shows superpixels. The others work pixel by pixel.
 
 # %% tags=["photos"]
@@ -109,8 +109,6 @@ key = jax.random.key(0)
 methods = {
     "grad_cam": {},
     "guided_grad_cam": {},
-    "saliency": {},
-    "smooth_grad": {"key": key, "samples": 5, "stdev": 0.6},
     "integrated_gradients": {"steps": 10, "chunk": 5},
     "lime": {"key": key, "segments": attr.superpixels(photos), "samples": 100, "chunk": 25},
 }
@@ -148,8 +146,7 @@ first, second = top[:, 0], top[:, 1]
 viz.show_maps(
     photos,
     {
-        "the first": explain(images, first),
-        "the second": explain(images, second),
+        "the first": maps["grad_cam"],
         "the first, not the second": explain(images, attr.Contrast(first, second)),
     },
     signed=attr.METHODS["grad_cam"].signed,
@@ -161,5 +158,5 @@ viz.show_maps(
 # ## Labeled arrows
 
 # %% tags=["photos"]
-tips = np.asarray(metrics.center_of_mass(explain(images, first)))
+tips = np.asarray(metrics.center_of_mass(maps["grad_cam"]))
 viz.show_labeled_arrows(photos[1], [viz.Arrow(tuple(tips[1]), name_of(first[1]))])

@@ -19,7 +19,7 @@ from orbax.checkpoint import checkpoint_managers
 
 from jaxens.errors import UserError
 from jaxens.runs.contents import Contents, Sealed, arrays_of, contents_of, fields_of, seal, sums_of
-from jaxens.runs.orbax_messages import hide_abandoned_reads
+from jaxens.runs.orbax_messages import hide_abandoned_reads, hide_failed_writes
 from jaxens.runs.processes import of_process_0
 from jaxens.runs.records import check
 from jaxens.runs.stops import deferred
@@ -75,6 +75,7 @@ class Checkpoints:
             OSError: If the disk is full (`errno.ENOSPC`) or can't be written.
             UserError: If the first checkpoint can't be read back.
         """
+        hide_failed_writes()
         self._check_room(state)
         # A checkpoint of this epoch is damaged: otherwise training had continued after it.
         if epoch in self._manager.all_steps():

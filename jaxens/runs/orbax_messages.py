@@ -1,4 +1,4 @@
-"""Hides Orbax's messages about aborted reads."""
+"""Hides Orbax's messages about aborted reads, and about writes whose error is raised too."""
 
 import functools
 import logging
@@ -22,6 +22,20 @@ def hide_abandoned_reads() -> None:
 
     sys.unraisablehook = hook
     logging.getLogger("asyncio").addFilter(lambda record: "Task" not in record.getMessage())
+
+
+@functools.cache
+def hide_failed_writes() -> None:
+    """Hides, from now on, what Orbax logs about a write that fails in the background.
+
+    It raises the same error when the write is waited for, and the command says it in one line.
+    """
+
+    def shown(record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        return "background save thread" not in text and "Metadata file does not exist" not in text
+
+    logging.getLogger("absl").addFilter(shown)
 
 
 def _is_abandoned(error: "sys.UnraisableHookArgs") -> bool:

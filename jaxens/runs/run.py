@@ -190,7 +190,17 @@ class Run:
             )
 
     def log(self, **numbers: Any) -> None:
-        """Appends a line to the metrics log."""
+        """Appends a line to the metrics log.
+
+        Raises:
+            UserError: If the run directory is gone, such as one on a network share. An empty folder
+                may be in its place, which would take the rest of the run.
+        """
+        if self._lock is not None and not (self.folder / ".lock").exists():
+            raise UserError(
+                f"{self.folder} is gone: bring it back (is a drive or a network share missing?), "
+                "and `resume` continues it"
+            )
         with (self.folder / "metrics.jsonl").open("a") as file:
             file.write(to_line(numbers))
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from jaxens.runs.orbax_messages import hide_abandoned_reads
+from jaxens.runs.orbax_messages import hide_abandoned_reads, hide_failed_writes
 
 
 @pytest.fixture
@@ -64,3 +64,11 @@ def test_other_errors_and_log_lines_are_printed_as_before(passed_on, caplog):
     log.error("Task was destroyed but it is pending!")
     log.error("socket.send() raised exception")
     assert [record.getMessage() for record in caplog.records] == ["socket.send() raised exception"]
+
+
+def test_a_write_that_fails_in_the_background_is_not_logged_as_well(caplog):
+    hide_failed_writes()
+    logger = logging.getLogger("absl")
+    logger.error("[process=0] Failed to run 4 operations in background save thread, directory: x")
+    logger.error("something else")
+    assert [record.getMessage() for record in caplog.records] == ["something else"]

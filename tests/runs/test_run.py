@@ -18,13 +18,29 @@ from jaxens.runs.provenance import InitialWeights, environment
 from jaxens.runs.run import Run, check_same
 from jaxens.runs.weights import Weights
 from jaxens.train import main as train
-from tests.runs.small import CONFIG, INFO, edit, refusal, update_checksums
+from tests.runs.small import CONFIG, INFO, SCORES, edit, refusal, update_checksums
 
 
 def test_a_run_is_read_as_it_was_written(folder):
     run = Run.open(folder)
     assert (run.config, run.info) == (CONFIG, INFO)
     run.check_data(INFO, "0123")
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_run_whose_directory_is_gone_is_not_continued_in_an_empty_one(tmp_path, empty):
+    """As when a network share is unmounted."""
+    run = Run.create(tmp_path / "run", CONFIG, INFO, data="0123")
+    run.log(test=SCORES, diverged_at=[None] * 3)
+    run.folder.rename(tmp_path / "elsewhere")
+    if empty:
+        run.folder.mkdir()
+    with pytest.raises(UserError, match="run is gone: bring it back"):
+        run.log(test=SCORES, diverged_at=[None] * 3)
+    assert not (run.folder / "metrics.jsonl").exists()
+    (tmp_path / "elsewhere").rename(run.folder)
+    run.log(test=SCORES, diverged_at=[None] * 3)
+    run.close()
 
 
 def test_every_cut_of_the_config_is_refused(folder):
