@@ -48,8 +48,7 @@ class MapPage:
     def figures(self) -> Iterator[tuple[str, Figure]]:
         """Yields name and figure: members, centers, and of several members single-vs-ensemble."""
         count = len(self.maps)
-        unmarked = self.masks is None and self.points is None
-        marked = "" if unmarked else "; yellow: the marked part"
+        marked = "; yellow: the marked part" if self._has_marks else ""
         by = f"\nby each of {count} members, their mean, and their spread" if count > 1 else ""
         figure = show_members(
             self.images,
@@ -87,6 +86,14 @@ class MapPage:
                 captions=self.captions,
             )
             yield f"single-vs-ensemble{self.end}", figure
+
+    @property
+    def _has_marks(self) -> bool:
+        masks, points = self.masks, self.points
+        return bool(
+            (masks is not None and masks.any())
+            or (points is not None and np.isfinite(points).any())
+        )
 
 
 def save_page(page_and_folder: tuple[MapPage, Path]) -> list[Path]:

@@ -316,6 +316,18 @@ def test_the_marked_part_is_drawn_on_images_of_a_data_set_alone(ensemble):
         assert not without.axes[0].collections
 
 
+def test_no_title_speaks_of_marks_where_there_are_none(ensemble):
+    photos = known_photos(np.zeros(4, int))
+    photos.truth.masks[:] = 0
+    photos.truth.points[:] = np.nan
+    subject = choose_targets(ensemble, photos)
+    explanation = explain_subject(
+        ensemble, subject, methods=["saliency"], settings=MethodSettings()
+    )
+    for _, figure in explanation.figures("saliency"):
+        assert "yellow" not in figure.texts[0].get_text()
+
+
 @pytest.mark.parametrize(
     ("chosen", "words"),
     [
