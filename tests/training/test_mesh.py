@@ -41,6 +41,7 @@ def test_the_same_layout_learns_bitwise_the_same(tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_eight_devices_learn_what_one_does(tmp_path):
     case = {"cache": str(tmp_path), "layouts": [(1, 1), (3, 2), (2, 4)]}
     assert "8 devices, 3 layouts alike" in on_eight_devices(case)
@@ -147,11 +148,13 @@ def test_the_losses_of_devices_add_up_to_that_of_the_batch_with_missing_labels()
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_run_goes_on_in_another_layout(tmp_path):
     check_goes_on(tmp_path, MeshLayout(2, 1), [MeshLayout(1, 2)])
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_what_eight_devices_save_one_and_four_go_on_with(tmp_path):
     case = {"run": str(tmp_path), "layouts": [(2, 4), (1, 1), (2, 2)]}
     assert "8 devices, and others go on" in on_eight_devices(case)

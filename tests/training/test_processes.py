@@ -91,6 +91,7 @@ def test_processes_learn_what_one_does_and_decode_their_part_alone(
             assert decoded_images == images or images is None
 
 
+@pytest.mark.long
 def test_two_processes_train_one_run_and_go_on_with_it(flags, tmp_path):
     out = tmp_path / "run"
     words = ["jaxens.train", "--distributed", *flags, "--out", str(out), "--resume", "auto"]
