@@ -1,13 +1,21 @@
 """Whatever is wrong, `describe` ends with counts, what can't be read, and a page of the rest."""
 
+import contextlib
+import io
 import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
 
+import jaxens.data
 from jaxens.data.__main__ import main
+from jaxens.data.folder import builder
 from jaxens.data.folder.listing import list_files
-from jaxens.data.folder.unused import unused_files
+from jaxens.data.folder.survey import survey
+from jaxens.data.folder.unused import name_unused, unused_files
 from jaxens.errors import UserError
 from tests.data.folders import photo
 
@@ -138,3 +146,45 @@ def test_what_is_used_is_not_named(root: Path, capsys) -> None:
     main(ARGUMENTS)
     assert "not used" not in capsys.readouterr().out
     assert unused_files(list_files(root), None) == ["c.json: nothing names it in dataset.toml"]
+
+
+def encoded(mode: str, kind: str, size: tuple[int, int] = (9, 7)) -> bytes:
+    file = io.BytesIO()
+    Image.new(mode, size, 1).save(file, kind)
+    return file.getvalue()
+
+
+CONTENTS = [
+    *(encoded(mode, "PNG") for mode in ("L", "P", "RGB", "1", "I;16", "RGBA")),
+    *(encoded("RGB", kind) for kind in ("JPEG", "BMP", "TIFF")),
+    encoded("L", "PNG", (1, 1)),
+    encoded("RGB", "JPEG")[:100],
+    *(b"", b"\0", b"\xff\xfe", b"sep=;\n", b"a,b\n1,2\n", b"file;x\xe4\na.jpg;1\nb.jpg;2\n"),
+    b"file,left,top,right,bottom\na.jpg,1,1,2,2\na.jpg,1,,2,2\nb.jpg,x,1,3,3\n",
+    *(b"{}", b'{"images": []}', b'{"images": [], "annotations": [], "categories": []}'),
+    *(b"<annotation/>", b"<a>", b"<!DOCTYPE a>"),
+]
+FILES = st.sampled_from(
+    ["a.jpg", "b.jpg", "a.png", "a_head.png", "mask_a.png", "1.png", "t.csv", "u.tsv", "v.parquet",
+     "c.json", "a.xml", "w.HEIC", "_.png", "-", "a.", "page.png"]
+)  # fmt: skip
+FOLDERS = st.sampled_from(["", "cat", "dog", "masks", "train", "test/dog", "cat/2019", "\udcff"])
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(st.dictionaries(st.tuples(FOLDERS, FILES), st.sampled_from(CONTENTS), max_size=9))
+def test_any_folder_is_proposed_surveyed_and_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, contents: dict[tuple[str, str], bytes]
+) -> None:
+    root = tmp_path_factory.mktemp("set")
+    for (folder, name), content in contents.items():
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        (root / folder / name).write_bytes(content)
+    found = survey(root)
+    assert len(found.readable) + len(found.reasons) <= len(contents)
+    assert str(found).startswith(found.name)
+    assert name_unused(root, None) is not None
+    with contextlib.suppress(UserError):
+        (root / "dataset.toml").write_text(jaxens.data.propose(root))
+        builder.read(root)
+    assert name_unused(root, None) is not None

@@ -161,3 +161,30 @@ def test_a_jpeg_is_a_mask_if_a_name_says_so(tmp_path: Path) -> None:
             0, 256, (*pixels.shape, 3), dtype=np.uint8))  # fmt: skip
         image(tmp_path / "masks" / f"{name}.jpg", pixels)
     assert parts(tmp_path) == {"masks": {"masks": "masks/{stem}.jpg", "least": 128}}
+
+
+def test_masks_in_the_folder_of_each_split_are_one_part(tmp_path: Path) -> None:
+    for k, split in enumerate(("train", "test")):
+        names = NAMES[k::2]
+        photos(tmp_path, f"{split}/images", names)
+        for name in names:
+            image(tmp_path / split / "masks" / f"{name}.png", drawn(255))
+    masks = ["test/masks/{stem}.png", "train/masks/{stem}.png"]
+    assert parts(tmp_path) == {"masks": {"masks": masks}}
+
+
+def test_a_mask_may_be_named_with_the_ending_of_its_photo(tmp_path: Path) -> None:
+    photos(tmp_path)
+    for name in NAMES:
+        image(tmp_path / "head" / f"{name}.jpg.png", drawn(255))
+    assert parts(tmp_path) == {"head": {"masks": "head/{stem}.jpg.png"}}
+
+
+def test_masks_and_boxes_of_one_name_are_two_parts(tmp_path: Path) -> None:
+    photos(tmp_path)
+    for name in NAMES:
+        image(tmp_path / "head" / f"{name}.png", drawn(255))
+    rows = [f"{name},2,2,9,9" for name in NAMES]
+    header = "file,head_left,head_top,head_width,head_height"
+    (tmp_path / "t.csv").write_text("\n".join([header, *rows]))
+    assert [*parts(tmp_path)] == ["head", "head box"]

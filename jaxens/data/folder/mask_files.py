@@ -85,12 +85,27 @@ def mask_parts(listing: Listing, images: Images) -> dict[str, dict[str, Any]]:
         looks = _look(listing, files, _SAMPLE)
         if any(look.colored for look in looks):
             looks = _look(listing, files, _SAMPLE, colored=True)
-        before, _, after = pattern.rpartition("/")[2].partition("{")
-        affix = before.strip("_-. ") or after.partition("}")[2].rpartition(".")[0].strip("_-. ")
-        folder = pattern.partition("{")[0].rpartition("/")[0].rpartition("/")[2]
-        for name, fields in parts_of(affix or folder or "mask", looks).items():
-            parts[name] = {"masks": pattern, **fields}
+        for name, fields in parts_of(_name(pattern), looks).items():
+            if name in parts and {**parts[name], "masks": ""} == {"masks": "", **fields}:
+                parts[name]["masks"] = [*_as_list(parts[name]["masks"]), pattern]
+            else:
+                free = name if name not in parts else f"{name} ({pattern.partition('/')[0]})"
+                parts[free] = {"masks": pattern, **fields}
     return parts
+
+
+def _name(pattern: str) -> str:
+    """Returns what is before or after the name of a photo in a pattern, or else the folder."""
+    before, _, after = pattern.rpartition("/")[2].partition("{")
+    affix = before or after.partition("}")[2].rpartition(".")[0]
+    affix = affix.strip("_-. ")
+    if affix.lower() in ("", "jpg", "jpeg", "png"):  # as in v1.jpg.png
+        return pattern.partition("{")[0].rpartition("/")[0].rpartition("/")[2] or "mask"
+    return affix
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _look(listing: Listing, files: Sequence[str], count: int, colored: bool = False) -> list[Look]:

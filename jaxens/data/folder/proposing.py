@@ -44,7 +44,8 @@ def propose(folder: Path) -> str:
     photos, images = found.photos, found.folder
     if not photos:
         raise UserError(f"{folder} holds no photo: give the folder of the data set")
-    draft = _Draft(mask_parts(listing, found) | _voc(listing, photos))
+    draft = _Draft(mask_parts(listing, found))
+    draft.add_parts(_voc(listing, photos), "VOC")
     finder = Finder(photos, images)
     _add_table(draft, listing, finder)
     _add_coco(draft, listing, finder)
@@ -78,6 +79,11 @@ class _Draft:
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
     points: dict[str, Any] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+
+    def add_parts(self, parts: Mapping[str, dict[str, Any]], kind: str) -> None:
+        """Adds parts; one whose name is taken is named after its kind, too."""
+        for name, fields in parts.items():
+            self.parts[name if name not in self.parts else f"{name} {kind}"] = fields
 
     def text(self, first: Mapping[str, Any]) -> str:
         """Returns the text; every task has all parts, or all key points if there are no parts."""
@@ -155,7 +161,7 @@ def _add_coco(draft: _Draft, listing: Listing, finder: Finder) -> None:
     if cocos:
         draft.top["coco"] = list(cocos)
         names = {n: None for coco in cocos.values() for n in coco.categories.values()}
-        draft.parts |= {name: {"coco": name} for name in list(names)[:MOST_PARTS]}
+        draft.add_parts({name: {"coco": name} for name in list(names)[:MOST_PARTS]}, "COCO")
         keypoints = (n for coco in cocos.values() for k in coco.keypoints.values() for n in k)
         draft.points |= {name: name for name in keypoints if isinstance(name, str)}
 
@@ -180,7 +186,7 @@ def _add_table(draft: _Draft, listing: Listing, finder: Finder) -> None:
     columns = inspect_table(table, file, _photos_of_rows(table, file, finder))
     draft.top |= {"table": table.path.relative_to(listing.root).as_posix(), "file": file}
     draft.top |= {"units": "fractions"} if columns.fractions else {}
-    draft.parts |= {name: {"box": sides} for name, sides in columns.boxes.items()}
+    draft.add_parts({name: {"box": sides} for name, sides in columns.boxes.items()}, "box")
     draft.points |= columns.points
     draft.tasks |= {name: {"column": name} for name in columns.classes}
     if columns.flags:
