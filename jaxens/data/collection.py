@@ -175,7 +175,7 @@ class CollectionBuilder(ExampleBuilder):
     """
 
     name = "collection"
-    VERSION = tfds.core.Version("1.0.0")
+    VERSION = tfds.core.Version("1.1.0")
 
     def __init__(self, *, collection: Collection, data_dir: Path) -> None:
         self.collection = collection

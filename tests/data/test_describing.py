@@ -126,6 +126,9 @@ def test_coco_is_proposed_with_its_categories_and_key_points(tmp_path: Path) -> 
 def test_a_folder_without_labels_or_photos_says_so(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no photo"):
         jaxens.data.propose(tmp_path)
+    (tmp_path / "linked").symlink_to(tmp_path.parent)
+    with pytest.raises(UserError, match=r"holds no photo \(links to folders .*: linked\)"):
+        jaxens.data.propose(tmp_path)
     photos(tmp_path, "", ["a", "b", "c", "d"])
     assert "# dataset.toml needs a task" in jaxens.data.propose(tmp_path)
 
@@ -163,7 +166,7 @@ def test_describe_writes_a_proposal_once_and_shows_what_is_there(
     assert "proposed" not in printed
     assert "\nkind\n" in printed
     main(["prepare", "--data", "folder", "--data-dir", "pets", "--cache-dir", "cache"])
-    assert "collection/1.0.0: train 10, val 2, test 3" in " ".join(
+    assert "collection/1.1.0: train 10, val 2, test 3" in " ".join(
         capsys.readouterr().out.split()
     ).replace(" /", "/")
 

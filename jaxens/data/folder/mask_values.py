@@ -1,5 +1,6 @@
 """Looks at files of masks, and guesses what their values mean."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -77,11 +78,8 @@ def look_at(path: Path, root: Path, colored: bool = False) -> Look | None:
 
 def _values(content: bytes, colored: bool) -> tuple[Int32[np.ndarray, "height width"], bool]:
     if not colored:
-        try:
+        with contextlib.suppress(PhotoError):  # it has colors, or is damaged
             return decode_values(content), False
-        except PhotoError as error:
-            if "has colors" not in str(error):
-                raise
     return decode_colors(content), True
 
 

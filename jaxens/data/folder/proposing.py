@@ -43,7 +43,9 @@ def propose(folder: Path) -> str:
     found = find_images(listing)
     photos, images = found.photos, found.folder
     if not photos:
-        raise UserError(f"{folder} holds no photo: give the folder of the data set")
+        some = ", ".join(shorten(printable(link)) for link in listing.links[:3])
+        links = f" (links to folders are not followed: {some})" if listing.links else ""
+        raise UserError(f"{folder} holds no photo{links}: give the folder of the data set")
     draft = _Draft(mask_parts(listing, found))
     draft.add_parts(_voc(listing, photos), "VOC")
     finder = Finder(photos, images)
