@@ -42,29 +42,29 @@ def describe(
     if folder is not None:
         settings = replace(settings, source="folder", data_dir=str(folder))
 
+    from jaxens import viz
     from jaxens.cli.console import say
     from jaxens.cli.progress import bar
-    from jaxens.data.describing import describe as describe_data
-    from jaxens.data.folder.proposing import write_proposal
-    from jaxens.data.opening import open_data, open_prepared
+    from jaxens.data import describing
+    from jaxens.data.folder.survey import survey
+    from jaxens.data.folder.unused import name_unused
+    from jaxens.evaluation.browsing import photos_figure
     from jaxens.files import with_home
 
+    root = with_home(settings.data_dir) if settings.source == "folder" else None
     signals.work_begins()
-    layout = None
-    if settings.source == "folder":
-        layout = write_proposal(with_home(settings.data_dir), out, say)
-    elif out is not None:
-        raise UserError("`out` is for the dataset.toml of a folder: name the folder, or omit it")
     with bar() as progress:
-        if layout is None:
-            data = open_data(settings, progress)
-        else:
-            from jaxens.data.folder.builder import prepare as prepare_folder
-
-            records = prepare_folder(with_home(settings.data_dir), settings.cache, progress, layout)
-            data = open_prepared(records, settings)
-        description = describe_data(data, progress)
-    say(str(description))
+        try:
+            data = describing.open_whole(settings, out, say, progress)
+            description = describing.describe(data, progress)
+        except UserError:
+            if root is not None and root.is_dir():
+                found = survey(root, progress)
+                say(f"{found}\n{name_unused(root, out)}")
+                if photos := found.some(images, settings.image_size):
+                    say(f"{viz.save(photos_figure(photos, found.name), sheet)}")
+            raise
+    say(f"{description}\n{name_unused(root, out) if root is not None else ''}")
     share = -(-images // 3)
     _page([data.train, data.val, data.test], share, sheet, description.name)
 

@@ -8,7 +8,7 @@ A source reads its tables into a `Collection`, and `prepare_collection` writes t
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -17,7 +17,7 @@ from jaxtyping import Float, Int8, Int32, Shaped
 from jaxens import files
 from jaxens.data import masks
 from jaxens.data.decoding import decode, is_dim, open_photo, orientation_of
-from jaxens.data.findings import Findings, Kind, MaskSeen, Problem
+from jaxens.data.findings import LEFT_OUT, Findings, Kind, MaskSeen, Problem
 from jaxens.data.journal import Journal, Read, parse
 from jaxens.data.prefetch import in_order
 from jaxens.data.preparing import PROBLEMS, ExampleBuilder, cores, prepare_builder
@@ -34,6 +34,18 @@ class EmptyError(PhotoError):
     """A valid mask without a marked pixel. The message follows its name."""
 
 
+class TooManyError(UserError):
+    """Too many photos or masks can't be used.
+
+    Attributes:
+        builder: Opens the records of the photos that can.
+    """
+
+    def __init__(self, message: str, builder: tfds.core.DatasetBuilder) -> None:
+        super().__init__(message)
+        self.builder = builder
+
+
 class Marks(Protocol):
     """What people marked in a photo: a file of masks, or boxes, as masks of named parts."""
 
@@ -43,6 +55,18 @@ class Marks(Protocol):
 
     def __call__(self, size: Size) -> Mapping[str, Shaped[np.ndarray, "height width"]]:
         """Returns masks of a photo of this size, by names in `Info.masks`: 0 outside of a part.
+
+        Raises:
+            PhotoError: If they can't be used.
+        """
+
+
+@runtime_checkable
+class Placed(Marks, Protocol):
+    """Marks that may leave their photo, since their numbers know nothing of its size."""
+
+    def leaving(self, size: Size) -> str:
+        """Returns what is outside of a photo of this size, after the name; empty if nothing is.
 
         Raises:
             PhotoError: If they can't be used.
@@ -123,18 +147,23 @@ def prepare_collection(
         kind: The class of the builder, for its name and version.
 
     Raises:
-        UserError: If a photo is outside of the folder, a split is empty, or too many photos can't
-            be used; and as `read` does.
+        TooManyError: If too many photos can't be used. The records of the others are written.
+        UserError: If a photo is outside of the folder, or a split is empty; and as `read` does.
     """
     kind = kind or CollectionBuilder
     data_dir = cache_dir / folder
-    return prepare_builder(
+    builder = prepare_builder(
         kind,
         data_dir,
         lambda: kind(collection=read(), data_dir=data_dir),
         f"preparing {folder.rpartition('-')[0] or folder}",
         progress,
     )
+    metadata = builder.info.metadata or {}
+    if refusal := metadata.get("refusal"):
+        listed = f"{data_dir / PROBLEMS} lists them: {metadata['remedy']}"
+        raise TooManyError(f"{refusal}; {listed}", builder)
+    return builder
 
 
 class CollectionBuilder(ExampleBuilder):
@@ -146,13 +175,13 @@ class CollectionBuilder(ExampleBuilder):
     """
 
     name = "collection"
-    VERSION = tfds.core.Version("1.0.0")
+    VERSION = tfds.core.Version("1.1.0")
 
     def __init__(self, *, collection: Collection, data_dir: Path) -> None:
         self.collection = collection
         self.images = sum(map(len, collection.splits.values()))
         total = self.images + len(collection.left_out)
-        self._findings = Findings(collection.title, total, collection.remedy)
+        self._findings = Findings(collection.title, total)
         self._findings.problems += collection.left_out
         self._list = data_dir / PROBLEMS
         self._splits_left = len(collection.splits)
@@ -207,14 +236,13 @@ class CollectionBuilder(ExampleBuilder):
             return self._read(item)
 
     def _finish(self) -> None:
-        """Writes the list, and checks it."""
+        """Writes the list, and whether there are too many."""
         findings, metadata = self._findings, self.info.metadata
         if findings.problems:
             files.write_text(self._list, findings.table().to_csv())
-            findings.check(self._list)
-        metadata["excluded"] = [
-            p.photo for p in findings.problems if p.kind in ("unusable", "unnamed")
-        ]
+        if refusal := findings.refusal():
+            metadata["refusal"], metadata["remedy"] = refusal, self.collection.remedy
+        metadata["excluded"] = [p.photo for p in findings.problems if p.kind in LEFT_OUT]
         metadata["problems"] = len(findings.problems)
         metadata["notices"] = [*self.collection.notices, *findings.notices()]
 
@@ -284,11 +312,14 @@ class CollectionBuilder(ExampleBuilder):
         for marks in item.marks:
             try:
                 parts = marks(size)
+                leaving = marks.leaving(size) if isinstance(marks, Placed) else ""
             except OutsideError as error:
                 raise UserError(f"{self.collection.title}: {marks.name} {error}") from None
             except PhotoError as error:
                 add("empty" if isinstance(error, EmptyError) else "mask", marks.name, str(error))
                 continue
+            if leaving:
+                add("leaves", marks.name, leaving)
             known |= parts.keys()
             for part, mask in parts.items():
                 place = names.index(part)

@@ -4,17 +4,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from jaxens.errors import UserError
 from jaxens.tables import Table
 
 MOST = 0.05  # of all photos may be unusable; three always may
 
-Kind = Literal["unusable", "unnamed", "mask", "empty", "turned", "dim", "outside"]
+Kind = Literal[
+    "unusable", "unnamed", "stray", "mask", "empty", "turned", "dim", "outside", "leaves"
+]
+LEFT_OUT: tuple[Kind, ...] = ("unusable", "unnamed", "stray")
 
 # By kind: a sentence about the photos, and what becomes of such a photo in the list.
 _SENTENCES: dict[Kind, tuple[str, str]] = {
     "unusable": ("can't be used and are left out", "left out"),
     "unnamed": ("are in no table and are left out", "left out"),
+    "stray": ("are in no folder of a class and are left out", "left out"),
     "mask": ("have a mask that can't be used, so it is empty", "its mask is empty"),
     "empty": ("have no mask, or one that shows nothing", "its mask is empty"),
     "turned": (
@@ -31,6 +34,7 @@ _SENTENCES: dict[Kind, tuple[str, str]] = {
         "have a key point or a box outside of them, which is ignored",
         "the key point or box is ignored",
     ),
+    "leaves": ("have a box that leaves them, and is cut at their border", "the box is cut"),
 }
 
 
@@ -39,9 +43,9 @@ class Problem(NamedTuple):
 
     Attributes:
         photo: The id of the photo.
-        kind: What becomes of it: photos that are `unusable`, or `unnamed` by a table, are left
-            out; of the unnamed there may be many. A `mask` that can't be
-            used, or that is `empty`, is empty. The others are used.
+        kind: What becomes of it: photos that are `unusable`, `unnamed` by a table, or `stray`
+            (in no folder of a class) are left out; only of the unusable there may not be many. A
+            `mask` that can't be used, or that is `empty`, is empty. The others are used.
         name: The file that the reason is about.
         reason: Follows the name: "is damaged".
     """
@@ -75,34 +79,28 @@ class Findings:
     Attributes:
         title: The name of the data set.
         total: The number of its photos.
-        remedy: The advice where too many photos can't be used.
         problems: In the order of the photos.
         masks: Those that can be used.
     """
 
     title: str
     total: int
-    remedy: str
     problems: list[Problem] = field(default_factory=list)
     masks: list[MaskSeen] = field(default_factory=list)
 
-    def check(self, path: object) -> None:
-        """Checks that not too many photos or masks can't be used.
-
-        Args:
-            path: The file that lists all of them.
-
-        Raises:
-            UserError: If there are too many.
-        """
+    def refusal(self) -> str:
+        """Returns a sentence if too many photos or masks can't be used; empty otherwise."""
         for kind in ("unusable", "mask"):
             problems = [problem for problem in self.problems if problem.kind == kind]
             if len({problem.photo for problem in problems}) > max(3, MOST * self.total):
-                sentence = "can't be used" if kind == "unusable" else "have a mask that can't be"
-                raise UserError(
+                sentence = "can't be used"
+                if kind == "mask":
+                    sentence = f"have a mask that {sentence}"
+                return (
                     f"{self.title}: more than {MOST:.0%} of the {self.total} photos {sentence} "
-                    f"({_some(problems)}); {path} lists them: {self.remedy}"
+                    f"({_some(problems)})"
                 )
+        return ""
 
     def notices(self) -> list[str]:
         """Returns one sentence for each kind of finding."""
@@ -141,6 +139,6 @@ class Findings:
 
 
 def _some(problems: list[Problem]) -> str:
-    plain = ("turned", "dim", "outside")  # the sentence says it all
+    plain = ("stray", "turned", "dim", "outside")  # the sentence says it all
     names = [p.name if p.kind in plain else f"{p.name} {p.reason}" for p in problems[:5]]
     return ", ".join(names) + (", ..." if len(problems) > 5 else "")

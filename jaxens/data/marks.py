@@ -101,3 +101,12 @@ class Box:
         if not mask.any():
             raise PhotoError(f"has a box of {self.part} outside of its {width} x {height} pixels")
         return {self.part: mask}
+
+    def leaving(self, size: Size) -> str:
+        """Returns whether a side is more than a pixel outside, as rounding never makes it."""
+        ends = [float(self.corners[2 + i]) * (size[i] if self.fractions else 1) for i in (0, 1)]
+        starts = [float(self.corners[i]) * (size[i] if self.fractions else 1) for i in (0, 1)]
+        if min(starts) >= -1 and all(end <= n + 1 for end, n in zip(ends, size, strict=True)):
+            return ""
+        sides = ", ".join(f"{corner:g}" for corner in self.corners)
+        return f"has a box of {self.part} ({sides}) that leaves its {size[0]} x {size[1]} pixels"

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jaxens import viz
+from jaxens.data.photos import Photos
 from jaxens.data.schema import Info
 from jaxens.data.split import Split
 from jaxens.names import shorten
@@ -23,6 +24,12 @@ def split_figure(split: Split, title: str) -> Figure:
         captions=[_caption(split, i) for i in range(len(split))],
         title=title,
     )
+
+
+def photos_figure(photos: Photos, title: str) -> Figure:
+    """Draws photos without annotations; their names are the captions."""
+    captions = [shorten(name, LETTERS) for name in photos.names]
+    return viz.annotated_images(photos.images, captions=captions, title=shorten(title))
 
 
 def _caption(split: Split, i: int) -> str:

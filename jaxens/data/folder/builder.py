@@ -14,6 +14,7 @@ from jaxens.data.folder.marking import marks_of, planes_of, points_of
 from jaxens.data.folder.parsing import read_layout
 from jaxens.data.folder.sources import read_sources
 from jaxens.data.folder.splits import split_photos
+from jaxens.data.folder.units import notices_of_units
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.reading import printable
 from jaxens.data.schema import Info
@@ -87,7 +88,7 @@ def _collection(layout: Layout, listing: Listing) -> Collection:
         info=Info(layout.name, labels.tasks, tuple(layout.points), planes_of(sources)),
         splits={name: [items[i] for i in rows] for name, rows in splits.items()},
         splits_from=str(layout.path),
-        notices=[*labels.notices, *notices],
+        notices=[*labels.notices, *notices_of_units(sources), *notices],
         left_out=sources.left_out,
         box_of=layout.box,
     )

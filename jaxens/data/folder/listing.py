@@ -9,7 +9,12 @@ from pathlib import Path
 
 from PIL import Image
 
+from jaxens.data.decoding import open_photo
+from jaxens.data.reading import PhotoError, read_photo
 from jaxens.errors import UserError
+from jaxens.names import as_text
+
+STRAYS = 0.1  # of the photos of a folder may lie next to the folders of the others
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,28 @@ class Listing:
         readable = tuple(end for end, kind in known.items() if kind in Image.OPEN)
         return [file for file in self.files if file.lower().endswith(readable)]
 
+    def size(self, file: str) -> tuple[int, int] | None:
+        """Returns the width and height of an image; None if it can't be read."""
+        try:
+            return open_photo(read_photo(self.root / file, self.root)).size
+        except PhotoError:
+            return None
+
+
+class FilePattern:
+    """Which files a pattern such as "masks/{stem}.png" may name."""
+
+    def __init__(self, pattern: str) -> None:
+        self.start, _, rest = pattern.partition("{")
+        self.end = rest.rpartition("}")[2].lower()
+        self.whole = "{path}" in pattern
+
+    def fits(self, file: str) -> bool:
+        """Returns whether it may name a file."""
+        if not file.startswith(self.start) or not file.lower().endswith(self.end):
+            return False
+        return self.whole or "/" not in file[len(self.start) : len(file) - len(self.end)]
+
 
 def list_files(root: Path) -> Listing:
     """Lists a folder with its subfolders.
@@ -83,6 +110,19 @@ def stem(path: str) -> str:
     return os.path.splitext(path.rpartition("/")[2])[0]
 
 
+def common_folder(photos: Iterable[str]) -> str:
+    """Returns the folder that the photos are in, but for a few strays above it."""
+    folder, below = "", list(photos)
+    while below:
+        deeper = [path for path in below if "/" in path]
+        names = {path.partition("/")[0] for path in deeper}
+        if len(names) != 1 or len(deeper) < (1 - STRAYS) * len(below):
+            break
+        folder = "/".join(filter(None, [folder, *names]))
+        below = [path.partition("/")[2] for path in deeper]
+    return folder
+
+
 class Finder:
     """Finds photos by the names that tables give them."""
 
@@ -112,9 +152,4 @@ class Finder:
 
 def _plain(name: str) -> str:
     """Returns a name in one form, whatever its case, its umlauts' form and its encoding were."""
-    raw = name.encode("utf-8", "surrogateescape")
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError:
-        text = raw.decode("latin-1")
-    return unicodedata.normalize("NFC", text).casefold()
+    return unicodedata.normalize("NFC", as_text(name)).casefold()

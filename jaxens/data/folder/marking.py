@@ -64,8 +64,9 @@ def marks_of(sources: Sources) -> list[list[Marks]]:
         for pattern in part.paths:
             sharing.setdefault(pattern, []).append(part)
         if part.columns is not None:
-            columns = {side: sources.column(name) for side, name in part.columns.items()}
-            for i, (photo, corners) in enumerate(zip(marks, _boxes(columns), strict=True)):
+            columns = {side: sources.box_column(name) for side, name in part.columns.items()}
+            of_rows = [photo for photo in sources.photos for _ in sources.rows[photo]]
+            for i, (photo, corners) in enumerate(zip(of_rows, _boxes(columns), strict=True)):
                 if not np.isnan(corners).all():
                     column = next(iter(columns.values()))
                     name = f"{column.path.name}, row {column.lines[i]},"

@@ -97,7 +97,7 @@ def _task(fields: Fields, name: str, marked: set[str]) -> TaskLayout:
     fields.check_keys((*LABELS, "parts", "separate"))
     kind = fields.one_of(LABELS, "where labels are")
     columns: tuple[str, ...] = ()
-    pattern = None
+    pattern, level = None, 1
     if kind == "column":
         columns = (fields.text("column"),)
     elif kind == "columns":
@@ -112,6 +112,8 @@ def _task(fields: Fields, name: str, marked: set[str]) -> TaskLayout:
             fields.wrong("pattern", f"it is not a regular expression ({error})")
         if not groups:
             fields.wrong("pattern", "it has no group: put the class in brackets, as in '(.+)_\\d+'")
+    elif kind == "folders":
+        level = _level(fields)
     elif not fields.flag(kind):
         fields.wrong(kind, "it should be true, or absent")
     parts: tuple[str, ...] | dict[str, tuple[str, ...]]
@@ -125,7 +127,14 @@ def _task(fields: Fields, name: str, marked: set[str]) -> TaskLayout:
         if part not in marked:
             what = f"{part!r} is neither in [parts] nor in [points]"
             fields.wrong("parts", f"{what}: {remedy(part, marked)}" if marked else what)
-    return TaskLayout(name, kind, columns, pattern, parts, fields.flag("separate"))
+    return TaskLayout(name, kind, columns, pattern, parts, fields.flag("separate"), level)
+
+
+def _level(fields: Fields) -> int:
+    level = fields.raw["folders"]  # true is 1
+    if not isinstance(level, int) or not 1 <= level < 100:
+        fields.wrong("folders", "it should be true, or the level of the folders: 1, 2, or so on")
+    return int(level)
 
 
 def _part(fields: Fields, name: str) -> PartLayout:

@@ -1,7 +1,7 @@
 """Boxes in the XML of PASCAL VOC."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element, TreeBuilder
@@ -35,7 +35,18 @@ class VocFile:
         return name_of(self.path, self.root)
 
     def __call__(self, size: Size) -> Masks:
-        """Reads the file. Its pixels count from 1, and a box includes its last one."""
+        """Reads the file."""
+        masks = {part: np.zeros(size[::-1], bool) for part in self.parts}
+        for box in self._boxes(size):
+            masks[box.part] |= box(size)[box.part]
+        return masks
+
+    def leaving(self, size: Size) -> str:
+        """Returns the first box that leaves its photo."""
+        return next(filter(None, (box.leaving(size) for box in self._boxes(size))), "")
+
+    def _boxes(self, size: Size) -> Iterator[Box]:
+        """Yields the boxes. Their pixels count from 1, and a box includes its last one."""
         tree = parse(read_photo(self.path, self.root))
         stated = (tree.findtext("size/width", ""), tree.findtext("size/height", ""))
         if all(text.strip() not in ("", "0") for text in stated):
@@ -44,7 +55,6 @@ class VocFile:
                 raise PhotoError(
                     f"is for {width:g} x {height:g} pixels, its photo has {size[0]} x {size[1]}"
                 )
-        masks = {part: np.zeros(size[::-1], bool) for part in self.parts}
         for number, element in enumerate(tree.iter("object"), 1):
             label = (element.findtext("name") or "").strip()
             wanted = [part for part, names in self.parts.items() if not names or label in names]
@@ -53,10 +63,8 @@ class VocFile:
                     _number(element.findtext(f"bndbox/{side}", ""), f"object {number}, {side}")
                     for side in ("xmin", "ymin", "xmax", "ymax")
                 )
-                corners = (left - 1, top - 1, right, bottom)
                 for part in wanted:
-                    masks[part] |= Box(part, self.name, corners)(size)[part]
-        return masks
+                    yield Box(part, self.name, (left - 1, top - 1, right, bottom))
 
 
 def parse(content: bytes) -> Element:
