@@ -151,6 +151,22 @@ def test_coco_gives_masks_key_points_and_crowds_that_are_ignored(root: Path) -> 
     assert any("1 of 9 photos have a mask that can't be used" in n for n in notices(records))
 
 
+@pytest.mark.parametrize("files", [["a.json", "b.json"], ["b.json", "a.json"]])
+def test_key_points_and_masks_may_be_in_two_coco_files(root: Path, files: list[str]) -> None:
+    raw = json.loads((root / "a.json").read_text())
+    for category in raw["categories"]:
+        category.pop("keypoints", None)
+    for annotation in raw["annotations"]:
+        annotation.pop("keypoints", None)
+    (root / "b.json").write_text(json.dumps(raw))
+    toml = root / "dataset.toml"
+    toml.write_text(toml.read_text().replace('"a.json"', json.dumps(files)))
+    items = [item for split in builder.read(root).splits.values() for item in split]
+    visible = {item.path.stem: not np.isnan(item.points).any() for item in items}
+    assert sum(visible.values()) == 7
+    assert not visible["dog_0"]
+
+
 def test_categories_may_be_the_labels(root: Path) -> None:
     toml = root / "dataset.toml"
     toml.write_text(toml.read_text().replace("pattern = '(.+)_\\d'", "categories = true"))

@@ -38,8 +38,10 @@ def points_of(sources: Sources) -> Float[np.ndarray, "photo point 2"]:
     for p, where in enumerate(points.values()):
         if len(where) == 1:
             for i, photo in enumerate(sources.photos):
-                for coco, image in sources.entries.get(photo, ()):
-                    result[i, p] = coco.point(image, where[0])
+                found = (
+                    coco.point(image, where[0]) for coco, image in sources.entries.get(photo, ())
+                )
+                result[i, p] = next((xy for xy in found if not np.isnan(xy).any()), np.nan)
             continue
         x, y, *visible = (sources.column(name) for name in where)
         result[:, p] = np.stack([x.numbers(), y.numbers()], axis=-1)
