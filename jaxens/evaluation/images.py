@@ -24,7 +24,8 @@ class Images:
     on: Annotated[str, UNSHOWN] = ""
     """data set whose test images are explained (default: that of the run)"""
     parts: Annotated[tuple[str, ...], UNSHOWN] = ()
-    """with --on: PART=OTHER for each part of the run that has another name there"""
+    """with --on: PART=OTHER for a part that has another name there, TASK=OTHER for a task of
+    the run that has no parts"""
     attributes: Literal["species", "independent"] = "species"
     """of --on fieldmarks: those of species, or each drawn independently of all others"""
     data_dir: Path | None = None
@@ -42,7 +43,7 @@ class Images:
                 raise UserError(f"`{name}` is for another data set: add `on`, or omit it")
         for pair in self.parts:
             if not all(pair.partition("=")):
-                raise UserError(f"`parts` {pair} should be PART=OTHER, such as bill=beak")
+                raise UserError(f"`parts` {pair} should be PART=OTHER or TASK=OTHER, such as bill=beak")
 
     @property
     def explained(self) -> Literal["label", "prediction"]:
@@ -51,7 +52,7 @@ class Images:
 
     @property
     def other_parts(self) -> dict[str, list[str]]:
-        """The parts of the other data set, by the part of the run whose truth they are."""
+        """The parts of the other data set, by the part or task of the run whose truth they are."""
         named: dict[str, list[str]] = {}
         for pair in self.parts:
             part, _, other = pair.partition("=")
