@@ -46,23 +46,20 @@ def describe(
     from jaxens.cli.progress import bar
     from jaxens.data.describing import describe as describe_data
     from jaxens.data.folder.proposing import write_proposal
-    from jaxens.data.opening import open_data, open_prepared
+    from jaxens.data.opening import open_data
     from jaxens.files import with_home
 
     signals.work_begins()
-    layout = None
-    if settings.source == "folder":
-        layout = write_proposal(with_home(settings.data_dir), out, say)
-    elif out is not None:
-        raise UserError("`out` is for the dataset.toml of a folder: name the folder, or omit it")
+    if out is not None and (settings.source != "folder" or settings.layout):
+        raise UserError(
+            "`out` is for the dataset.toml of a folder: name the folder, and no `layout`, or omit "
+            "`out`"
+        )
+    if settings.source == "folder" and not settings.layout:
+        written = write_proposal(with_home(settings.data_dir), out, say)
+        settings = replace(settings, layout=str(written or ""))
     with bar() as progress:
-        if layout is None:
-            data = open_data(settings, progress)
-        else:
-            from jaxens.data.folder.builder import prepare as prepare_folder
-
-            records = prepare_folder(with_home(settings.data_dir), settings.cache, progress, layout)
-            data = open_prepared(records, settings)
+        data = open_data(settings, progress)
         description = describe_data(data, progress)
     say(str(description))
     share = -(-images // 3)

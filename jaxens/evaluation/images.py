@@ -30,6 +30,8 @@ class Images:
     """of --on fieldmarks: those of species, or each drawn independently of all others"""
     data_dir: Path | None = None
     """where the data set of --on lies, or that of the run, if it was moved"""
+    layout: Path | None = None
+    """file that describes the photos of --on folder, or those of the run, if it was moved"""
     cache_dir: Path | None = None
     """where prepared data lie"""
 
@@ -43,7 +45,9 @@ class Images:
                 raise UserError(f"`{name}` is for another data set: add `on`, or omit it")
         for pair in self.parts:
             if not all(pair.partition("=")):
-                raise UserError(f"`parts` {pair} should be PART=OTHER or TASK=OTHER, such as bill=beak")
+                raise UserError(
+                    f"`parts` {pair} should be PART=OTHER or TASK=OTHER, such as bill=beak"
+                )
 
     @property
     def explained(self) -> Literal["label", "prediction"]:
@@ -82,6 +86,7 @@ class Images:
             data,
             source=self.on,
             data_dir=str(self.data_dir or ""),
+            layout=str(self.layout or ""),
             cache_dir=str(self.cache_dir or data.cache_dir),
             attributes=self.attributes,
             tasks=(),
