@@ -19,6 +19,7 @@ from jaxens.data import masks
 from jaxens.data.decoding import decode, is_dim, open_photo, orientation_of
 from jaxens.data.findings import Findings, Kind, MaskSeen, Problem
 from jaxens.data.journal import Journal, Read, parse
+from jaxens.data.orientation import as_stored, upright_size
 from jaxens.data.prefetch import in_order
 from jaxens.data.preparing import PROBLEMS, ExampleBuilder, cores, prepare_builder
 from jaxens.data.progress import Progress, no_progress
@@ -28,6 +29,7 @@ from jaxens.data.schema import MISSING, Example, Info, is_ignored
 from jaxens.errors import UserError
 
 Size = tuple[int, int]  # width and height in pixels
+Frame = Literal["stored", "upright"]
 
 
 class EmptyError(PhotoError):
@@ -60,7 +62,9 @@ class Item:
         points: x, y of every key point of `Info.points`; NaN if it is not visible.
         box: Left, top, right, bottom; NaN if unknown.
         marks: Where masks come from; a part that none of them gives has an empty mask.
-        unit: Of points and box. Pixels are those of the photo as it is stored.
+        unit: Of points and box.
+        frame: Which pixels points, box and marks are of, if the photo has an EXIF orientation:
+            those that the file stores, or those of the upright photo.
     """
 
     id: str
@@ -70,6 +74,7 @@ class Item:
     box: Float[np.ndarray, "4"]
     marks: Sequence[Marks] = ()
     unit: Literal["pixels", "fractions"] = "pixels"
+    frame: Frame = "stored"
 
 
 @dataclass(frozen=True)
@@ -228,7 +233,7 @@ class CollectionBuilder(ExampleBuilder):
         try:
             image = read_photo(item.path, root)
             photo = open_photo(image)
-            size = photo.size
+            stored = photo.size
             decode(photo, least=(1, 1))
             dim = is_dim(image)
         except OutsideError as error:
@@ -236,8 +241,11 @@ class CollectionBuilder(ExampleBuilder):
         except PhotoError as error:
             add("unusable", item.id, str(error))
             return read
-        if orientation_of(photo) != 1:
-            add("turned", item.id, "has an EXIF orientation")
+        orientation = orientation_of(photo)
+        turned_back = item.frame == "upright" and orientation != 1
+        if orientation != 1:
+            add("upright" if turned_back else "turned", item.id, "has an EXIF orientation")
+        size = upright_size(stored, orientation) if turned_back else stored
         if dim:
             add("dim", item.id, "has 16 bits and no value of 4096 or more")
         scale = size if item.unit == "pixels" else (1, 1)
@@ -251,12 +259,16 @@ class CollectionBuilder(ExampleBuilder):
         centers = [
             masks.center(masks.union(bits, names, (part,))) for part in self.collection.centers
         ]
+        labels = {**item.labels, **self._labels_of_masks(bits, known)}
+        points = np.concatenate([points, *centers])
+        if turned_back:
+            points, box, bits = as_stored(points, box, bits, orientation)
         read.example = Example(
             id=item.id,
             image=image,
-            points=np.concatenate([points, *centers]).astype(np.float32),
+            points=points.astype(np.float32),
             box=box.astype(np.float32),
-            labels={**item.labels, **self._labels_of_masks(bits, known)},
+            labels=labels,
             mask=masks.encode(bits) if names else None,
         )
         return read

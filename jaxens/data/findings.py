@@ -9,7 +9,7 @@ from jaxens.tables import Table
 
 MOST = 0.05  # of all photos may be unusable; three always may
 
-Kind = Literal["unusable", "unnamed", "mask", "empty", "turned", "dim", "outside"]
+Kind = Literal["unusable", "unnamed", "mask", "empty", "turned", "upright", "dim", "outside"]
 
 # By kind: a sentence about the photos, and what becomes of such a photo in the list.
 _SENTENCES: dict[Kind, tuple[str, str]] = {
@@ -21,6 +21,11 @@ _SENTENCES: dict[Kind, tuple[str, str]] = {
         "have an EXIF orientation: they are turned upright, and so are their key points, boxes "
         "and masks, which must be those of the stored pixels",
         "turned upright",
+    ),
+    "upright": (
+        "have an EXIF orientation: they are turned upright, and their key points, boxes and masks "
+        "are taken as those of the upright photo",
+        "turned upright, but not its key points, boxes and masks",
     ),
     "dim": (
         "have 16 bits and no value of 4096 or more, so they are nearly black: multiply their "
@@ -141,6 +146,6 @@ class Findings:
 
 
 def _some(problems: list[Problem]) -> str:
-    plain = ("turned", "dim", "outside")  # the sentence says it all
+    plain = ("turned", "upright", "dim", "outside")  # the sentence says it all
     names = [p.name if p.kind in plain else f"{p.name} {p.reason}" for p in problems[:5]]
     return ", ".join(names) + (", ..." if len(problems) > 5 else "")

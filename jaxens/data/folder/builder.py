@@ -7,6 +7,7 @@ import tensorflow_datasets as tfds
 
 from jaxens.data.cache_key import cache_key
 from jaxens.data.collection import Collection, Item, prepare_collection
+from jaxens.data.folder.frames import frame_of
 from jaxens.data.folder.labels import read_labels
 from jaxens.data.folder.layout import Layout
 from jaxens.data.folder.listing import Listing, list_files
@@ -65,6 +66,7 @@ def _collection(layout: Layout, listing: Listing) -> Collection:
     sources = read_sources(layout, listing)
     labels = read_labels(sources)
     points, marks = points_of(sources), marks_of(sources)
+    frame, of_frame = frame_of(sources, points, marks)
     items = [
         Item(
             id=printable(photo),
@@ -74,6 +76,7 @@ def _collection(layout: Layout, listing: Listing) -> Collection:
             box=np.full(4, np.nan),
             marks=marks[i],
             unit=layout.units,
+            frame=frame,
         )
         for i, photo in enumerate(sources.photos)
     ]
@@ -87,7 +90,7 @@ def _collection(layout: Layout, listing: Listing) -> Collection:
         info=Info(layout.name, labels.tasks, tuple(layout.points), planes_of(sources)),
         splits={name: [items[i] for i in rows] for name, rows in splits.items()},
         splits_from=str(layout.path),
-        notices=[*labels.notices, *notices],
+        notices=[*labels.notices, *of_frame, *notices],
         left_out=sources.left_out,
         box_of=layout.box,
     )
