@@ -8,17 +8,18 @@ A source reads its tables into a `Collection`, and `prepare_collection` writes t
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow_datasets as tfds
-from jaxtyping import Float, Int8, Int32, Shaped
+from jaxtyping import Float, Int8, Int32
 
 from jaxens import files
 from jaxens.data import masks
 from jaxens.data.decoding import decode, is_dim, open_photo, orientation_of
-from jaxens.data.findings import Findings, Kind, MaskSeen, Problem
+from jaxens.data.findings import LEFT_OUT, Findings, Kind, MaskSeen, Problem
 from jaxens.data.journal import Journal, Read, parse
+from jaxens.data.marks import EmptyError, Marks, Size
 from jaxens.data.orientation import as_stored, upright_size
 from jaxens.data.prefetch import in_order
 from jaxens.data.preparing import PROBLEMS, ExampleBuilder, cores, prepare_builder
@@ -28,27 +29,7 @@ from jaxens.data.records import dataset_info
 from jaxens.data.schema import MISSING, Example, Info, is_ignored
 from jaxens.errors import UserError
 
-Size = tuple[int, int]  # width and height in pixels
 Frame = Literal["stored", "upright"]
-
-
-class EmptyError(PhotoError):
-    """A valid mask without a marked pixel. The message follows its name."""
-
-
-class Marks(Protocol):
-    """What people marked in a photo: a file of masks, or boxes, as masks of named parts."""
-
-    @property
-    def name(self) -> str:
-        """Returns the name of the file, for messages."""
-
-    def __call__(self, size: Size) -> Mapping[str, Shaped[np.ndarray, "height width"]]:
-        """Returns masks of a photo of this size, by names in `Info.masks`: 0 outside of a part.
-
-        Raises:
-            PhotoError: If they can't be used.
-        """
 
 
 @dataclass(frozen=True)
@@ -88,7 +69,7 @@ class Collection:
         splits: Photos of "train", "val" and "test".
         splits_from: The file or folder that says which photo is in which split.
         notices: Sentences about what was found so far.
-        left_out: Photos that are not items, with the reason.
+        problems: What was found so far: of photos, and about photos that are no items.
         box_of: A part of `Info.masks`; its bounding box is the box of a photo that has none.
         remedy: The advice where too many photos can't be used.
         centers: Parts of `Info.masks` whose center of mass is a key point. They are the last names
@@ -104,7 +85,7 @@ class Collection:
     splits: Mapping[str, Sequence[Item]]
     splits_from: str
     notices: Sequence[str] = ()
-    left_out: Sequence[Problem] = ()
+    problems: Sequence[Problem] = ()
     box_of: str = ""
     remedy: str = "correct or remove them"
     centers: Sequence[str] = ()
@@ -156,9 +137,10 @@ class CollectionBuilder(ExampleBuilder):
     def __init__(self, *, collection: Collection, data_dir: Path) -> None:
         self.collection = collection
         self.images = sum(map(len, collection.splits.values()))
-        total = self.images + len(collection.left_out)
+        left_out = {p.photo for p in collection.problems if p.kind in LEFT_OUT}
+        total = self.images + len(left_out)
         self._findings = Findings(collection.title, total, collection.remedy)
-        self._findings.problems += collection.left_out
+        self._findings.problems += collection.problems
         self._list = data_dir / PROBLEMS
         self._splits_left = len(collection.splits)
         self._journals = {
@@ -217,9 +199,7 @@ class CollectionBuilder(ExampleBuilder):
         if findings.problems:
             files.write_text(self._list, findings.table().to_csv())
             findings.check(self._list)
-        metadata["excluded"] = [
-            p.photo for p in findings.problems if p.kind in ("unusable", "unnamed")
-        ]
+        metadata["excluded"] = [p.photo for p in findings.problems if p.kind in LEFT_OUT]
         metadata["problems"] = len(findings.problems)
         metadata["notices"] = [*self.collection.notices, *findings.notices()]
 

@@ -9,12 +9,35 @@ from jaxens.tables import Table
 
 MOST = 0.05  # of all photos may be unusable; three always may
 
-Kind = Literal["unusable", "unnamed", "mask", "empty", "turned", "upright", "dim", "outside"]
+Kind = Literal[
+    "unusable",
+    "unnamed",
+    "absent",
+    "value",
+    "annotation",
+    "mask",
+    "empty",
+    "turned",
+    "upright",
+    "dim",
+    "outside",
+]
+
+LEFT_OUT: tuple[Kind, ...] = ("unusable", "unnamed")
 
 # By kind: a sentence about the photos, and what becomes of such a photo in the list.
 _SENTENCES: dict[Kind, tuple[str, str]] = {
     "unusable": ("can't be used and are left out", "left out"),
     "unnamed": ("are in no table and are left out", "left out"),
+    "absent": ("are named or annotated, and are not there", "there is no such photo"),
+    "value": (
+        "have a value in a table that can't be used, so it is unknown",
+        "the value is unknown",
+    ),
+    "annotation": (
+        "have an annotation that can't be used, so it is ignored",
+        "the annotation is ignored",
+    ),
     "mask": ("have a mask that can't be used, so it is empty", "its mask is empty"),
     "empty": ("have no mask, or one that shows nothing", "its mask is empty"),
     "turned": (
@@ -39,14 +62,24 @@ _SENTENCES: dict[Kind, tuple[str, str]] = {
 }
 
 
+# Kinds of which there may be few: what the error says of the photos.
+_LIMITED: dict[Kind, str] = {
+    "unusable": "can't be used",
+    "value": "have a value in a table that can't be used",
+    "annotation": "have an annotation that can't be used",
+    "mask": "have a mask that can't be used",
+}
+
+
 class Problem(NamedTuple):
     """Something wrong with a photo or its mask.
 
     Attributes:
         photo: The id of the photo.
         kind: What becomes of it: photos that are `unusable`, or `unnamed` by a table, are left
-            out; of the unnamed there may be many. A `mask` that can't be
-            used, or that is `empty`, is empty. The others are used.
+            out; of the unnamed there may be many, and of names of photos that are `absent`. A
+            `value` or an `annotation` that can't be used is unknown. A `mask` that can't be used,
+            or that is `empty`, is empty. The others are used.
         name: The file that the reason is about.
         reason: Follows the name: "is damaged".
     """
@@ -91,22 +124,22 @@ class Findings:
     problems: list[Problem] = field(default_factory=list)
     masks: list[MaskSeen] = field(default_factory=list)
 
-    def check(self, path: object) -> None:
-        """Checks that not too many photos or masks can't be used.
+    def check(self, path: object = None) -> None:
+        """Checks that not too many photos, values, annotations or masks can't be used.
 
         Args:
-            path: The file that lists all of them.
+            path: The file that lists all of them, if there is one.
 
         Raises:
             UserError: If there are too many.
         """
-        for kind in ("unusable", "mask"):
+        for kind, sentence in _LIMITED.items():
             problems = [problem for problem in self.problems if problem.kind == kind]
             if len({problem.photo for problem in problems}) > max(3, MOST * self.total):
-                sentence = "can't be used" if kind == "unusable" else "have a mask that can't be"
+                where = f"; {path} lists them" if path else ""
                 raise UserError(
                     f"{self.title}: more than {MOST:.0%} of the {self.total} photos {sentence} "
-                    f"({_some(problems)}); {path} lists them: {self.remedy}"
+                    f"({_some(problems)}){where}: {self.remedy}"
                 )
 
     def notices(self) -> list[str]:
@@ -116,7 +149,8 @@ class Findings:
             problems = [problem for problem in self.problems if problem.kind == kind]
             if problems:
                 count = len({problem.photo for problem in problems})
-                what = f"{count} of {self.total} photos {sentence}"
+                of_all = "" if kind == "absent" else f" of {self.total}"
+                what = f"{count}{of_all} photos {sentence}"
                 result.append(f"{self.title}: {what}: {_some(problems)}")
         return result + [f"{self.title}: {each}" for each in self._of_masks()]
 

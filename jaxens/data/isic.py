@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from jaxens.data.cache_key import cache_key
-from jaxens.data.collection import Collection, Item, Marks, prepare_collection
-from jaxens.data.marks import MaskFile, Values
+from jaxens.data.collection import Collection, Item, prepare_collection
+from jaxens.data.marks import Marks, MaskFile, Values
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.schema import Info, Task
 from jaxens.data.splits import complete_splits

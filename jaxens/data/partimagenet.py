@@ -96,6 +96,7 @@ def read(folder: Path, kind: str = KIND) -> Collection:
         splits=splits,
         splits_from=str(folder),
         notices=notices,
+        problems=[problem for coco in cocos.values() for problem in coco.problems],
         centers=parts,
         remedy="restore the files",
     )

@@ -31,7 +31,6 @@ def refused(root: Path) -> str:
         (rows("file,sort"), "t.csv has no column 'kind': choose from file, sort"),
         (rows("kind,kind"), "t.csv has two columns 'kind': rename one"),
         (rows() + "e.jpg\n", "t.csv, row 10: it has 1 fields, and the first row names 2 columns"),
-        (rows() + "e.jpg,y\n", "t.csv, row 10, file: it contradicts row 6, on the same photo"),
         ("name,kind\nq,1\nr,2\n", "t.csv, name: no row names a photo, such as photos/a 1.jpg"),
         (rows(kinds="xxxxxxxx"), "[tasks.kind]: there are no two classes, but only x"),
         (rows() + '"e.jpg,y\n', "t.csv, row 10: unexpected end of data"),
@@ -39,22 +38,6 @@ def refused(root: Path) -> str:
 )
 def test_a_mistake_in_a_table_is_one_line(root: Path, table: str, message: str) -> None:
     write(root, TASK, table)
-    assert message in refused(root)
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ("1,x", "row 2, py: it should be a number, not 'x'"),
-        ("1,", "row 2, py: it is empty, and px is not"),
-        ("1e999,1", "row 2, px: it should be a number, not '1e999'"),
-        ("1_0,1", "row 2, px: it should be a number, not '1_0'"),
-    ],
-)
-def test_a_wrong_coordinate_is_named(root: Path, values: str, message: str) -> None:
-    layout = TASK + '[points]\neye = ["px", "py"]\n'
-    table = rows("file,kind,px,py", extra=",1,1").replace(",1,1", f",{values}", 1)
-    write(root, layout, table)
     assert message in refused(root)
 
 

@@ -81,6 +81,7 @@ def _collection(layout: Layout, listing: Listing) -> Collection:
         for i, photo in enumerate(sources.photos)
     ]
     splits, notices = split_photos(sources, labels.of_photos)
+    sources.check()
     if listing.links:
         some = ", ".join(map(printable, listing.links[:3]))
         notices.append(f"{layout.name}: links to folders are not followed: {some}")
@@ -91,6 +92,6 @@ def _collection(layout: Layout, listing: Listing) -> Collection:
         splits={name: [items[i] for i in rows] for name, rows in splits.items()},
         splits_from=str(layout.path),
         notices=[*labels.notices, *of_frame, *notices],
-        left_out=sources.left_out,
+        problems=list(dict.fromkeys(sources.problems)),
         box_of=layout.box,
     )

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from jaxens.data.collection import Frame, Marks, Size
+from jaxens.data.collection import Frame
 from jaxens.data.decoding import header_of
 from jaxens.data.folder.sources import Sources
 from jaxens.data.folder.voc import VocFile
-from jaxens.data.marks import Box, MaskFile
+from jaxens.data.marks import Box, Marks, MaskFile, Size
 from jaxens.data.orientation import upright_size
 from jaxens.data.reading import PhotoError
 

@@ -113,7 +113,7 @@ class _Reader:
             )
 
     def _flags(self) -> tuple[Any, tuple[str, ...], np.ndarray]:
-        columns = [self.sources.column(name).flags() for name in self.task.columns]
+        columns = [self.sources.flags(name) for name in self.task.columns]
         flags = np.array(columns, np.int8).T
         return "multilabel", tuple(map(printable, self.task.columns)), flags
 

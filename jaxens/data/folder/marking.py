@@ -1,19 +1,18 @@
 """The masks, boxes and key points of a folder's photos."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
 
-from jaxens.data.collection import Marks
+from jaxens.data.findings import Problem
 from jaxens.data.folder.coco import Coco, CocoMarks
 from jaxens.data.folder.layout import PartLayout
 from jaxens.data.folder.listing import stem
 from jaxens.data.folder.sources import Sources
-from jaxens.data.folder.table import Column
 from jaxens.data.folder.voc import VocFile
-from jaxens.data.marks import Box, MaskFile, Values
-from jaxens.data.reading import printable
+from jaxens.data.marks import Box, Marks, MaskFile, Values
+from jaxens.data.reading import PhotoError, printable
 from jaxens.data.schema import ignored
 from jaxens.errors import UserError, remedy
 from jaxens.names import shorten
@@ -38,26 +37,41 @@ def points_of(sources: Sources) -> Float[np.ndarray, "photo point 2"]:
     for p, where in enumerate(points.values()):
         if len(where) == 1:
             for i, photo in enumerate(sources.photos):
-                found = (
-                    coco.point(image, where[0]) for coco, image in sources.entries.get(photo, ())
-                )
-                result[i, p] = next((xy for xy in found if not np.isnan(xy).any()), np.nan)
+                result[i, p] = _coco_point(sources, photo, where[0])
             continue
-        x, y, *visible = (sources.column(name) for name in where)
-        result[:, p] = np.stack([x.numbers(), y.numbers()], axis=-1)
-        for row in np.flatnonzero(np.isnan(result[:, p]).sum(axis=1) == 1)[:1]:
+        x, y, *visible = map(sources.column, where)
+        result[:, p] = np.stack([sources.numbers(x.name), sources.numbers(y.name)], axis=-1)
+        half = np.isnan(result[:, p]).sum(axis=1) == 1
+        for row in np.flatnonzero(half).tolist():
             lost, there = (x, y) if np.isnan(result[row, p, 0]) else (y, x)
-            lost.wrong(row, f"it is empty, and {there.name} is not")
+            if lost.is_empty(row):
+                sources.wrong(row, "value", lost, f"it is empty, and {there.name} is not")
+        result[half, p] = np.nan
         for column in visible:
-            result[np.asarray(column.flags()) == 0, p] = np.nan
+            result[np.asarray(sources.flags(column.name)) == 0, p] = np.nan
     return result
+
+
+def _coco_point(sources: Sources, photo: str, name: str) -> tuple[float, float]:
+    """Returns the first key point of a photo that is visible in one of the COCO files."""
+    for coco, image in sources.entries.get(photo, ()):
+        try:
+            x, y = coco.point(image, name)
+        except PhotoError as error:
+            sources.problems.append(
+                Problem(printable(photo), "annotation", coco.path.name, str(error))
+            )
+            continue
+        if not np.isnan([x, y]).any():
+            return x, y
+    return np.nan, np.nan
 
 
 def marks_of(sources: Sources) -> list[list[Marks]]:
     """Returns what gives the masks of each photo.
 
     Raises:
-        UserError: If a pattern fits no file, two photos have the same file, or a box is wrong.
+        UserError: If a pattern fits no file, or two photos have the same file.
     """
     layout = sources.layout
     marks: dict[str, list[Marks]] = {photo: [] for photo in sources.photos}
@@ -66,10 +80,9 @@ def marks_of(sources: Sources) -> list[list[Marks]]:
         for pattern in part.paths:
             sharing.setdefault(pattern, []).append(part)
         if part.columns is not None:
-            columns = {side: sources.column(name) for side, name in part.columns.items()}
-            for i, (photo, corners) in enumerate(zip(marks, _boxes(columns), strict=True)):
+            column = sources.column(next(iter(part.columns.values())))
+            for i, (photo, corners) in enumerate(zip(marks, _boxes(sources, part), strict=True)):
                 if not np.isnan(corners).all():
-                    column = next(iter(columns.values()))
                     name = f"{column.path.name}, row {column.lines[i]},"
                     left, top, right, bottom = corners.tolist()
                     unit = layout.units == "fractions"
@@ -141,19 +154,25 @@ def _parts_of(sources: Sources, coco: Coco) -> dict[int, list[str]]:
     return result
 
 
-def _boxes(columns: Mapping[str, Column]) -> Float[np.ndarray, "row 4"]:
-    """Returns left, top, right and bottom of each row of a table; NaN where there is no box."""
-    sides = {side: np.asarray(column.numbers()) for side, column in columns.items()}
-    empty = np.isnan(np.stack(list(sides.values())))
-    for row in np.flatnonzero(empty.any(axis=0) & ~empty.all(axis=0))[:1]:
-        side = list(sides)[int(np.flatnonzero(empty[:, row])[0])]
-        columns[side].wrong(row, "it is empty, and the other sides of the box are not")
+def _boxes(sources: Sources, part: PartLayout) -> Float[np.ndarray, "row 4"]:
+    """Returns left, top, right and bottom of a part in each row; NaN where there is no box."""
+    columns = {side: sources.column(name) for side, name in (part.columns or {}).items()}
+    sides = {side: sources.numbers(column.name) for side, column in columns.items()}
+    unknown = np.isnan(np.stack(list(sides.values())))
+    half = unknown.any(axis=0) & ~unknown.all(axis=0)
+    for row in np.flatnonzero(half).tolist():
+        column = list(columns.values())[int(np.flatnonzero(unknown[:, row])[0])]
+        if column.is_empty(row):
+            what = "it is empty, and the other sides of the box are not"
+            sources.wrong(row, "value", column, what)
     if "width" in sides:
         sides["right"] = sides["left"] + sides["width"]
         sides["bottom"] = sides["top"] + sides["height"]
     corners = np.stack([sides[side] for side in ("left", "top", "right", "bottom")], axis=-1)
-    for row in np.flatnonzero((corners[:, :2] >= corners[:, 2:]).any(axis=1))[:1]:
-        last = "width" if "width" in columns else "right"
-        columns[last].wrong(row, "the box has no area: left should be less than right, top less "
-                            "than bottom")  # fmt: skip
+    corners[half] = np.nan
+    empty = (corners[:, :2] >= corners[:, 2:]).any(axis=1)
+    for row in np.flatnonzero(empty).tolist():
+        what = "the box has no area: left should be less than right, top less than bottom"
+        sources.wrong(row, "mask", columns.get("right") or columns["width"], what)
+    corners[empty] = np.nan
     return corners

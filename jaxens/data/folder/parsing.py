@@ -38,7 +38,8 @@ def read_layout(folder: Path, path: Path | None = None) -> Layout:
         raise UserError(f"{folder} is not a folder: give the folder of the data set")
     if not path.exists():
         raise UserError(
-            f"{path} is missing: `python -m jaxens.data describe {folder}` proposes one"
+            f"{path} is missing: `python -m jaxens.data describe {folder}` proposes one, and "
+            "`layout` names one that lies elsewhere"
         )
     top = Fields.of_file(path)
     top.check_keys(_FIELDS)

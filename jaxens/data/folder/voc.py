@@ -9,8 +9,7 @@ from xml.parsers import expat
 
 import numpy as np
 
-from jaxens.data.collection import Size
-from jaxens.data.marks import Box, Masks
+from jaxens.data.marks import Box, Masks, Size
 from jaxens.data.reading import PhotoError, name_of, read_photo
 from jaxens.names import shorten
 
