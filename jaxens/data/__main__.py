@@ -45,11 +45,13 @@ def describe(
     from jaxens.cli.console import say
     from jaxens.cli.progress import bar
     from jaxens.data.describing import describe as describe_data
+    from jaxens.data.folder.listing import check_is_no_photo
     from jaxens.data.folder.proposing import write_proposal
     from jaxens.data.opening import open_data
     from jaxens.files import with_home
 
     signals.work_begins()
+    check_is_no_photo("sheet", sheet, settings)
     if out is not None and (settings.source != "folder" or settings.layout):
         raise UserError(
             "`out` is for the dataset.toml of a folder: name the folder, and no `layout`, or omit "
@@ -99,9 +101,11 @@ def browse(
     check_number("images", images, least=1)
 
     from jaxens.cli.progress import bar
+    from jaxens.data.folder.listing import check_is_no_photo
     from jaxens.data.opening import open_data
 
     signals.work_begins()
+    check_is_no_photo("out", out, settings)
     with bar() as progress:
         data = open_data(settings, progress)
     name = Path(settings.data_dir).resolve().name if settings.data_dir else settings.source

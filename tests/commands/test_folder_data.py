@@ -90,3 +90,22 @@ def test_a_read_only_folder_is_described_by_a_file_elsewhere(
             explain([str(run), "--methods", "grad_cam", *cache])
         explain([str(run), "--methods", "grad_cam", "--layout", str(moved), *cache])
     assert sorted(folder.iterdir()) == before
+
+
+def test_a_run_in_the_folder_of_its_photos_is_evaluated(
+    labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (labels / "dataset.toml").read_text() + 'parts = ["wing"]\n[points]\nwing = ["x", "y"]\n'
+    (labels / "dataset.toml").write_text(text)
+    rows = (labels / "t.csv").read_text().splitlines()
+    (labels / "t.csv").write_text(
+        "\n".join([f"{rows[0]},x,y", *(f"{row},9,9" for row in rows[1:])])
+    )
+    monkeypatch.chdir(labels)
+    cache = ["--cache-dir", str(tmp_path / "cache")]
+    with console.capture():
+        train(["--data", "folder", "--data-dir", ".", *TINY, *cache])
+        evaluate(["runs/folder", "--methods", "grad_cam", *cache])
+    assert (labels / "runs" / "folder" / "look.png").exists()
+    assert (labels / "runs" / "folder" / "evaluation" / "tables.csv").exists()
+    assert len(list((tmp_path / "cache").glob("folder-*"))) == 1

@@ -13,7 +13,7 @@ from jaxens.data.folder.layout import Layout
 from jaxens.data.folder.listing import Listing, list_files
 from jaxens.data.folder.marking import marks_of, planes_of, points_of
 from jaxens.data.folder.parsing import read_layout
-from jaxens.data.folder.sources import read_sources
+from jaxens.data.folder.sources import read_sources, used_files
 from jaxens.data.folder.splits import split_photos
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.reading import printable
@@ -26,8 +26,8 @@ def prepare(
 ) -> tfds.core.DatasetBuilder:
     """Writes the records of a folder below `cache_dir` unless they exist, and opens them.
 
-    They are written anew if a table or `dataset.toml` changes, or the name, size or time of any
-    other file.
+    They are written anew if a table or `dataset.toml` changes, or the name, size or time of a photo
+    or its masks and boxes. Other files of the folder do not matter.
 
     Args:
         folder: The folder.
@@ -41,9 +41,9 @@ def prepare(
     """
     described, listing = read_layout(folder, layout), list_files(folder)
     tables = [folder / name for name in (described.table, *described.coco) if name in listing]
-    files = [f"{folder}/{file}" for file in listing.files]
-    text = "\n".join((described.name, read_text(described.path), *listing.files))
-    key = cache_key(tables, files, folder, text)
+    used = used_files(described, listing)
+    text = "\n".join((described.name, read_text(described.path), *used))
+    key = cache_key(tables, [f"{folder}/{file}" for file in used], folder, text)
     return prepare_collection(
         lambda: _collection(described, listing), cache_dir, f"folder-{key}", progress
     )

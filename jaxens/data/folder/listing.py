@@ -9,12 +9,18 @@ from pathlib import Path
 
 from PIL import Image
 
+from jaxens.data.settings import Data
 from jaxens.errors import UserError
+from jaxens.files import with_home
+from jaxens.untrusted import is_inside, open_regular
+
+RUN = {"config.toml", "info.json", "provenance.json"}  # files that a run directory has
+PAGE = "page.png"  # the page of images that `describe` and `browse` draw
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The files below a folder, without hidden ones.
+    """The files below a folder, without hidden ones and those that jaxens itself has written.
 
     Attributes:
         root: The folder.
@@ -51,7 +57,7 @@ class Listing:
 
 
 def list_files(root: Path) -> Listing:
-    """Lists a folder with its subfolders.
+    """Lists a folder with its subfolders; run directories and the page of `describe` are left out.
 
     Raises:
         UserError: If the folder, or one below, can't be read.
@@ -62,20 +68,52 @@ def list_files(root: Path) -> Listing:
     while waiting:
         below = waiting.pop()
         try:
-            with os.scandir(root / below) as entries:
-                for entry in entries:
-                    if entry.name.startswith("."):
-                        continue
-                    path = below + entry.name
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(f"{path}/")
-                    elif entry.is_symlink() and entry.is_dir():
-                        links.append(path)
-                    else:
-                        files.append(path)
+            with os.scandir(root / below) as scanned:
+                entries = list(scanned)
+            if below and RUN.issubset(entry.name for entry in entries):
+                continue
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                path = below + entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(f"{path}/")
+                elif entry.is_symlink() and entry.is_dir():
+                    links.append(path)
+                elif entry.name != PAGE or not _is_ours(root / path):
+                    files.append(path)
         except OSError as error:
             raise UserError(f"{root / below} can't be read: {error.strerror}") from None
     return Listing(root, sorted(files), sorted(links))
+
+
+def _is_ours(path: Path) -> bool:
+    """Returns whether a figure was saved by jaxens."""
+    try:
+        with open_regular(path) as file:
+            return Image.open(file, formats=("PNG",)).info.get("Software") == "jaxens"
+    except (OSError, ValueError, SyntaxError):
+        return False
+
+
+def check_is_no_photo(option: str, page: Path, settings: Data) -> None:
+    """Checks that a page of images does not become a photo of a user's folder.
+
+    Args:
+        option: The option that names the page.
+        page: The file.
+        settings: Those of the data set.
+
+    Raises:
+        UserError: If it would.
+    """
+    if settings.source != "folder" or page.name == PAGE:
+        return
+    if is_inside(page, with_home(settings.data_dir)):
+        raise UserError(
+            f"`{option}` {page} would be a photo of the data set: name {PAGE}, or a file outside "
+            f"of {settings.data_dir}"
+        )
 
 
 def stem(path: str) -> str:

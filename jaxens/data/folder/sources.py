@@ -208,6 +208,13 @@ class _Reader:
         return images
 
 
+def used_files(layout: Layout, listing: Listing) -> list[str]:
+    """Returns the files that a data set is made of, but for tables and COCO files: in order."""
+    patterns = [_MaskNames(pattern) for part in layout.parts for pattern in part.paths]
+    marks = [file for file in listing.files if any(each.fits(file) for each in patterns)]
+    return sorted({*_photos_of(layout, listing), *marks})
+
+
 def _photos_of(layout: Layout, listing: Listing) -> list[str]:
     """Returns the photos that labels and marks are for."""
     prefix = f"{layout.images}/" if layout.images else ""
@@ -228,15 +235,16 @@ def _photos_of(layout: Layout, listing: Listing) -> list[str]:
 
 
 class _MaskNames:
-    """Which files a pattern of masks may name."""
+    """Which files a pattern of masks or boxes may name, in any case."""
 
     def __init__(self, pattern: str) -> None:
-        self.start, _, rest = pattern.partition("{")
+        start, _, rest = pattern.partition("{")
+        self.start = start.lower()
         self.end = rest.rpartition("}")[2].lower()
         self.whole = "{path}" in pattern
 
     def fits(self, file: str) -> bool:
-        """Returns whether a file may be a mask."""
-        if not file.startswith(self.start) or not file.lower().endswith(self.end):
+        """Returns whether a file may be one of them."""
+        if not file.lower().startswith(self.start) or not file.lower().endswith(self.end):
             return False
         return self.whole or "/" not in file[len(self.start) : len(file) - len(self.end)]
