@@ -58,6 +58,7 @@ PART = '[parts.p]\nmasks = "m/{stem}.png"\n'
         ("[tasks.k]\npattern = '('", "[tasks.k], pattern: it is not a regular expression"),
         ("[tasks.k]\npattern = 'a'", "[tasks.k], pattern: it has no group"),
         (TASK + 'parts = ["q"]\n' + PART, "parts: 'q' is neither in [parts] nor in [points]"),
+        (TASK + 'parts = ["q"]\n', "in [points]: add [parts.q], or omit parts"),
         (TASK + "[parts.p]\n", "[parts.p], masks: where the truth is is missing"),
         (TASK + '[parts.p]\nmasks = "../{stem}.png"', "leads out of the folder"),
         (TASK + '[parts.p]\nmasks = "/m/{stem}.png"', "leads out of the folder"),

@@ -129,7 +129,8 @@ def _task(fields: Fields, name: str, marked: set[str]) -> TaskLayout:
     for part in named:
         if part not in marked:
             what = f"{part!r} is neither in [parts] nor in [points]"
-            fields.wrong("parts", f"{what}: {remedy(part, marked)}" if marked else what)
+            advice = remedy(part, marked) if marked else f"add [parts.{part}], or omit parts"
+            fields.wrong("parts", f"{what}: {advice}")
     return TaskLayout(name, kind, columns, pattern, parts, fields.flag("separate"))
 
 
