@@ -46,25 +46,36 @@ def describe(
     from jaxens.cli.console import say
     from jaxens.cli.progress import bar
     from jaxens.data import describing
+    from jaxens.data.folder.listing import check_is_no_photo
+    from jaxens.data.folder.proposing import write_proposal
     from jaxens.data.folder.survey import survey
     from jaxens.data.folder.unused import name_unused
     from jaxens.evaluation.browsing import photos_figure
     from jaxens.files import with_home
 
-    root = with_home(settings.data_dir) if settings.source == "folder" else None
     signals.work_begins()
+    check_is_no_photo("sheet", sheet, settings)
+    root = with_home(settings.data_dir) if settings.source == "folder" else None
+    if out is not None and (root is None or settings.layout):
+        raise UserError(
+            "`out` is for the dataset.toml of a folder: name the folder, and no `layout`, or omit "
+            "`out`"
+        )
     with bar() as progress:
         try:
-            data = describing.open_whole(settings, out, say, progress)
+            if root is not None and not settings.layout:
+                written = write_proposal(root, out, say)
+                settings = replace(settings, layout=str(written or ""))
+            data = describing.open_whole(settings, say, progress)
             description = describing.describe(data, progress)
         except UserError:
             if root is not None and root.is_dir():
                 found = survey(root, progress)
-                say(f"{found}\n{name_unused(root, out)}")
+                say(f"{found}\n{name_unused(root, settings.layout)}")
                 if photos := found.some(images, settings.image_size):
                     say(f"{viz.save(photos_figure(photos, found.name), sheet)}")
             raise
-    say(f"{description}\n{name_unused(root, out) if root is not None else ''}")
+    say(f"{description}\n{name_unused(root, settings.layout) if root is not None else ''}")
     share = -(-images // 3)
     _page([data.train, data.val, data.test], share, sheet, description.name)
 
@@ -102,9 +113,11 @@ def browse(
     check_number("images", images, least=1)
 
     from jaxens.cli.progress import bar
+    from jaxens.data.folder.listing import check_is_no_photo
     from jaxens.data.opening import open_data
 
     signals.work_begins()
+    check_is_no_photo("out", out, settings)
     with bar() as progress:
         data = open_data(settings, progress)
     name = Path(settings.data_dir).resolve().name if settings.data_dir else settings.source

@@ -5,7 +5,6 @@ import io
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,6 @@ from PIL import Image
 
 from jaxens.data import masks as part_masks
 from jaxens.data.collection import TooManyError
-from jaxens.data.folder.builder import prepare
-from jaxens.data.folder.proposing import write_proposal
 from jaxens.data.opening import open_data, open_prepared
 from jaxens.data.prefetch import in_order
 from jaxens.data.preparing import cores
@@ -22,8 +19,6 @@ from jaxens.data.progress import Progress, no_progress
 from jaxens.data.schema import MISSING, Info, Task
 from jaxens.data.settings import Data
 from jaxens.data.source import DataSet, Source
-from jaxens.errors import UserError
-from jaxens.files import with_home
 from jaxens.names import shorten
 from jaxens.tables import Table
 
@@ -109,27 +104,20 @@ def describe(data: DataSet, progress: Progress = no_progress) -> Description:
 
 
 def open_whole(
-    settings: Data, out: Path | None, say: Callable[[str], None], progress: Progress = no_progress
+    settings: Data, say: Callable[[str], None], progress: Progress = no_progress
 ) -> DataSet:
     """Opens a data set to describe it, even if too many of its photos can't be used.
 
     Args:
-        settings: Which data set. If it is a folder without `dataset.toml`, one is proposed.
-        out: The file for the proposal (default: in the folder).
-        say: Called with the proposal, and with what is wrong.
+        settings: Which data set.
+        say: Called with what is wrong.
         progress: Called after each photo that is prepared.
 
     Raises:
-        UserError: For `out` without a folder, and as `open_data` does for all other mistakes.
+        UserError: As `open_data` does for all other mistakes.
     """
-    if settings.source != "folder" and out is not None:
-        raise UserError("`out` is for the dataset.toml of a folder: name the folder, or omit it")
-    root = with_home(settings.data_dir)
-    layout = write_proposal(root, out, say) if settings.source == "folder" else None
     try:
-        if layout is None:
-            return open_data(settings, progress)
-        return open_prepared(prepare(root, settings.cache, progress, layout), settings)
+        return open_data(settings, progress)
     except TooManyError as error:
         say(f"{error}. Until then, nothing can be trained on it.\n")
         return open_prepared(error.builder, settings)

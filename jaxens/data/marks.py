@@ -3,15 +3,47 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int32, Shaped
 
-from jaxens.data.collection import Size
 from jaxens.data.decoding import decode_colors, decode_values
 from jaxens.data.reading import PhotoError, name_of, read_photo
 
+Size = tuple[int, int]  # width and height in pixels
 Masks = Mapping[str, Shaped[np.ndarray, "height width"]]
+
+
+class EmptyError(PhotoError):
+    """A valid mask without a marked pixel. The message follows its name."""
+
+
+class Marks(Protocol):
+    """What people marked in a photo: a file of masks, or boxes, as masks of named parts."""
+
+    @property
+    def name(self) -> str:
+        """Returns the name of the file, for messages."""
+
+    def __call__(self, size: Size) -> Masks:
+        """Returns masks of a photo of this size, by names in `Info.masks`: 0 outside of a part.
+
+        Raises:
+            PhotoError: If they can't be used.
+        """
+
+
+@runtime_checkable
+class Placed(Marks, Protocol):
+    """Marks that may leave their photo, since their numbers know nothing of its size."""
+
+    def leaving(self, size: Size) -> str:
+        """Returns what is outside of a photo of this size, after the name; empty if nothing is.
+
+        Raises:
+            PhotoError: If they can't be used.
+        """
 
 
 @dataclass(frozen=True)

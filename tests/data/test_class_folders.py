@@ -114,4 +114,4 @@ def test_each_photo_has_the_class_of_its_own_folder_or_is_left_out(
     for i, steps in enumerate(folders, 4):
         path = "/".join([*steps, f"{i}.jpg"])
         assert found.get(path) == (steps[level - 1] if level <= len(steps) else None)
-    assert len(found) + len(collection.left_out) == 4 + len(folders)
+    assert len(found) + len(collection.problems) == 4 + len(folders)

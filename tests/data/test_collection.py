@@ -90,7 +90,7 @@ def test_what_is_wrong_with_a_photo_is_listed_with_the_reason(tmp_path: Path) ->
     png(tmp_path / "masks/1.png", trimap()[:8])
     photos[2] = Item("2.png", photos[2].path, photos[2].labels, np.array([[99.0, 0.0]]), NAN)
     gone = Problem("x.jpg", "unusable", "x.jpg", "has no row in labels.csv")
-    whole = collection(tmp_path, photos, left_out=[gone])
+    whole = collection(tmp_path, photos, problems=[gone])
     builder = prepare_collection(lambda: whole, tmp_path / "cache", "tiny-1")
     assert builder.info.splits["train"].num_examples == 9
     path = tmp_path / "cache" / "tiny-1" / PROBLEMS

@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Bool
 from skimage.draw import polygon2mask
 
-from jaxens.data.collection import Size
-from jaxens.data.marks import Box, Masks
-from jaxens.data.reading import PhotoError, read_photo
+from jaxens.data.findings import Problem
+from jaxens.data.marks import Box, Masks, Size
+from jaxens.data.reading import PhotoError, printable, read_photo
 from jaxens.data.schema import ignored
 from jaxens.errors import UserError
 from jaxens.names import shorten
@@ -44,18 +44,20 @@ class Coco:
         images: In the order of the file.
         categories: Names by id.
         keypoints: Names of the key points of each category.
+        problems: Images and annotations that can't be used.
     """
 
     path: Path
     images: Sequence[CocoImage]
     categories: Mapping[int, str]
     keypoints: Mapping[int, Sequence[str]]
+    problems: Sequence[Problem] = ()
 
     def point(self, image: CocoImage, name: str) -> tuple[float, float]:
         """Returns the first visible key point of this name, in pixels; NaN if there is none.
 
         Raises:
-            UserError: If the numbers of an annotation are malformed.
+            PhotoError: If the numbers of an annotation are malformed.
         """
         for place, annotation in image.annotations:
             names = self.keypoints.get(annotation["category_id"], ())
@@ -63,7 +65,8 @@ class Coco:
             if name not in names or numbers is None:
                 continue
             if not _are_numbers(numbers) or len(numbers) != 3 * len(names):
-                wrong(self.path, f"annotations[{place}].keypoints", f"{3 * len(names)} numbers")
+                count = 3 * len(names)
+                raise PhotoError(f"annotations[{place}].keypoints: it should be {count} numbers")
             x, y, visible = numbers[3 * names.index(name) :][:3]
             if visible > 0:
                 return x, y
@@ -73,12 +76,15 @@ class Coco:
 def read_coco(path: Path, root: Path) -> Coco:
     """Reads a COCO file; regions stay encoded.
 
+    An image or annotation that is malformed is a problem. So is an annotation of an image that is
+    not listed, as those of an excerpt often are.
+
     Args:
         path: The file.
         root: The folder that it must be in.
 
     Raises:
-        UserError: Names the file, and the entry and field that is wrong.
+        UserError: If the file can't be read, or a list or a category is malformed.
     """
     try:
         raw = json.loads(read_photo(path, root))
@@ -90,41 +96,60 @@ def read_coco(path: Path, root: Path) -> Coco:
     for key in ("images", "annotations", "categories"):
         if not isinstance(lists.get(key), list):
             wrong(path, key, "a list, as in COCO's files")
-        for place, entry in enumerate(lists[key]):
-            if not isinstance(entry, dict):
-                wrong(path, f"{key}[{place}]", "an object")
-    images = _images(path, lists["images"])
+    problems: list[Problem] = []
+    images = _images(path.name, lists["images"], problems)
+    categories, keypoints = _categories(path, lists["categories"])
+    for place, entry in enumerate(lists["annotations"]):
+        where = f"annotations[{place}]"
+        id = entry.get("image_id") if isinstance(entry, dict) else None
+        if not _is_id(id) or id not in images:
+            what = f"{where} is of image {shorten(repr(id))}, which is not listed"
+            problems.append(Problem(f"image {shorten(repr(id))}", "absent", path.name, what))
+        elif not _is_id(entry.get("category_id")) or entry["category_id"] not in categories:
+            what = f"{where}.category_id: it should be an id in categories"
+            problems.append(Problem(printable(images[id].file), "annotation", path.name, what))
+        else:
+            images[id].annotations.append((place, entry))
+    return Coco(path, list(images.values()), categories, keypoints, problems)
+
+
+def _images(file: str, entries: Sequence[Any], problems: list[Problem]) -> dict[Any, CocoImage]:
+    images: dict[Any, CocoImage] = {}
+    for place, each in enumerate(entries):
+        entry = each if isinstance(each, dict) else {}
+        id, name = entry.get("id"), entry.get("file_name")
+        name = name if isinstance(name, str) else ""
+        wrong_field = ""
+        if not _is_id(id) or id in images:
+            wrong_field = "id: it should be a number or text that no other image has"
+        elif not name:
+            wrong_field = "file_name: it should be a text"
+        if wrong_field:
+            where = f"images[{place}]"
+            problems.append(
+                Problem(printable(name) or where, "annotation", file, f"{where}.{wrong_field}")
+            )
+            continue
+        size = None
+        width, height = entry.get("width"), entry.get("height")
+        if isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0:
+            size = width, height
+        images[id] = CocoImage(name, size)
+    return images
+
+
+def _categories(path: Path, entries: Sequence[Any]) -> tuple[dict[Any, str], dict[Any, list[str]]]:
+    """Returns the names of categories, and of their key points."""
     categories, keypoints = {}, {}
-    for place, entry in enumerate(lists["categories"]):
+    for place, each in enumerate(entries):
+        entry = each if isinstance(each, dict) else {}
         id, name = entry.get("id"), entry.get("name")
         if not _is_id(id) or id in categories or not isinstance(name, str) or not name:
             wrong(path, f"categories[{place}]", "an object with a name, and an id of its own")
         categories[id] = name
         names = entry.get("keypoints", [])
         keypoints[id] = names if isinstance(names, list) else []
-    for place, entry in enumerate(lists["annotations"]):
-        for key, known in (("image_id", images), ("category_id", categories)):
-            if not _is_id(entry.get(key)) or entry[key] not in known:
-                what = "images" if key == "image_id" else "categories"
-                wrong(path, f"annotations[{place}].{key}", f"an id in {what}")
-        images[entry["image_id"]].annotations.append((place, entry))
-    return Coco(path, list(images.values()), categories, keypoints)
-
-
-def _images(path: Path, entries: Sequence[Mapping[str, Any]]) -> dict[Any, CocoImage]:
-    images: dict[Any, CocoImage] = {}
-    for place, entry in enumerate(entries):
-        id, file = entry.get("id"), entry.get("file_name")
-        if not _is_id(id) or id in images:
-            wrong(path, f"images[{place}].id", "a number or text that no other image has")
-        if not isinstance(file, str) or not file:
-            wrong(path, f"images[{place}].file_name", "a text")
-        size = None
-        width, height = entry.get("width"), entry.get("height")
-        if isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0:
-            size = width, height
-        images[id] = CocoImage(file, size)
-    return images
+    return categories, keypoints
 
 
 def wrong(path: Path, where: str, should_be: str) -> NoReturn:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from jaxens.data.collection import Frame
 from jaxens.data.marks import Values
 
 NAME = "dataset.toml"
@@ -101,6 +102,8 @@ class Layout:
         file: The column with the names of photos; empty for the first.
         units: Of key points and boxes in the table.
         coco: COCO's JSON files.
+        annotations: Which pixels of photos with an EXIF orientation masks, boxes and key points are
+            of; None if that is to be found out.
         box: The part whose bounding box is the box; empty if none is.
         split: How photos are split.
         tasks: Where labels are.
@@ -115,6 +118,7 @@ class Layout:
     file: str
     units: Literal["pixels", "fractions"]
     coco: tuple[str, ...]
+    annotations: Frame | None
     box: str
     split: SplitLayout
     tasks: tuple[TaskLayout, ...]

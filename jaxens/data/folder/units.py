@@ -21,9 +21,6 @@ def notices_of_units(sources: Sources) -> Iterator[str]:
 
     Args:
         sources: The table is read.
-
-    Raises:
-        UserError: If a number is malformed.
     """
     layout = sources.layout
     if layout.units != "pixels":

@@ -9,8 +9,7 @@ from xml.parsers import expat
 
 import numpy as np
 
-from jaxens.data.collection import Size
-from jaxens.data.marks import Box, Masks
+from jaxens.data.marks import Box, Masks, Size
 from jaxens.data.reading import PhotoError, name_of, read_photo
 from jaxens.names import shorten
 
@@ -34,6 +33,14 @@ class VocFile:
         """Returns the path of the file below the root."""
         return name_of(self.path, self.root)
 
+    def stated_size(self) -> Size | None:
+        """Returns the width and height of the photo that the file states, if it does.
+
+        Raises:
+            PhotoError: If it is malformed.
+        """
+        return _stated_size(parse(read_photo(self.path, self.root)))
+
     def __call__(self, size: Size) -> Masks:
         """Reads the file."""
         masks = {part: np.zeros(size[::-1], bool) for part in self.parts}
@@ -48,13 +55,12 @@ class VocFile:
     def _boxes(self, size: Size) -> Iterator[Box]:
         """Yields the boxes. Their pixels count from 1, and a box includes its last one."""
         tree = parse(read_photo(self.path, self.root))
-        stated = (tree.findtext("size/width", ""), tree.findtext("size/height", ""))
-        if all(text.strip() not in ("", "0") for text in stated):
-            width, height = (_number(text, "size") for text in stated)
-            if (width, height) != size:
-                raise PhotoError(
-                    f"is for {width:g} x {height:g} pixels, its photo has {size[0]} x {size[1]}"
-                )
+        stated = _stated_size(tree)
+        if stated not in (None, size):
+            width, height = stated or size
+            raise PhotoError(
+                f"is for {width:g} x {height:g} pixels, its photo has {size[0]} x {size[1]}"
+            )
         for number, element in enumerate(tree.iter("object"), 1):
             label = (element.findtext("name") or "").strip()
             wanted = [part for part, names in self.parts.items() if not names or label in names]
@@ -105,6 +111,14 @@ def parse(content: bytes) -> Element:
             raise
         raise PhotoError("is no XML: its encoding is unknown") from None
     return builder.close()
+
+
+def _stated_size(tree: Element) -> Size | None:
+    stated = (tree.findtext("size/width", ""), tree.findtext("size/height", ""))
+    if any(text.strip() in ("", "0") for text in stated):
+        return None
+    width, height = (_number(text, "size") for text in stated)
+    return width, height  # type: ignore[return-value]
 
 
 def _number(text: str, field: str) -> float:
