@@ -156,6 +156,11 @@ def test_describe_writes_a_proposal_once_and_shows_what_is_there(
     ):
         assert line in printed
     assert (tmp_path / "page.png").stat().st_size > 0
+    main([*flags, "--layout", "proposal.toml", "--images", "3"])
+    assert "pets: 15 images (train 10, val 2, test 3)" in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"--out is for the dataset\.toml of a folder"):
+        main([*flags, "--layout", "proposal.toml", "--out", "x.toml"])
+    assert not (tmp_path / "pets" / "dataset.toml").exists()
     main([*flags, "--images", "3"])
     text = (tmp_path / "pets" / "dataset.toml").read_text()
     assert text == (tmp_path / "proposal.toml").read_text()

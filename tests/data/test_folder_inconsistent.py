@@ -224,6 +224,14 @@ def with_coco(root: Path, raw: Any) -> Path:
         ("annotations", 4, None, "x", "image None", "is of image None, which is not listed"),
         ("annotations", 4, "category_id", 9, "photos/4.jpg", "[4].category_id: it should be"),
         ("annotations", 4, "keypoints", [1], "photos/4.jpg", "[4].keypoints: it should be 3"),
+        (
+            "annotations",
+            4,
+            "bbox",
+            [1, 1, 99, 8],
+            "photos/4.jpg",
+            "c.json annotations[4] has a box of a (1, 1, 100, 9) that leaves its 24 x 16 pixels",
+        ),
     ],
 )
 def test_one_wrong_entry_of_coco_is_listed(

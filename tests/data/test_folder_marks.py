@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from jaxens.data.folder import builder
-from jaxens.data.folder.coco import decode_rle, region_of
+from jaxens.data.folder.regions import decode_rle, region_of
 from jaxens.data.folder.voc import VocFile, parse
 from jaxens.data.preparing import PROBLEMS, notices
 from jaxens.data.reading import PhotoError

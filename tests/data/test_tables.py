@@ -198,6 +198,27 @@ def test_the_boxes_of_several_rows_of_a_photo_are_united(tmp_path: Path) -> None
     np.testing.assert_array_equal(mask, marked)
 
 
+def test_one_wrong_box_of_several_of_a_photo_is_listed_and_the_others_are_used(
+    tmp_path: Path,
+) -> None:
+    root = photos(tmp_path / "set")
+    write(root, '[tasks.kind]\ncolumn = "kind"\nparts = ["box"]\n' + BOX,
+          boxes("4,0,6,16", "10,?,12,16", "9,0,9,16", "1,,,", "4,0,99,16"))  # fmt: skip
+    whole = builder.read(root)
+    (item,) = (i for items in whole.splits.values() for i in items if i.id.endswith("a 1.jpg"))
+    assert [marks.name for marks in item.marks] == ["t.csv, row 2,", "t.csv, row 6,"]
+    _, notices = opened(root)
+    listed = next((tmp_path / "cache").rglob(PROBLEMS)).read_text()
+    for words in (
+        "row 3, y1: it should be a number, not '?'",
+        "row 4, x2: the box has no area",
+        "row 5, y1: it is empty, and the other sides",
+        "row 6, has a box of box (4, 0, 99, 16) that leaves its 24 x 16 pixels",
+    ):
+        assert words in listed
+    assert len(notices) == 4
+
+
 def test_a_table_with_a_row_per_box_is_proposed(root: Path) -> None:
     rows = ["file,box_id,kind,xmin,ymin,xmax,ymax"]
     rows += [f"{n},{j},{'ab'[i % 2]},{1 + 9 * j},1,{8 + 9 * j},9"
@@ -205,5 +226,7 @@ def test_a_table_with_a_row_per_box_is_proposed(root: Path) -> None:
     (root / "t.csv").write_text("\n".join(rows))
     layout = proposed(root)
     assert [*layout["tasks"]] == ["kind"]
+    (root / "t.csv").write_text("\n".join([*rows, f"{BIRDS[0]},9,b,1,1,8,9"]))
+    assert [*proposed(root)["tasks"]] == ["kind"]  # one photo contradicts itself
     collection = builder.read(root)
     assert {len(item.marks) for items in collection.splits.values() for item in items} == {2}

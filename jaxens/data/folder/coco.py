@@ -1,23 +1,19 @@
 """COCO's JSON: images, categories, and regions as boxes, polygons and run lengths."""
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-import numpy as np
-from jaxtyping import Bool
-from skimage.draw import polygon2mask
-
 from jaxens.data.findings import Problem
-from jaxens.data.marks import Box, Masks, Size
+from jaxens.data.folder.regions import Region, are_numbers, box_of, region_of
+from jaxens.data.marks import Masks, Size
 from jaxens.data.reading import PhotoError, printable, read_photo
 from jaxens.data.schema import ignored
 from jaxens.errors import UserError
 from jaxens.names import shorten
-
-Region = Bool[np.ndarray, "height width"]
 
 
 @dataclass
@@ -64,13 +60,13 @@ class Coco:
             numbers = annotation.get("keypoints")
             if name not in names or numbers is None:
                 continue
-            if not _are_numbers(numbers) or len(numbers) != 3 * len(names):
+            if not are_numbers(numbers) or len(numbers) != 3 * len(names):
                 count = 3 * len(names)
                 raise PhotoError(f"annotations[{place}].keypoints: it should be {count} numbers")
             x, y, visible = numbers[3 * names.index(name) :][:3]
             if visible > 0:
                 return x, y
-        return np.nan, np.nan
+        return math.nan, math.nan
 
 
 def read_coco(path: Path, root: Path) -> Coco:
@@ -182,10 +178,7 @@ class CocoMarks:
             width, height = self.image.size or size
             raise PhotoError(f"says {width} x {height} pixels, its photo has {size[0]} x {size[1]}")
         masks: dict[str, Region] = {}
-        for place, annotation in self.image.annotations:
-            parts = self.parts.get(annotation["category_id"], ())
-            if not parts:
-                continue
+        for place, annotation, parts in self._annotations():
             try:
                 region = region_of(annotation, size)
             except PhotoError as error:
@@ -195,96 +188,20 @@ class CocoMarks:
                 masks[plane] = masks[plane] | region if plane in masks else region
         return masks
 
+    def leaving(self, size: Size) -> str:
+        """Returns the first box that leaves its photo, of those that are regions."""
+        for place, annotation, (part, *_) in self._annotations():
+            is_box = not annotation.get("segmentation")
+            if is_box and (leaving := box_of(annotation, part).leaving(size)):
+                return f"annotations[{place}] {leaving}"
+        return ""
 
-def region_of(annotation: Mapping[str, Any], size: Size) -> Region:
-    """Returns the region of an annotation; its box, if it has no other.
-
-    Polygons of fewer than three points are left out, as COCO's own tools do.
-
-    Args:
-        annotation: An entry of `annotations`.
-        size: Width and height of the image.
-
-    Raises:
-        PhotoError: If it is malformed.
-    """
-    segmentation = annotation.get("segmentation")
-    if isinstance(segmentation, dict):
-        return decode_rle(segmentation, size)
-    if isinstance(segmentation, list) and segmentation:
-        region = np.zeros(size[::-1], bool)
-        for numbers in segmentation:
-            if not _are_numbers(numbers) or len(numbers) % 2:
-                raise PhotoError("has a polygon that is not a list of x and y")
-            if len(numbers) >= 6:
-                corners = np.asarray(numbers, np.float64).reshape(-1, 2)[:, ::-1] - 0.5
-                region |= polygon2mask(size[::-1], corners)
-        return region
-    if segmentation not in (None, []):
-        raise PhotoError("has a segmentation that is neither polygons nor run lengths")
-    box = annotation.get("bbox")
-    if not isinstance(box, list) or not _are_numbers(box) or len(box) != 4:
-        raise PhotoError("has neither a segmentation nor a bbox of four numbers")
-    left, top, width, height = box
-    return Box("object", "", (left, top, left + width, top + height))(size)["object"]
-
-
-def decode_rle(rle: Mapping[str, Any], size: Size) -> Region:
-    """Decodes run lengths, plain or compressed: of 0 and 1 by turns, column by column.
-
-    Args:
-        rle: COCO's object with `counts` (numbers, or a text) and `size` (height, width).
-        size: Width and height of the image.
-
-    Raises:
-        PhotoError: If it is malformed, or of another size.
-    """
-    counts, stated = rle.get("counts"), rle.get("size")
-    if stated != [size[1], size[0]]:
-        raise PhotoError(f"has run lengths for the size {shorten(repr(stated))} (height, width)")
-    if isinstance(counts, str):
-        counts = _uncompress(counts)
-    if (
-        not isinstance(counts, list)
-        or not _are_numbers(counts)
-        or any(c != int(c) or c < 0 for c in counts)
-    ):
-        raise PhotoError("has run lengths that are not whole numbers")
-    runs = [int(c) for c in counts]
-    if sum(runs) != size[0] * size[1]:
-        raise PhotoError(f"has run lengths of {sum(runs)} pixels, not of {size[0] * size[1]}")
-    values = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
-    return values.reshape(size).T
-
-
-def _uncompress(text: str) -> list[int]:
-    """Returns the run lengths of COCO's text: groups of 5 bits, and from the third on differences.
-
-    maskApi.c of the COCO API, `rleFrString`.
-    """
-    runs: list[int] = []
-    value = shift = 0
-    for letter in text:
-        bits = ord(letter) - 48
-        if not 0 <= bits < 64 or shift > 60:
-            raise PhotoError("has run lengths in a text that is no COCO text")
-        value |= (bits & 0x1F) << shift
-        shift += 5
-        if not bits & 0x20:
-            if bits & 0x10:
-                value -= 1 << shift
-            runs.append(value + (runs[-2] if len(runs) > 2 else 0))
-            value = shift = 0
-    if shift:
-        raise PhotoError("has run lengths in a text that is cut")
-    return runs
+    def _annotations(self) -> Iterator[tuple[int, Mapping[str, Any], Sequence[str]]]:
+        """Yields the annotations of parts, with their place in the list and these parts."""
+        for place, annotation in self.image.annotations:
+            if parts := self.parts.get(annotation["category_id"]):
+                yield place, annotation, parts
 
 
 def _is_id(value: Any) -> bool:
     return isinstance(value, int | str) and not isinstance(value, bool)
-
-
-def _are_numbers(values: Any) -> bool:
-    return isinstance(values, list) and all(
-        isinstance(v, int | float) and not isinstance(v, bool) and abs(v) < 1e9 for v in values
-    )

@@ -51,7 +51,7 @@ def inspect_table(table: Table, file: str, photos: Sequence[str]) -> Columns:
         table: The table.
         file: The column that names photos.
         photos: The photo of each row. Where a photo has several rows, with a box each, a column
-            that differs between them says nothing of the photo.
+            that differs between most of them says nothing of the photo.
     """
     result = Columns()
     left = {name: name.lower() for name in table.names if name != file and name}
@@ -94,9 +94,15 @@ def _column(by_lower: dict[str, str], prefix: str, side: str) -> str:
 
 
 def _agrees(table: Table, name: str, photos: Sequence[str]) -> bool:
-    """Returns whether a column has one value for each photo."""
-    pairs = set(zip(photos, table.column(name).values, strict=True))
-    return len(pairs) == len(set(photos))
+    """Returns whether a column says something of the photos: most of their rows say the same.
+
+    The rows of a few photos may contradict each other.
+    """
+    values: dict[str, list[str]] = {}
+    for photo, value in zip(photos, table.column(name).values, strict=True):
+        values.setdefault(photo, []).append(value)
+    several = [each for each in values.values() if len(each) > 1]
+    return sum(len(set(each)) > 1 for each in several) <= len(several) / 2
 
 
 def _classify(table: Table, name: str, result: Columns) -> None:
