@@ -74,7 +74,7 @@ def annotate(
     ensemble = best_ensemble(opened)
     opened.close()
     with bar() as progress:
-        data = data_of(opened, choice.data_dir, choice.cache_dir, progress)
+        data = data_of(opened, choice.data_dir, choice.cache_dir, progress, choice.layout)
         origin = {"run": run.resolve().name, "checkpoint": opened.checkpoints.chosen}
         if measure:
             folder = output_folder(out and out / "arrows", run, "arrows")

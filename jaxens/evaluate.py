@@ -91,7 +91,7 @@ def evaluate(
             own = own_cache(run, opened.config.data, images.cache_dir)
             data = open_data(images.other_data(own), progress)
         else:
-            data = data_of(opened, images.data_dir, images.cache_dir, progress)
+            data = data_of(opened, images.data_dir, images.cache_dir, progress, images.layout)
         ensemble, held_out = choose_images(
             best_ensemble(opened),
             data,

@@ -69,7 +69,11 @@ def explain(
     opened.close()
     wanted = not photos or needs_background(methods)
     with bar() as progress:
-        data = data_of(opened, choice.data_dir, choice.cache_dir, progress) if wanted else None
+        data = (
+            data_of(opened, choice.data_dir, choice.cache_dir, progress, choice.layout)
+            if wanted
+            else None
+        )
     subject = choose_targets(
         ensemble, choose_photos(opened, data, photos, choice), task, target, against
     )

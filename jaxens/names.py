@@ -13,6 +13,12 @@ from collections.abc import Sequence
 
 LONGEST = 60  # characters of a name that is shown
 LONGEST_FILE = 100  # bytes of a file's name; systems allow 255
+# The letters and signs that Windows-1252 has in place of Latin-1's control characters.
+_WINDOWS = {
+    code: letter
+    for code in range(0x80, 0xA0)
+    if (letter := bytes([code]).decode("cp1252", "ignore"))
+}
 _JOINERS = "\u200c\u200d"  # invisible, but words of Persian and Hindi need them
 
 
@@ -41,6 +47,23 @@ def encodable(text: str) -> str:
         return escaped(character)
 
     return re.sub("[\ud800-\udfff]", escape, text)
+
+
+def as_text(text: str) -> str:
+    """Returns a text whose bytes that are not UTF-8 were kept as surrogates (PEP 383) as it reads.
+
+    It is read as UTF-8, or else as Windows-1252, in which old programs write.
+    """
+    if text.isascii():
+        return text
+    try:
+        raw = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # a surrogate that stands for no byte
+        return text
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1").translate(_WINDOWS)
 
 
 def _is_visible(character: str) -> bool:

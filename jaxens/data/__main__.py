@@ -11,14 +11,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Any, Literal
+
+from cyclopts.config import Dict
 
 from jaxens.cli import parser, signals
 from jaxens.data.settings import Data
 from jaxens.errors import UserError, check_number, remedy
-
-if TYPE_CHECKING:
-    from jaxens.data.source import Source
 
 
 def describe(
@@ -39,34 +38,40 @@ def describe(
         images: how many are on the page, evenly spaced over all splits
     """
     check_number("images", images, least=1)
-    if folder is not None:
-        settings = replace(settings, source="folder", data_dir=str(folder))
-
+    from jaxens import viz
     from jaxens.cli.console import say
     from jaxens.cli.progress import bar
-    from jaxens.data.describing import describe as describe_data
+    from jaxens.data import describing
+    from jaxens.data.folder.listing import check_is_no_photo
     from jaxens.data.folder.proposing import write_proposal
-    from jaxens.data.opening import open_data, open_prepared
+    from jaxens.data.folder.survey import survey
+    from jaxens.data.folder.unused import name_unused
+    from jaxens.evaluation.browsing import photos_figure, sources_figure
     from jaxens.files import with_home
 
     signals.work_begins()
-    layout = None
-    if settings.source == "folder":
-        layout = write_proposal(with_home(settings.data_dir), out, say)
-    elif out is not None:
-        raise UserError("`out` is for the dataset.toml of a folder: name the folder, or omit it")
+    check_is_no_photo("sheet", sheet, settings)
+    root = with_home(settings.data_dir) if settings.source == "folder" else None
+    if out is not None and (root is None or settings.layout):
+        what = "`out` is for the dataset.toml of a folder"
+        raise UserError(f"{what}: name the folder, and no `layout`, or omit `out`")
     with bar() as progress:
-        if layout is None:
-            data = open_data(settings, progress)
-        else:
-            from jaxens.data.folder.builder import prepare as prepare_folder
-
-            records = prepare_folder(with_home(settings.data_dir), settings.cache, progress, layout)
-            data = open_prepared(records, settings)
-        description = describe_data(data, progress)
-    say(str(description))
-    share = -(-images // 3)
-    _page([data.train, data.val, data.test], share, sheet, description.name)
+        try:
+            if root is not None and not settings.layout:
+                written = write_proposal(root, out, say)
+                settings = replace(settings, layout=str(written or ""))
+            data = describing.open_whole(settings, say, progress)
+            description = describing.describe(data, progress)
+        except UserError:
+            if root is not None and root.is_dir():
+                found = survey(root, progress)
+                say(f"{found}\n{name_unused(root, settings.layout)}")
+                if photos := found.some(images, settings.image_size):
+                    say(f"{viz.save(photos_figure(photos, found.name), sheet)}")
+            raise
+    say(f"{description}\n{name_unused(root, settings.layout) if root is not None else ''}")
+    splits, share = (data.train, data.val, data.test), -(-images // 3)
+    say(f"{viz.save(sources_figure(splits, share, description.name), sheet)}")
 
 
 def prepare(*, settings: Annotated[Data, parser.FLAT] = Data()) -> None:
@@ -101,27 +106,27 @@ def browse(
     """
     check_number("images", images, least=1)
 
+    from jaxens import viz
+    from jaxens.cli.console import say
     from jaxens.cli.progress import bar
+    from jaxens.data.folder.listing import check_is_no_photo
     from jaxens.data.opening import open_data
+    from jaxens.evaluation.browsing import sources_figure
 
     signals.work_begins()
+    check_is_no_photo("out", out, settings)
     with bar() as progress:
         data = open_data(settings, progress)
     name = Path(settings.data_dir).resolve().name if settings.data_dir else settings.source
-    _page([getattr(data, split)], images, out, name)
+    say(f"{viz.save(sources_figure([getattr(data, split)], images, name), out)}")
 
 
-def _page(sources: "Sequence[Source]", images: int, out: Path, title: str) -> None:
-    """Draws some images of each split."""
-    from jaxens import viz
-    from jaxens.cli.console import say
-    from jaxens.data.source import evenly_spaced, load
-    from jaxens.data.split import concatenate
-    from jaxens.evaluation.browsing import split_figure
-    from jaxens.names import shorten
-
-    loaded = [load(source, rows=evenly_spaced(images, len(source))) for source in sources]
-    say(f"{viz.save(split_figure(concatenate(loaded), shorten(title)), out)}")
+def _values(app: Any, commands: tuple[str, ...], arguments: Any) -> None:
+    """Fills in --data and --data-dir of `describe FOLDER`, which flags such as --layout need."""
+    folders = [each.tokens[-1].value for each in arguments if each.name == "FOLDER" and each.tokens]
+    if folders:
+        values = {"data": "folder", "data_dir": folders[0]}
+        Dict(values, source="FOLDER")(app, commands, arguments)
 
 
 ACTIONS = {"describe": describe, "prepare": prepare, "browse": browse}
@@ -135,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name, action in ACTIONS.items():
             print(f"  {name:10}{(action.__doc__ or '').partition(chr(10))[0]}")
     elif words[0] in ACTIONS:
-        parser.call(ACTIONS[words[0]], words[1:], name=f"data {words[0]}")
+        parser.call(ACTIONS[words[0]], words[1:], name=f"data {words[0]}", values=_values)
     else:
         raise UserError(f"there is no action {words[0]!r}: {remedy(words[0], ACTIONS)}")
 

@@ -8,45 +8,41 @@ A source reads its tables into a `Collection`, and `prepare_collection` writes t
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow_datasets as tfds
-from jaxtyping import Float, Int8, Int32, Shaped
+from jaxtyping import Float, Int8, Int32
 
 from jaxens import files
 from jaxens.data import masks
 from jaxens.data.decoding import decode, is_dim, open_photo, orientation_of
-from jaxens.data.findings import Findings, Kind, MaskSeen, Problem
+from jaxens.data.findings import Findings, Kind, Problem, RefusedError, left_out
 from jaxens.data.journal import Journal, Read, parse
+from jaxens.data.marks import Marks
+from jaxens.data.orientation import as_stored, upright_size
 from jaxens.data.prefetch import in_order
 from jaxens.data.preparing import PROBLEMS, ExampleBuilder, cores, prepare_builder
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.reading import OutsideError, PhotoError, printable, read_photo
 from jaxens.data.records import dataset_info
-from jaxens.data.schema import MISSING, Example, Info, is_ignored
+from jaxens.data.schema import MISSING, Example, Info
+from jaxens.data.uniting import unite
 from jaxens.errors import UserError
 
-Size = tuple[int, int]  # width and height in pixels
+Frame = Literal["stored", "upright"]
 
 
-class EmptyError(PhotoError):
-    """A valid mask without a marked pixel. The message follows its name."""
+class TooManyError(UserError):
+    """Too many photos or masks can't be used.
 
+    Attributes:
+        builder: Opens the records of the photos that can.
+    """
 
-class Marks(Protocol):
-    """What people marked in a photo: a file of masks, or boxes, as masks of named parts."""
-
-    @property
-    def name(self) -> str:
-        """Returns the name of the file, for messages."""
-
-    def __call__(self, size: Size) -> Mapping[str, Shaped[np.ndarray, "height width"]]:
-        """Returns masks of a photo of this size, by names in `Info.masks`: 0 outside of a part.
-
-        Raises:
-            PhotoError: If they can't be used.
-        """
+    def __init__(self, message: str, builder: tfds.core.DatasetBuilder) -> None:
+        super().__init__(message)
+        self.builder = builder
 
 
 @dataclass(frozen=True)
@@ -60,7 +56,9 @@ class Item:
         points: x, y of every key point of `Info.points`; NaN if it is not visible.
         box: Left, top, right, bottom; NaN if unknown.
         marks: Where masks come from; a part that none of them gives has an empty mask.
-        unit: Of points and box. Pixels are those of the photo as it is stored.
+        unit: Of points and box.
+        frame: Which pixels points, box and marks are of, if the photo has an EXIF orientation:
+            those that the file stores, or those of the upright photo.
     """
 
     id: str
@@ -70,6 +68,7 @@ class Item:
     box: Float[np.ndarray, "4"]
     marks: Sequence[Marks] = ()
     unit: Literal["pixels", "fractions"] = "pixels"
+    frame: Frame = "stored"
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ class Collection:
         splits: Photos of "train", "val" and "test".
         splits_from: The file or folder that says which photo is in which split.
         notices: Sentences about what was found so far.
-        left_out: Photos that are not items, with the reason.
+        problems: What was found so far: of photos, and about photos that are no items.
         box_of: A part of `Info.masks`; its bounding box is the box of a photo that has none.
         remedy: The advice where too many photos can't be used.
         centers: Parts of `Info.masks` whose center of mass is a key point. They are the last names
@@ -99,7 +98,7 @@ class Collection:
     splits: Mapping[str, Sequence[Item]]
     splits_from: str
     notices: Sequence[str] = ()
-    left_out: Sequence[Problem] = ()
+    problems: Sequence[Problem] = ()
     box_of: str = ""
     remedy: str = "correct or remove them"
     centers: Sequence[str] = ()
@@ -123,18 +122,27 @@ def prepare_collection(
         kind: The class of the builder, for its name and version.
 
     Raises:
-        UserError: If a photo is outside of the folder, a split is empty, or too many photos can't
-            be used; and as `read` does.
+        TooManyError: If too many photos can't be used. The records of the others are written.
+        UserError: If a photo is outside of the folder, or a split is empty; and as `read` does. If
+            that is a `RefusedError`, the problems are listed first.
     """
     kind = kind or CollectionBuilder
     data_dir = cache_dir / folder
-    return prepare_builder(
-        kind,
-        data_dir,
-        lambda: kind(collection=read(), data_dir=data_dir),
-        f"preparing {folder.rpartition('-')[0] or folder}",
-        progress,
-    )
+    listed = data_dir / PROBLEMS
+
+    def make() -> CollectionBuilder:
+        try:
+            return kind(collection=read(), data_dir=data_dir)
+        except RefusedError as error:
+            files.write_text(listed, error.findings.table().to_csv())
+            raise UserError(f"{error.refusal}; {listed} lists them: {error.remedy}") from None
+
+    description = f"preparing {folder.rpartition('-')[0] or folder}"
+    builder = prepare_builder(kind, data_dir, make, description, progress)
+    metadata = builder.info.metadata or {}
+    if refusal := metadata.get("refusal"):
+        raise TooManyError(f"{refusal}; {listed} lists them: {metadata['remedy']}", builder)
+    return builder
 
 
 class CollectionBuilder(ExampleBuilder):
@@ -146,14 +154,13 @@ class CollectionBuilder(ExampleBuilder):
     """
 
     name = "collection"
-    VERSION = tfds.core.Version("1.0.0")
+    VERSION = tfds.core.Version("1.1.0")
 
     def __init__(self, *, collection: Collection, data_dir: Path) -> None:
         self.collection = collection
         self.images = sum(map(len, collection.splits.values()))
-        total = self.images + len(collection.left_out)
-        self._findings = Findings(collection.title, total, collection.remedy)
-        self._findings.problems += collection.left_out
+        total = self.images + len(left_out(collection.problems))
+        self._findings = Findings(collection.title, total, list(collection.problems))
         self._list = data_dir / PROBLEMS
         self._splits_left = len(collection.splits)
         self._journals = {
@@ -207,14 +214,13 @@ class CollectionBuilder(ExampleBuilder):
             return self._read(item)
 
     def _finish(self) -> None:
-        """Writes the list, and checks it."""
+        """Writes the list, and whether there are too many."""
         findings, metadata = self._findings, self.info.metadata
         if findings.problems:
             files.write_text(self._list, findings.table().to_csv())
-            findings.check(self._list)
-        metadata["excluded"] = [
-            p.photo for p in findings.problems if p.kind in ("unusable", "unnamed")
-        ]
+        if refusal := findings.refusal():
+            metadata["refusal"], metadata["remedy"] = refusal, self.collection.remedy
+        metadata["excluded"] = left_out(findings.problems)
         metadata["problems"] = len(findings.problems)
         metadata["notices"] = [*self.collection.notices, *findings.notices()]
 
@@ -228,7 +234,7 @@ class CollectionBuilder(ExampleBuilder):
         try:
             image = read_photo(item.path, root)
             photo = open_photo(image)
-            size = photo.size
+            stored = photo.size
             decode(photo, least=(1, 1))
             dim = is_dim(image)
         except OutsideError as error:
@@ -236,27 +242,34 @@ class CollectionBuilder(ExampleBuilder):
         except PhotoError as error:
             add("unusable", item.id, str(error))
             return read
-        if orientation_of(photo) != 1:
-            add("turned", item.id, "has an EXIF orientation")
+        orientation = orientation_of(photo)
+        turned_back = item.frame == "upright" and orientation != 1
+        if orientation != 1:
+            add("upright" if turned_back else "turned", item.id, "has an EXIF orientation")
+        size = upright_size(stored, orientation) if turned_back else stored
         if dim:
             add("dim", item.id, "has 16 bits and no value of 4096 or more")
         scale = size if item.unit == "pixels" else (1, 1)
         points, box = item.points / scale, item.box / (*scale, *scale)
         if ((points < 0) | (points > 1)).any() or max(*box[:2], *(1 - box[2:])) >= 1:
             add("outside", item.id, "has a key point or its box outside")
-        bits, known = self._bits(item, size, add, read.masks)
         names = self.collection.info.masks
+        bits, known = unite(item.marks, size, names, add, read.masks)
         if self.collection.box_of and np.isnan(box).all():
             box = masks.outline(masks.union(bits, names, (self.collection.box_of,)))
         centers = [
             masks.center(masks.union(bits, names, (part,))) for part in self.collection.centers
         ]
+        labels = {**item.labels, **self._labels_of_masks(bits, known)}
+        points = np.concatenate([points, *centers])
+        if turned_back:
+            points, box, bits = as_stored(points, box, bits, orientation)
         read.example = Example(
             id=item.id,
             image=image,
-            points=np.concatenate([points, *centers]).astype(np.float32),
+            points=points.astype(np.float32),
             box=box.astype(np.float32),
-            labels={**item.labels, **self._labels_of_masks(bits, known)},
+            labels=labels,
             mask=masks.encode(bits) if names else None,
         )
         return read
@@ -269,30 +282,3 @@ class CollectionBuilder(ExampleBuilder):
             used = [bool(known & set(parts)) for parts in task.parts]
             labels[task.name] = np.where(used, present, MISSING).astype(np.int8)
         return labels
-
-    def _bits(
-        self,
-        item: Item,
-        size: Size,
-        add: Callable[[Kind, str, str], None],
-        seen: list[MaskSeen],
-    ) -> tuple[np.ndarray, set[str]]:
-        """Returns the packed masks of all parts, and the parts that have one that can be used."""
-        names = self.collection.info.masks
-        known: set[str] = set()
-        bits = np.zeros((size[1], size[0], -(-len(names) // 8)), np.uint8)
-        for marks in item.marks:
-            try:
-                parts = marks(size)
-            except OutsideError as error:
-                raise UserError(f"{self.collection.title}: {marks.name} {error}") from None
-            except PhotoError as error:
-                add("empty" if isinstance(error, EmptyError) else "mask", marks.name, str(error))
-                continue
-            known |= parts.keys()
-            for part, mask in parts.items():
-                place = names.index(part)
-                bits[..., place // 8] |= (mask != 0).astype(np.uint8) << (place % 8)
-                if not is_ignored(part):
-                    seen.append(MaskSeen(part, marks.name, int(mask.max()), bool(mask.all())))
-        return bits, known

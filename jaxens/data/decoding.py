@@ -13,6 +13,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int32, UInt8, UInt32
@@ -20,10 +21,12 @@ from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
-from jaxens.data.reading import PhotoError
+from jaxens.data.reading import PhotoError, check_inside
+from jaxens.untrusted import open_regular
 
 _ORIENTATION = 0x0112  # the EXIF tag
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # tags of a TIFF, and a value
+_TURNED_LATER = ("JPEG", "MPO", "PNG", "WEBP")  # by us; Pillow turns a TIFF while it decodes it
 _DIM = 4096  # 16-bit photos of 12 bits stay below
 _WHITE, _BLACK = (255, 255, 255, 255), (0, 0, 0, 255)
 _WARNINGS = threading.Lock()  # Python's filters of warnings belong to all threads
@@ -37,7 +40,7 @@ def open_photo(content: bytes) -> Image.Image:
     """
     with _pillow_errors(), _no_warnings():
         photo = Image.open(io.BytesIO(content), formats=_formats())
-        if photo.format not in ("JPEG", "MPO", "PNG", "WEBP"):
+        if photo.format not in _TURNED_LATER:
             photo.load()  # Pillow turns a TIFF upright only now, which changes its size
     if isinstance(photo, PngImageFile):
         _scale_transparency(photo)
@@ -154,6 +157,31 @@ def orientation_of(photo: Image.Image) -> int:
     except PhotoError:  # a damaged tag of an image that is not
         return 1
     return orientation if orientation in range(1, 9) else 1
+
+
+def header_of(path: Path, folder: Path) -> tuple[tuple[int, int], int]:
+    """Returns the stored size of a photo and its EXIF orientation; no pixel is decoded.
+
+    Pillow itself turns photos of some formats, such as TIFF, upright: their orientation is 1.
+
+    Args:
+        path: The file.
+        folder: The folder that it must be in.
+
+    Raises:
+        PhotoError: If it can't be read.
+    """
+    check_inside(path, folder)
+    try:
+        with open_regular(path) as file:
+            with _pillow_errors(), _no_warnings():
+                photo = Image.open(file, formats=_formats())
+            # Without a tag before its pixels, Pillow decodes a PNG to look for one behind them.
+            known = photo.format in ("JPEG", "MPO", "WEBP") or "exif" in photo.info
+            turned = photo.format in _TURNED_LATER and known
+            return photo.size, orientation_of(photo) if turned else 1
+    except (OSError, ValueError) as error:
+        raise PhotoError(f"can't be read: {error}") from None
 
 
 def _on(photo: Image.Image, background: tuple[int, int, int, int]) -> Image.Image:

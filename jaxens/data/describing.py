@@ -3,6 +3,7 @@
 import hashlib
 import io
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,13 @@ import numpy as np
 from PIL import Image
 
 from jaxens.data import masks as part_masks
+from jaxens.data.collection import TooManyError
+from jaxens.data.opening import open_data, open_prepared
 from jaxens.data.prefetch import in_order
 from jaxens.data.preparing import cores
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.schema import MISSING, Info, Task
+from jaxens.data.settings import Data
 from jaxens.data.source import DataSet, Source
 from jaxens.names import shorten
 from jaxens.tables import Table
@@ -97,6 +101,26 @@ def describe(data: DataSet, progress: Progress = no_progress) -> Description:
         sizes=[fact.size for of_split in facts.values() for fact in of_split],
         duplicates=[group for group in same.values() if len(group) > 1],
     )
+
+
+def open_whole(
+    settings: Data, say: Callable[[str], None], progress: Progress = no_progress
+) -> DataSet:
+    """Opens a data set to describe it, even if too many of its photos can't be used.
+
+    Args:
+        settings: Which data set.
+        say: Called with what is wrong.
+        progress: Called after each photo that is prepared.
+
+    Raises:
+        UserError: As `open_data` does for all other mistakes.
+    """
+    try:
+        return open_data(settings, progress)
+    except TooManyError as error:
+        say(f"{error}. Until then, nothing can be trained on it.\n")
+        return open_prepared(error.builder, settings)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from jaxens.data.cache_key import cache_key
-from jaxens.data.collection import Collection, Item, Marks, prepare_collection
-from jaxens.data.marks import MaskFile, Values
+from jaxens.data.collection import Collection, Item, prepare_collection
+from jaxens.data.marks import Marks, MaskFile, Values
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.schema import Info, Task
 from jaxens.data.splits import complete_splits
@@ -41,12 +41,10 @@ def prepare(
     Raises:
         UserError: If a folder is missing, or too many photos or masks can't be used.
     """
-    whole = read(folder)
-    items = [item for split in whole.splits.values() for item in split]
-    masks = [marks.path for item in items for marks in item.marks if isinstance(marks, MaskFile)]
-    photos, ids = [item.path for item in items], "\n".join(item.id for item in items)
-    key = cache_key((), [*photos, *masks], folder, ids)
-    return prepare_collection(lambda: whole, cache_dir, f"isic2018-{key}", progress)
+    used = [path for split in SPLITS.values() for path in _files(folder, split)]
+    names = "\n".join(path.relative_to(folder).as_posix() for path in used)
+    key = cache_key((), used, folder, names)
+    return prepare_collection(lambda: read(folder), cache_dir, f"isic2018-{key}", progress)
 
 
 def read(folder: Path) -> Collection:
@@ -88,17 +86,28 @@ def read(folder: Path) -> Collection:
     )
 
 
+def _files(folder: Path, split: str) -> list[Path]:
+    """Returns the photos of a split, and all files of its masks."""
+    photos = [path for _, path in _photos(folder, split)]
+    masks = (_truth(folder, task, split) for task in (1, 2))
+    return photos + [path for truth in masks if truth for path in sorted(truth.glob("ISIC_*.png"))]
+
+
+def _photos(folder: Path, split: str) -> list[tuple[str, Path]]:
+    """Returns the ids and the files of the photos of a split."""
+    photos = folder / f"ISIC2018_Task1-2_{split}_Input"
+    paths = sorted(photos.iterdir()) if photos.is_dir() else []
+    matches = ((_PHOTO.fullmatch(path.name), path) for path in paths)
+    return [(match[1], path) for match, path in matches if match]
+
+
 def _items(folder: Path, split: str) -> list[Item]:
     """Returns the photos of a split; none if its photos or its attributes are missing."""
-    photos = folder / f"ISIC2018_Task1-2_{split}_Input"
     attributes, lesions = _truth(folder, 2, split), _truth(folder, 1, split)
-    if not photos.is_dir() or attributes is None:
+    if attributes is None:
         return []
     items = []
-    for path in sorted(photos.iterdir()):
-        if (match := _PHOTO.fullmatch(path.name)) is None:
-            continue
-        id = match[1]
+    for id, path in _photos(folder, split):
         marks: list[Marks] = [
             MaskFile(attributes / f"{id}_attribute_{name}.png", folder, {name: Values()})
             for name in ATTRIBUTES

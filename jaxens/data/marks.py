@@ -3,15 +3,47 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int32, Shaped
 
-from jaxens.data.collection import Size
 from jaxens.data.decoding import decode_colors, decode_values
 from jaxens.data.reading import PhotoError, name_of, read_photo
 
+Size = tuple[int, int]  # width and height in pixels
 Masks = Mapping[str, Shaped[np.ndarray, "height width"]]
+
+
+class EmptyError(PhotoError):
+    """A valid mask without a marked pixel. The message follows its name."""
+
+
+class Marks(Protocol):
+    """What people marked in a photo: a file of masks, or boxes, as masks of named parts."""
+
+    @property
+    def name(self) -> str:
+        """Returns the name of the file, for messages."""
+
+    def __call__(self, size: Size) -> Masks:
+        """Returns masks of a photo of this size, by names in `Info.masks`: 0 outside of a part.
+
+        Raises:
+            PhotoError: If they can't be used.
+        """
+
+
+@runtime_checkable
+class Placed(Marks, Protocol):
+    """Marks that may leave their photo, since their numbers know nothing of its size."""
+
+    def leaving(self, size: Size) -> str:
+        """Returns what is outside of a photo of this size, after the name; empty if nothing is.
+
+        Raises:
+            PhotoError: If they can't be used.
+        """
 
 
 @dataclass(frozen=True)
@@ -101,3 +133,12 @@ class Box:
         if not mask.any():
             raise PhotoError(f"has a box of {self.part} outside of its {width} x {height} pixels")
         return {self.part: mask}
+
+    def leaving(self, size: Size) -> str:
+        """Returns whether a side is more than a pixel outside, as rounding never makes it."""
+        ends = [float(self.corners[2 + i]) * (size[i] if self.fractions else 1) for i in (0, 1)]
+        starts = [float(self.corners[i]) * (size[i] if self.fractions else 1) for i in (0, 1)]
+        if min(starts) >= -1 and all(end <= n + 1 for end, n in zip(ends, size, strict=True)):
+            return ""
+        sides = ", ".join(f"{corner:g}" for corner in self.corners)
+        return f"has a box of {self.part} ({sides}) that leaves its {size[0]} x {size[1]} pixels"

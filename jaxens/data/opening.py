@@ -30,7 +30,10 @@ def open_data(settings: Data, progress: Progress = no_progress) -> "DataSet":
     source = SOURCES[settings.source]
     module = importlib.import_module(source.module)
     if source.needs_folder:
-        builder = module.prepare(with_home(settings.data_dir), settings.cache, progress)
+        folder, layout = with_home(settings.data_dir), {}
+        if source.has_layout:
+            layout = {"layout": with_home(settings.layout) if settings.layout else None}
+        builder = module.prepare(folder, settings.cache, progress, **layout)
     else:
         builder = module.prepare_from(settings, progress)
     return open_prepared(builder, settings)

@@ -42,10 +42,12 @@ def prepare(
     Raises:
         UserError: If a JSON file is missing or malformed, or too many photos can't be used.
     """
-    whole = read(folder, kind)
-    photos = [item.path for split in whole.splits.values() for item in split]
-    key = cache_key(_tables(folder).values(), photos, folder, kind)
-    return prepare_collection(lambda: whole, cache_dir, f"partimagenet-{key}", progress)
+    tables = _tables(folder)
+    photos = [photo for split in tables for photo in _photos(folder / split)]
+    key = cache_key(tables.values(), photos, folder, "\n".join((kind, *map(str, photos))))
+    return prepare_collection(
+        lambda: read(folder, kind), cache_dir, f"partimagenet-{key}", progress
+    )
 
 
 def read(folder: Path, kind: str = KIND) -> Collection:
@@ -96,9 +98,15 @@ def read(folder: Path, kind: str = KIND) -> Collection:
         splits=splits,
         splits_from=str(folder),
         notices=notices,
+        problems=[problem for coco in cocos.values() for problem in coco.problems],
         centers=parts,
         remedy="restore the files",
     )
+
+
+def _photos(folder: Path) -> list[Path]:
+    """Returns all photos of a split: to choose those of a kind, its large JSON must be read."""
+    return sorted(folder.glob(f"{'?' * WNID}/[!.]*"))
 
 
 def _tables(folder: Path) -> dict[str, Path]:

@@ -12,10 +12,10 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from jaxens.data.cache_key import cache_key
-from jaxens.data.collection import Collection, Item, Marks, prepare_collection
+from jaxens.data.collection import Collection, Item, prepare_collection
 from jaxens.data.cub.rows import lines, shown, wrong
 from jaxens.data.folder.voc import VocFile
-from jaxens.data.marks import MaskFile, Values
+from jaxens.data.marks import Marks, MaskFile, Values
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.reading import printable
 from jaxens.data.schema import Info, Task, ignored

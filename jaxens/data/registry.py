@@ -14,11 +14,14 @@ class DataSource:
             val and test. It is imported when the data set is opened.
         needs_folder: Whether the user must give the folder of the data set. Without one, the
             function is `prepare_from(settings, progress)`.
+        has_layout: Whether a file describes the folder. `prepare` takes its path as `layout`, which
+            is None for the file in the folder.
     """
 
     title: str
     module: str
     needs_folder: bool = True
+    has_layout: bool = False
 
 
 SOURCES: dict[str, DataSource] = {
@@ -46,5 +49,6 @@ SOURCES: dict[str, DataSource] = {
     "folder": DataSource(
         "your own photos, in a folder that its dataset.toml describes",
         "jaxens.data.folder.builder",
+        has_layout=True,
     ),
 }

@@ -25,6 +25,8 @@ class Data:
     """data set"""
     data_dir: Annotated[str, UNSHOWN] = ""
     """folder that holds the data set (all but fieldmarks)"""
+    layout: Annotated[str, UNSHOWN] = ""
+    """file that describes a folder of your own photos (default: its dataset.toml)"""
     cache_dir: Annotated[str, UNSHOWN] = ""
     """folder for prepared data (default: $XDG_CACHE_HOME/jaxens)"""
     image_size: int = 64
@@ -67,6 +69,9 @@ class Data:
         if self.data_dir and not needs_folder:
             others = " or ".join(name for name, row in SOURCES.items() if row.needs_folder)
             raise UserError(f"`data_dir` is for `data` {others}: add that, or omit `data_dir`")
+        if self.layout and not SOURCES[self.source].has_layout:
+            others = " or ".join(name for name, row in SOURCES.items() if row.has_layout)
+            raise UserError(f"`layout` is for `data` {others}: add that, or omit `layout`")
         if self.attributes == "independent" and self.source != "fieldmarks":
             raise UserError(
                 f"`attributes` independent is for `data` fieldmarks, not {self.source}: omit it"

@@ -1,11 +1,15 @@
 """A figure of a split: images with their labels, masks, key points and boxes."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.figure import Figure
 
 from jaxens import viz
+from jaxens.data.photos import Photos
 from jaxens.data.schema import Info
-from jaxens.data.split import Split
+from jaxens.data.source import Source, evenly_spaced, load
+from jaxens.data.split import Split, concatenate
 from jaxens.names import shorten
 
 LETTERS = 24  # of a label; longer ones are cut
@@ -23,6 +27,18 @@ def split_figure(split: Split, title: str) -> Figure:
         captions=[_caption(split, i) for i in range(len(split))],
         title=title,
     )
+
+
+def sources_figure(sources: Sequence[Source], count: int, title: str) -> Figure:
+    """Draws some images of each source, evenly spaced, with their annotations."""
+    loaded = [load(source, rows=evenly_spaced(count, len(source))) for source in sources]
+    return split_figure(concatenate(loaded), shorten(title))
+
+
+def photos_figure(photos: Photos, title: str) -> Figure:
+    """Draws photos without annotations; their names are the captions."""
+    captions = [shorten(name, LETTERS) for name in photos.names]
+    return viz.annotated_images(photos.images, captions=captions, title=shorten(title))
 
 
 def _caption(split: Split, i: int) -> str:

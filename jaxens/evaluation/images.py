@@ -24,11 +24,14 @@ class Images:
     on: Annotated[str, UNSHOWN] = ""
     """data set whose test images are explained (default: that of the run)"""
     parts: Annotated[tuple[str, ...], UNSHOWN] = ()
-    """with --on: PART=OTHER for each part of the run that has another name there"""
+    """with --on: PART=OTHER for a part that has another name there, TASK=OTHER for a task of
+    the run that has no parts"""
     attributes: Literal["species", "independent"] = "species"
     """of --on fieldmarks: those of species, or each drawn independently of all others"""
     data_dir: Path | None = None
     """where the data set of --on lies, or that of the run, if it was moved"""
+    layout: Path | None = None
+    """file that describes the photos of --on folder, or those of the run, if it was moved"""
     cache_dir: Path | None = None
     """where prepared data lie"""
 
@@ -42,7 +45,9 @@ class Images:
                 raise UserError(f"`{name}` is for another data set: add `on`, or omit it")
         for pair in self.parts:
             if not all(pair.partition("=")):
-                raise UserError(f"`parts` {pair} should be PART=OTHER, such as bill=beak")
+                raise UserError(
+                    f"`parts` {pair} should be PART=OTHER or TASK=OTHER, such as bill=beak"
+                )
 
     @property
     def explained(self) -> Literal["label", "prediction"]:
@@ -51,7 +56,7 @@ class Images:
 
     @property
     def other_parts(self) -> dict[str, list[str]]:
-        """The parts of the other data set, by the part of the run whose truth they are."""
+        """The parts of the other data set, by the part or task of the run whose truth they are."""
         named: dict[str, list[str]] = {}
         for pair in self.parts:
             part, _, other = pair.partition("=")
@@ -81,6 +86,7 @@ class Images:
             data,
             source=self.on,
             data_dir=str(self.data_dir or ""),
+            layout=str(self.layout or ""),
             cache_dir=str(self.cache_dir or data.cache_dir),
             attributes=self.attributes,
             tasks=(),

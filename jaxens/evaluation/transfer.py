@@ -22,8 +22,9 @@ def on_other(
     """Matches an ensemble with the images of another data set, as `evaluate` takes both.
 
     A part of the ensemble's tasks is looked for under its own name, unless `parts` gives other
-    names. A label is kept where the data set has a task of the same name and kind, with a class
-    of the same name; all other labels are `MISSING`, so that only predictions can be explained.
+    names. A task without parts has the truth that `parts` gives it. A label is kept where the data
+    set has a task of the same name and kind, with a class of the same name; all other labels are
+    `MISSING`, so that only predictions can be explained.
 
         ensemble, split = on_other(ensemble, split, {"bill": ["beak"]})
         evaluate(ensemble, split, explained="prediction")
@@ -31,8 +32,8 @@ def on_other(
     Args:
         ensemble: The ensemble.
         split: Images of another data set.
-        parts: By the name of a part of the ensemble's tasks: the names of the parts of the data
-            set that are its truth.
+        parts: By the name of a part of the ensemble's tasks, or of a task that has no parts: the
+            names of the parts of the data set that are its truth.
 
     Returns:
         The ensemble with the data set's names of parts, and the split with the labels of the
@@ -50,6 +51,8 @@ def on_other(
 def _with_parts(task: Task, info: Info, renamed: Mapping[str, Sequence[str]]) -> Task:
     """Returns a task whose parts are those of a data set; parts that it lacks are left out."""
     known = {*info.masks, *info.points}
+    if not any(task.parts):
+        return replace(task, parts=(tuple(renamed.get(task.name, ())),) * len(task.classes))
     parts = tuple(
         tuple(dict.fromkeys(new for name in names for new in renamed.get(name, (name,))))
         for names in task.parts
@@ -60,25 +63,29 @@ def _with_parts(task: Task, info: Info, renamed: Mapping[str, Sequence[str]]) ->
 def _check_parts(
     before: Sequence[Task], after: Sequence[Task], info: Info, renamed: Mapping[str, Sequence[str]]
 ) -> None:
-    expected = list(dict.fromkeys(p for task in before for names in task.parts for p in names))
+    parts = list(dict.fromkeys(p for task in before for names in task.parts for p in names))
+    tasks = [task.name for task in before if not any(task.parts)]
     known = [name for name in dict.fromkeys((*info.masks, *info.points)) if not is_ignored(name)]
     for name, others in renamed.items():
-        if name not in expected:
+        if name not in (*parts, *tasks):
             raise UserError(
-                f"`parts` {name}=...: no task of the run has the part {name!r}: "
-                f"{remedy(name, expected)}"
+                f"`parts` {name}=...: {name!r} is neither a part of the run, nor a task of it "
+                f"without parts: {remedy(name, [*parts, *tasks])}"
             )
         for other in others:
             if other not in known:
                 raise UserError(
                     f"`parts` {name}={other}: {info.name} has no part {other!r}: "
-                    f"{remedy(other, known)}"
+                    f"{remedy(other, known) if known else 'it has no truth at all'}"
                 )
     if not any(names for task in after for names in task.parts):
+        owners = [
+            *([f"a part of the run ({', '.join(parts)})"] if parts else []),
+            *([f"a task of it without parts ({', '.join(tasks)})"] if tasks else []),
+        ]
         raise UserError(
-            f"{info.name} has no masks or key points of the run's parts "
-            f"({', '.join(expected) or 'none'}): add `parts` PART=OTHER, where OTHER is one of "
-            f"{', '.join(known) or 'none'}"
+            f"{info.name} has no masks or key points of the run's parts: add `parts` NAME=OTHER, "
+            f"where NAME is {' or '.join(owners)}, and OTHER is one of {', '.join(known) or 'none'}"
         )
 
 

@@ -20,6 +20,8 @@ class Choice:
     """images of the split, by name"""
     data_dir: Path | None = None
     """where the data set lies now, if it was moved"""
+    layout: Path | None = None
+    """where the file that describes your own photos lies now, if it was moved"""
     cache_dir: Path | None = None
     """where prepared data lie"""
 

@@ -57,7 +57,12 @@ def encodable_paths(config: Config) -> Config:
     data, model = config.data, config.model
     return replace(
         config,
-        data=replace(data, data_dir=encodable(data.data_dir), cache_dir=encodable(data.cache_dir)),
+        data=replace(
+            data,
+            data_dir=encodable(data.data_dir),
+            layout=encodable(data.layout),
+            cache_dir=encodable(data.cache_dir),
+        ),
         model=replace(model, weights=encodable(model.weights)),
     )
 

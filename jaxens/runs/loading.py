@@ -67,6 +67,7 @@ def data_of(
     data_dir: Path | None = None,
     cache_dir: Path | None = None,
     progress: Progress = no_progress,
+    layout: Path | None = None,
 ) -> DataSet:
     """Opens the data set of a run.
 
@@ -75,36 +76,47 @@ def data_of(
         data_dir: The folder of the data set, if it was moved.
         cache_dir: The folder of prepared data, if they were moved.
         progress: Called after each image, if data are prepared again.
+        layout: The file that describes the folder, if it was moved.
 
     Raises:
         UserError: If the data set is not the one that the run was trained on, or its prepared
             data are gone and no `cache_dir` says where to write them.
     """
-    settings = own_data(run.folder, run.config.data, data_dir, cache_dir)
+    settings = own_data(run.folder, run.config.data, data_dir, cache_dir, layout)
     data = open_data(settings, progress)
     run.check_data(data.info, data.fingerprint)
     return data
 
 
 def own_data(
-    folder: Path, settings: Data, data_dir: Path | None = None, cache_dir: Path | None = None
+    folder: Path,
+    settings: Data,
+    data_dir: Path | None = None,
+    cache_dir: Path | None = None,
+    layout: Path | None = None,
 ) -> Data:
     """Returns the settings of a run's data set, with folders that its config alone names checked.
 
     The run may come from someone else, and its config may name any folder. Into one for prepared
-    data, nothing is written unless there are some; from one of a data set, nothing is read without
-    a word.
+    data, nothing is written unless there are some; from one of a data set, or a file that describes
+    it, nothing is read without a word.
 
     Args:
         folder: The run directory.
         settings: Those of its config.
         data_dir: The folder of the data set that the user named.
         cache_dir: The folder of prepared data that the user named.
+        layout: The file that describes the data set, which the user named.
 
     Raises:
         UserError: If there are no prepared data where the config alone says.
     """
-    return own_cache(folder, _own_folder(folder, settings, data_dir), cache_dir)
+    own = replace(
+        settings,
+        data_dir=_own_path(folder, settings.data_dir, data_dir, "the data set"),
+        layout=_own_path(folder, settings.layout, layout, "what the photos mean"),
+    )
+    return own_cache(folder, own, cache_dir)
 
 
 def own_cache(folder: Path, settings: Data, cache_dir: Path | None = None) -> Data:
@@ -116,13 +128,13 @@ def own_cache(folder: Path, settings: Data, cache_dir: Path | None = None) -> Da
     return settings
 
 
-def _own_folder(folder: Path, settings: Data, data_dir: Path | None) -> Data:
-    if data_dir is not None:
-        return replace(settings, data_dir=str(data_dir))
-    if settings.data_dir:
-        config = folder / "config.toml"
-        log.warning(f"the data set is read from {settings.data_dir}, which {config} names")
-    return settings
+def _own_path(folder: Path, of_config: str, named: Path | None, what: str) -> str:
+    """Returns the path that the user named, or that of the config, with a warning."""
+    if named is not None:
+        return str(named)
+    if of_config:
+        log.warning(f"{what} is read from {of_config}, which {folder / 'config.toml'} names")
+    return of_config
 
 
 def _check_cache(folder: Path, cache: Path) -> None:

@@ -250,7 +250,7 @@ class Run:
 
 
 def check_same(expected: Config, config: Config, folder: Path) -> None:
-    """Checks that two configs are the same, but for the folders of the data and how they are read.
+    """Checks that two configs are the same, but for where the data are and how they are read.
 
     The data themselves are checked by their fingerprint.
 
@@ -263,7 +263,7 @@ def check_same(expected: Config, config: Config, folder: Path) -> None:
         UserError: Names the first field in which the configs differ.
     """
     config = configs.encodable_paths(config)
-    free = {("data", name) for name in ("cache_dir", "workers", "resident", "data_dir")}
+    free = {("data", name) for name in ("cache_dir", "workers", "resident", "data_dir", "layout")}
     for section in ("data", "model", "ensemble", "optim", "augment"):
         fields = vars(getattr(expected, section))
         for name, value in vars(getattr(config, section)).items():

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from jaxens.files import write_bytes
 
-# Without dates, the same figure gives the same bytes.
-_NO_DATE = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
+# Without dates, the same figure gives the same bytes. The mark tells a figure from a photo.
+_METADATA = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Software": "jaxens"}}
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
@@ -40,5 +40,5 @@ def encode(figure: Figure, file_format: str) -> bytes:
     """
     file = io.BytesIO()
     with rc_context({"svg.hashsalt": "jaxens"}):
-        figure.savefig(file, format=file_format, metadata=_NO_DATE.get(file_format))
+        figure.savefig(file, format=file_format, metadata=_METADATA.get(file_format))
     return file.getvalue()

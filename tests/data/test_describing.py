@@ -3,47 +3,14 @@
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import jaxens.data
 from jaxens.data.__main__ import main
-from jaxens.data.folder import builder
-from jaxens.data.folder.parsing import read_layout
 from jaxens.errors import UserError
-
-NAMES = [f"{kind}_{i}" for kind in ("Big Cat", "dog") for i in range(6)]
-VOC = (
-    "<annotation><object><name>cat</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax>"
-    "<ymax>9</ymax></bndbox></object></annotation>"
-)
-
-
-def image(path: Path, pixels: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
-
-
-def photos(root: Path, folder: str = "images", names: Any = NAMES, ending: str = "jpg") -> None:
-    for i, name in enumerate(names):
-        pixels = np.random.default_rng(i).integers(0, 256, (18, 20, 3), dtype=np.uint8)
-        image(root / folder / f"{name}.{ending}", pixels)
-
-
-def values(*each: int) -> np.ndarray:
-    return np.resize(np.array(each, np.uint8), (18, 20))
-
-
-def proposed(root: Path) -> str:
-    """The proposal, which can be read, and describes photos that can be prepared."""
-    text = jaxens.data.propose(root)
-    (root / "dataset.toml").write_text(text)
-    read_layout(root)
-    builder.read(root)
-    return text
+from tests.data.proposals import NAMES, VOC, image, photos, proposed, values
 
 
 def test_the_layout_of_the_oxford_pets_needs_less_than_15_lines(tmp_path: Path) -> None:
@@ -112,9 +79,9 @@ def test_a_table_is_proposed_with_its_columns(tmp_path: Path) -> None:
         ("images/{}_head.png", values(0, 1), ["[parts.head]", 'masks = "images/{stem}_head.png"']),
         ("m/{}.png", values(0, 1, 4, 255), ["[parts.\"m 1\"]", "values = [1]", "ignore = [255]",
                                             "[parts.\"m 4\"]"]),
-        ("m/{}.png", np.arange(360, dtype=np.uint8).reshape(18, 20) // 9, ["least = 128"]),
+        ("m/{}.png", np.linspace(0, 255, 360, dtype=np.uint8).reshape(18, 20), ["folders = true"]),
     ],
-    ids=["folder", "suffix", "index", "gray"],
+    ids=["folder", "suffix", "index", "a gray photo"],
 )  # fmt: skip
 def test_masks_are_found_by_their_names_and_values(
     tmp_path: Path, place: str, pixels: np.ndarray, lines: list[str]
@@ -159,6 +126,9 @@ def test_coco_is_proposed_with_its_categories_and_key_points(tmp_path: Path) -> 
 def test_a_folder_without_labels_or_photos_says_so(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no photo"):
         jaxens.data.propose(tmp_path)
+    (tmp_path / "linked").symlink_to(tmp_path.parent)
+    with pytest.raises(UserError, match=r"holds no photo \(links to folders .*: linked\)"):
+        jaxens.data.propose(tmp_path)
     photos(tmp_path, "", ["a", "b", "c", "d"])
     assert "# dataset.toml needs a task" in jaxens.data.propose(tmp_path)
 
@@ -186,6 +156,11 @@ def test_describe_writes_a_proposal_once_and_shows_what_is_there(
     ):
         assert line in printed
     assert (tmp_path / "page.png").stat().st_size > 0
+    main([*flags, "--layout", "proposal.toml", "--images", "3"])
+    assert "pets: 15 images (train 10, val 2, test 3)" in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"--out is for the dataset\.toml of a folder"):
+        main([*flags, "--layout", "proposal.toml", "--out", "x.toml"])
+    assert not (tmp_path / "pets" / "dataset.toml").exists()
     main([*flags, "--images", "3"])
     text = (tmp_path / "pets" / "dataset.toml").read_text()
     assert text == (tmp_path / "proposal.toml").read_text()
@@ -196,7 +171,7 @@ def test_describe_writes_a_proposal_once_and_shows_what_is_there(
     assert "proposed" not in printed
     assert "\nkind\n" in printed
     main(["prepare", "--data", "folder", "--data-dir", "pets", "--cache-dir", "cache"])
-    assert "collection/1.0.0: train 10, val 2, test 3" in " ".join(
+    assert "collection/1.1.0: train 10, val 2, test 3" in " ".join(
         capsys.readouterr().out.split()
     ).replace(" /", "/")
 

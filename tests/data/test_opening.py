@@ -90,6 +90,10 @@ def test_a_new_row_of_the_registry_is_a_new_data_set(
             {"source": "cub", "data_dir": "birds", "attributes": "independent"},
             "`attributes` independent is for `data` fieldmarks, not cub: omit it",
         ),
+        (
+            {"source": "cub", "data_dir": "birds", "layout": "x.toml"},
+            "`layout` is for `data` folder: add that, or omit `layout`",
+        ),
         ({"image_size": 8}, "`image_size` must be at least 16, not 8"),
         ({"train_images": 0}, "`train_images` must be at least 1, not 0"),
         ({"workers": 100_000}, "`workers` must be at most 1,024, not 100,000"),

@@ -24,6 +24,7 @@ from tests.evaluation.known import (
 
 MARKS = Task.multilabel("marks", {"ring": ("eye",), "bar": ("wing",)})
 COLORS = Task.multiclass("color", ("red", "blue"), ("bill",))
+PATTERN = Task.multiclass("pattern", ("plain", "barred"))
 
 
 def other_split(tasks: tuple[Task, ...], labels: dict) -> Split:
@@ -55,6 +56,15 @@ def test_parts_are_found_by_their_names_or_by_those_given() -> None:
     assert ensemble.tasks[2].parts == (("beak", "wing"),) * 2
 
 
+def test_a_task_without_parts_has_the_truth_that_is_given_by_its_name() -> None:
+    given = {"pattern": ["wing", "beak"], "bill": ["beak"]}
+    ensemble, _ = on_other(ensemble_of(PATTERN, COLORS), other_split((), {}), given)
+    assert ensemble.tasks[0].parts == (("wing", "beak"),) * 2
+    assert ensemble.tasks[1].parts == (("beak",),) * 2
+    ensemble, _ = on_other(ensemble_of(PATTERN, WING), other_split((), {}))
+    assert ensemble.tasks[0].parts == ((), ())
+
+
 def test_labels_are_matched_by_the_names_of_tasks_and_classes() -> None:
     wing = Task.multiclass("wing", ("spotted", "striped", "plain"), ("wing",))
     marks = Task.multilabel("marks", {"bar": ("wing",), "cap": ()})
@@ -76,17 +86,34 @@ def test_a_task_of_another_kind_gives_no_labels() -> None:
     np.testing.assert_array_equal(split.labels["wing"], [MISSING] * 3)
 
 
+OF_PART = r"a part of the run \(bill\)"
+OF_TASK = r"a task of it without parts \(pattern\)"
+
+
 @pytest.mark.parametrize(
-    ("parts", "message"),
+    ("tasks", "parts", "message"),
     [
-        ({"bil": ["beak"]}, "no task of the run has the part 'bil': did you mean bill?"),
-        ({"bill": ["break"]}, "others has no part 'break': did you mean beak?"),
-        ({}, r"others has no masks or key points of the run's parts \(bill\): add `parts`"),
+        (
+            (COLORS,),
+            {"bil": ["beak"]},
+            "neither a part of the run, nor a task .*: did you mean bill",
+        ),
+        ((COLORS,), {"color": ["beak"]}, "'color' is neither a part .*: choose from bill"),
+        ((PATTERN,), {"wing": ["wing"]}, "'wing' is neither a part .*: choose from pattern"),
+        ((COLORS,), {"bill": ["break"]}, "others has no part 'break': did you mean beak?"),
+        ((PATTERN,), {"pattern": ["w"]}, "others has no part 'w': choose from wing, beak"),
+        (
+            (COLORS,),
+            {},
+            f"add `parts` NAME=OTHER, where NAME is {OF_PART}, and OTHER is one of wing",
+        ),
+        ((PATTERN,), {}, f"where NAME is {OF_TASK}, and OTHER"),
+        ((COLORS, PATTERN), {}, f"where NAME is {OF_PART} or {OF_TASK}, and OTHER"),
     ],
 )
-def test_truth_that_can_not_be_found_is_named(parts: dict, message: str) -> None:
+def test_truth_that_can_not_be_found_is_named(tasks: tuple, parts: dict, message: str) -> None:
     with pytest.raises(UserError, match=message) as caught:
-        on_other(ensemble_of(COLORS), other_split((), {}), parts)
+        on_other(ensemble_of(*tasks), other_split((), {}), parts)
     assert "\n" not in str(caught.value)
 
 

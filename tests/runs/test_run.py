@@ -182,11 +182,14 @@ def test_data_are_prepared_nowhere_but_where_the_user_says(tmp_path):
 
 
 def test_a_folder_that_a_config_alone_names_is_not_read_without_a_word(tmp_path, caplog):
-    settings = Data("folder", data_dir="/theirs")
-    assert own_data(tmp_path, settings, Path("/ours")).data_dir == "/ours"
+    settings = Data("folder", data_dir="/theirs", layout="/their.toml")
+    own = own_data(tmp_path, settings, Path("/ours"), layout=Path("/our.toml"))
+    assert (own.data_dir, own.layout) == ("/ours", "/our.toml")
     assert caplog.text == ""
     assert own_data(tmp_path, settings) == settings
-    assert f"the data set is read from /theirs, which {tmp_path}/config.toml names" in caplog.text
+    config = tmp_path / "config.toml"
+    assert f"the data set is read from /theirs, which {config} names" in caplog.text
+    assert f"what the photos mean is read from /their.toml, which {config} names" in caplog.text
 
 
 def test_a_config_with_all_keys_is_complete_without_its_empty_lists(tmp_path):

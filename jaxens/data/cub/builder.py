@@ -20,9 +20,7 @@ from jaxens.data.cache_key import cache_key
 from jaxens.data.collection import (
     Collection,
     CollectionBuilder,
-    EmptyError,
     Item,
-    Size,
     prepare_collection,
 )
 from jaxens.data.cub.naming import is_archive, name_of_data, title_of_data
@@ -37,6 +35,7 @@ from jaxens.data.cub.tables import (
     table_files,
 )
 from jaxens.data.decoding import decode_gray
+from jaxens.data.marks import EmptyError, Size
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.reading import PhotoError, printable, read_photo
 from jaxens.data.records import info_of, new_fingerprint

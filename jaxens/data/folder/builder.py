@@ -7,13 +7,15 @@ import tensorflow_datasets as tfds
 
 from jaxens.data.cache_key import cache_key
 from jaxens.data.collection import Collection, Item, prepare_collection
+from jaxens.data.folder.frames import frame_of
 from jaxens.data.folder.labels import read_labels
 from jaxens.data.folder.layout import Layout
 from jaxens.data.folder.listing import Listing, list_files
 from jaxens.data.folder.marking import marks_of, planes_of, points_of
 from jaxens.data.folder.parsing import read_layout
-from jaxens.data.folder.sources import read_sources
+from jaxens.data.folder.sources import read_sources, used_files
 from jaxens.data.folder.splits import split_photos
+from jaxens.data.folder.units import notices_of_units
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.reading import printable
 from jaxens.data.schema import Info
@@ -25,8 +27,8 @@ def prepare(
 ) -> tfds.core.DatasetBuilder:
     """Writes the records of a folder below `cache_dir` unless they exist, and opens them.
 
-    They are written anew if a table or `dataset.toml` changes, or the name, size or time of any
-    other file.
+    They are written anew if a table or `dataset.toml` changes, or the name, size or time of a photo
+    or its masks and boxes. Other files of the folder do not matter.
 
     Args:
         folder: The folder.
@@ -40,9 +42,9 @@ def prepare(
     """
     described, listing = read_layout(folder, layout), list_files(folder)
     tables = [folder / name for name in (described.table, *described.coco) if name in listing]
-    files = [f"{folder}/{file}" for file in listing.files]
-    text = "\n".join((described.name, read_text(described.path), *listing.files))
-    key = cache_key(tables, files, folder, text)
+    used = used_files(described, listing)
+    text = "\n".join((described.name, read_text(described.path), *used))
+    key = cache_key(tables, [f"{folder}/{file}" for file in used], folder, text)
     return prepare_collection(
         lambda: _collection(described, listing), cache_dir, f"folder-{key}", progress
     )
@@ -65,6 +67,8 @@ def _collection(layout: Layout, listing: Listing) -> Collection:
     sources = read_sources(layout, listing)
     labels = read_labels(sources)
     points, marks = points_of(sources), marks_of(sources)
+    frame, of_frame = frame_of(sources, points, marks)
+    of_units = list(notices_of_units(sources))
     items = [
         Item(
             id=printable(photo),
@@ -74,10 +78,12 @@ def _collection(layout: Layout, listing: Listing) -> Collection:
             box=np.full(4, np.nan),
             marks=marks[i],
             unit=layout.units,
+            frame=frame,
         )
         for i, photo in enumerate(sources.photos)
     ]
     splits, notices = split_photos(sources, labels.of_photos)
+    sources.check()
     if listing.links:
         some = ", ".join(map(printable, listing.links[:3]))
         notices.append(f"{layout.name}: links to folders are not followed: {some}")
@@ -87,7 +93,7 @@ def _collection(layout: Layout, listing: Listing) -> Collection:
         info=Info(layout.name, labels.tasks, tuple(layout.points), planes_of(sources)),
         splits={name: [items[i] for i in rows] for name, rows in splits.items()},
         splits_from=str(layout.path),
-        notices=[*labels.notices, *notices],
-        left_out=sources.left_out,
+        notices=[*labels.notices, *of_frame, *of_units, *notices],
+        problems=list(dict.fromkeys(sources.problems)),
         box_of=layout.box,
     )

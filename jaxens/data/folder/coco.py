@@ -1,23 +1,19 @@
 """COCO's JSON: images, categories, and regions as boxes, polygons and run lengths."""
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-import numpy as np
-from jaxtyping import Bool
-from skimage.draw import polygon2mask
-
-from jaxens.data.collection import Size
-from jaxens.data.marks import Box, Masks
-from jaxens.data.reading import PhotoError, read_photo
+from jaxens.data.findings import Problem
+from jaxens.data.folder.regions import Region, are_numbers, box_of, region_of
+from jaxens.data.marks import Masks, Size
+from jaxens.data.reading import PhotoError, printable, read_photo
 from jaxens.data.schema import ignored
 from jaxens.errors import UserError
 from jaxens.names import shorten
-
-Region = Bool[np.ndarray, "height width"]
 
 
 @dataclass
@@ -44,41 +40,47 @@ class Coco:
         images: In the order of the file.
         categories: Names by id.
         keypoints: Names of the key points of each category.
+        problems: Images and annotations that can't be used.
     """
 
     path: Path
     images: Sequence[CocoImage]
     categories: Mapping[int, str]
     keypoints: Mapping[int, Sequence[str]]
+    problems: Sequence[Problem] = ()
 
     def point(self, image: CocoImage, name: str) -> tuple[float, float]:
         """Returns the first visible key point of this name, in pixels; NaN if there is none.
 
         Raises:
-            UserError: If the numbers of an annotation are malformed.
+            PhotoError: If the numbers of an annotation are malformed.
         """
         for place, annotation in image.annotations:
             names = self.keypoints.get(annotation["category_id"], ())
             numbers = annotation.get("keypoints")
             if name not in names or numbers is None:
                 continue
-            if not _are_numbers(numbers) or len(numbers) != 3 * len(names):
-                wrong(self.path, f"annotations[{place}].keypoints", f"{3 * len(names)} numbers")
+            if not are_numbers(numbers) or len(numbers) != 3 * len(names):
+                count = 3 * len(names)
+                raise PhotoError(f"annotations[{place}].keypoints: it should be {count} numbers")
             x, y, visible = numbers[3 * names.index(name) :][:3]
             if visible > 0:
                 return x, y
-        return np.nan, np.nan
+        return math.nan, math.nan
 
 
 def read_coco(path: Path, root: Path) -> Coco:
     """Reads a COCO file; regions stay encoded.
+
+    An image or annotation that is malformed is a problem. So is an annotation of an image that is
+    not listed, as those of an excerpt often are.
 
     Args:
         path: The file.
         root: The folder that it must be in.
 
     Raises:
-        UserError: Names the file, and the entry and field that is wrong.
+        UserError: If the file can't be read, or a list or a category is malformed.
     """
     try:
         raw = json.loads(read_photo(path, root))
@@ -90,41 +92,60 @@ def read_coco(path: Path, root: Path) -> Coco:
     for key in ("images", "annotations", "categories"):
         if not isinstance(lists.get(key), list):
             wrong(path, key, "a list, as in COCO's files")
-        for place, entry in enumerate(lists[key]):
-            if not isinstance(entry, dict):
-                wrong(path, f"{key}[{place}]", "an object")
-    images = _images(path, lists["images"])
+    problems: list[Problem] = []
+    images = _images(path.name, lists["images"], problems)
+    categories, keypoints = _categories(path, lists["categories"])
+    for place, entry in enumerate(lists["annotations"]):
+        where = f"annotations[{place}]"
+        id = entry.get("image_id") if isinstance(entry, dict) else None
+        if not _is_id(id) or id not in images:
+            what = f"{where} is of image {shorten(repr(id))}, which is not listed"
+            problems.append(Problem(f"image {shorten(repr(id))}", "absent", path.name, what))
+        elif not _is_id(entry.get("category_id")) or entry["category_id"] not in categories:
+            what = f"{where}.category_id: it should be an id in categories"
+            problems.append(Problem(printable(images[id].file), "annotation", path.name, what))
+        else:
+            images[id].annotations.append((place, entry))
+    return Coco(path, list(images.values()), categories, keypoints, problems)
+
+
+def _images(file: str, entries: Sequence[Any], problems: list[Problem]) -> dict[Any, CocoImage]:
+    images: dict[Any, CocoImage] = {}
+    for place, each in enumerate(entries):
+        entry = each if isinstance(each, dict) else {}
+        id, name = entry.get("id"), entry.get("file_name")
+        name = name if isinstance(name, str) else ""
+        wrong_field = ""
+        if not _is_id(id) or id in images:
+            wrong_field = "id: it should be a number or text that no other image has"
+        elif not name:
+            wrong_field = "file_name: it should be a text"
+        if wrong_field:
+            where = f"images[{place}]"
+            problems.append(
+                Problem(printable(name) or where, "annotation", file, f"{where}.{wrong_field}")
+            )
+            continue
+        size = None
+        width, height = entry.get("width"), entry.get("height")
+        if isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0:
+            size = width, height
+        images[id] = CocoImage(name, size)
+    return images
+
+
+def _categories(path: Path, entries: Sequence[Any]) -> tuple[dict[Any, str], dict[Any, list[str]]]:
+    """Returns the names of categories, and of their key points."""
     categories, keypoints = {}, {}
-    for place, entry in enumerate(lists["categories"]):
+    for place, each in enumerate(entries):
+        entry = each if isinstance(each, dict) else {}
         id, name = entry.get("id"), entry.get("name")
         if not _is_id(id) or id in categories or not isinstance(name, str) or not name:
             wrong(path, f"categories[{place}]", "an object with a name, and an id of its own")
         categories[id] = name
         names = entry.get("keypoints", [])
         keypoints[id] = names if isinstance(names, list) else []
-    for place, entry in enumerate(lists["annotations"]):
-        for key, known in (("image_id", images), ("category_id", categories)):
-            if not _is_id(entry.get(key)) or entry[key] not in known:
-                what = "images" if key == "image_id" else "categories"
-                wrong(path, f"annotations[{place}].{key}", f"an id in {what}")
-        images[entry["image_id"]].annotations.append((place, entry))
-    return Coco(path, list(images.values()), categories, keypoints)
-
-
-def _images(path: Path, entries: Sequence[Mapping[str, Any]]) -> dict[Any, CocoImage]:
-    images: dict[Any, CocoImage] = {}
-    for place, entry in enumerate(entries):
-        id, file = entry.get("id"), entry.get("file_name")
-        if not _is_id(id) or id in images:
-            wrong(path, f"images[{place}].id", "a number or text that no other image has")
-        if not isinstance(file, str) or not file:
-            wrong(path, f"images[{place}].file_name", "a text")
-        size = None
-        width, height = entry.get("width"), entry.get("height")
-        if isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0:
-            size = width, height
-        images[id] = CocoImage(file, size)
-    return images
+    return categories, keypoints
 
 
 def wrong(path: Path, where: str, should_be: str) -> NoReturn:
@@ -157,10 +178,7 @@ class CocoMarks:
             width, height = self.image.size or size
             raise PhotoError(f"says {width} x {height} pixels, its photo has {size[0]} x {size[1]}")
         masks: dict[str, Region] = {}
-        for place, annotation in self.image.annotations:
-            parts = self.parts.get(annotation["category_id"], ())
-            if not parts:
-                continue
+        for place, annotation, parts in self._annotations():
             try:
                 region = region_of(annotation, size)
             except PhotoError as error:
@@ -170,96 +188,20 @@ class CocoMarks:
                 masks[plane] = masks[plane] | region if plane in masks else region
         return masks
 
+    def leaving(self, size: Size) -> str:
+        """Returns the first box that leaves its photo, of those that are regions."""
+        for place, annotation, (part, *_) in self._annotations():
+            is_box = not annotation.get("segmentation")
+            if is_box and (leaving := box_of(annotation, part).leaving(size)):
+                return f"annotations[{place}] {leaving}"
+        return ""
 
-def region_of(annotation: Mapping[str, Any], size: Size) -> Region:
-    """Returns the region of an annotation; its box, if it has no other.
-
-    Polygons of fewer than three points are left out, as COCO's own tools do.
-
-    Args:
-        annotation: An entry of `annotations`.
-        size: Width and height of the image.
-
-    Raises:
-        PhotoError: If it is malformed.
-    """
-    segmentation = annotation.get("segmentation")
-    if isinstance(segmentation, dict):
-        return decode_rle(segmentation, size)
-    if isinstance(segmentation, list) and segmentation:
-        region = np.zeros(size[::-1], bool)
-        for numbers in segmentation:
-            if not _are_numbers(numbers) or len(numbers) % 2:
-                raise PhotoError("has a polygon that is not a list of x and y")
-            if len(numbers) >= 6:
-                corners = np.asarray(numbers, np.float64).reshape(-1, 2)[:, ::-1] - 0.5
-                region |= polygon2mask(size[::-1], corners)
-        return region
-    if segmentation not in (None, []):
-        raise PhotoError("has a segmentation that is neither polygons nor run lengths")
-    box = annotation.get("bbox")
-    if not isinstance(box, list) or not _are_numbers(box) or len(box) != 4:
-        raise PhotoError("has neither a segmentation nor a bbox of four numbers")
-    left, top, width, height = box
-    return Box("object", "", (left, top, left + width, top + height))(size)["object"]
-
-
-def decode_rle(rle: Mapping[str, Any], size: Size) -> Region:
-    """Decodes run lengths, plain or compressed: of 0 and 1 by turns, column by column.
-
-    Args:
-        rle: COCO's object with `counts` (numbers, or a text) and `size` (height, width).
-        size: Width and height of the image.
-
-    Raises:
-        PhotoError: If it is malformed, or of another size.
-    """
-    counts, stated = rle.get("counts"), rle.get("size")
-    if stated != [size[1], size[0]]:
-        raise PhotoError(f"has run lengths for the size {shorten(repr(stated))} (height, width)")
-    if isinstance(counts, str):
-        counts = _uncompress(counts)
-    if (
-        not isinstance(counts, list)
-        or not _are_numbers(counts)
-        or any(c != int(c) or c < 0 for c in counts)
-    ):
-        raise PhotoError("has run lengths that are not whole numbers")
-    runs = [int(c) for c in counts]
-    if sum(runs) != size[0] * size[1]:
-        raise PhotoError(f"has run lengths of {sum(runs)} pixels, not of {size[0] * size[1]}")
-    values = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
-    return values.reshape(size).T
-
-
-def _uncompress(text: str) -> list[int]:
-    """Returns the run lengths of COCO's text: groups of 5 bits, and from the third on differences.
-
-    maskApi.c of the COCO API, `rleFrString`.
-    """
-    runs: list[int] = []
-    value = shift = 0
-    for letter in text:
-        bits = ord(letter) - 48
-        if not 0 <= bits < 64 or shift > 60:
-            raise PhotoError("has run lengths in a text that is no COCO text")
-        value |= (bits & 0x1F) << shift
-        shift += 5
-        if not bits & 0x20:
-            if bits & 0x10:
-                value -= 1 << shift
-            runs.append(value + (runs[-2] if len(runs) > 2 else 0))
-            value = shift = 0
-    if shift:
-        raise PhotoError("has run lengths in a text that is cut")
-    return runs
+    def _annotations(self) -> Iterator[tuple[int, Mapping[str, Any], Sequence[str]]]:
+        """Yields the annotations of parts, with their place in the list and these parts."""
+        for place, annotation in self.image.annotations:
+            if parts := self.parts.get(annotation["category_id"]):
+                yield place, annotation, parts
 
 
 def _is_id(value: Any) -> bool:
     return isinstance(value, int | str) and not isinstance(value, bool)
-
-
-def _are_numbers(values: Any) -> bool:
-    return isinstance(values, list) and all(
-        isinstance(v, int | float) and not isinstance(v, bool) and abs(v) < 1e9 for v in values
-    )

@@ -103,7 +103,8 @@ class _Reader:
             column = self.sources.column(self.task.columns[0])
             return ["" if column.is_empty(i) else text for i, text in enumerate(column.values)]
         if self.task.kind == "folders":
-            return [photo.rpartition("/")[0].rpartition("/")[2] for photo in photos]
+            layout = self.sources.layout
+            return [layout.class_folder(photo, self.task.level) for photo in photos]
         try:
             return first_groups(self.task.pattern or "", [stem(photo) for photo in photos])
         except TimeoutError:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from jaxens.data.collection import Frame
 from jaxens.data.marks import Values
 
 NAME = "dataset.toml"
@@ -38,6 +39,8 @@ class TaskLayout:
         columns: Of the table: one with classes, or several with 0 and 1.
         pattern: A regular expression for a whole file name without its ending; its first group is
             the class.
+        level: Of the folders below the photos' folder, or below that of the split, the one whose
+            name is the class: 1 for the first.
         parts: Of all classes, or by class.
         separate: As in `Task`.
     """
@@ -48,6 +51,7 @@ class TaskLayout:
     pattern: str | None
     parts: tuple[str, ...] | Mapping[str, tuple[str, ...]]
     separate: bool
+    level: int = 1
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,8 @@ class Layout:
         file: The column with the names of photos; empty for the first.
         units: Of key points and boxes in the table.
         coco: COCO's JSON files.
+        annotations: Which pixels of photos with an EXIF orientation masks, boxes and key points are
+            of; None if that is to be found out.
         box: The part whose bounding box is the box; empty if none is.
         split: How photos are split.
         tasks: Where labels are.
@@ -112,11 +118,29 @@ class Layout:
     file: str
     units: Literal["pixels", "fractions"]
     coco: tuple[str, ...]
+    annotations: Frame | None
     box: str
     split: SplitLayout
     tasks: tuple[TaskLayout, ...]
     points: Mapping[str, tuple[str, ...]]
     parts: tuple[PartLayout, ...]
+
+    def columns_of_photos(self) -> list[str]:
+        """Returns the columns of the table that are used, but those of boxes."""
+        tasks = [column for task in self.tasks for column in task.columns]
+        points = [column for where in self.points.values() if len(where) > 1 for column in where]
+        return list(dict.fromkeys([*tasks, *points, *filter(None, [self.split.column])]))
+
+    def class_folder(self, photo: str, level: int) -> str:
+        """Returns the folder of a photo that is its class; empty if it is in none.
+
+        Args:
+            photo: Its path below the root.
+            level: As in `TaskLayout`.
+        """
+        folders = self.below_images(photo).split("/")[:-1]
+        place = level - 1 + self.split.folders
+        return folders[place] if place < len(folders) else ""
 
     def below_images(self, photo: str) -> str:
         """Returns the path of a photo below the folder of photos."""

@@ -1,19 +1,19 @@
 """The masks, boxes and key points of a folder's photos."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
 
-from jaxens.data.collection import Marks
+from jaxens.data.findings import Problem
+from jaxens.data.folder.cells import Cells
 from jaxens.data.folder.coco import Coco, CocoMarks
 from jaxens.data.folder.layout import PartLayout
 from jaxens.data.folder.listing import stem
 from jaxens.data.folder.sources import Sources
-from jaxens.data.folder.table import Column
 from jaxens.data.folder.voc import VocFile
-from jaxens.data.marks import Box, MaskFile, Values
-from jaxens.data.reading import printable
+from jaxens.data.marks import Box, Marks, MaskFile, Values
+from jaxens.data.reading import PhotoError, printable
 from jaxens.data.schema import ignored
 from jaxens.errors import UserError, remedy
 from jaxens.names import shorten
@@ -38,24 +38,41 @@ def points_of(sources: Sources) -> Float[np.ndarray, "photo point 2"]:
     for p, where in enumerate(points.values()):
         if len(where) == 1:
             for i, photo in enumerate(sources.photos):
-                for coco, image in sources.entries.get(photo, ()):
-                    result[i, p] = coco.point(image, where[0])
+                result[i, p] = _coco_point(sources, photo, where[0])
             continue
-        x, y, *visible = (sources.column(name) for name in where)
+        x, y, *visible = map(sources.column, where)
         result[:, p] = np.stack([x.numbers(), y.numbers()], axis=-1)
-        for row in np.flatnonzero(np.isnan(result[:, p]).sum(axis=1) == 1)[:1]:
+        half = np.isnan(result[:, p]).sum(axis=1) == 1
+        for row in np.flatnonzero(half).tolist():
             lost, there = (x, y) if np.isnan(result[row, p, 0]) else (y, x)
-            lost.wrong(row, f"it is empty, and {there.name} is not")
-        for column in visible:
-            result[np.asarray(column.flags()) == 0, p] = np.nan
+            if lost.is_empty(row):
+                lost.wrong(row, "value", f"it is empty, and {there.column.name} is not")
+        result[half, p] = np.nan
+        for cells in visible:
+            result[np.asarray(cells.flags()) == 0, p] = np.nan
     return result
+
+
+def _coco_point(sources: Sources, photo: str, name: str) -> tuple[float, float]:
+    """Returns the first key point of a photo that is visible in one of the COCO files."""
+    for coco, image in sources.entries.get(photo, ()):
+        try:
+            x, y = coco.point(image, name)
+        except PhotoError as error:
+            sources.problems.append(
+                Problem(printable(photo), "annotation", coco.path.name, str(error))
+            )
+            continue
+        if not np.isnan([x, y]).any():
+            return x, y
+    return np.nan, np.nan
 
 
 def marks_of(sources: Sources) -> list[list[Marks]]:
     """Returns what gives the masks of each photo.
 
     Raises:
-        UserError: If a pattern fits no file, two photos have the same file, or a box is wrong.
+        UserError: If a pattern fits no file, or two photos have the same file.
     """
     layout = sources.layout
     marks: dict[str, list[Marks]] = {photo: [] for photo in sources.photos}
@@ -64,14 +81,8 @@ def marks_of(sources: Sources) -> list[list[Marks]]:
         for pattern in part.paths:
             sharing.setdefault(pattern, []).append(part)
         if part.columns is not None:
-            columns = {side: sources.column(name) for side, name in part.columns.items()}
-            for i, (photo, corners) in enumerate(zip(marks, _boxes(columns), strict=True)):
-                if not np.isnan(corners).all():
-                    column = next(iter(columns.values()))
-                    name = f"{column.path.name}, row {column.lines[i]},"
-                    left, top, right, bottom = corners.tolist()
-                    unit = layout.units == "fractions"
-                    marks[photo].append(Box(part.name, name, (left, top, right, bottom), unit))
+            for photo, box in _boxes(sources, part):
+                marks[photo].append(box)
     for pattern, parts in sharing.items():
         if len({(part.kind, part.colors) for part in parts}) > 1:
             names = " and ".join(part.name for part in parts)
@@ -139,19 +150,35 @@ def _parts_of(sources: Sources, coco: Coco) -> dict[int, list[str]]:
     return result
 
 
-def _boxes(columns: Mapping[str, Column]) -> Float[np.ndarray, "row 4"]:
-    """Returns left, top, right and bottom of each row of a table; NaN where there is no box."""
-    sides = {side: np.asarray(column.numbers()) for side, column in columns.items()}
-    empty = np.isnan(np.stack(list(sides.values())))
-    for row in np.flatnonzero(empty.any(axis=0) & ~empty.all(axis=0))[:1]:
-        side = list(sides)[int(np.flatnonzero(empty[:, row])[0])]
-        columns[side].wrong(row, "it is empty, and the other sides of the box are not")
+def _boxes(sources: Sources, part: PartLayout) -> Iterator[tuple[str, Box]]:
+    """Yields the boxes of a part in the rows of the table, each with its photo."""
+    columns = {side: sources.box_column(name) for side, name in (part.columns or {}).items()}
+    first = next(iter(columns.values()))
+    for row, corners in enumerate(_corners(columns)):
+        if not np.isnan(corners).all():
+            left, top, right, bottom = corners.tolist()
+            unit = sources.layout.units == "fractions"
+            box = Box(part.name, first.where(row), (left, top, right, bottom), unit)
+            yield first.photos[row], box
+
+
+def _corners(columns: Mapping[str, Cells]) -> Float[np.ndarray, "row 4"]:
+    """Returns left, top, right and bottom in each row; NaN where there is no box."""
+    sides = {side: cells.numbers() for side, cells in columns.items()}
+    unknown = np.isnan(np.stack(list(sides.values())))
+    half = unknown.any(axis=0) & ~unknown.all(axis=0)
+    for row in np.flatnonzero(half).tolist():
+        cells = list(columns.values())[int(np.flatnonzero(unknown[:, row])[0])]
+        if cells.is_empty(row):
+            cells.wrong(row, "value", "it is empty, and the other sides of the box are not")
     if "width" in sides:
         sides["right"] = sides["left"] + sides["width"]
         sides["bottom"] = sides["top"] + sides["height"]
     corners = np.stack([sides[side] for side in ("left", "top", "right", "bottom")], axis=-1)
-    for row in np.flatnonzero((corners[:, :2] >= corners[:, 2:]).any(axis=1))[:1]:
-        last = "width" if "width" in columns else "right"
-        columns[last].wrong(row, "the box has no area: left should be less than right, top less "
-                            "than bottom")  # fmt: skip
+    corners[half] = np.nan
+    empty = (corners[:, :2] >= corners[:, 2:]).any(axis=1)
+    for row in np.flatnonzero(empty).tolist():
+        what = "the box has no area: left should be less than right, top less than bottom"
+        (columns.get("right") or columns["width"]).wrong(row, "mask", what)
+    corners[empty] = np.nan
     return corners

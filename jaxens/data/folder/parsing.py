@@ -19,8 +19,8 @@ from jaxens.data.schema import is_ignored
 from jaxens.errors import UserError, remedy
 
 _SIDES = ({"left", "top", "right", "bottom"}, {"left", "top", "width", "height"})
-_FIELDS = ("name", "images", "table", "file", "units", "coco", "box", "split", "tasks", "points",
-           "parts")  # fmt: skip
+_FIELDS = ("name", "images", "table", "file", "units", "coco", "annotations", "box", "split",
+           "tasks", "points", "parts")  # fmt: skip
 
 
 def read_layout(folder: Path, path: Path | None = None) -> Layout:
@@ -38,13 +38,17 @@ def read_layout(folder: Path, path: Path | None = None) -> Layout:
         raise UserError(f"{folder} is not a folder: give the folder of the data set")
     if not path.exists():
         raise UserError(
-            f"{path} is missing: `python -m jaxens.data describe {folder}` proposes one"
+            f"{path} is missing: `python -m jaxens.data describe {folder}` proposes one, and "
+            "`layout` names one that lies elsewhere"
         )
     top = Fields.of_file(path)
     top.check_keys(_FIELDS)
     units = top.text("units", "pixels")
     if units not in ("pixels", "fractions"):
         top.wrong("units", f"it should be 'pixels' or 'fractions', not {units!r}")
+    annotations = top.text("annotations") or None
+    if annotations not in ("stored", "upright", None):
+        top.wrong("annotations", f"it should be 'stored' or 'upright', not {annotations!r}")
     parts = tuple(_part(top.table("parts").table(name), name) for name in top.table("parts").raw)
     points = {name: _point(top.table("points"), name) for name in top.table("points").raw}
     marked = {*points, *(part.name for part in parts)}
@@ -57,6 +61,7 @@ def read_layout(folder: Path, path: Path | None = None) -> Layout:
         file=top.text("file"),
         units=units,  # type: ignore[arg-type]
         coco=tuple(top.path_below("coco", file) for file in top.texts("coco")),
+        annotations=annotations,  # type: ignore[arg-type]
         box=top.text("box"),
         split=_split(top.table("split")),
         tasks=tuple(_task(tasks.table(name), name, marked) for name in tasks.raw),
@@ -97,7 +102,7 @@ def _task(fields: Fields, name: str, marked: set[str]) -> TaskLayout:
     fields.check_keys((*LABELS, "parts", "separate"))
     kind = fields.one_of(LABELS, "where labels are")
     columns: tuple[str, ...] = ()
-    pattern = None
+    pattern, level = None, 1
     if kind == "column":
         columns = (fields.text("column"),)
     elif kind == "columns":
@@ -112,6 +117,8 @@ def _task(fields: Fields, name: str, marked: set[str]) -> TaskLayout:
             fields.wrong("pattern", f"it is not a regular expression ({error})")
         if not groups:
             fields.wrong("pattern", "it has no group: put the class in brackets, as in '(.+)_\\d+'")
+    elif kind == "folders":
+        level = _level(fields)
     elif not fields.flag(kind):
         fields.wrong(kind, "it should be true, or absent")
     parts: tuple[str, ...] | dict[str, tuple[str, ...]]
@@ -124,8 +131,16 @@ def _task(fields: Fields, name: str, marked: set[str]) -> TaskLayout:
     for part in named:
         if part not in marked:
             what = f"{part!r} is neither in [parts] nor in [points]"
-            fields.wrong("parts", f"{what}: {remedy(part, marked)}" if marked else what)
-    return TaskLayout(name, kind, columns, pattern, parts, fields.flag("separate"))
+            advice = remedy(part, marked) if marked else f"add [parts.{part}], or omit parts"
+            fields.wrong("parts", f"{what}: {advice}")
+    return TaskLayout(name, kind, columns, pattern, parts, fields.flag("separate"), level)
+
+
+def _level(fields: Fields) -> int:
+    level = fields.raw["folders"]  # true is 1
+    if not isinstance(level, int) or not 1 <= level < 100:
+        fields.wrong("folders", "it should be true, or the level of the folders: 1, 2, or so on")
+    return int(level)
 
 
 def _part(fields: Fields, name: str) -> PartLayout:

@@ -1,29 +1,29 @@
 """Proposes a `dataset.toml` for a folder, by inspection."""
 
-import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from jaxens import files
-from jaxens.data.decoding import decode_values
 from jaxens.data.folder.coco import read_coco
 from jaxens.data.folder.columns import inspect_table
 from jaxens.data.folder.layout import NAME
-from jaxens.data.folder.listing import Finder, Listing, list_files, stem
+from jaxens.data.folder.listing import STRAYS, Finder, Listing, list_files, stem
+from jaxens.data.folder.mask_files import find_images, mask_parts
+from jaxens.data.folder.mask_values import MOST_PARTS
 from jaxens.data.folder.splits import NAMES
 from jaxens.data.folder.table import Table, read_table
 from jaxens.data.folder.voc import parse
-from jaxens.data.reading import PhotoError, read_photo
+from jaxens.data.folder.writing import key_of, to_toml
+from jaxens.data.reading import PhotoError, printable, read_photo
 from jaxens.errors import UserError
+from jaxens.names import shorten
 
-_SAMPLE = 20  # masks of a pattern that are opened
-_MOST_VALUES = 32  # of a mask; a photo has more
-_MOST_PARTS = 20  # of one kind
+_MOST_REMARKS = 5
+_LABELED = 0.75  # of the photos are in folders, if these are the classes
 
 
 def propose(folder: Path) -> str:
@@ -40,52 +40,70 @@ def propose(folder: Path) -> str:
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder: give the folder of the data set")
     listing = list_files(folder)
-    masks = _mask_files(listing)
-    photos = [file for file in listing.images() if file not in masks]
+    found = find_images(listing)
+    photos, images = found.photos, found.folder
     if not photos:
-        raise UserError(f"{folder} holds no photo: give the folder of the data set")
-    images = _common_folder(photos)
-    top: dict[str, Any] = {"images": images} if images else {}
-    parts = _mask_parts(listing, photos, images, sorted(masks)) | _voc(listing, photos)
-    tasks: dict[str, dict[str, Any]] = {}
-    points: dict[str, Any] = {}
-    split: dict[str, Any] = {}
+        some = ", ".join(shorten(printable(link)) for link in listing.links[:3])
+        links = f" (links to folders are not followed: {some})" if listing.links else ""
+        raise UserError(f"{folder} holds no photo{links}: give the folder of the data set")
+    draft = _Draft(mask_parts(listing, found))
+    draft.add_parts(_voc(listing, photos), "VOC")
     finder = Finder(photos, images)
-    if (listed := _table(listing, finder)) is not None:
-        table, file = listed
-        columns = inspect_table(table, file)
-        top |= {"table": table.path.relative_to(folder).as_posix(), "file": file}
-        top |= {"units": "fractions"} if columns.fractions else {}
-        parts |= {name: {"box": sides} for name, sides in columns.boxes.items()}
-        points |= columns.points
-        tasks |= {name: {"column": name} for name in columns.classes}
-        if columns.flags:
-            tasks["attributes"] = {"columns": columns.flags}
-        split |= {"column": columns.split} if columns.split else {}
-    if coco_files := _coco(listing, finder):
-        top["coco"] = list(coco_files)
-        names = {n: None for coco in coco_files.values() for n in coco.categories.values()}
-        parts |= {name: {"coco": name} for name in list(names)[:_MOST_PARTS]}
-        keypoints = (n for coco in coco_files.values() for k in coco.keypoints.values() for n in k)
-        points |= {name: name for name in keypoints if isinstance(name, str)}
-    if not split and _split_folders(photos, images):
-        split = {"folders": True}
-    tasks = (
-        tasks
-        or _labels_of_names(photos)
-        or ({"category": {"categories": True}} if coco_files else {})
-    )
-    truths = [*parts] or [*points]
-    for task in tasks.values():
-        flags = set(task.get("columns", ()))
-        if truths and not flags & set(truths):
-            task["parts"] = truths[:_MOST_PARTS]
-            if len(truths) > 1:
-                task["separate"] = True
-    sections = {"split": split, **{f"tasks.{_key(name)}": task for name, task in tasks.items()}}
-    sections |= {"points": points, **{f"parts.{_key(name)}": part for name, part in parts.items()}}
-    lacking = "" if tasks else f"# {NAME} needs a task: where are the labels?\n# [tasks.species]\n"
-    return _toml({"": top, **sections}) + lacking
+    _add_table(draft, listing, finder)
+    _add_coco(draft, listing, finder)
+    if not draft.split and _split_folders(photos, images):
+        draft.split = {"folders": True}
+    if not draft.tasks:
+        is_split = bool(draft.split.get("folders"))
+        draft.tasks, remark = _labels_of_names(photos, images, is_split)
+        draft.remarks += [remark] if remark else []
+    if not draft.tasks and "coco" in draft.top:
+        draft.tasks = {"category": {"categories": True}}
+    return draft.text({"images": images} if images else {})
+
+
+@dataclass
+class _Draft:
+    """A `dataset.toml` that is being written.
+
+    Attributes:
+        parts: Fields by part.
+        top: Fields outside of sections, but for `images`.
+        split: Its fields.
+        tasks: Fields by task.
+        points: Columns or names by key point.
+        remarks: Comments below all fields.
+    """
+
+    parts: dict[str, dict[str, Any]]
+    top: dict[str, Any] = field(default_factory=dict)
+    split: dict[str, Any] = field(default_factory=dict)
+    tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    points: dict[str, Any] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+    def add_parts(self, parts: Mapping[str, dict[str, Any]], kind: str) -> None:
+        """Adds parts; one whose name is taken is named after its kind, too."""
+        for name, fields in parts.items():
+            self.parts[name if name not in self.parts else f"{name} {kind}"] = fields
+
+    def text(self, first: Mapping[str, Any]) -> str:
+        """Returns the text; every task has all parts, or all key points if there are no parts."""
+        truths = [*self.parts] or [*self.points]
+        for task in self.tasks.values():
+            flags = set(task.get("columns", ()))
+            if truths and not flags & set(truths):
+                task["parts"] = truths[:MOST_PARTS]
+                if len(truths) > 1:
+                    task["separate"] = True
+        sections = {"": {**first, **self.top}, "split": self.split}
+        sections |= {f"tasks.{key_of(name)}": task for name, task in self.tasks.items()}
+        sections |= {"points": self.points}
+        sections |= {f"parts.{key_of(name)}": part for name, part in self.parts.items()}
+        remarks = [shorten(remark, 500) for remark in self.remarks[:_MOST_REMARKS]]
+        if not self.tasks:
+            remarks += [f"{NAME} needs a task: where are the labels?", "[tasks.species]"]
+        return to_toml(sections) + "".join(f"# {remark}\n" for remark in remarks)
 
 
 def write_proposal(folder: Path, out: Path | None, say: Callable[[str], None]) -> Path | None:
@@ -117,86 +135,6 @@ def write_proposal(folder: Path, out: Path | None, say: Callable[[str], None]) -
     return None if existing.exists() else path
 
 
-def _mask_files(listing: Listing) -> set[str]:
-    """Returns the images that look like masks: groups of one folder and ending with few values."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for file in listing.images():
-        folder, _, name = file.rpartition("/")
-        ending = name.rpartition(".")[2].lower()
-        if ending not in ("jpg", "jpeg", "webp"):
-            groups.setdefault((folder, ending), []).append(file)
-    masks: set[str] = set()
-    for group in groups.values():
-        if all(_values(listing, file) is not None for file in group[:: -(-len(group) // 3)]):
-            masks |= set(group)
-    return masks
-
-
-def _values(listing: Listing, file: str) -> set[int] | None:
-    """Returns the values of a mask; None if it looks like a photo, or can't be read."""
-    try:
-        values = np.unique(decode_values(read_photo(listing.root / file, listing.root)))
-    except PhotoError:
-        return None
-    return None if len(values) > _MOST_VALUES else set(values.tolist())
-
-
-def _mask_parts(
-    listing: Listing, photos: Sequence[str], images: str, masks: Sequence[str]
-) -> dict[str, dict[str, Any]]:
-    """Returns the parts that files of masks show, by the patterns of their names."""
-    below: dict[str, set[str]] = {}
-    for photo in photos:
-        folder = photo.removeprefix(f"{images}/" if images else "").rpartition("/")[0]
-        below.setdefault(stem(photo), set()).add(folder)
-    named: dict[str, list[str]] = {}
-    for mask in masks:
-        if pattern := _pattern(mask, below):
-            named.setdefault(pattern, []).append(mask)
-    parts: dict[str, dict[str, Any]] = {}
-    for pattern, of_pattern in named.items():
-        if len(of_pattern) < 0.02 * max(map(len, named.values())):
-            continue
-        step = -(-len(of_pattern) // _SAMPLE)
-        of_files = [_values(listing, file) for file in of_pattern[::step]]
-        values = set().union(*(each for each in of_files if each is not None)) - {0}
-        suffix = pattern.rpartition("}")[2].rpartition(".")[0].strip("_-. ")
-        name = suffix or pattern.partition("/{")[0].rpartition("/")[2] or "mask"
-        where = {"masks": pattern}
-        if values == {1, 2, 3}:  # a trimap
-            parts[name] = where | {"values": [1], "ignore": [3]}
-        elif len(values) <= 1:
-            parts[name] = where
-        elif len(values) >= _MOST_PARTS:
-            parts[name] = where | {"least": 128}
-        else:
-            ignore = {"ignore": [255]} if 255 in values else {}
-            for value in sorted(values - {255}):
-                parts[f"{name} {value}"] = where | {"values": [value]} | ignore
-    return parts
-
-
-def _pattern(mask: str, below: Mapping[str, set[str]]) -> str | None:
-    """Returns the pattern by which a mask is named after a photo.
-
-    Args:
-        mask: The path of the mask.
-        below: By the name of a photo, its folders, below the folder of photos.
-    """
-    folder, _, name = mask.rpartition("/")
-    whole, _, ending = name.rpartition(".")
-    ends = [len(whole), *(m.start() for m in reversed(list(re.finditer(r"[_\-. ]", whole))))]
-    steps = folder.split("/")
-    for end in ends:
-        if folders := below.get(whole[:end]):
-            rest = f"{whole[end:]}.{ending}"
-            for same in range(len(steps)):  # the mask's folders as the photo's
-                if "/".join(steps[same:]) in folders:
-                    return "/".join([*steps[:same], "{path}"]) + rest
-            return "/".join(filter(None, [folder, "{stem}"])) + rest
-    return None
-
-
 def _voc(listing: Listing, photos: Sequence[str]) -> dict[str, dict[str, Any]]:
     stems = {stem(photo) for photo in photos}
     documents = [f for f in listing.files if f.lower().endswith(".xml") and stem(f) in stems]
@@ -210,88 +148,97 @@ def _voc(listing: Listing, photos: Sequence[str]) -> dict[str, dict[str, Any]]:
     return {}
 
 
-def _coco(listing: Listing, finder: Finder) -> dict[str, Any]:
-    """Returns the COCO files whose images are here."""
-    result = {}
+def _add_coco(draft: _Draft, listing: Listing, finder: Finder) -> None:
+    """Adds the COCO files whose images are here; a remark says what can't be read."""
+    cocos = {}
     for file in listing.files:
         if file.lower().endswith(".json"):
             try:
                 coco = read_coco(listing.root / file, listing.root)
-            except UserError:
+            except UserError as error:
+                draft.remarks.append(_not_used(error, listing))
                 continue
             if any(finder.find(image.file) for image in coco.images):
-                result[file] = coco
-    return result
+                cocos[file] = coco
+    if cocos:
+        draft.top["coco"] = list(cocos)
+        names = {n: None for coco in cocos.values() for n in coco.categories.values()}
+        draft.add_parts({name: {"coco": name} for name in list(names)[:MOST_PARTS]}, "COCO")
+        keypoints = (n for coco in cocos.values() for k in coco.keypoints.values() for n in k)
+        draft.points |= {name: name for name in keypoints if isinstance(name, str)}
 
 
-def _table(listing: Listing, finder: Finder) -> tuple[Table, str] | None:
-    """Returns the table that names most photos, and its column with their names."""
+def _add_table(draft: _Draft, listing: Listing, finder: Finder) -> None:
+    """Adds the table that names most photos; a remark says which can't be read."""
     best, most = None, 0
     for file in listing.files:
         if file.lower().endswith((".csv", ".tsv", ".parquet")):
             try:
                 table = read_table(listing.root / file, listing.root)
-            except UserError:
+            except UserError as error:
+                draft.remarks.append(_not_used(error, listing))
                 continue
             for place, name in enumerate(table.names):
                 count = sum(len(finder.find(row[place])) == 1 for row in table.rows)
                 if count > max(most, len(table) // 2) and table.names.count(name) == 1:
                     best, most = (table, name), count
-    return best
+    if best is None:
+        return
+    table, file = best
+    columns = inspect_table(table, file, _photos_of_rows(table, file, finder))
+    draft.top |= {"table": table.path.relative_to(listing.root).as_posix(), "file": file}
+    draft.top |= {"units": "fractions"} if columns.fractions else {}
+    draft.add_parts({name: {"box": sides} for name, sides in columns.boxes.items()}, "box")
+    draft.points |= columns.points
+    draft.tasks |= {name: {"column": name} for name in columns.classes}
+    if columns.flags:
+        draft.tasks["attributes"] = {"columns": columns.flags}
+    draft.split |= {"column": columns.split} if columns.split else {}
 
 
-def _common_folder(photos: Sequence[str]) -> str:
-    """Returns the folder that all photos are in; not a class, if there are no others."""
-    first, last = (photo.split("/")[:-1] for photo in (min(photos), max(photos)))
-    same = 0
-    while same < min(len(first), len(last)) and first[same] == last[same]:
-        same += 1
-    return "/".join(first[:same])
+def _not_used(error: UserError, listing: Listing) -> str:
+    return f"not used: {error}".replace(f"{listing.root}/", "")
+
+
+def _photos_of_rows(table: Table, file: str, finder: Finder) -> list[str]:
+    """Returns the photo that each row is about; the name that it gives, if there is none."""
+    place = table.names.index(file)
+    matches = [(row[place], finder.find(row[place])) for row in table.rows]
+    return [next(iter(photos)) if len(photos) == 1 else name for name, photos in matches]
 
 
 def _split_folders(photos: Sequence[str], images: str) -> bool:
-    below = {photo[len(images) :].strip("/").split("/")[0].lower() for photo in photos}
-    return len({NAMES.get(name) for name in below}) > 1 and below <= set(NAMES)
+    names = [name.lower() for name in _folders(photos, images, 1) if name]
+    enough = len(names) >= (1 - STRAYS) * len(photos)
+    return enough and len({NAMES.get(name) for name in names}) > 1 and {*names} <= {*NAMES}
 
 
-def _labels_of_names(photos: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Returns a task with the names of folders as classes, or with the beginnings of names."""
-    folders = {photo.rpartition("/")[0].rpartition("/")[2] for photo in photos}
-    if 1 < len(folders) <= len(photos) / 2 and not {f.lower() for f in folders} <= set(NAMES):
-        return {"label": {"folders": True}}
+def _folders(photos: Sequence[str], images: str, level: int) -> list[str]:
+    """Returns the folder of each photo at a level below the folder of photos; empty for none."""
+    below = [photo[len(images) :].strip("/").split("/")[:-1] for photo in photos]
+    return [folders[level - 1] if level <= len(folders) else "" for folders in below]
+
+
+def _labels_of_names(
+    photos: Sequence[str], images: str, is_split: bool
+) -> tuple[dict[str, dict[str, Any]], str]:
+    """Returns a task with the names of folders as classes, or with the beginnings of names.
+
+    Also a remark, if there are folders in the folders.
+    """
+    first = 2 if is_split else 1
+    folders, deeper = (_folders(photos, images, level) for level in (first, first + 1))
+    classes = {*folders} - {""}
+    enough = len(photos) - folders.count("") >= _LABELED * len(photos)
+    are_splits = {*map(str.lower, classes)} <= {*NAMES}
+    if enough and not are_splits and 1 < len(classes) <= len(photos) / 2:
+        some = ", ".join(printable(name) for name in sorted({*deeper} - {""})[:3])
+        remark = f"[tasks.label]: folders = 2 takes the folders in these, such as {some}"
+        return {"label": {"folders": True}}, remark if some else ""
     for separator in ("_", "-", " ", ""):
         pattern = re.compile(rf"(.+{'?' if not separator else ''}){re.escape(separator)}\d+")
         matches = [pattern.fullmatch(stem(photo)) for photo in photos]
         count = Counter(match.group(1) for match in matches if match)
         if all(matches) and 1 < len(count) <= len(photos) / 2:
-            return {"label": {"pattern": pattern.pattern}}
-    return {}
-
-
-def _toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
-    """Returns TOML text; nested tables are written inline."""
-    texts = []
-    for title, fields in sections.items():
-        if fields:
-            lines = [f"[{title}]"] if title else []
-            texts.append("\n".join(lines + [f"{_key(k)} = {_value(v)}" for k, v in fields.items()]))
-    return "\n\n".join(texts) + "\n"
-
-
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _value(name)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{_key(k)} = {_value(v)}' for k, v in value.items())}}}"
-    if isinstance(value, str):
-        if "\\" in value and "'" not in value and value.isprintable():
-            return f"'{value}'"
-        text = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, Iterable):
-        return f"[{', '.join(map(_value, value))}]"
-    return str(value)
+            return {"label": {"pattern": pattern.pattern}}, ""
+    return {}, ""

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jaxens.data.findings import Problem
+from jaxens.data.findings import Findings, Kind, Problem, RefusedError, left_out
+from jaxens.data.folder.cells import Cells
 from jaxens.data.folder.coco import Coco, CocoImage, read_coco
 from jaxens.data.folder.layout import Layout
-from jaxens.data.folder.listing import Finder, Listing
-from jaxens.data.folder.table import Column, Table, read_table
+from jaxens.data.folder.listing import FilePattern, Finder, Listing
+from jaxens.data.folder.table import Table, read_table
 from jaxens.data.reading import printable
 from jaxens.errors import UserError
 
@@ -21,111 +22,197 @@ class Sources:
         layout: What is where.
         listing: All files.
         photos: Paths below the root; those that a table lacks are left out.
-        rows: The row of the table of each photo; empty without a table.
+        rows: The rows of the table of each photo; empty without a table.
         table: The table.
         cocos: The COCO files.
         entries: The entries of a photo in the COCO files.
-        left_out: Photos that are named but absent, or present and not named.
+        problems: What can't be used. Columns add to it what is wrong in them when they are read.
     """
 
     layout: Layout
     listing: Listing
     photos: Sequence[str]
-    rows: Mapping[str, int]
+    rows: Mapping[str, Sequence[int]]
     table: Table | None
     cocos: Sequence[Coco]
     entries: Mapping[str, list[tuple[Coco, CocoImage]]]
-    left_out: Sequence[Problem]
+    problems: list[Problem]
 
     @property
     def root(self) -> Path:
         """Returns the folder."""
         return self.listing.root
 
-    def column(self, name: str) -> Column:
+    def column(self, name: str) -> Cells:
         """Returns a column of the table, with a row for each photo.
 
         Raises:
             UserError: If there is no such column.
         """
+        return self._cells(name, {photo: self.rows[photo][:1] for photo in self.photos})
+
+    def box_column(self, name: str) -> Cells:
+        """Returns a column of boxes, with all rows of the first photo, then of the next.
+
+        Raises:
+            UserError: If there is no such column.
+        """
+        return self._cells(name, {photo: self.rows[photo] for photo in self.photos})
+
+    def _cells(self, name: str, rows: Mapping[str, Sequence[int]]) -> Cells:
         assert self.table is not None  # a layout with columns has a table
-        return self.table.column(name).at([self.rows[photo] for photo in self.photos])
+        column = self.table.column(name).at([row for each in rows.values() for row in each])
+        photos = [photo for photo, each in rows.items() for _ in each]
+        return Cells(column, photos, self.problems)
+
+    def check(self) -> None:
+        """Checks that there are not too many problems, before any photo is read.
+
+        Raises:
+            RefusedError: If there are too many.
+        """
+        problems = list(dict.fromkeys(self.problems))
+        total = len({*map(printable, self.photos), *left_out(problems)})
+        findings = Findings(self.layout.name, total, problems)
+        if findings.refusal():
+            raise RefusedError(findings, f"correct them, or {self.layout.path.name}")
 
 
 def read_sources(layout: Layout, listing: Listing) -> Sources:
     """Reads the tables of a folder.
 
     Raises:
-        UserError: Names the file, and the row or entry that is wrong.
+        UserError: For a table that can't be used, or too many rows or entries that can't be; or no
+            photo is in a folder that its labels are from.
     """
     reader = _Reader(layout, listing)
     rows, entries = reader.rows(), reader.entries()
     photos = [p for p in reader.photos if reader.table is None or p in rows]
-    return Sources(
-        layout, listing, photos, rows, reader.table, reader.cocos, entries, reader.left_out
+    sources = Sources(
+        layout, listing, photos, rows, reader.table, reader.cocos, entries, reader.problems
     )
+    sources.check()
+    return sources
 
 
 class _Reader:
     def __init__(self, layout: Layout, listing: Listing) -> None:
         self.layout, self.listing, root = layout, listing, listing.root
-        self.photos = _photos_of(layout, listing)
-        self.finder = Finder(self.photos, layout.images)
+        photos = _photos_of(layout, listing)
+        self.finder = Finder(photos, layout.images)
         self.table = read_table(root / layout.table, root) if layout.table else None
         self.cocos = [read_coco(root / name, root) for name in layout.coco]
-        self.left_out: list[Problem] = []
+        self.problems = [
+            self._of_photo(problem) for coco in self.cocos for problem in coco.problems
+        ]
+        self.photos = self._in_class_folders(photos)
 
-    def rows(self) -> dict[str, int]:
-        """Returns the row of the table of each photo."""
-        table, rows = self.table, dict[str, int]()
+    def _in_class_folders(self, photos: Sequence[str]) -> list[str]:
+        """Returns the photos without those that have no label, since folders give all labels."""
+        layout = self.layout
+        if not all(task.kind == "folders" for task in layout.tasks):
+            return list(photos)
+        levels = {task.level for task in layout.tasks}
+        kept = [p for p in photos if any(layout.class_folder(p, level) for level in levels)]
+        if not kept:
+            raise UserError(
+                f"{layout.path}, [tasks], folders: no photo is in a folder of this level, such as "
+                f"{printable(photos[0])}: correct it, or use other labels"
+            )
+        self.problems += [
+            Problem(printable(p), "stray", printable(p), "is in no folder of a class")
+            for p in sorted({*photos} - {*kept})
+        ]
+        return kept
+
+    def rows(self) -> dict[str, list[int]]:
+        """Returns the rows of the table of each photo: several may have a box each.
+
+        A photo has none if its rows contradict each other.
+        """
+        table, rows = self.table, dict[str, list[int]]()
         if table is None:
             return {}
         column = table.column(self.layout.file or table.names[0])
-        for row, name in enumerate(column.values):
-            if not (photo := self._photo(name, f"{table.path.name}, row {table.lines[row]}")):
-                continue
-            first = rows.setdefault(photo, row)
-            if table.rows[first] != table.rows[row]:
-                column.wrong(row, f"it contradicts row {table.lines[first]}, on the same photo")
+        place = table.names.index(column.name)
+        for row, fields in enumerate(table.rows):
+            where = f"{table.path.name}, row {table.lines[row]}"
+            if photo := self._photo(fields[place], where):
+                rows.setdefault(photo, []).append(row)
         if not rows:
             raise UserError(
                 f"{table.path}, {column.name}: no row names a photo, such as "
                 f"{printable(self.photos[0])}: set file in {self.layout.path.name} to the column "
                 "with the names of photos"
             )
-        self.left_out += [
+        self.problems += [
             Problem(printable(p), "unnamed", printable(p), f"has no row in {table.path.name}")
             for p in self.photos
             if p not in rows
         ]
-        return rows
+        contradictory = self._contradictory(table, rows)
+        return {photo: of_photo for photo, of_photo in rows.items() if photo not in contradictory}
+
+    def _contradictory(self, table: Table, rows: Mapping[str, Sequence[int]]) -> set[str]:
+        """Returns the photos whose rows differ in a column that is used, but for those of boxes."""
+        columns = [table.column(name) for name in self.layout.columns_of_photos()]
+        photos = set()
+        for photo, (first, *others) in rows.items():
+            what = f"it contradicts row {table.lines[first]}, on the same photo"
+            for row in others:
+                for column in columns:
+                    if column.values[row] != column.values[first]:
+                        cells = Cells(column.at([row]), [photo], self.problems)
+                        cells.wrong(0, "unusable", what)
+                        photos.add(photo)
+        return photos
+
+    def _of_photo(self, problem: Problem) -> Problem:
+        """Returns a problem of a COCO file with the id of its photo, if there is one."""
+        matches = self.finder.find(problem.photo)
+        return problem._replace(photo=printable(*matches)) if len(matches) == 1 else problem
 
     def _photo(self, name: str, where: str) -> str | None:
         """Returns the photo that a name means, or notes that there is none."""
         matches = self.finder.find(name)
         if len(matches) == 1:
             return next(iter(matches))
-        reason = f"is named in {where}, and there are several: give its folder too"
-        if not matches:
-            reason = f"is named in {where}, and there is no such photo"
-        self.left_out.append(Problem(printable(name), "unusable", printable(name), reason))
+        kind: Kind = "unusable" if matches else "absent"
+        what = "there are several: give its folder too" if matches else "there is no such photo"
+        reason = f"is named in {where}, and {what}"
+        self.problems.append(Problem(printable(name), kind, printable(name), reason))
         return None
 
     def entries(self) -> dict[str, list[tuple[Coco, CocoImage]]]:
         """Returns the entries of each photo in the COCO files."""
         images: dict[str, list[tuple[Coco, CocoImage]]] = {}
         for coco in self.cocos:
+            found = 0
             for image in coco.images:
                 if photo := self._photo(image.file, coco.path.name):
                     images.setdefault(photo, []).append((coco, image))
+                    found += 1
+            if not found:
+                raise UserError(
+                    f"{coco.path}, images: none of {len(coco.images)} is a photo, such as "
+                    f"{printable(self.photos[0])}: correct their file_name, or coco in "
+                    f"{self.layout.path.name}"
+                )
         return images
+
+
+def used_files(layout: Layout, listing: Listing) -> list[str]:
+    """Returns the files that a data set is made of, but for tables and COCO files: in order."""
+    patterns = [FilePattern(pattern) for part in layout.parts for pattern in part.paths]
+    marks = [file for file in listing.files if any(each.fits(file) for each in patterns)]
+    return sorted({*_photos_of(layout, listing), *marks})
 
 
 def _photos_of(layout: Layout, listing: Listing) -> list[str]:
     """Returns the photos that labels and marks are for."""
     prefix = f"{layout.images}/" if layout.images else ""
     patterns = [path for part in layout.parts if part.kind == "masks" for path in part.paths]
-    masks = [_MaskNames(pattern) for pattern in patterns]
+    masks = [FilePattern(pattern) for pattern in patterns]
     photos = [
         file
         for file in listing.images()
@@ -138,18 +225,3 @@ def _photos_of(layout: Layout, listing: Listing) -> list[str]:
             f"{' that is not a mask' if masks else ''}: name the folder of the photos"
         )
     return photos
-
-
-class _MaskNames:
-    """Which files a pattern of masks may name."""
-
-    def __init__(self, pattern: str) -> None:
-        self.start, _, rest = pattern.partition("{")
-        self.end = rest.rpartition("}")[2].lower()
-        self.whole = "{path}" in pattern
-
-    def fits(self, file: str) -> bool:
-        """Returns whether a file may be a mask."""
-        if not file.startswith(self.start) or not file.lower().endswith(self.end):
-            return False
-        return self.whole or "/" not in file[len(self.start) : len(file) - len(self.end)]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Int
 
+from jaxens.data.findings import Problem
 from jaxens.data.folder.layout import Layout
 from jaxens.data.folder.sources import Sources
 from jaxens.data.reading import printable
@@ -26,25 +27,35 @@ def split_photos(
     """Returns the rows of the photos of train, val and test, and notices.
 
     What nobody split is split at random, with the proportions of the labels. So is a val or test
-    that nobody named: its photos are taken from train.
+    that nobody named: its photos are taken from train. A photo whose split is empty or unknown is
+    in none, which is a problem.
 
     Args:
         sources: The photos.
         labels: Per task, a label of each photo.
 
     Raises:
-        UserError: If a name of a split is unknown, or there are too few photos.
+        UserError: If too many photos are in no split, or there are too few photos.
     """
     settings, photos, layout = sources.layout.split, sources.photos, sources.layout
     split_of = np.full(len(photos), "train")
     if settings.column:
         column = sources.column(settings.column)
-        for row, value in enumerate(column.values):
-            if value.lower() not in NAMES:
-                column.wrong(row, f"it should be train, val or test, not {shorten(repr(value))}")
-        split_of = np.array([NAMES[value.lower()] for value in column.values])
+        values = [value.lower() for value in column.values]
+        for i in (i for i, value in enumerate(values) if value not in NAMES):
+            value = shorten(repr(values[i])) if values[i] else "empty"
+            what = f"it should be train, val or test, not {value}"
+            column.wrong(i, "unusable", what)
+        split_of = np.array([NAMES.get(value, "") for value in values])
     elif settings.folders:
         split_of = np.array([_of_folder(layout, photo) for photo in photos])
+        what = "is in no folder train, val or test: move it"
+        sources.problems.extend(
+            Problem(printable(photo), "unusable", printable(photo), what)
+            for photo, name in zip(photos, split_of, strict=True)
+            if not name
+        )
+    sources.check()
     splits = {name: np.flatnonzero(split_of == name) for name in ("train", "val", "test")}
     shares = {name: getattr(settings, name) for name in ("val", "test") if not len(splits[name])}
     if not shares:
@@ -65,11 +76,5 @@ def split_photos(
 
 
 def _of_folder(layout: Layout, photo: str) -> str:
-    """Returns the split that the first folder of a photo names."""
-    name = layout.below_images(photo).split("/", 1)[0].lower()
-    if name not in NAMES:
-        raise UserError(
-            f"{layout.path}, [split], folders: {printable(photo)} is in no folder train, val or "
-            "test: move it, or remove folders"
-        )
-    return NAMES[name]
+    """Returns the split that the first folder of a photo names; empty if it names none."""
+    return NAMES.get(layout.below_images(photo).split("/", 1)[0].lower(), "")

@@ -11,12 +11,13 @@ from typing import Any, NoReturn, TypeVar
 
 from jaxens.data.reading import PhotoError, read_photo
 from jaxens.errors import UserError, remedy
-from jaxens.names import shorten
+from jaxens.names import as_text, shorten
 
 EMPTY = ("", "na", "n/a", "nan", "null", "none")  # in any case
 _YES, _NO = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")
 _COMMA = re.compile(r"[-+]?[0-9]+,[0-9]+([eE][-+]?[0-9]+)?", re.ASCII)
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?", re.ASCII)
+_SEPARATOR = re.compile(r'"?sep=([^\s\w"]|\t)"?\r?\n', re.IGNORECASE)
 T = TypeVar("T")
 
 
@@ -82,7 +83,15 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of texts."""
+    """A table of texts.
+
+    Attributes:
+        path: The file.
+        names: The names of its columns.
+        rows: As they are in the file: bytes that are not UTF-8 are surrogates, so that the name
+            of a file still names its file.
+        lines: The number of each row in the file.
+    """
 
     path: Path
     names: tuple[str, ...]
@@ -103,15 +112,15 @@ class Table:
             advice = "rename one" if name in self.names else remedy(name, self.names)
             raise UserError(f"{self.path} has {what} {shorten(repr(name))}: {shorten(advice, 200)}")
         place = self.names.index(name)
-        return Column(self.path, name, [row[place] for row in self.rows], self.lines)
+        return Column(self.path, name, [as_text(row[place]) for row in self.rows], self.lines)
 
 
 def read_table(path: Path, root: Path) -> Table:
     """Reads a table whose first row names its columns.
 
     A text may begin with a byte-order mark, have lines that end with CRLF, and separate fields by
-    commas, semicolons or tabs. Bytes that are not UTF-8 become surrogates, so that the name of a
-    file still names its file.
+    commas, semicolons or tabs, or by what a first line such as "sep=|" says, as Excel writes it.
+    It is UTF-8, UTF-16 with a byte-order mark, or Windows-1252.
 
     Args:
         path: The file.
@@ -140,8 +149,10 @@ def _csv(path: Path, content: bytes) -> Table:
         text = content.decode("utf-16", "replace")
     else:
         text = content.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+    stated = _SEPARATOR.match(text)
+    text, before = (text[stated.end() :], 1) if stated else (text, 0)
     header = text.lstrip().split("\n", 1)[0]
-    separator = max("\t;,", key=header.count)
+    separator = stated[1] if stated else max("\t;,", key=header.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     rows: list[list[str]] = []
     lines: list[int] = []
@@ -152,17 +163,20 @@ def _csv(path: Path, content: bytes) -> Table:
             if not any(stripped):
                 continue
             if not names:
-                names = tuple(stripped)
+                names = tuple(map(as_text, stripped))
             elif len(fields) != len(names):
+                row = f"{path}, row {before + reader.line_num}"
                 raise UserError(
-                    f"{path}, row {reader.line_num}: it has {len(fields)} fields, and the first "
-                    f"row names {len(names)} columns; correct the row"
+                    f"{row}: it has {len(fields)} fields, and the first row names {len(names)} "
+                    "columns; correct the row"
                 )
             else:
                 rows.append(stripped)
-                lines.append(reader.line_num)
+                lines.append(before + reader.line_num)
     except csv.Error as error:
-        raise UserError(f"{path}, row {reader.line_num}: {error}; correct the row") from None
+        raise UserError(
+            f"{path}, row {before + reader.line_num}: {error}; correct the row"
+        ) from None
     return Table(path, names, rows, lines)
 
 

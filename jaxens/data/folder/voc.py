@@ -1,7 +1,7 @@
 """Boxes in the XML of PASCAL VOC."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element, TreeBuilder
@@ -9,8 +9,7 @@ from xml.parsers import expat
 
 import numpy as np
 
-from jaxens.data.collection import Size
-from jaxens.data.marks import Box, Masks
+from jaxens.data.marks import Box, Masks, Size
 from jaxens.data.reading import PhotoError, name_of, read_photo
 from jaxens.names import shorten
 
@@ -34,17 +33,34 @@ class VocFile:
         """Returns the path of the file below the root."""
         return name_of(self.path, self.root)
 
+    def stated_size(self) -> Size | None:
+        """Returns the width and height of the photo that the file states, if it does.
+
+        Raises:
+            PhotoError: If it is malformed.
+        """
+        return _stated_size(parse(read_photo(self.path, self.root)))
+
     def __call__(self, size: Size) -> Masks:
-        """Reads the file. Its pixels count from 1, and a box includes its last one."""
-        tree = parse(read_photo(self.path, self.root))
-        stated = (tree.findtext("size/width", ""), tree.findtext("size/height", ""))
-        if all(text.strip() not in ("", "0") for text in stated):
-            width, height = (_number(text, "size") for text in stated)
-            if (width, height) != size:
-                raise PhotoError(
-                    f"is for {width:g} x {height:g} pixels, its photo has {size[0]} x {size[1]}"
-                )
+        """Reads the file."""
         masks = {part: np.zeros(size[::-1], bool) for part in self.parts}
+        for box in self._boxes(size):
+            masks[box.part] |= box(size)[box.part]
+        return masks
+
+    def leaving(self, size: Size) -> str:
+        """Returns the first box that leaves its photo."""
+        return next(filter(None, (box.leaving(size) for box in self._boxes(size))), "")
+
+    def _boxes(self, size: Size) -> Iterator[Box]:
+        """Yields the boxes. Their pixels count from 1, and a box includes its last one."""
+        tree = parse(read_photo(self.path, self.root))
+        stated = _stated_size(tree)
+        if stated not in (None, size):
+            width, height = stated or size
+            raise PhotoError(
+                f"is for {width:g} x {height:g} pixels, its photo has {size[0]} x {size[1]}"
+            )
         for number, element in enumerate(tree.iter("object"), 1):
             label = (element.findtext("name") or "").strip()
             wanted = [part for part, names in self.parts.items() if not names or label in names]
@@ -53,10 +69,8 @@ class VocFile:
                     _number(element.findtext(f"bndbox/{side}", ""), f"object {number}, {side}")
                     for side in ("xmin", "ymin", "xmax", "ymax")
                 )
-                corners = (left - 1, top - 1, right, bottom)
                 for part in wanted:
-                    masks[part] |= Box(part, self.name, corners)(size)[part]
-        return masks
+                    yield Box(part, self.name, (left - 1, top - 1, right, bottom))
 
 
 def parse(content: bytes) -> Element:
@@ -97,6 +111,14 @@ def parse(content: bytes) -> Element:
             raise
         raise PhotoError("is no XML: its encoding is unknown") from None
     return builder.close()
+
+
+def _stated_size(tree: Element) -> Size | None:
+    stated = (tree.findtext("size/width", ""), tree.findtext("size/height", ""))
+    if any(text.strip() in ("", "0") for text in stated):
+        return None
+    width, height = (_number(text, "size") for text in stated)
+    return width, height  # type: ignore[return-value]
 
 
 def _number(text: str, field: str) -> float:
