@@ -99,7 +99,7 @@ import hashlib, signal
 def command():
     signals.PATIENCE = 1
     say('ready')
-    hashlib.pbkdf2_hmac('sha256', b'', b'', 10**10)  # no handler runs before its end
+    hashlib.pbkdf2_hmac('sha256', b'', b'', 2 * 10**9)  # no handler runs before its end
 parser.run(command)
 """
 
@@ -113,7 +113,7 @@ def test_a_signal_ends_compiled_code_that_goes_on(number):
 
 def test_a_signal_that_is_noted_alone_waits_for_compiled_code():
     noted = "signal.signal(signal.SIGTERM, lambda *_: None)\n    say('ready')"
-    code = STUCK.replace("say('ready')", noted).replace("10**10", "3 * 10**6")
+    code = STUCK.replace("say('ready')", noted).replace("2 * 10**9", "3 * 10**6")
     assert ended(started("-c", RUN + code), signal.SIGTERM) == (0, "")
 
 

@@ -68,7 +68,7 @@ def test_without_a_gain_p_is_below_a_twentieth_at_most_about_once_in_twenty():
 def test_scores_of_one_image_for_several_labels_count_as_one_image():
     """Half of five labels are present; what an image does to one label, it does to all."""
     apart = together = 0
-    for seed in range(60):
+    for seed in range(30):
         rng = np.random.default_rng(seed)
         present = rng.random((5, 120)) < 0.5
         images = np.nonzero(present)[1]
@@ -79,8 +79,8 @@ def test_scores_of_one_image_for_several_labels_count_as_one_image():
         ours = compare_crossed(individual, ensemble, groups=images)
         together += ours.p < 0.05
         assert ours.images == len(np.unique(images))
-    assert apart > 9
-    assert together <= 7
+    assert apart > 5
+    assert together <= 4
 
 
 def test_groups_are_drawn_as_images_whose_scores_are_summed():
