@@ -131,7 +131,7 @@ def check_logs(ours: list[dict[str, Any]], expected: list[dict[str, Any]]) -> No
         np.testing.assert_allclose(got["loss"], want["loss"], rtol=1e-3)
 
 
-EPOCHS = 12
+EPOCHS = 30
 
 
 @pytest.fixture(scope="module")
