@@ -32,8 +32,12 @@ def pytest_configure(config: pytest.Config) -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
+@pytest.hookimpl(tryfirst=True)  # before tests are left out by their markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begins with the files of slow tests, so that no worker waits for one at the end."""
+    """Long and TPU tests are slow too. Files of slow tests begin, so that no worker waits."""
+    for item in items:
+        if item.get_closest_marker("long") or item.get_closest_marker("tpu"):
+            item.add_marker("slow")
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
 

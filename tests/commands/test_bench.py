@@ -118,6 +118,7 @@ def test_opencv_decodes_the_same_photos() -> None:
     assert "OpenCV" in capture.get()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("what", ["train", "explain"])
 def test_a_benchmark_computes_in_bfloat16(what: str, tmp_path: Path) -> None:
     methods = ["--methods", *METHODS] if what == "explain" else []

@@ -58,13 +58,13 @@ def test_p_is_small_where_the_interval_excludes_zero(gain):
     assert (ours.p < 0.05) or abs(gain) < 0.3
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_without_a_gain_p_is_below_a_twentieth_at_most_about_once_in_twenty():
     low = sum(compare_crossed(*draw(5, 20, gain=0, seed=s)).p < 0.05 for s in range(60))
     assert low <= 9
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_scores_of_one_image_for_several_labels_count_as_one_image():
     """Half of five labels are present; what an image does to one label, it does to all."""
     apart = together = 0

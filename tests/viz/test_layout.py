@@ -24,7 +24,7 @@ def cases(draw):
     return tips, labels, size
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @given(cases())
 @settings(
     max_examples=2000, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
@@ -68,6 +68,7 @@ def test_no_line_passes_another_tip_where_it_can_be_avoided():
     assert _distance_of_tips(layout).min() > GAP
 
 
+@pytest.mark.slow
 def test_few_lines_pass_another_tip():
     rng = np.random.default_rng(0)
     passed = lines = 0
