@@ -82,6 +82,7 @@ parser.run(command)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_a_program_is_compiled_is_one_line(number):
     """JAX goes on compiling in a thread, which must not lose what it works with."""

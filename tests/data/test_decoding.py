@@ -150,6 +150,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("photos")
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None, derandomize=True)
 @given(chosen=st.lists(photos(), min_size=12, max_size=12))
 def test_a_photo_is_seen_alike_in_a_set_and_as_a_file_or_is_left_out_of_both(

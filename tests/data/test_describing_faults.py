@@ -175,6 +175,7 @@ FILES = st.sampled_from(
 FOLDERS = st.sampled_from(["", "cat", "dog", "masks", "train", "test/dog", "cat/2019", "\udcff"])
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(st.dictionaries(st.tuples(FOLDERS, FILES), st.sampled_from(CONTENTS), max_size=9))
 def test_any_folder_is_proposed_surveyed_and_read_or_refused(

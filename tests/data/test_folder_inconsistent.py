@@ -153,6 +153,7 @@ def test_many_wrong_rows_end_it_before_a_photo_is_read(
     assert not list((tmp_path / "cache").rglob("*.jsonl"))
 
 
+@pytest.mark.slow
 def test_a_table_of_wrong_values_alone_is_refused_in_seconds(tmp_path: Path) -> None:
     root = written(tmp_path / "set", [])
     layout = read_layout(root)

@@ -33,6 +33,8 @@ coco = "body"
 [parts.head]
 box = {left = "x", top = "y", width = "w", height = "h"}
 """
+pytestmark = pytest.mark.slow
+
 HEADER = "file,kind,red,blue,x,y,w,h"
 TEXTS = st.one_of(
     st.text(max_size=12),

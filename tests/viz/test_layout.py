@@ -47,6 +47,7 @@ def test_labels_are_on_the_canvas_apart_and_no_lines_cross(case):
     np.testing.assert_allclose(layout.tips, origin + tips * size)
 
 
+@pytest.mark.slow
 def test_a_tip_that_moves_by_a_pixel_hardly_ever_moves_labels_far():
     rng = np.random.default_rng(0)
     far = 0

@@ -60,6 +60,7 @@ def test_every_figure_is_tried():
     assert set(FIGURES) == set(viz.__all__) - {"save", "Arrow"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("figure", FIGURES)
 @given(name=st.text(st.characters(), max_size=20))
 @example(name="$x_{$ \\frac $")
