@@ -97,7 +97,10 @@ def _step(trainer: Trainer, state: State, options: Scaling) -> Callable[[], Any]
 
 
 def _collectives(placement: Placement, state: State) -> Callable[[], Any]:
-    """Returns a function that adds up gradients and batch statistics over the devices."""
+    """Returns a function that sums arrays over the devices, as a step sums its gradients.
+
+    The arrays have the shapes of the gradients and of the batch statistics.
+    """
     axes = placement.axes
     spread = jax.shard_map(
         lambda tree: axes.total(axes.apart(tree)),

@@ -86,7 +86,10 @@ def _lost_processes() -> Iterator[None]:
 
 
 def _leave(code: int) -> None:
-    """Leaves the job and ends this process. It is registered last, so it is called first."""
+    """Leaves the job and ends this process.
+
+    Python calls exit functions in reverse order, so this one, registered last, is called first.
+    """
     import jax
 
     leaving = threading.Thread(target=jax.distributed.shutdown, daemon=True)

@@ -211,9 +211,10 @@ def _largest(photo: Image.Image) -> int:
 
 
 def _scale_transparency(photo: PngImageFile) -> None:
-    """Scales the transparent color of a PNG to 8 bits.
+    """Converts the transparent color of a PNG to 8 bits.
 
-    Pillow scales the pixels to 8 bits, and leaves this color as it is in the file.
+    Pillow converts the pixels to 8 bits. It does not convert the color that the file declares as
+    transparent, so that color would no longer match any pixel.
     """
     hidden, stored = photo.info.get("transparency"), str(photo.tile[0][3]) if photo.tile else ""
     if stored in ("L;2", "L;4") and isinstance(hidden, int):

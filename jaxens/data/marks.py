@@ -24,7 +24,7 @@ class Marks(Protocol):
 
     @property
     def name(self) -> str:
-        """Returns the name of the file, for messages."""
+        """Returns the name of the file, which error messages show."""
 
     def __call__(self, size: Size) -> Masks:
         """Returns masks of a photo of this size, by names in `Info.masks`: 0 outside of a part.

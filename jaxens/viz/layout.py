@@ -39,11 +39,11 @@ def lay_out(
 ) -> Layout:
     """Places each label to the left or right of an image, joined to its tip by a straight line.
 
-    Labels get rows at the sides so that the lines are shortest in total. Such lines never cross:
-    of two that do, the labels could be exchanged for shorter ones. Then labels move towards the
-    heights of their tips, as far as they fit and no line crosses another. Of the layouts in
-    which no line crosses another, the one whose lines pass the fewest other tips is taken. The
-    same input gives the same layout.
+    Labels are placed in rows at the two sides, so that the total length of the lines is smallest.
+    Then no two lines cross: if two did, exchanging their labels would make them shorter. After
+    that, each label moves towards the height of its tip, if it fits there and no lines cross. A
+    second layout avoids lines that run over the tips of others. If no lines cross in it, the layout
+    with fewer such tips is returned. The same input gives the same layout.
 
     The shortest lines are the matching of Bekos et al. 2007 (Boundary labeling).
 

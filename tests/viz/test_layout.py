@@ -85,7 +85,7 @@ def test_few_lines_pass_another_tip():
 
 
 def _distance_of_tips(layout):
-    """Distance of each line to each other tip, by points along the line."""
+    """Distances from each line to the tips of the others [line, tip], at 401 points of the line."""
     share = np.linspace(0, 1, 401)[:, None, None]
     along = layout.starts + share * (layout.tips - layout.starts)
     distance = np.linalg.norm(along[:, :, None] - layout.tips, axis=-1).min(axis=0)

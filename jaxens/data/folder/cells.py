@@ -37,7 +37,7 @@ class Cells:
         return self.column.values
 
     def is_empty(self, row: int) -> bool:
-        """Returns whether a row has no value here."""
+        """Returns whether the cell of a row is empty."""
         return self.column.is_empty(row)
 
     def where(self, row: int) -> str:

@@ -189,7 +189,10 @@ class CocoMarks:
         return masks
 
     def leaving(self, size: Size) -> str:
-        """Returns the first box that leaves its photo, of those that are regions."""
+        """Describes the first box that reaches out of its photo; "" if none does.
+
+        A box next to a polygon or a mask does not count, because it is not used.
+        """
         for place, annotation, (part, *_) in self._annotations():
             is_box = not annotation.get("segmentation")
             if is_box and (leaving := box_of(annotation, part).leaving(size)):

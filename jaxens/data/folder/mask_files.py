@@ -95,7 +95,10 @@ def mask_parts(listing: Listing, images: Images) -> dict[str, dict[str, Any]]:
 
 
 def _name(pattern: str) -> str:
-    """Returns what is before or after the name of a photo in a pattern, or else the folder."""
+    """Returns the name of a part: the words that a pattern adds to a photo's name.
+
+    A pattern that adds none is named after its folder.
+    """
     before, _, after = pattern.rpartition("/")[2].partition("{")
     affix = before or after.partition("}")[2].rpartition(".")[0]
     affix = affix.strip("_-. ")
@@ -150,13 +153,17 @@ def _are_named(masks: Sequence[str], below: Mapping[str, set[str]]) -> bool:
 
 
 def _affixes(name: str, stems: Container[str]) -> Iterator[tuple[str, str]]:
-    """Yields what is before or after the name of a photo in the name of a file, shortest first.
+    """Yields each way in which a file's name is a photo's name with a prefix or a suffix.
 
-    It has a letter, since photos of a series are numbered.
+    The shortest prefix or suffix comes first. It contains a letter: one with digits alone is the
+    number of another photo of a series.
 
     Args:
-        name: The name, without its ending.
-        stems: The names of photos.
+        name: The name of the file, without its ending.
+        stems: The names of all photos, without their endings.
+
+    Yields:
+        The prefix and the suffix. One of them is empty.
     """
     cuts = [match.start() for match in re.finditer(r"[_\-. ]", name)]
     rests = [("", name[cut:]) for cut in cuts] + [(name[: cut + 1], "") for cut in cuts]
@@ -167,11 +174,14 @@ def _affixes(name: str, stems: Container[str]) -> Iterator[tuple[str, str]]:
 
 
 def _pattern(mask: str, below: Mapping[str, set[str]]) -> str | None:
-    """Returns the pattern by which a mask is named after a photo.
+    """Returns the pattern of a mask's path, such as `masks/{stem}_head.png`.
 
     Args:
         mask: The path of the mask.
         below: As from `_folders`.
+
+    Returns:
+        The pattern; None if the mask is not named after a photo.
     """
     folder, _, name = mask.rpartition("/")
     whole, _, ending = name.rpartition(".")

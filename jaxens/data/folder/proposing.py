@@ -214,7 +214,16 @@ def _split_folders(photos: Sequence[str], images: str) -> bool:
 
 
 def _folders(photos: Sequence[str], images: str, level: int) -> list[str]:
-    """Returns the folder of each photo at a level below the folder of photos; empty for none."""
+    """Returns for each photo the name of one of the folders that it is in.
+
+    Args:
+        photos: Paths of photos.
+        images: The folder of all photos.
+        level: 1 is the folder directly below `images`, 2 the folder in that one, and so on.
+
+    Returns:
+        One name for each photo; "" if the photo is not that deep.
+    """
     below = [photo[len(images) :].strip("/").split("/")[:-1] for photo in photos]
     return [folders[level - 1] if level <= len(folders) else "" for folders in below]
 
@@ -222,9 +231,10 @@ def _folders(photos: Sequence[str], images: str, level: int) -> list[str]:
 def _labels_of_names(
     photos: Sequence[str], images: str, is_split: bool
 ) -> tuple[dict[str, dict[str, Any]], str]:
-    """Returns a task with the names of folders as classes, or with the beginnings of names.
+    """Proposes a task whose classes are names of folders, or the first words of file names.
 
-    Also a remark, if there are folders in the folders.
+    Returns:
+        The task by its name, and a remark if the folders of the classes have folders in them.
     """
     first = 2 if is_split else 1
     folders, deeper = (_folders(photos, images, level) for level in (first, first + 1))

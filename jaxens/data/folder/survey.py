@@ -41,7 +41,7 @@ class Survey:
         return printable(self.root.resolve().name)
 
     def some(self, count: int, size: int) -> Photos | None:
-        """Returns some of the photos, evenly spaced; None if none can be read.
+        """Decodes some of the photos that can be read, in equal steps; None if there are none.
 
         Args:
             count: How many.

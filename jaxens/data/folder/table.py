@@ -56,7 +56,7 @@ class Column:
         return self._each(self._flag)
 
     def is_empty(self, row: int) -> bool:
-        """Returns whether a row has no value here."""
+        """Returns whether the cell of a row is empty."""
         return self.values[row].lower() in EMPTY
 
     def _each(self, parse: Callable[[int], T]) -> list[T]:

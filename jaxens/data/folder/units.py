@@ -17,10 +17,12 @@ def are_fractions(numbers: Iterable[float]) -> bool:
 
 
 def notices_of_units(sources: Sources) -> Iterator[str]:
-    """Yields a sentence for each key point and part of the table in the first pixel of all photos.
+    """Yields a warning for each key point or box whose coordinates are all at most one pixel.
+
+    Such coordinates are probably fractions of the width and height.
 
     Args:
-        sources: The table is read.
+        sources: Has the table.
     """
     layout = sources.layout
     if layout.units != "pixels":

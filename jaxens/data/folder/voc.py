@@ -49,7 +49,7 @@ class VocFile:
         return masks
 
     def leaving(self, size: Size) -> str:
-        """Returns the first box that leaves its photo."""
+        """Describes the first box that reaches out of its photo; "" if none does."""
         return next(filter(None, (box.leaving(size) for box in self._boxes(size))), "")
 
     def _boxes(self, size: Size) -> Iterator[Box]:
