@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -48,6 +49,11 @@ class MapPage:
     def figures(self) -> Iterator[tuple[str, Figure]]:
         """Yields name and figure: members, centers, and of several members single-vs-ensemble."""
         count = len(self.maps)
+        marks: dict[str, Any] = {
+            "captions": self.captions,
+            "masks": self.masks,
+            "points": self.points,
+        }
         marked = "; yellow: the marked part" if self._has_marks else ""
         by = f"\nby each of {count} members, their mean, and their spread" if count > 1 else ""
         figure = show_members(
@@ -57,9 +63,7 @@ class MapPage:
             scale=self.scale,
             percentile=self.percentile,
             title=f"{self.title}{by}{marked}",
-            captions=self.captions,
-            masks=self.masks,
-            points=self.points,
+            **marks,
         )
         yield f"members{self.end}", figure
         dots = "black of each member, red of the mean map" if count > 1 else "red"
@@ -70,9 +74,7 @@ class MapPage:
             self.centers,
             self.mean_centers,
             title=f"{self.title}\ncenters of mass: {dots}{marked}",
-            captions=self.captions,
-            masks=self.masks,
-            points=self.points,
+            **marks,
         )
         yield f"centers{self.end}", figure
         if count > 1:
