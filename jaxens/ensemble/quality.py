@@ -1,8 +1,9 @@
 """Scores the predictions of members and ensemble: accuracy or AUC for each task."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
+import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jaxtyping import Float, Int
@@ -54,11 +55,31 @@ def quality(ensemble: Ensemble, split: Split) -> list[Quality]:
         split: Images with labels for each of the ensemble's tasks.
     """
     logits = all_logits(ensemble, split.images)
-    scores = [task_quality(t, logits[t.name], split.labels[t.name]) for t in ensemble.tasks]
     if ensemble.baseline is None:
+        return quality_of_logits(ensemble.tasks, logits, split)
+    of_baseline = all_logits(ensemble.baseline_ensemble(), split.images)
+    return quality_of_logits(ensemble.tasks, logits, split, of_baseline)
+
+
+def quality_of_logits(
+    tasks: Sequence[Task],
+    logits: Mapping[str, Float[Array | np.ndarray, "member image _"]],
+    split: Split,
+    of_baseline: Mapping[str, Float[Array | np.ndarray, "1 image _"]] | None = None,
+) -> list[Quality]:
+    """Returns the scores of every task.
+
+    Args:
+        tasks: The tasks.
+        logits: Every member's logits for the images of the split, by task.
+        split: Images with labels for each of the tasks.
+        of_baseline: The logits of the member trained on all data (None: there is none).
+    """
+    scores = [task_quality(t, logits[t.name], split.labels[t.name]) for t in tasks]
+    if of_baseline is None:
         return scores
-    of_baseline = quality(ensemble.baseline_ensemble(), split)
-    return [replace(q, baseline=b.ensemble) for q, b in zip(scores, of_baseline, strict=True)]
+    baselines = quality_of_logits(tasks, of_baseline, split)
+    return [replace(q, baseline=b.ensemble) for q, b in zip(scores, baselines, strict=True)]
 
 
 def quality_table(scores: Sequence[Quality]) -> Table:
@@ -84,7 +105,7 @@ def quality_table(scores: Sequence[Quality]) -> Table:
 
 def task_quality(
     task: Task,
-    logits: Float[Array, "member image class"],
+    logits: Float[Array | np.ndarray, "member image class"],
     labels: Int[np.ndarray, "image"] | Int[np.ndarray, "image class"],
 ) -> Quality:
     """Returns one task's score for each member and for their mean probabilities.
@@ -95,7 +116,7 @@ def task_quality(
         labels: The class of each image (multiclass), or 0 or 1 for each label (multilabel). -1
             where it is unknown: such labels are left out.
     """
-    averaged = mean_probabilities(task, logits)
+    averaged = mean_probabilities(task, jnp.asarray(logits))
     if task.kind == "multiclass":
         known = labels[labels >= 0]
         chance = np.bincount(known).max() / len(known) if len(known) else np.nan

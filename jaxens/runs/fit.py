@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from jaxens.data.opening import open_data
 from jaxens.data.source import DataSet, load
@@ -18,13 +18,14 @@ from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.ensemble.quality import Quality, quality, quality_table
 from jaxens.runs.folders import check_absent, check_present
-from jaxens.runs.loading import abstract_state, as_ensemble, best_ensemble, check_config_fits
+from jaxens.runs.loading import abstract_state, best_ensemble, check_config_fits
 from jaxens.runs.parts import layout_of, restored
 from jaxens.runs.processes import largest, read_state
 from jaxens.runs.restoring import without_diverged
 from jaxens.runs.run import Run
 from jaxens.runs.stops import Stops, deferred
 from jaxens.runs.unsaved import UnsavedRun
+from jaxens.runs.validating import validate
 from jaxens.runs.watch import Watch
 from jaxens.runs.weights import Weights, read_weights
 from jaxens.tables import Table
@@ -214,9 +215,13 @@ def _epoch(
             members = trainer.placement.gather(state)
             if _stopping(stops) or alone:  # one process can stop from here on; several wait
                 stops.obey()
-            members, scores, changed = _validate(run.config, trainer, members, part, val, before)
-            if changed:
-                state = trainer.placement.spread(members)
+            scores = validate(trainer, state, val)
+            corrected = without_diverged(
+                members, scores, part.epoch, trainer.steps_per_epoch, before
+            )
+            if corrected is not None:
+                members, state = corrected, trainer.placement.spread(corrected)
+                scores = validate(trainer, state, val)
             losses = trainer.mean_losses(part)
             with deferred():
                 _save(run, part, members, losses, speed, scores)
@@ -230,26 +235,6 @@ def _epoch(
         raise
     watch.epoch(part.epoch, losses, speed, scores)  # who stops now keeps this epoch
     return state
-
-
-def _validate(
-    config: Config,
-    trainer: Trainer,
-    members: State,
-    part: Part,
-    val: Split,
-    before: Callable[[], State],
-) -> tuple[State, Sequence[Quality], bool]:
-    """Returns the members, their scores, and whether some of them got an earlier state back."""
-
-    def scores_of(members: State) -> Sequence[Quality]:
-        return quality(as_ensemble(config, trainer.tasks, members).on_devices(), val)
-
-    scores = scores_of(members)
-    corrected = without_diverged(members, scores, part.epoch, trainer.steps_per_epoch, before)
-    if corrected is None:
-        return members, scores, False
-    return corrected, scores_of(corrected), True
 
 
 def _save(
@@ -271,9 +256,9 @@ def _save(
         member_images_per_second=speed,
         val={q.task: q.as_dict() for q in scores},
     )
-    # A copy, because the next step reuses the buffers while they are written.
-    copy = jnp.copy if jax.process_count() == 1 else np.array
-    run.checkpoints.save(part.epoch, jax.tree.map(copy, members), _overall(scores))
+    # A copy of what is on the device, because the next step reuses its buffers.
+    copied = jax.tree.map(lambda leaf: leaf.copy() if isinstance(leaf, Array) else leaf, members)
+    run.checkpoints.save(part.epoch, copied, _overall(scores))
 
 
 def _stopping(stops: Stops) -> bool:

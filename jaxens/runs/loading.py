@@ -190,7 +190,8 @@ def check_config_fits(config: Config, info: Info) -> None:
             f"`model` {name} with `image_size` {config.data.image_size}: {error}"
         ) from None
     needed = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
-    memory = device_memory()
+    of_process = device_memory()
+    memory = of_process and of_process * jax.process_count()
     if memory is not None and needed > memory:
         raise UserError(
             f"`members` {members} of `model` {name} take {needed / 2**30:,.1f} GiB, without their "

@@ -12,15 +12,17 @@ Read = tuple[int, Any] | None  # the epoch and the state of a checkpoint, if the
 
 
 def read_state(read: Callable[[Any], Read], like: Any) -> Read:
-    """Returns what process 0 reads; the others get it from there, and need no file system.
+    """Returns what process 0 reads, in the host's memory: a device may have no room for it.
+
+    The other processes get it from process 0, and need no file system.
 
     Args:
         read: Returns an epoch and a state for a state with the shapes and types to read.
         like: That state.
     """
-    if jax.process_count() == 1:
-        return read(like)
     nothing = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), like)
+    if jax.process_count() == 1:
+        return read(nothing)
     found = read(nothing) if jax.process_index() == 0 else None
     epoch, state = (-1, nothing) if found is None else found
     epoch, state = multihost_utils.broadcast_one_to_all(

@@ -64,14 +64,17 @@ def restore(state: State, last: State, rows: Bool[np.ndarray, "member"], number:
         last: That of the last checkpoint.
         rows: Members that have diverged since.
         number: The step at which members have diverged for which the state has no step.
+
+    Returns:
+        The state in the host's memory.
     """
 
-    def chosen(new: Array, old: Array) -> Array:
-        return jnp.where(rows.reshape(-1, *(1,) * (new.ndim - 1)), old, new)
+    def chosen(new: Any, old: Any) -> np.ndarray:
+        return np.where(rows.reshape(-1, *(1,) * (new.ndim - 1)), old, new)
 
     restored = jax.tree.map(chosen, state._replace(trunk=None), last._replace(trunk=None))
     unknown = rows & (np.asarray(state.diverged_at) == TRAINING)
-    diverged_at = jnp.where(unknown, number, state.diverged_at)
+    diverged_at = np.where(unknown, np.int32(number), state.diverged_at)
     return restored._replace(diverged_at=diverged_at, trunk=state.trunk)
 
 

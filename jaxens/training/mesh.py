@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 from jax.experimental import multihost_utils
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec, SingleDeviceSharding
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Float
 
 from jaxens.errors import UserError
@@ -119,24 +119,52 @@ class Placement:
     def spread(self, state: State) -> State:
         """Returns the state of the members alone, filled up, on the devices of the mesh."""
         if self.mesh is None:
-            return state
+            return jax.device_put(state, self.device)
         filled = self._of_members(lambda leaf: fill(leaf, self.filled), state)
         return put(filled, self.of_state)
 
     def gather(self, state: State) -> State:
-        """Returns the state of the members alone, on the first device of each process."""
+        """Returns the state of the members alone.
+
+        From a mesh it comes into the memory of the host, since a device may lack room for it.
+        """
         if self.mesh is None:
             return state
-        if jax.process_count() > 1:
-            state = multihost_utils.process_allgather(state, tiled=True)
-        first = SingleDeviceSharding(jax.local_devices()[0])
-        return self._of_members(lambda leaf: leaf[: self.members], jax.device_put(state, first))
+        return self._of_members(lambda leaf: leaf[: self.members], _to_host(state))
 
     def read(self, losses: Float[Array, "step filled"]) -> Float[np.ndarray, "step member"]:
         """Waits for losses, and returns those of the members alone."""
-        if jax.process_count() > 1:
-            losses = multihost_utils.process_allgather(losses, tiled=True)
-        return np.asarray(losses, np.float64)[:, : self.members]
+        return _to_host(losses).astype(np.float64)[:, : self.members]
+
+    def predicting(self, predict: Callable[..., Any]) -> Callable[..., Any]:
+        """Returns a function of all members and any images that runs on the devices of the mesh.
+
+        Args:
+            predict: `(variables, trunk, images)` -> arrays `[member, image, ...]`, of the members
+                and images of one device.
+
+        Returns:
+            `(state, images)` -> such arrays, of the members alone.
+        """
+        if self.mesh is None:
+            return lambda state, images: predict(
+                *jax.device_put((state.variables, state.trunk), self.device), images
+            )
+        specs = PartitionSpec(MEMBER), PartitionSpec(), PartitionSpec(DATA)
+        on_mesh = jax.jit(
+            jax.shard_map(
+                predict, mesh=self.mesh, in_specs=specs, out_specs=PartitionSpec(MEMBER, DATA)
+            )
+        )
+
+        def of_all(state: State, images: Float[np.ndarray, "image height width 3"]) -> Any:
+            count, each = len(images), self.layout.data
+            rows = np.minimum(np.arange(-(-count // each) * each), count - 1)
+            spread = put(np.asarray(images)[rows], self.of_batch(shared=True))
+            results = _to_host(on_mesh(state.variables, state.trunk, spread))
+            return jax.tree.map(lambda leaf: leaf[: self.members, :count], results)
+
+        return of_all
 
     def _of_members(self, change: Callable[[Array], Array], state: State) -> State:
         changed: State = jax.tree.map(change, state._replace(trunk=None))
@@ -178,6 +206,13 @@ def _is_spec(value: Any) -> bool:
     return isinstance(value, PartitionSpec)
 
 
+def _to_host(tree: Any) -> Any:
+    """Returns arrays in the memory of this process, also if other processes have parts of them."""
+    if jax.process_count() > 1:
+        return multihost_utils.process_allgather(tree, tiled=True)
+    return jax.tree.map(np.array, tree)  # copies: a step reuses the buffers of its arguments
+
+
 def put(tree: Any, shardings: Any) -> Any:
     """Returns arrays, the same in all processes, on the devices of a mesh.
 
@@ -197,12 +232,13 @@ def put(tree: Any, shardings: Any) -> Any:
     return jax.tree.map(put_part, shardings, tree)
 
 
-def fill(stacked: Array, count: int) -> Array:
+def fill(stacked: Any, count: int) -> Any:
     """Returns an array with a member axis, filled up to `count` members by the first one."""
     more = count - len(stacked)
     if not more:
         return stacked
-    return jnp.concatenate([stacked, jnp.broadcast_to(stacked[:1], (more, *stacked.shape[1:]))])
+    of = np if isinstance(stacked, np.ndarray) else jnp  # a device may lack room for all members
+    return of.concatenate([stacked, of.broadcast_to(stacked[:1], (more, *stacked.shape[1:]))])
 
 
 class Axes(NamedTuple):

@@ -99,6 +99,8 @@ def repeat(row: int, column: str, value: str) -> Callable[[Cells], None]:
             "left out",
             11,
         ),
+        (lambda cells: cells[4].pop(), "row 6: it has 9 fields, and the first row", "left out", 11),
+        (lambda cells: cells[4].append("test"), "row 6: it has 11 fields, and", "left out", 11),
     ],
 )
 def test_one_wrong_row_is_listed(
@@ -112,6 +114,13 @@ def test_one_wrong_row_is_listed(
     assert consequence in listed["photos/4.jpg"]["consequence"]
     assert count == kept
     assert found[-2].startswith("set: 1 of 12 photos ")
+
+
+def test_a_row_with_too_few_fields_for_a_name_is_listed(tmp_path: Path) -> None:
+    root = written(tmp_path / "set", [["", "total 12"], *rows()])
+    listed, found, count = prepared(root)
+    assert listed["row 2"]["reason"].startswith("t.csv, row 2: it has 2 fields")
+    assert count == COUNT
 
 
 def test_what_can_not_be_used_is_unknown_and_the_rest_is_used(tmp_path: Path) -> None:
@@ -134,6 +143,7 @@ def test_what_can_not_be_used_is_unknown_and_the_rest_is_used(tmp_path: Path) ->
         (lambda i: change(i, "r", "1"), "have a mask that can't be used (t.csv, row 2, r: the box"),
         (lambda i: change(i, "fold", "?"), "can't be used (t.csv, row 2, fold: it should be"),
         (lambda i: repeat(i, "x", "9"), "can't be used (t.csv, row 14, x: it contradicts row 2"),
+        (lambda i: lambda cells: cells[i].append("?"), "can't be used (t.csv, row 2: it has 11"),
     ],
 )
 def test_many_wrong_rows_end_it_before_a_photo_is_read(

@@ -30,7 +30,7 @@ def refused(root: Path) -> str:
         ("file,kind\n", "t.csv has no rows"),
         (rows("file,sort"), "t.csv has no column 'kind': choose from file, sort"),
         (rows("kind,kind"), "t.csv has two columns 'kind': rename one"),
-        (rows() + "e.jpg\n", "t.csv, row 10: it has 1 fields, and the first row names 2 columns"),
+        (rows("file,kind,sex"), "t.csv, row 2: it has 2 fields, and the first row names 3 columns"),
         ("name,kind\nq,1\nr,2\n", "t.csv, name: no row names a photo, such as photos/a 1.jpg"),
         (rows(kinds="xxxxxxxx"), "[tasks.kind]: there are no two classes, but only x"),
         (rows() + '"e.jpg,y\n', "t.csv, row 10: unexpected end of data"),

@@ -128,7 +128,7 @@ class _Reader:
     def rows(self) -> dict[str, list[int]]:
         """Returns the rows of the table of each photo: several may have a box each.
 
-        A photo has none if its rows contradict each other.
+        A photo has none if its rows contradict each other, or have no column for each field.
         """
         table, rows = self.table, dict[str, list[int]]()
         if table is None:
@@ -145,13 +145,31 @@ class _Reader:
                 f"{printable(self.photos[0])}: set file in {self.layout.path.name} to the column "
                 "with the names of photos"
             )
+        unusable = self._wrong(table, place) | self._contradictory(table, rows)
         self.problems += [
             Problem(printable(p), "unnamed", printable(p), f"has no row in {table.path.name}")
             for p in self.photos
-            if p not in rows
+            if p not in rows and p not in unusable
         ]
-        contradictory = self._contradictory(table, rows)
-        return {photo: of_photo for photo, of_photo in rows.items() if photo not in contradictory}
+        return {photo: of_photo for photo, of_photo in rows.items() if photo not in unusable}
+
+    def _wrong(self, table: Table, place: int) -> set[str]:
+        """Returns the photos of rows with too many or too few fields.
+
+        Args:
+            table: The table.
+            place: The field with the name of the photo.
+        """
+        photos = set()
+        for row in table.wrong_rows:
+            matches = self.finder.find(row.fields[place]) if place < len(row.fields) else ()
+            photo = next(iter(matches)) if len(matches) == 1 else f"row {row.line}"
+            reason = f"row {row.line}: {row.reason}"
+            self.problems.append(
+                Problem(printable(photo), "unusable", f"{table.path.name},", reason)
+            )
+            photos.add(photo)
+        return photos
 
     def _contradictory(self, table: Table, rows: Mapping[str, Sequence[int]]) -> set[str]:
         """Returns the photos whose rows differ in a column that is used, but for those of boxes."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from jaxens.data.reading import PhotoError, read_photo
 from jaxens.errors import UserError, remedy
@@ -81,6 +81,20 @@ class Column:
         return -1
 
 
+class WrongRow(NamedTuple):
+    """A row that has more or fewer fields than there are columns.
+
+    Attributes:
+        line: Its number in the file.
+        fields: Its fields.
+        reason: What is wrong: "it has 3 fields, ...".
+    """
+
+    line: int
+    fields: Sequence[str]
+    reason: str
+
+
 @dataclass(frozen=True)
 class Table:
     """A table of texts.
@@ -91,12 +105,14 @@ class Table:
         rows: As they are in the file: bytes that are not UTF-8 are surrogates, so that the name
             of a file still names its file.
         lines: The number of each row in the file.
+        wrong_rows: Those that are not among `rows`, since their fields fit no columns.
     """
 
     path: Path
     names: tuple[str, ...]
     rows: Sequence[Sequence[str]]
     lines: Sequence[int]
+    wrong_rows: Sequence[WrongRow] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -127,7 +143,8 @@ def read_table(path: Path, root: Path) -> Table:
         root: The folder that it must be in.
 
     Raises:
-        UserError: If it is missing, outside of the folder, empty, or a row is wrong.
+        UserError: If it is missing, outside of the folder, empty or damaged, or most rows have
+            more or fewer fields than there are columns.
     """
     try:
         content = read_photo(path, root)
@@ -156,6 +173,7 @@ def _csv(path: Path, content: bytes) -> Table:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     rows: list[list[str]] = []
     lines: list[int] = []
+    wrong: list[WrongRow] = []
     names: tuple[str, ...] = ()
     try:
         for fields in reader:
@@ -165,11 +183,8 @@ def _csv(path: Path, content: bytes) -> Table:
             if not names:
                 names = tuple(map(as_text, stripped))
             elif len(fields) != len(names):
-                row = f"{path}, row {before + reader.line_num}"
-                raise UserError(
-                    f"{row}: it has {len(fields)} fields, and the first row names {len(names)} "
-                    "columns; correct the row"
-                )
+                what = f"it has {len(fields)} fields, and the first row names {len(names)} columns"
+                wrong.append(WrongRow(before + reader.line_num, stripped, what))
             else:
                 rows.append(stripped)
                 lines.append(before + reader.line_num)
@@ -177,7 +192,9 @@ def _csv(path: Path, content: bytes) -> Table:
         raise UserError(
             f"{path}, row {before + reader.line_num}: {error}; correct the row"
         ) from None
-    return Table(path, names, rows, lines)
+    if len(wrong) > len(rows):
+        raise UserError(f"{path}, row {wrong[0].line}: {wrong[0].reason}; correct the row")
+    return Table(path, names, rows, lines, wrong)
 
 
 def _parquet(path: Path, content: bytes) -> Table:
