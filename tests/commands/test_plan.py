@@ -5,6 +5,8 @@ import pytest
 from jaxens.plan import main
 from jaxens.training import planning, topology
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def small(flags):

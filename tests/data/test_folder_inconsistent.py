@@ -118,7 +118,7 @@ def test_one_wrong_row_is_listed(
 
 def test_a_row_with_too_few_fields_for_a_name_is_listed(tmp_path: Path) -> None:
     root = written(tmp_path / "set", [["", "total 12"], *rows()])
-    listed, found, count = prepared(root)
+    listed, _, count = prepared(root)
     assert listed["row 2"]["reason"].startswith("t.csv, row 2: it has 2 fields")
     assert count == COUNT
 

@@ -14,6 +14,8 @@ from jax.sharding import PartitionSpec as P
 from jaxens.ops import accelerate, conv_general_dilated, max_pool
 from tests.ops.zoo import LAST, MODELS, Case, conv
 
+pytestmark = pytest.mark.slow
+
 
 def count(jaxpr) -> int:
     """Returns how many equations were replaced; those in a loop once."""

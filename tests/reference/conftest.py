@@ -7,11 +7,13 @@ import pytest
 import torch
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the tests of this folder, so that `-m "not reference"` leaves them out."""
+    """Marks the tests of this folder, so that `-m "not reference"` and `"not slow"` work."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.reference)
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -14,8 +14,8 @@ from jaxens.ensemble.quality import quality
 from jaxens.errors import UserError
 from jaxens.runs import Watch, train
 from jaxens.runs.loading import check_config_fits
-from jaxens.runs.validating import validate
 from jaxens.runs.log import read_lines
+from jaxens.runs.validating import validate
 from jaxens.training.settings import Config, Members, Model, Optim
 
 pytestmark = pytest.mark.slow

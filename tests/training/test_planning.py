@@ -19,6 +19,8 @@ from jaxens.training.planning import plan_training
 from jaxens.training.scratch import scratch_bytes
 from jaxens.training.settings import Augment, Config, Members, Model, Optim
 
+pytestmark = pytest.mark.slow
+
 CLASSES, SIZE, BATCH, MEMBERS = 5, 16, 8, 3
 CHANNELS = (4, 8, 8)  # of the model `small` in tests
 # Strided convolutions of 4x4, 3x3 and 3x3, which halve the image, and one dense layer.
