@@ -25,7 +25,7 @@ from jaxens.runs.restoring import without_diverged
 from jaxens.runs.run import Run
 from jaxens.runs.stops import Stops, deferred
 from jaxens.runs.unsaved import UnsavedRun
-from jaxens.runs.validating import validate
+from jaxens.runs.validating import Validation, validation
 from jaxens.runs.watch import Watch
 from jaxens.runs.weights import Weights, read_weights
 from jaxens.tables import Table
@@ -145,12 +145,12 @@ def _fit(
     if part.epoch > epochs:
         return
     before = partial(_state_before, run, trainer, weights)
-    feed = trainer.feed(state, part.step, watch.progress)
+    feed, validate = trainer.feed(state, part.step, watch.progress), validation(trainer, val)
     watch.begin(trainer.steps, part.step, epochs, trainer.placement.layout)
     try:
         while part.epoch <= epochs:
             trainer.compile(state, feed, part)
-            state = _epoch(run, trainer, state, feed, part, val, watch, before)
+            state = _epoch(run, trainer, state, feed, part, validate, watch, before)
             part = trainer.begin(part.epoch + 1)
     finally:
         watch.end()
@@ -197,7 +197,7 @@ def _epoch(
     state: State,
     feed: Feed,
     part: Part,
-    val: Split,
+    validate: Validation,
     watch: Watch,
     before: Callable[[], State],
 ) -> State:
@@ -215,13 +215,13 @@ def _epoch(
             members = trainer.placement.gather(state)
             if _stopping(stops) or alone:  # one process can stop from here on; several wait
                 stops.obey()
-            scores = validate(trainer, state, val)
+            scores = validate(state)
             corrected = without_diverged(
                 members, scores, part.epoch, trainer.steps_per_epoch, before
             )
             if corrected is not None:
                 members, state = corrected, trainer.placement.spread(corrected)
-                scores = validate(trainer, state, val)
+                scores = validate(state)
             losses = trainer.mean_losses(part)
             with deferred():
                 _save(run, part, members, losses, speed, scores)

@@ -1,5 +1,6 @@
 """Scores the members of a training on the devices that train them."""
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -13,30 +14,35 @@ from jaxens.models.memory import member_images_at_once
 from jaxens.training.state import State
 from jaxens.training.trainer import Trainer
 
+Validation = Callable[[State], list[Quality]]
 
-def validate(trainer: Trainer, state: State, split: Split) -> list[Quality]:
-    """Returns the scores of every task.
+
+def validation(trainer: Trainer, split: Split) -> Validation:
+    """Returns a function from a state, on the devices of the mesh, to the scores of every task.
 
     Each device computes the logits of its own members for its share of the images, so that none
     needs room for the others.
 
     Args:
         trainer: The trainer.
-        state: On the devices of its mesh.
         split: Images with labels for each of its tasks; the same in all processes.
     """
     place, model = trainer.placement, trainer.model
+    members = trainer.config.ensemble.members
     predict = place.predicting(partial(programs.logits, mesh=None, model=model))
     of_device = place.filled // place.layout.member
     at_once = member_images_at_once(model, split.images.shape[1], of_device) // of_device
+    chunk = max(1, at_once) * place.layout.data
 
-    def logits(images: np.ndarray) -> dict[str, np.ndarray]:
-        return predict(state, normalized_images(images))
+    def scores(state: State) -> list[Quality]:
+        def logits(images: np.ndarray) -> dict[str, np.ndarray]:
+            return predict(state, normalized_images(images))
 
-    by_task = in_chunks(logits, max(1, at_once) * place.layout.data, split.images, out_axis=1)
-    members = trainer.config.ensemble.members
-    if place.members == members:
-        return quality_of_logits(trainer.tasks, by_task, split)
-    of_members = {task: each[:members] for task, each in by_task.items()}
-    of_baseline = {task: each[members:] for task, each in by_task.items()}
-    return quality_of_logits(trainer.tasks, of_members, split, of_baseline)
+        by_task = in_chunks(logits, chunk, split.images, out_axis=1)
+        if place.members == members:
+            return quality_of_logits(trainer.tasks, by_task, split)
+        of_members = {task: each[:members] for task, each in by_task.items()}
+        of_baseline = {task: each[members:] for task, each in by_task.items()}
+        return quality_of_logits(trainer.tasks, of_members, split, of_baseline)
+
+    return scores

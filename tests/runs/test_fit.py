@@ -15,7 +15,7 @@ from jaxens.errors import UserError
 from jaxens.runs import Watch, train
 from jaxens.runs.loading import check_config_fits
 from jaxens.runs.log import read_lines
-from jaxens.runs.validating import validate
+from jaxens.runs.validating import validation
 from jaxens.training.settings import Config, Members, Model, Optim
 
 pytestmark = pytest.mark.slow
@@ -226,11 +226,11 @@ def test_a_signal_in_an_epoch_saves_the_state_after_the_step_and_the_rest_is_the
 @pytest.mark.usefixtures("_ctrl_c")
 def test_a_signal_while_an_epoch_is_validated_loses_no_step(config, trained, tmp_path, monkeypatch):
     folder = tmp_path / "run"
-    name = "jaxens.runs.fit.validate"
-    monkeypatch.setattr(name, lambda *_: signal.raise_signal(signal.SIGINT))
+    name = "jaxens.runs.fit.validation"
+    monkeypatch.setattr(name, lambda *_: lambda state: signal.raise_signal(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt) as caught:
         train(config, folder)
-    monkeypatch.setattr(name, validate)
+    monkeypatch.setattr(name, validation)
     kept = f"{folder} is kept up to step {STEPS_PER_EPOCH}: `resume` continues it"
     assert caught.value.__notes__ == [kept]
     same_as(trained, train(config, folder, resume=True))

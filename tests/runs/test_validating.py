@@ -12,7 +12,7 @@ from jaxens.data.source import load
 from jaxens.ensemble.quality import quality
 from jaxens.models.trunk import without_heads
 from jaxens.runs.loading import as_ensemble
-from jaxens.runs.validating import validate
+from jaxens.runs.validating import validation
 from jaxens.training.layout import MeshLayout
 from jaxens.training.state import build_model
 from jaxens.training.trainer import Trainer
@@ -38,7 +38,7 @@ def test_members_are_scored_as_an_ensemble_is(name, layout, tmp_path_factory):
     gathered = trainer.placement.gather(state)
     ensemble = as_ensemble(config, trainer.tasks, gathered)
     assert (ensemble.baseline is not None) == (name == "leave one out")
-    assert validate(trainer, state, val) == quality(ensemble, val)
+    assert validation(trainer, val)(state) == quality(ensemble, val)
     if trainer.placement.mesh is not None:
         on_host = jax.tree.leaves(gathered)
         assert all(type(leaf) is np.ndarray for leaf in on_host)
