@@ -109,8 +109,8 @@ key = jax.random.key(0)
 methods = {
     "grad_cam": {},
     "guided_grad_cam": {},
-    "integrated_gradients": {"steps": 10, "chunk": 5},
-    "lime": {"key": key, "segments": attr.superpixels(photos), "samples": 100, "chunk": 25},
+    "integrated_gradients": {"steps": 10},
+    "lime": {"key": key, "segments": attr.superpixels(photos), "samples": 100, "chunk": 50},
 }
 maps = jax.jit(partial(attr.explain, methods, network))(images, top[:, 0])
 titles = {attr.METHODS[name].title: name for name in methods}
