@@ -7,13 +7,17 @@ import re
 import threading
 from collections.abc import Iterator
 
-from jaxens.cli.signals import end_process
+from jaxens.cli.signals import end_process, ignore
 from jaxens.errors import UserError
 
 VARIABLES = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
 WAIT = 10.0  # seconds in which processes that stop together leave the job
 # How JAX reports, as several kinds of errors, that another process can't be reached.
 _LOST = re.compile(r"Gloo|NCCL|UNAVAILABLE|DEADLINE_EXCEEDED|ABORTED|Connection (closed|reset)")
+
+
+class LostProcessError(UserError):
+    """Another process of this job has ended or can't be reached."""
 
 
 def join() -> bool:
@@ -52,19 +56,26 @@ def join() -> bool:
 def job(distributed: bool) -> Iterator[bool]:
     """Yields whether this process is the first of its job. A job that is not distributed has one.
 
-    After an error, JAX would wait for minutes for the others. This process leaves at once, or
-    together with those that stop within `WAIT` seconds.
+    At the end, all processes leave the job together: process 0 may have more to do, and JAX ends
+    all of them if one waits for the others for five minutes. After an error, this process leaves at
+    once, or together with those that stop within `WAIT` seconds.
 
     Raises:
-        UserError: If another process has ended or can't be reached.
+        LostProcessError: If another process has ended or can't be reached.
     """
     if not distributed:
         yield True
         return
+    import jax
+
     first = join()
     try:
         with _lost_processes():
             yield first
+            jax.distributed.shutdown()
+    except LostProcessError:
+        atexit.register(end_process, 2)  # the others can't be told
+        raise
     except BaseException as error:
         atexit.register(_leave, getattr(error, "code", 2 if isinstance(error, UserError) else 1))
         raise
@@ -72,14 +83,14 @@ def job(distributed: bool) -> Iterator[bool]:
 
 @contextlib.contextmanager
 def _lost_processes() -> Iterator[None]:
-    """Raises `UserError` for an error of JAX that says that another process can't be reached."""
+    """Raises `LostProcessError` for JAX's errors about a process that can't be reached."""
     try:
         yield
     except (ValueError, RuntimeError) as error:
         if not _LOST.search(str(error)):
             raise
         reason = " ".join(str(error).split())[:200]
-        raise UserError(
+        raise LostProcessError(
             f"another process of this job has ended or can't be reached ({reason}): see what it "
             "printed, and start all of them again, with `resume` auto"
         ) from None
@@ -92,6 +103,7 @@ def _leave(code: int) -> None:
     """
     import jax
 
+    ignore()
     leaving = threading.Thread(target=jax.distributed.shutdown, daemon=True)
     leaving.start()
     leaving.join(WAIT)

@@ -3,17 +3,24 @@
 This loads nothing else, so that it works while everything else is imported.
 """
 
+import _thread
 import atexit
 import contextlib
 import os
 import signal
 import sys
 import threading
+import time
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 SIGPIPE = 13  # Windows has none
 PATIENCE = 15.0  # seconds for Python to run a handler, which compiled code may keep it from
+# Seconds for a command to end after SIGTERM or SIGHUP. Clouds and schedulers kill it soon after.
+# JAXENS_GRACE sets others.
+GRACE = 25.0
+AGAIN = 1.0  # seconds after which a second Ctrl-C is another one, and not the same sent twice
+AGAIN_AFTER = 0.05  # seconds after which a signal is handled again, if its exception was lost
 _WORDS = {"SIGINT": "stopped", "SIGTERM": "stopped by SIGTERM", "SIGHUP": "stopped by SIGHUP"}
 
 
@@ -35,17 +42,16 @@ class _Command:
 def handle() -> None:
     """Turns signals that stop a process into `Stopped`. Those that are ignored stay so (nohup)."""
     usual = (signal.SIG_DFL, signal.default_int_handler)
-    for name in _WORDS:
-        number = getattr(signal, name, None)  # Windows has no SIGHUP
-        if number is not None and signal.getsignal(number) in usual:
+    for number in _numbers():
+        if signal.getsignal(number) in usual:
             signal.signal(number, _stop)
     if not _Command.handles:
         _Command.handles = True
-        atexit.register(_leave)
+        sys.unraisablehook = _handle_again
         reader, writer = os.pipe()
         os.set_blocking(writer, False)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        threading.Thread(target=_end_if_stuck, args=(reader,), daemon=True).start()
+        threading.Thread(target=_watch, args=(reader,), daemon=True).start()
 
 
 def work_begins() -> None:
@@ -55,6 +61,7 @@ def work_begins() -> None:
     interrupted like other work.
     """
     _Command.works = True
+    atexit.register(_leave)
 
 
 def leave(code: int) -> NoReturn:
@@ -66,8 +73,9 @@ def leave(code: int) -> NoReturn:
 def _leave() -> None:
     """Ends the process of a stopped command before Python frees its objects.
 
-    If XLA is compiling, it goes on in a thread. It would use a client that Python has freed, which
-    is a segmentation fault (jaxlib 0.10). This function is registered first, so it is called last.
+    If XLA is compiling, it goes on in a thread. It would use a client that JAX has freed, which is
+    a segmentation fault (jaxlib 0.10). JAX registers its own function when it is imported, so this
+    one, registered later, is called before.
     """
     if _Command.code:
         end_process(_Command.code)
@@ -87,18 +95,70 @@ def drop_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _end_if_stuck(reader: int) -> None:
-    """Ends the process after a signal whose handler can't run, because compiled code goes on.
+def ignore() -> None:
+    """Ignores further signals that stop a process: it ends already."""
+    for number in _numbers():
+        signal.signal(number, signal.SIG_IGN)
 
-    JAX 0.12 compiles in the main thread, for minutes. Where a signal is only noted, as within an
-    epoch, there is no hurry.
-    """
+
+def _watch(reader: int) -> None:
+    """Sees to it that the process ends after a signal, whatever its main thread does."""
+    first: dict[int, float] = {}
     while number := os.read(reader, 1)[0]:
-        if signal.getsignal(number) is not _stop or _Command.stopped.wait(PATIENCE):
+        if number not in _numbers():
             continue
-        if signal.getsignal(number) is _stop:
-            print(f"jaxens: {_message(number)}", file=sys.stderr, flush=True)
-            end_process(128 + number)
+        if number not in first:
+            first[number] = time.monotonic()
+            threading.Thread(target=_end_in_time, args=(number,), daemon=True).start()
+        elif number == signal.SIGINT and time.monotonic() - first[number] > AGAIN:
+            _end_now(number, " again: what was saved before is kept")
+
+
+def _end_in_time(number: int) -> None:
+    """Ends the process if it has not ended in time after its first signal.
+
+    JAX 0.12 compiles in the main thread, for minutes, and no handler runs before the end of it.
+    Where a signal is only noted, as within an epoch, the state is saved first. That may wait for a
+    disk that is gone. Ctrl-C has no limit: whoever sits there can press it again.
+    """
+    begun = time.monotonic()
+    time.sleep(PATIENCE)
+    if signal.getsignal(number) is _stop and not _Command.stopped.is_set():
+        _end_now(number, "")
+    if number != signal.SIGINT:
+        grace = _grace()
+        time.sleep(max(0, begun + grace - time.monotonic()))
+        _end_now(number, f", but was not done after {grace:g} s: what was saved before is kept")
+
+
+def _grace() -> float:
+    try:
+        return float(os.environ.get("JAXENS_GRACE", GRACE))
+    except ValueError:
+        return GRACE
+
+
+def _end_now(number: int, what: str) -> NoReturn:
+    print(f"jaxens: {_message(number)}{what}", file=sys.stderr, flush=True)
+    end_process(128 + number)
+
+
+def _handle_again(lost: Any, usual: Any = sys.unraisablehook) -> None:
+    """Handles a signal again whose exception Python has dropped.
+
+    Python drops what is raised in callbacks of its garbage collector, and JAX has such a callback.
+    """
+    if not isinstance(lost.exc_value, Stopped):
+        usual(lost)
+        return
+    _Command.stopped.clear()
+    number = lost.exc_value.code - 128
+    threading.Timer(AGAIN_AFTER, _thread.interrupt_main, (number,)).start()
+
+
+def _numbers() -> list[int]:
+    """Returns the signals that stop a command. Windows has no SIGHUP."""
+    return [getattr(signal, name) for name in _WORDS if hasattr(signal, name)]
 
 
 def _message(number: int) -> str:
@@ -106,6 +166,8 @@ def _message(number: int) -> str:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
+    if _Command.stopped.is_set():  # a launcher may send a signal to a process and to its group
+        return
     _Command.stopped.set()
     message = _message(number)
     if not _Command.works and _is_importing(frame):

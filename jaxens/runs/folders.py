@@ -1,5 +1,6 @@
 """Checks whether a folder can become a run directory, or is one."""
 
+import os
 from pathlib import Path
 
 from jaxens.errors import UserError
@@ -19,6 +20,9 @@ def check_absent(folder: Path) -> None:
         raise UserError(f"{folder} exists: choose another `out`, or add `resume` to continue it")
     if folder.exists() and any(folder.iterdir()):
         raise UserError(f"{folder} exists and is not empty: choose another `out`")
+    existing = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise UserError(f"`out` {folder}: {existing} can't be written: choose another folder")
 
 
 def check_path(folder: Path) -> None:

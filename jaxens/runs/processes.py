@@ -25,10 +25,13 @@ def read_state(read: Callable[[Any], Read], like: Any) -> Read:
         return read(nothing)
     found = read(nothing) if jax.process_index() == 0 else None
     epoch, state = (-1, nothing) if found is None else found
-    epoch, state = multihost_utils.broadcast_one_to_all(
-        (np.int32(epoch), jax.tree.map(np.asarray, state))
-    )
-    return None if epoch < 0 else (int(epoch), state)
+    epoch = int(_from_process_0(np.int32(epoch)))
+    return None if epoch < 0 else (epoch, jax.tree.map(_from_process_0, state))
+
+
+def _from_process_0(leaf: Any) -> np.ndarray:
+    """Returns an array of process 0. A call for each array, because it goes through the devices."""
+    return np.asarray(multihost_utils.broadcast_one_to_all(np.asarray(leaf)))
 
 
 def largest(number: int) -> int:

@@ -38,7 +38,12 @@ class UnsavedRun:
         return self._best
 
     def save(self, epoch: int, state: Any, score: float) -> None:
-        """Keeps the state as the last one and, if its score is the highest so far, as the best."""
+        """Keeps the state as the last one and, if its score is the highest so far, as the best.
+
+        Processes other than 0 keep nothing: process 0 tells them what it has read.
+        """
+        if jax.process_index() > 0:
+            return
         self._latest = epoch, state
         if self._best is None or score >= self._score:
             self._score, self._best = score, (epoch, state)

@@ -72,7 +72,7 @@ class Placement:
         if len(used) == 1:
             return cls(members, devices=used)
         auto = (AxisType.Auto,) * 2
-        mesh = Mesh(np.array(used).reshape(layout), (MEMBER, DATA), axis_types=auto)
+        mesh = jax.make_mesh(layout, (MEMBER, DATA), auto, devices=used)
         return cls(members, layout, mesh, used)
 
     @property

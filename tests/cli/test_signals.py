@@ -118,6 +118,83 @@ def test_a_signal_that_is_noted_alone_waits_for_compiled_code():
     assert ended(started("-c", RUN + code), signal.SIGTERM) == (0, "")
 
 
+HUNG = """
+import os, tempfile
+from jaxens.runs.stops import Stops, deferred
+def command():
+    signals.PATIENCE = signals.AGAIN = 0.2
+    pipe = tempfile.mkdtemp() + '/pipe'
+    os.mkfifo(pipe)
+    with BLOCK:
+        say('ready')
+        open(pipe)  # as a file of a share that is gone
+parser.run(command)
+"""
+
+
+@pytest.mark.parametrize("block", ["Stops()", "deferred()"])
+def test_a_signal_ends_a_command_that_can_not_save(block, monkeypatch):
+    monkeypatch.setenv("JAXENS_GRACE", "1")
+    line = "stopped by SIGTERM, but was not done after 1 s: what was saved before is kept"
+    process = started("-c", RUN + HUNG.replace("BLOCK", block))
+    assert ended(process, signal.SIGTERM) == (143, f"jaxens: {line}\n")
+
+
+def test_a_second_ctrl_c_ends_a_command_that_can_not_save():
+    process = started("-c", RUN + HUNG.replace("BLOCK", "deferred()"))
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    line = "jaxens: stopped again: what was saved before is kept\n"
+    assert (process.returncode, errors) == (130, line)
+
+
+SAVED = f"""
+def command():
+    try:
+        print('ready', flush=True)
+        {SLEEP}
+    except KeyboardInterrupt as stop:
+        print('saving', flush=True)
+        time.sleep(0.5)
+        raise
+parser.run(command)
+"""
+
+
+def test_a_signal_that_is_sent_twice_does_not_cut_off_what_is_saved():
+    process = started("-c", RUN + SAVED)
+    for line in ("ready\n", "saving\n"):
+        assert process.stdout.readline() == line
+        process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (143, "jaxens: stopped by SIGTERM\n")
+
+
+COLLECTED = f"""
+import gc
+calls = []
+def callback(phase, info):
+    calls.append(phase)
+    if len(calls) == 1:
+        say('ready')
+        time.sleep(1)
+def command():
+    gc.callbacks.append(callback)
+    gc.collect()
+    {SLEEP}
+parser.run(command)
+"""
+
+
+def test_a_signal_whose_exception_python_drops_is_handled_again():
+    """As in callbacks of the garbage collector, of which JAX has one."""
+    line = "jaxens: stopped by SIGTERM\n"
+    assert ended(started("-c", RUN + COLLECTED), signal.SIGTERM) == (143, line)
+
+
 def test_an_ignored_hangup_stays_ignored():
     """As nohup wants it."""
     ignore = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
