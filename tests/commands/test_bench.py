@@ -82,7 +82,12 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     shorten(monkeypatch)
 
 
-@pytest.mark.parametrize("what", BENCHMARKS)
+LONG = {"compile"}  # twice
+
+
+@pytest.mark.parametrize(
+    "what", [pytest.param(what, marks=[pytest.mark.long] * (what in LONG)) for what in BENCHMARKS]
+)
 def test_a_benchmark_prints_its_rows_and_keeps_them(what: str, tmp_path: Path) -> None:
     rows = printed_and_kept([what, *TINY[what]], tmp_path / "out")
     assert {(row["what"], row["by"]) for row in rows} == ROWS[what]

@@ -59,7 +59,10 @@ def test_with_a_quarter_of_the_photos_damaged(root: Path, capsys) -> None:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("cat0.jpg,a,train,", r"t\.csv, row 2: it has 4 fields"),
+        (
+            "\n".join(f"cat{i}.jpg,a,train," for i in range(11)),
+            r"t\.csv, row 2: it has 4 fields, and the first row names 3 columns; correct the row",
+        ),
         (
             "\n".join(f"cat{i}.jpg,a," for i in range(4)),
             r"more than 5% of the 20 photos can't be used \(t\.csv, row 2, fold: it should be.*"
@@ -68,7 +71,7 @@ def test_with_a_quarter_of_the_photos_damaged(root: Path, capsys) -> None:
         ("cat0.jpg,a,val", "no photo for the split 'val'"),
         ("gone.jpg,a,val", "no row names a photo|no photo for the split"),
     ],
-    ids=["a row", "values", "a split without photos", "no names"],
+    ids=["rows", "values", "a split without photos", "no names"],
 )
 def test_with_a_table_that_cannot_be_used(root: Path, capsys, row: str, message: str) -> None:
     (root / "dataset.toml").write_text(

@@ -48,7 +48,7 @@ def trained(run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("MALLOC_ARENA_MAX", "2")  # commands leave the allocator of pytest alone
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
 @pytest.mark.usefixtures("trained", "capfd")
 def test_the_code_of_the_guide_runs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,11 +22,14 @@ from jaxens.training.state import State
 from tests.training.on_devices import CASES, check_alike, check_goes_on, config_of, learned
 
 ALONE = MeshLayout(1, 1)
+SOME_LONG = [
+    pytest.param(name, marks=[pytest.mark.long] * (name != "random weights")) for name in CASES
+]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("layout", [MeshLayout(2, 1), MeshLayout(1, 2)], ids=str)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", SOME_LONG)
 def test_two_devices_learn_what_one_does(name, layout, tmp_path_factory):
     """Three members on two devices are filled up by a fourth."""
     config = config_of(str(tmp_path_factory.getbasetemp() / "mesh"), **CASES[name])
