@@ -6,7 +6,8 @@
 # Process 0 prints here, the others to log files. If one fails, the others are ended. Ctrl-C,
 # SIGTERM and SIGHUP end all in order; a second one kills them.
 # PYTHON names the Python to use. The default is .venv/bin/python if it is there, else python3.
-# GRACE is the number of seconds (30) in which the others have to end before they are killed.
+# GRACE is the number of seconds in which they have to end before they are killed. The default is
+# 30 after a failure and 300 after a signal.
 set -euo pipefail # Written for bash 3.2, which macOS has: no `wait -n`.
 
 say() { printf 'launch: %s\n' "$*" >&2; }
@@ -26,7 +27,6 @@ shift
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 python=${PYTHON:-$root/.venv/bin/python}
 [[ -n ${PYTHON-} || -x $python ]] || python=python3
-grace=${GRACE:-30}
 
 # Below the ports that systems give to outgoing connections, so that nobody takes it meanwhile.
 port=$((RANDOM % 10000 + 20000))
@@ -75,8 +75,14 @@ end() {
   local pid
   for pid in "${pids[@]}"; do [[ -z $pid ]] || kill -s "$1" "$pid" 2>/dev/null || true; done
 }
+stop() { # with a code, and the seconds until they are killed
+  stopping=1
+  code=$1
+  grace=${GRACE:-$2}
+  deadline=$((SECONDS + grace))
+  end TERM
+}
 
-deadline=
 left=$count
 while [[ $left -gt 0 ]]; do
   sleep 0.2 || true # Ctrl-C ends it, as it would end a subshell: there is none in this loop
@@ -85,9 +91,7 @@ while [[ $left -gt 0 ]]; do
     end KILL
   elif [[ -n $got ]]; then
     say "$name: ending all processes"
-    stopping=1
-    code=$got
-    end TERM
+    stop "$got" 300
   fi
   got=
   failed=
@@ -98,7 +102,6 @@ while [[ $left -gt 0 ]]; do
     pids[i]=
     left=$((left - 1))
     [[ $result -ne 0 ]] || continue
-    deadline=${deadline:-$((SECONDS + grace))}
     [[ -z $stopping && -z $got ]] || continue
     failed=${failed:-$result}
     say "process $i failed with exit code $result"
@@ -108,12 +111,10 @@ while [[ $left -gt 0 ]]; do
     fi
   done
   if [[ -n $failed && -z $stopping ]]; then
-    stopping=1
-    code=$failed
     [[ $left -eq 0 ]] || say 'ending the others'
-    end TERM
+    stop "$failed" 30
   fi
-  if [[ -n $deadline && $SECONDS -gt $deadline && $left -gt 0 ]]; then
+  if [[ -n $stopping && $SECONDS -gt $deadline && $left -gt 0 ]]; then
     say "$left of $count processes did not end in $grace seconds: killing them"
     end KILL
     deadline=$((SECONDS + grace))

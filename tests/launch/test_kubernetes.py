@@ -1,8 +1,11 @@
-"""The JobSet and the image fit together, and fit the hosts of a TPU."""
+"""`launch/gke.sh` creates a JobSet, which fits the image and the hosts of a TPU."""
 
 import math
+import os
 import re
 import signal
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -11,12 +14,46 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "launch" / "Dockerfile"
 JOBSET = ROOT / "launch" / "gke_jobset.yaml"
+SCRIPT = ROOT / "launch" / "gke.sh"
+IMAGE = "europe-docker.pkg.dev/a-project/images/jaxens:1.0"
+OUT = ["--out", "/runs/birds"]
+
+needs_bash = pytest.mark.skipif(sys.platform == "win32", reason="a script of bash")
+
+
+def run(folder: Path, *words: str, script: Path = SCRIPT):
+    """Runs the script; a stand-in of kubectl writes its words and its input to `called`."""
+    (folder / "bin").mkdir(parents=True)
+    kubectl = folder / "bin" / "kubectl"
+    kubectl.write_text('#!/bin/sh\n{ echo "kubectl $*"; cat; } > called\n')
+    kubectl.chmod(0o755)
+    result = subprocess.run(
+        ["bash", str(script), *words],
+        cwd=folder,
+        env={"PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    called = folder / "called"
+    return result, called.read_text() if called.exists() else ""
+
+
+def load(text: str):
+    yaml = pytest.importorskip("yaml")
+    [jobset] = yaml.safe_load_all(text)
+    return jobset
 
 
 @pytest.fixture(scope="module")
-def spec():
-    yaml = pytest.importorskip("yaml")
-    [jobset] = yaml.safe_load_all(JOBSET.read_text())
+def spec(tmp_path_factory):
+    if sys.platform == "win32":
+        pytest.skip("a script of bash")
+    _, called = run(tmp_path_factory.mktemp("gke"), IMAGE, "shared", "--out=/runs/birds")
+    command, _, text = called.partition("\n")
+    assert command == "kubectl create -f -"
+    jobset = load(text)
     assert (jobset["apiVersion"], jobset["kind"]) == ("jobset.x-k8s.io/v1alpha2", "JobSet")
     return jobset["spec"]
 
@@ -65,17 +102,90 @@ def test_the_run_is_on_the_volume_and_goes_on(pod) -> None:
     assert flags["--out"].startswith(f"{mount['mountPath']}/")
     assert flags["--resume"] == "auto"
     assert "--distributed" in flags
+    # Pods that start again find their data and programs.
+    [variable] = container["env"]
+    assert variable["name"] == "JAX_COMPILATION_CACHE_DIR"
+    for folder in (variable["value"], flags["--cache-dir"]):
+        assert folder.startswith(f"{mount['mountPath']}/")
 
 
-def test_the_command_of_the_head_fills_every_placeholder() -> None:
-    head, _, body = JOBSET.read_text().partition("\napiVersion")
-    names = set(re.findall(r"\$\{(\w+):\?\}", head))
-    assert set(re.findall(r": ([A-Z]+)$", body, re.MULTILINE)) == names
+def test_the_image_and_the_claim_are_those_of_the_command(pod) -> None:
+    assert pod["containers"][0]["image"] == IMAGE
+    assert pod["volumes"][0]["persistentVolumeClaim"]["claimName"] == "shared"
+
+
+@needs_bash
+def test_the_dry_run_prints_the_command_and_the_jobset(tmp_path: Path) -> None:
+    result, called = run(tmp_path, "--dry-run", IMAGE, "shared", *OUT, "--members", "64")
+    assert (result.returncode, result.stderr, called) == (0, "", "")
+    text = JOBSET.read_text()
+    body = text[text.index("apiVersion") :]
+    indent = " " * (body.index("- FLAGS") - body.rindex("\n", 0, body.index("- FLAGS")) - 1)
+    flags = f"\n{indent}".join(f"- '{word}'" for word in [*OUT, "--members", "64"])
+    for name, value in {"IMAGE": f"'{IMAGE}'", "CLAIM": "'shared'", "- FLAGS": flags}.items():
+        assert body.count(name) == 1
+        body = body.replace(name, value)
+    assert result.stdout == f"kubectl create -f - <<'END'\n{body}END\n"
+
+
+@needs_bash
+def test_the_dry_run_pasted_does_the_same(tmp_path: Path) -> None:
+    words = [IMAGE, "shared", *OUT, "--note", "it's $HOME"]
+    dry, _ = run(tmp_path / "dry", "--dry-run", *words)
+    (tmp_path / "pasted.sh").write_text(dry.stdout)
+    _, pasted = run(tmp_path / "paste", script=tmp_path / "pasted.sh")
+    _, called = run(tmp_path / "run", *words)
+    assert pasted == called != ""
+
+
+@needs_bash
+def test_flags_reach_the_training_as_they_are(tmp_path: Path) -> None:
+    flags = ["--a", """a 'b' "c" #d: & * | \\ é""", "64", "null", "- x", "$(HOME) $$ $x"]
+    _, called = run(tmp_path, IMAGE, "shared", *OUT, *flags)
+    template = load(called.partition("\n")[2])["spec"]["replicatedJobs"][0]["template"]
+    args = template["spec"]["template"]["spec"]["containers"][0]["args"]
+    # Kubernetes makes one $ of two.
+    assert [word.replace("$$", "$") for word in args][3:] == [*OUT, *flags]
+
+
+@needs_bash
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "usage: "),
+        ([IMAGE], "usage: "),
+        (["--members", "64"], "usage: "),
+        ([f"{IMAGE}'", "shared", *OUT], f"{IMAGE}' is no name of an image"),
+        ([f"{IMAGE}|x", "shared", *OUT], f"{IMAGE}|x is no name of an image"),
+        ([IMAGE, "a: b", *OUT], "a: b is no name of a PersistentVolumeClaim"),
+        ([IMAGE, "shared", "--members", "64"], "the flag --out /runs/FOLDER is missing"),
+        ([IMAGE, "shared", "--out", "runs/a"], "the flag --out /runs/FOLDER is missing"),
+        ([IMAGE, "shared", *OUT, "--resume=no"], "leave out --resume=no"),
+        ([IMAGE, "shared", *OUT, "--resume", "no"], "leave out --resume"),
+        ([IMAGE, "shared", *OUT, "a\nb"], "a flag has a line break"),
+    ],
+)
+def test_a_mistake_is_one_line(tmp_path: Path, words: list[str], message: str) -> None:
+    result, called = run(tmp_path, *words)
+    assert (result.returncode, called) == (2, "")
+    assert result.stderr.startswith(f"launch: {message}")
+    assert result.stderr.count("\n") == 1
+
+
+def copied_files() -> set[str]:
+    text = DOCKERFILE.read_text()
+    return {word for line in re.findall(r"^COPY (.*) \S+$", text, re.M) for word in line.split()}
+
+
+def test_docker_is_sent_only_what_the_image_has() -> None:
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    rules = [line for line in lines if not line.startswith("#")]
+    assert rules[0] == "*"
+    assert {rule[1:] for rule in rules if rule.startswith("!")} == copied_files()
 
 
 def test_the_image_has_what_the_project_needs() -> None:
-    text = DOCKERFILE.read_text()
-    copied = {word for line in re.findall(r"^COPY (.*) \S+$", text, re.M) for word in line.split()}
+    copied = copied_files()
     assert all((ROOT / name).exists() for name in copied)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert {"pyproject.toml", "constraints.txt", "jaxens"} <= copied

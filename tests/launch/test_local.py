@@ -176,6 +176,16 @@ def test_a_process_that_outlives_a_failure_is_killed(start: Start, tmp_path: Pat
     assert "launch: 1 of 2 processes did not end in 0 seconds: killing them\n" in errors
 
 
+def test_a_process_that_outlives_a_signal_is_killed(start: Start, tmp_path: Path) -> None:
+    process = start("2", behavior=STUBBORN, GRACE="0")
+    wait_until_ready(process, tmp_path)
+    process.send_signal(signal.SIGTERM)
+    code, _, errors = ended(process)
+    assert code == 143
+    assert "launch: SIGTERM: ending all processes\n" in errors
+    assert "launch: 2 of 2 processes did not end in 0 seconds: killing them\n" in errors
+
+
 @pytest.mark.parametrize("words", [[], ["0"], ["two"], ["--members", "4"]])
 def test_without_a_number_it_says_how_to_use_it(start: Start, words: list[str]) -> None:
     usage = "launch: usage: launch/local.sh [--dry-run] N [flags of jaxens.train ...]\n"

@@ -13,7 +13,14 @@ SCRIPT = Path(__file__).parents[2] / "launch" / "slurm.sbatch"
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a script of bash")
 
 
-def run(folder: Path, *words: str, state: str = "RUNNING", code: int = 0, **variables: str):
+def run(
+    folder: Path,
+    *words: str,
+    state: str = "RUNNING",
+    code: int = 0,
+    script: Path = SCRIPT,
+    **variables: str,
+):
     """Runs the script as SLURM does; its commands write what they were given to `called`."""
     record = 'echo "${0##*/} $*" >> called\n'
     fakes = {"srun": f"exit {code}\n", "squeue": f"echo {state}\n", "scontrol": ""}
@@ -30,7 +37,7 @@ def run(folder: Path, *words: str, state: str = "RUNNING", code: int = 0, **vari
         "SLURM_CPUS_PER_TASK": "4",
     }
     result = subprocess.run(
-        ["bash", str(SCRIPT), *words],
+        ["bash", str(script), *words],
         cwd=folder,
         env=environment | variables,
         capture_output=True,
@@ -87,10 +94,39 @@ def test_there_has_to_be_one_task_per_gpu(tmp_path: Path) -> None:
     assert result.stderr == "launch: --ntasks-per-node=8 has to be the number of GPUs, 4\n"
 
 
+@pytest.mark.parametrize("words", [["--resume", "no"], ["--resume=no"], ["--resume"]])
+def test_the_script_alone_says_whether_to_resume(tmp_path: Path, words: list[str]) -> None:
+    result, called = run(tmp_path, "--out", "runs/a", *words)
+    assert (result.returncode, called) == (2, [])
+    message = f"launch: leave out {words[0]}: this script always says --resume auto\n"
+    assert result.stderr == message
+
+
 def test_the_dry_run_prints_the_step(tmp_path: Path) -> None:
     result, called = run(tmp_path, "--out", "my runs/it's", DRY_RUN="1")
-    assert result.stdout == rf"{STEP} --out my\ runs/it\'s" + "\n"
+    functions, _, commands = result.stdout.partition("\nexport ")
+    assert "scontrol requeue" in functions
+    assert commands.splitlines() == [
+        "SRUN_CPUS_PER_TASK=4",
+        rf"{STEP} --out my\ runs/it\'s",
+        "requeue $?",
+    ]
     assert (result.returncode, called) == (0, [])
+
+
+@pytest.mark.parametrize("code", [0, 1, 143])
+def test_the_dry_run_pasted_does_the_same(tmp_path: Path, code: int) -> None:
+    words = ["--out", "my runs/it's"]
+    (tmp_path / "job").mkdir()
+    (tmp_path / "dry").mkdir()
+    pasted, _ = run(tmp_path / "dry", *words, DRY_RUN="1")
+    result, called = run(tmp_path / "job", *words, code=code)
+    script = tmp_path / "pasted.sh"
+    script.write_text(pasted.stdout)
+    (tmp_path / "paste").mkdir()
+    again, called_again = run(tmp_path / "paste", code=code, script=script)
+    assert called_again == called
+    assert again.stderr == result.stderr
 
 
 def test_the_directives() -> None:

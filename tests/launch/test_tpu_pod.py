@@ -1,8 +1,12 @@
 """`launch/tpu_pod.sh` trains on all hosts of a TPU, and starts again after a preemption."""
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,26 +18,45 @@ OUT = ["--", "--out", "/mnt/runs/a"]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a script of bash")
 
 # The fakes write what they were given to `called`. `states` has one line for each time that the
-# state of the TPU is looked up, `codes` one exit code for each training.
+# state of the TPU is looked up, `codes` one exit code for each training, `refusals` one error for
+# each creation.
 GCLOUD = """#!/usr/bin/env bash
 printf '%s\\n' "$*" >> called
 next() { head -n 1 "$1"; sed -i.bak 1d "$1"; }
 case "$*" in
-  *" describe "*) now=$(next states); [[ -n $now ]] || exit 1; echo "$now" ;;
-  *jaxens.train*) exit "$(next codes)" ;;
+  *" describe "*)
+    now=$(next states)
+    case $now in
+      '') echo "ERROR: (gcloud.compute) NOT_FOUND: Resource 'birds' was not found." >&2; exit 1 ;;
+      OFFLINE) echo "ERROR: gcloud is offline" >&2; exit 1 ;;
+      *) echo "$now" ;;
+    esac
+    ;;
+  *" create "*)
+    refusal=$(next refusals)
+    [[ -z $refusal ]] || { echo "ERROR: (gcloud.compute) $refusal: no" >&2; exit 1; }
+    ;;
+  *"-m jaxens.train"*) exit "$(next codes)" ;;
 esac
 """
 GIT = "#!/bin/sh\n"
 
 
-def run(folder: Path, *words: str, states: str = "", codes: str = "0", **variables: str):
+def run(
+    folder: Path,
+    *words: str,
+    states: str = "",
+    codes: str = "0",
+    refusals: str = "",
+    **variables: str,
+):
     """Runs the script; returns what it printed, and the commands of gcloud without their group."""
     (folder / "bin").mkdir()
     for name, text in {"gcloud": GCLOUD, "git": GIT}.items():
         (folder / "bin" / name).write_text(text)
         (folder / "bin" / name).chmod(0o755)
-    (folder / "states").write_text(states.replace(" ", "\n") + "\n")
-    (folder / "codes").write_text(codes.replace(" ", "\n") + "\n")
+    for name, lines in {"states": states, "codes": codes, "refusals": refusals}.items():
+        (folder / name).write_text(lines.replace(" ", "\n") + "\n")
     result = subprocess.run(
         ["bash", str(SCRIPT), *words],
         cwd=folder,
@@ -49,13 +72,25 @@ def run(folder: Path, *words: str, states: str = "", codes: str = "0", **variabl
         check=False,
     )
     called = folder / "called"
-    lines = called.read_text().splitlines() if called.exists() else []
-    return result, [line.removeprefix("compute tpus tpu-vm ") for line in lines]
+    commands = called.read_text().split("compute tpus tpu-vm ")[1:] if called.exists() else []
+    return result, [command.removesuffix("\n") for command in commands]
 
 
 def names(called: list[str]) -> list[str]:
-    """The commands, with "train" for the one that trains."""
-    return ["train" if "jaxens.train" in line else line.split()[0] for line in called]
+    """The commands, with names for those that end and start training."""
+    marks = {"-m jaxens.train": "train", "--command=end_training": "end"}
+    return [
+        next((name for mark, name in marks.items() if mark in command), command.split()[0])
+        for command in called
+    ]
+
+
+def definition() -> str:
+    """The function that runs on the hosts, as this bash prints it."""
+    text = SCRIPT.read_text()
+    source = text[text.index("\nend_training() {") : text.index("\ntrain() {")]
+    command = ["bash", "-c", f"{source}\ndeclare -f end_training"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.rstrip("\n")
 
 
 def test_the_dry_run_prints_every_command(tmp_path: Path) -> None:
@@ -64,10 +99,12 @@ def test_the_dry_run_prints_every_command(tmp_path: Path) -> None:
     assert (result.returncode, result.stderr, called) == (0, "", [])
     tpu = "gcloud compute tpus tpu-vm"
     ssh = f"{tpu} ssh birds --worker=all '--ssh-flag=-o ServerAliveInterval=30'"
-    assert result.stdout.replace(str(SCRIPT.parents[1]), "CHECKOUT").splitlines() == [
+    output = result.stdout.replace(str(SCRIPT.parents[1]), "CHECKOUT")
+    assert output.replace(definition(), "DEFINITION").splitlines() == [
         f"{tpu} describe birds '--format=value(state)' --zone=a-zone",
         f"{tpu} create birds --accelerator-type=v5litepod-16 --version=a-version --spot"
         " --zone=a-zone",
+        f"{ssh} '--command=DEFINITION; end_training 60' --zone=a-zone",
         "git -C CHECKOUT archive --format=tar.gz --output=/temporary/jaxens.tar.gz HEAD",
         f"{tpu} scp /temporary/jaxens.tar.gz birds: --worker=all --zone=a-zone",
         f"{ssh} '--command=sudo mount nfs:/a /mnt/runs' --zone=a-zone",
@@ -77,7 +114,9 @@ def test_the_dry_run_prints_every_command(tmp_path: Path) -> None:
         " && ~/.local/bin/uv venv -q --python 3.11 .venv"
         " && ~/.local/bin/uv pip install -q -p .venv/bin/python -c constraints.txt"
         r" -e '\''.[tpu]'\''' --zone=a-zone",
-        f"{ssh} '--command=cd jaxens && exec .venv/bin/python -m jaxens.train --distributed"
+        f"{ssh} '--command=cd jaxens"
+        " && if [ -e training.pid ]; then kill $(cat training.pid); exit 143; fi"
+        " && echo $$ >training.pid && exec .venv/bin/python -m jaxens.train --distributed"
         r" --resume auto --out '\''/mnt/runs/it'\''\'\'''\''s a'\''' --zone=a-zone",
         f"{tpu} delete birds --quiet --zone=a-zone",
     ]
@@ -104,7 +143,7 @@ def test_a_flag_reaches_the_hosts_as_it_is(tmp_path: Path) -> None:
 def test_a_tpu_that_is_there_is_used_and_stays(tmp_path: Path) -> None:
     result, called = run(tmp_path, *TPU, "--project", "a-project", *OUT, states="READY")
     assert result.returncode == 0
-    assert names(called) == ["describe", "scp", "ssh", "train"]
+    assert names(called) == ["describe", "end", "scp", "ssh", "train"]
     assert all("--zone=a-zone --project=a-project" in line for line in called)
     assert result.stderr.endswith(
         "delete it with:\n"
@@ -115,7 +154,7 @@ def test_a_tpu_that_is_there_is_used_and_stays(tmp_path: Path) -> None:
 def test_a_tpu_is_created_and_deleted(tmp_path: Path) -> None:
     result, called = run(tmp_path, *TPU, "--delete", *OUT)
     assert result.returncode == 0
-    assert names(called) == ["describe", "create", "scp", "ssh", "train", "delete"]
+    assert names(called) == ["describe", "create", "end", "scp", "ssh", "train", "delete"]
 
 
 @pytest.mark.parametrize("code", ["255", "143", "1"])
@@ -124,8 +163,8 @@ def test_after_a_preemption_training_goes_on_with_another_tpu(tmp_path: Path, co
     result, called = run(tmp_path, *TPU, *OUT, states=states, codes=f"{code} 0")
     assert result.returncode == 0
     assert names(called) == [
-        *("describe", "scp", "ssh", "train", "describe"),
-        *("describe", "delete", "create", "scp", "ssh", "train"),
+        *("describe", "end", "scp", "ssh", "train", "describe"),
+        *("describe", "delete", "create", "end", "scp", "ssh", "train"),
     ]
     assert f"interrupted (exit code {code}, the TPU is PREEMPTED)\n" in result.stderr
 
@@ -148,7 +187,7 @@ def test_training_that_fails_is_not_repeated(tmp_path: Path) -> None:
 def test_it_waits_for_a_tpu_that_is_being_created(tmp_path: Path) -> None:
     result, called = run(tmp_path, *TPU, *OUT, states="CREATING READY")
     assert result.returncode == 0
-    assert names(called) == ["describe", "describe", "scp", "ssh", "train"]
+    assert names(called) == ["describe", "describe", "end", "scp", "ssh", "train"]
 
 
 def test_it_gives_up_after_the_retries(tmp_path: Path) -> None:
@@ -158,6 +197,130 @@ def test_it_gives_up_after_the_retries(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert names(called).count("train") == 2
     assert "launch: gave up after 1 retries\n" in result.stderr
+
+
+def test_each_start_ends_first_what_a_lost_connection_has_left(tmp_path: Path) -> None:
+    result, called = run(tmp_path, *TPU, *OUT, states="READY READY READY", codes="255 0")
+    assert result.returncode == 0
+    start = ["end", "scp", "ssh", "train"]
+    assert names(called) == ["describe", *start, "describe", "describe", *start]
+
+
+def test_a_state_that_is_unknown_is_no_missing_tpu(tmp_path: Path) -> None:
+    states = "READY OFFLINE READY"
+    result, called = run(tmp_path, *TPU, *OUT, states=states, codes="2")
+    assert result.returncode == 2
+    assert names(called) == ["describe", "end", "scp", "ssh", "train", "describe", "describe"]
+    assert "ERROR: gcloud is offline\nlaunch: the state of birds is unknown\n" in result.stderr
+    assert "launch: training failed with exit code 2\n" in result.stderr
+
+
+def test_without_an_answer_at_the_start_it_ends(tmp_path: Path) -> None:
+    result, called = run(tmp_path, *TPU, *OUT, states="OFFLINE READY")
+    assert result.returncode == 1
+    assert names(called) == ["describe"]
+    assert "ERROR: gcloud is offline\nlaunch: the state of birds is unknown\n" in result.stderr
+
+
+@pytest.mark.parametrize("refusal", ["INVALID_ARGUMENT", "PERMISSION_DENIED"])
+def test_a_tpu_that_is_refused_is_not_tried_again(tmp_path: Path, refusal: str) -> None:
+    result, called = run(tmp_path, *TPU, *OUT, refusals=refusal)
+    assert result.returncode == 1
+    assert names(called) == ["describe", "create"]
+    assert f"{refusal}: no\nlaunch: birds can't be created\n" in result.stderr
+
+
+def test_a_tpu_without_capacity_is_tried_again(tmp_path: Path) -> None:
+    result, called = run(tmp_path, *TPU, *OUT, refusals="RESOURCE_EXHAUSTED")
+    assert result.returncode == 0
+    start = ["end", "scp", "ssh", "train"]
+    assert names(called) == ["describe", "create", "describe", "create", *start]
+
+
+# Instead of Python on a host.
+SAVES = (
+    "trap 'echo saved >> ~/log; exit 143' TERM; echo ready >> ~/log; while :; do sleep 0.02; done"
+)
+STUBBORN = "trap '' TERM; echo ready >> ~/log; while :; do sleep 0.02; done"
+Host = Callable[[str], subprocess.Popen[str]]
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Host]:
+    """Runs a command as sshd on a host does, and ends what it leaves."""
+    started: list[subprocess.Popen[str]] = []
+
+    def host(command: str) -> subprocess.Popen[str]:
+        home = os.environ | {"HOME": str(tmp_path)}
+        process = subprocess.Popen(
+            ["bash", "-c", command], cwd=tmp_path, env=home, start_new_session=True, text=True
+        )
+        started.append(process)
+        return process
+
+    yield host
+    for process in started:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def commands(folder: Path) -> tuple[str, str]:
+    """The commands that end and start training on a host."""
+    result, _ = run(folder, *TPU, "--dry-run", *OUT, GRACE="1")
+    pasted = (
+        f"gcloud() {{ [[ $4 != ssh ]] || printf '%s\\0' \"$8\"; }}; git() {{ :; }}; {result.stdout}"
+    )
+    printed = subprocess.run(["bash", "-c", pasted], capture_output=True, text=True, check=True)
+    end, _, start, _ = printed.stdout.replace("--command=", "").split("\0")
+    return end, start
+
+
+def train_on(host: Host, folder: Path, start: str, python: str) -> subprocess.Popen[str]:
+    path = folder / "jaxens" / ".venv" / "bin" / "python"
+    path.parent.mkdir(parents=True)
+    path.write_text(f"#!/usr/bin/env bash\n{python}\n")
+    path.chmod(0o755)
+    training = host(start)
+    while not (folder / "log").exists():
+        assert training.poll() is None
+    return training
+
+
+@pytest.mark.parametrize(("python", "code"), [(SAVES, 143), (STUBBORN, -signal.SIGKILL)])
+def test_a_training_that_is_left_on_a_host_is_ended(
+    tmp_path: Path, host: Host, python: str, code: int
+) -> None:
+    end, start = commands(tmp_path)
+    training = train_on(host, tmp_path, start, python)
+    threading.Thread(target=training.wait).start()  # as init does
+    assert host(end).wait(timeout=30) == 0
+    assert training.wait(timeout=30) == code
+
+
+def test_a_connection_that_gcloud_repeats_starts_no_second_training(
+    tmp_path: Path, host: Host
+) -> None:
+    _, start = commands(tmp_path)
+    training = train_on(host, tmp_path, start, SAVES)
+    assert host(start).wait(timeout=30) == 143
+    assert training.wait(timeout=30) == 143
+    assert (tmp_path / "log").read_text() == "ready\nsaved\n"
+
+
+def test_another_program_with_the_number_of_a_training_goes_on(tmp_path: Path, host: Host) -> None:
+    end, _ = commands(tmp_path)
+    assert host(end).wait(timeout=30) == 0  # nothing was ever started
+    other = host("exec sleep 60")
+    (tmp_path / "jaxens").mkdir()
+    (tmp_path / "jaxens" / "training.pid").write_text(f"{other.pid}\n")
+    assert host(end).wait(timeout=30) == 0
+    assert other.poll() is None
+
+
+def test_variables_reach_the_training(tmp_path: Path) -> None:
+    result, _ = run(tmp_path, *TPU, "--dry-run", "--env", "A=/b", "--env", "B=c", *OUT)
+    assert "exec env A=/b B=c .venv/bin/python -m jaxens.train" in result.stdout.splitlines()[-1]
 
 
 @pytest.mark.parametrize("option", ["name", "zone", "type", "version"])
@@ -178,6 +341,9 @@ def test_what_is_missing_is_named(tmp_path: Path, option: str) -> None:
         ([*TPU, "--", "--members", "64"], "--out FOLDER is missing"),
         ([*TPU, "--members", "64"], "--members is no option of launch/tpu_pod.sh"),
         ([*TPU, "--setup", *OUT], "--setup has no value"),
+        ([*TPU, "--env", "A", *OUT], "--env A has to be NAME=VALUE"),
+        ([*TPU, *OUT, "--resume", "no"], "leave out --resume"),
+        ([*TPU, *OUT, "--resume=no"], "leave out --resume=no"),
     ],
 )
 def test_a_mistake_is_one_line(tmp_path: Path, words: list[str], message: str) -> None:
