@@ -1,0 +1,95 @@
+"""The commands take a URL for a run, and refuse it where a local path is needed."""
+
+import fsspec
+import jax
+import numpy as np
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+
+import jaxens
+from jaxens import export, report
+from jaxens.errors import UserError
+from jaxens.evaluate import main as evaluate
+from jaxens.explain import main as explain
+from jaxens.reproduce import main as reproduce
+from jaxens.runs.loading import abstract_state
+from jaxens.runs.mirror import local_run
+from jaxens.runs.run import Run
+from jaxens.train import main as train
+
+URL = "memory://bucket/tiny"
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """Makes this process one of a machine, by the name of its cache folder."""
+
+    def use(name):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / name))
+
+    use("one")
+    yield use
+    MemoryFileSystem.store.clear()
+    MemoryFileSystem.pseudo_dirs[:] = [""]
+
+
+def last_state(folder):
+    run = Run.open(folder)
+    read = run.checkpoints.latest(abstract_state(run.config, run.info))
+    run.close()
+    return read
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("without_look")
+def test_a_run_at_a_url_is_trained_resumed_elsewhere_and_used(run, machine, tmp_path, caplog):
+    files = fsspec.filesystem("memory")
+    words = [*run.flags, "--out", URL, "--resume", "auto"]
+    train(words)
+    assert files.exists("/bucket/tiny/look.png")
+    files.rm("/bucket/tiny/checkpoints/2/state/manifest.ocdbt")  # a half-uploaded checkpoint
+    machine("two")
+    caplog.clear()
+    train(words)
+    assert "is damaged" in caplog.text
+    assert "continuing after epoch 1 of 2" in caplog.text
+    machine("three")
+    jax.tree.map(np.testing.assert_array_equal, last_state(local_run(URL)), last_state(run.folder))
+    assert jaxens.load(URL).members == 2
+    evaluate([URL, "--methods", "saliency", "--tasks", "species", "--limit", "2", "--orders", "1"])
+    names = {path.removeprefix("/bucket/tiny/") for path in files.find("/bucket/tiny")}
+    assert {name for name in names if name.endswith("tables.csv")} == {
+        "evaluation-sample-2/tables.csv"
+    }
+    report.main([URL])
+    assert files.exists("/bucket/tiny/report.html")
+    export.main([URL, "--out", str(tmp_path / "exported")])
+    assert jaxens.load(tmp_path / "exported").members == 2
+    with pytest.raises(UserError, match="exists: choose another --out"):
+        train([*run.flags, "--out", URL])
+
+
+@pytest.mark.parametrize(
+    ("main", "words"),
+    [
+        (report.main, ["runs/birds", "--out", URL]),
+        (export.main, ["runs/birds", "--out", URL]),
+        (evaluate, ["runs/birds", "--out", URL]),
+        (evaluate, ["runs/birds", "--cache-dir", URL]),
+        (explain, ["runs/birds", f"{URL}.jpg"]),
+        (reproduce, ["--out", URL]),
+    ],
+)
+def test_a_url_in_place_of_a_local_path_is_refused(main, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="name a local file or folder") as caught:
+        main(words)
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize("main", [report.main, evaluate, export.main])
+def test_a_url_without_a_run_is_refused(main):
+    with pytest.raises(UserError, match=f"{URL} is not a run"):
+        main([URL, *["--out", "exported"] * (main is export.main)])
