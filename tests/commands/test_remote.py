@@ -5,6 +5,7 @@ import jax
 import numpy as np
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
+from matplotlib.figure import Figure
 
 import jaxens
 from jaxens import export, report
@@ -41,36 +42,43 @@ def last_state(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("without_look")
-def test_a_run_at_a_url_is_trained_resumed_elsewhere_and_used(run, machine, tmp_path, caplog):
+def test_a_run_at_a_url_is_trained_and_continued_on_another_machine(
+    flags, machine, monkeypatch, caplog
+):
+    monkeypatch.setattr("jaxens.annotation.first_look.first_look", lambda *_, **__: Figure())
     files = fsspec.filesystem("memory")
-    words = [*run.flags, "--out", URL, "--resume", "auto"]
+    words = [*flags, "--out", URL, "--resume", "auto"]
     train(words)
     assert files.exists("/bucket/tiny/look.png")
+    whole = last_state(local_run(URL))
     for path, size in files.du("/bucket/tiny/checkpoints/2/state", total=False).items():
         if size > 10_000:  # half-uploaded
             files.pipe_file(path, files.cat_file(path)[:1000])
     machine("two")
-    caplog.clear()
     train(words)
     assert "is damaged" in caplog.text
     assert "continuing after epoch 1 of 2" in caplog.text
     machine("three")
-    jax.tree.map(np.testing.assert_array_equal, last_state(local_run(URL)), last_state(run.folder))
+    jax.tree.map(np.testing.assert_array_equal, last_state(local_run(URL)), whole)
+    with pytest.raises(UserError, match="exists: choose another --out"):
+        train([*flags, "--out", URL])
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("machine")
+def test_commands_read_a_run_at_a_url_and_upload_their_results(run, tmp_path):
+    files = fsspec.filesystem("memory")
+    files.put(f"{run.folder}/", "/bucket/tiny/", recursive=True)
     assert jaxens.load(URL).members == 2
-    evaluate(
-        [URL, "--methods", "saliency", "--tasks", "wing_pattern", "--limit", "2", "--orders", "1"]
-    )
-    names = {path.removeprefix("/bucket/tiny/") for path in files.find("/bucket/tiny")}
-    assert {name for name in names if name.endswith("tables.csv")} == {
-        "evaluation-sample-2/tables.csv"
-    }
+    few = ["--methods", "saliency", "--limit", "2", "--orders", "1"]
+    evaluate([URL, "--tasks", "wing_pattern", *few])
+    assert files.exists("/bucket/tiny/evaluation-sample-2/tables.csv")
+    report.main([URL, "--out", str(tmp_path / "page.html")])
+    assert not files.exists("/bucket/tiny/report.html")
     report.main([URL])
     assert files.exists("/bucket/tiny/report.html")
     export.main([URL, "--out", str(tmp_path / "exported")])
     assert jaxens.load(tmp_path / "exported").members == 2
-    with pytest.raises(UserError, match="exists: choose another --out"):
-        train([*run.flags, "--out", URL])
 
 
 @pytest.mark.parametrize(
