@@ -22,7 +22,8 @@ def load(run: str | os.PathLike[str]) -> "Ensemble":
     """Returns the ensemble of a run directory, from the checkpoint with the best validation score.
 
     Args:
-        run: A run directory, or a folder that `jaxens.runs.export` has written.
+        run: A run directory, or a folder that `jaxens.runs.export` has written. Either may be a
+            URL, such as gs://bucket/run.
 
     Raises:
         jaxens.errors.UserError: If the directory is neither, has no checkpoint, or is damaged.

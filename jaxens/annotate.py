@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import Parameter
-
 from jaxens.annotation.rules import Rules, StyleName
 from jaxens.cli import parser, signals
+from jaxens.cli.runs import RunFolder, with_local_run
+from jaxens.data.settings import UNSHOWN
 from jaxens.errors import UserError
 from jaxens.evaluation.settings import MethodName, MethodSettings
 from jaxens.runs.choice import Choice
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from jaxens.ensemble import Ensemble
 
 
+@with_local_run
 def annotate(
-    run: Path,
+    run: RunFolder,
     /,
     *photos: Path,
     choice: Annotated[Choice, parser.FLAT] = Choice(),
@@ -32,14 +33,14 @@ def annotate(
     styles: Annotated[tuple[StyleName | Literal["all"], ...], parser.JOINED] = ("labeled_arrows",),
     formats: Annotated[tuple[Literal["png", "svg", "pdf"], ...], parser.JOINED] = ("png",),
     rules: Annotated[Rules, parser.FLAT] = Rules(),
-    measure: Annotated[tuple[MethodName, ...], Parameter(show_default=False)] = (),
+    measure: Annotated[tuple[MethodName, ...], UNSHOWN] = (),
     settings: Annotated[MethodSettings, parser.FLAT] = MethodSettings(),
     out: Path | None = None,
 ) -> None:
     """Draw labeled arrows: what an ensemble sees in photos, where, and how sure its members are.
 
     Args:
-        run: run directory that jaxens.train has written
+        run: run directory that jaxens.train has written, or its URL
         photos: files, or folders of files; the central square is taken
         against: a look-alike class: point at what tells the prediction from it
         styles: how an image is annotated, side by side, or all
@@ -125,12 +126,11 @@ def _measure(
     from jaxens.evaluation.maps import background_images
 
     source = getattr(data, choice.split or "val")
-    rows = evenly_spaced(choice.images or len(source), len(source))
     with bar() as progress:
         table = hits_into(
             folder,
             ensemble,
-            load(source, progress, rows),
+            load(source, progress, evenly_spaced(choice.images or len(source), len(source))),
             methods,
             origin=origin | {"split": source.split},
             settings=settings,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from jaxens.cli import parser, signals
+from jaxens.cli.runs import RunFolder, with_local_run
 from jaxens.errors import check_number
 from jaxens.evaluation.images import Images
 from jaxens.evaluation.settings import (
@@ -30,8 +31,9 @@ from jaxens.evaluation.settings import (
 WIDTH = 200  # of a table; a narrower terminal breaks its lines
 
 
+@with_local_run
 def evaluate(
-    run: Path,
+    run: RunFolder,
     /,
     *,
     methods: Annotated[tuple[MethodName, ...], parser.JOINED] = PAPER_METHODS,
@@ -48,7 +50,7 @@ def evaluate(
     """Score an ensemble's explanations against what people marked: each member's, and the mean.
 
     Args:
-        run: run directory that jaxens.train has written
+        run: run directory that jaxens.train has written, or its URL
         methods: explanation methods (default: the paper's seven)
         metrics: scores, or all (default: the paper's)
         tasks: tasks to explain (default: all that have truth)

@@ -14,12 +14,14 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from jaxens.cli import parser, signals
+from jaxens.cli.runs import RunFolder, with_local_run
 from jaxens.evaluation.settings import DEFAULT_METHODS, Display, MethodName, MethodSettings
 from jaxens.runs.choice import Choice
 
 
+@with_local_run
 def explain(
-    run: Path,
+    run: RunFolder,
     /,
     *photos: Path,
     choice: Annotated[Choice, parser.FLAT] = Choice(),
@@ -35,7 +37,7 @@ def explain(
     """Explain photos by an ensemble: what each of its members predicts, and their mean.
 
     Args:
-        run: run directory that jaxens.train has written
+        run: run directory that jaxens.train has written, or its URL
         photos: files, or folders of files; the central square is taken
         task: task to explain (default: the first)
         target: class to explain, by name or number (default: the ensemble's prediction)

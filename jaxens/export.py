@@ -9,13 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jaxens.cli import parser, signals
+from jaxens.cli.runs import RunFolder, with_local_run
 
 
-def export(run: Path, /, *, out: Path, member: int | None = None) -> None:
+@with_local_run
+def export(run: RunFolder, /, *, out: Path, member: int | None = None) -> None:
     """Export a trained ensemble, or one member of it, as safetensors with a model card.
 
     Args:
-        run: run directory that jaxens.train has written
+        run: run directory that jaxens.train has written, or its URL
         out: folder to write; it is empty or does not exist
         member: the one member to export, counted from 0 (default: all)
     """

@@ -10,13 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jaxens.cli import parser, signals
+from jaxens.cli.runs import RunFolder, with_local_run
 
 
-def report(run: Path, /, *, out: Path | None = None) -> None:
+@with_local_run
+def report(run: RunFolder, /, *, out: Path | None = None) -> None:
     """Write one HTML page about a run: its training, its explanations, and where it comes from.
 
     Args:
-        run: run directory that jaxens.train has written
+        run: run directory that jaxens.train has written, or its URL
         out: the page (default: RUN/report.html)
     """
     from jaxens import pages

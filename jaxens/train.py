@@ -23,7 +23,7 @@ from jaxens.training.settings import Config
 def train(
     *,
     config: Path | None = None,
-    out: Path | None = None,
+    out: str | None = None,
     resume: Literal["no", "yes", "auto"] = "no",
     mesh: str | None = None,
     distributed: Annotated[bool, Parameter(negative="")] = False,
@@ -33,7 +33,7 @@ def train(
 
     Args:
         config: TOML file to start from (see configs/); a flag is a key of its section
-        out: run directory (default: runs/DATA, with the name of the data set)
+        out: run directory, or a URL such as gs://bucket/run (default: runs/DATA)
         resume: continue the run in --out (yes, or no word); auto: if there is one, else start it
         distributed: join the other processes of this job; see launch/
         mesh: devices for members and for images, such as member=2,data=4 (default: by rule)
@@ -46,30 +46,33 @@ def train(
     from jaxens.cli.distributed import job
     from jaxens.cli.live import Live
     from jaxens.runs import fit
+    from jaxens.runs.mirror import config_file, upload
     from jaxens.training.layout import parse_layout
 
     signals.work_begins()
     began = time.monotonic()
-    folder = out or _default_folder(settings.data.source)
+    place = out or _default_folder(settings.data.source)
     layout = None if mesh is None else parse_layout(mesh)
+    # All processes look before they join, so before process 0 begins a run.
+    resumed = resume == "yes" or (resume == "auto" and config_file(place) is not None)
     with job(distributed) as first, contextlib.closing(Live()) as watch:
         console.quiet = not first
         compilation.use_cache()
         compilation.keep_memory()
-        resumed = resume == "yes" or (resume == "auto" and _is_run(folder))
-        trained = fit.train(settings, folder, resume=resumed, watch=watch, layout=layout)
-    if not first:
+        trained = fit.train(settings, place, resume=resumed, watch=watch, layout=layout)
+    if not first or trained.folder is None:
         return
     ensemble, held_out = trained.ensemble, trained.held_out
     table = tables.quality(trained.scores, len(held_out), ensemble.divergence)
     say(uncut(table, width=100))
     look = first_look(ensemble, held_out, temperatures=calibrate(ensemble, trained.val))
-    figure = viz.save(look, folder / "look.png")
+    figure = viz.save(look, trained.folder / "look.png")
+    upload(place)
     minutes = (time.monotonic() - began) / 60
     say(
         f"a first look at the explanations: {figure}\n"
         f"done in {minutes:.1f} minutes; next, score them against the truth:\n"
-        f"  python -m jaxens.evaluate {folder}    (--limit 100 for a quick look)"
+        f"  python -m jaxens.evaluate {place}    (--limit 100 for a quick look)"
     )
 
 
@@ -87,22 +90,22 @@ def _with_value(words: Sequence[str]) -> list[str]:
     return result
 
 
-def _is_run(folder: Path) -> bool:
-    return (folder / "config.toml").is_file()
-
-
 def _values(app: Any, commands: tuple[str, ...], arguments: Any) -> None:
     """Fills in flags from --config, or from the config of the run that is resumed."""
     flags = {argument.name: argument.tokens[-1].value for argument in arguments if argument.tokens}
     file = flags.get("--config")
-    folder = Path(flags.get("--out") or _default_folder(flags.get("--data", "fieldmarks")))
+    place = flags.get("--out") or _default_folder(flags.get("--data", "fieldmarks"))
     resume = flags.get("--resume", "no")
-    if file is None and (resume == "yes" or (resume == "auto" and _is_run(folder))):
+    if file is None and resume != "no":
         from jaxens.runs.folders import check_present
+        from jaxens.runs.mirror import config_file, local_run
 
-        check_present(folder)
-        file = folder / "config.toml"
-        _check_folders(folder, flags)
+        own = config_file(place)
+        if own is None and resume == "yes":
+            check_present(local_run(place))
+        if own is not None:
+            file = str(own)
+            _check_folders(own.parent, flags)
     if file is not None:
         file_values(Path(file))(app, commands, arguments)
 
@@ -117,8 +120,8 @@ def _check_folders(folder: Path, flags: Mapping[str, str]) -> None:
     own_data(folder, settings, *(None if each is None else Path(each) for each in named))
 
 
-def _default_folder(source: str) -> Path:
-    return Path("runs") / source
+def _default_folder(source: str) -> str:
+    return str(Path("runs") / source)
 
 
 if __name__ == "__main__":

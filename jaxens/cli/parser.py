@@ -6,6 +6,7 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 from cyclopts import App, CycloptsError, Parameter, Token, convert
@@ -15,6 +16,7 @@ from jaxens.cli import signals
 from jaxens.cli.encoding import print_anything
 from jaxens.errors import UserError
 from jaxens.names import shorten
+from jaxens.runs.remote import is_url
 
 LONGEST_LINE = 2000  # characters of an error or a warning
 
@@ -79,7 +81,10 @@ def with_flags(message: str) -> str:
 
 
 def _convert(kind: Any, tokens: Sequence[Token]) -> Any:
-    """As cyclopts converts, but 2.5 is not a whole number."""
+    """As cyclopts converts, but 2.5 is not a whole number, and a URL is not a path."""
+    for token in tokens if Path in (kind, *get_args(kind)) else ():
+        if isinstance(token, Token) and is_url(token.value):
+            raise ValueError(f"{token.value} is a URL: name a local file or folder")
     whole = kind is int or int in get_args(kind)
     for token in tokens if whole else ():
         if not isinstance(token, Token) or not token.value.lstrip("+-").isdecimal():

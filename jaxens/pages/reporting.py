@@ -11,6 +11,7 @@ from jaxens.pages.evaluations import evaluated, evaluations_of
 from jaxens.pages.frame import TEMPLATES, render
 from jaxens.pages.page_figures import Album
 from jaxens.pages.sheets import read_csv, sheet
+from jaxens.runs.mirror import local_run
 from jaxens.runs.run import Run
 from jaxens.untrusted import check_tree
 
@@ -30,13 +31,13 @@ def report(run: str | os.PathLike[str], evaluations: Sequence[Path] | None = Non
     """Returns one HTML page about a run: it needs no other file and no network.
 
     Args:
-        run: A run directory.
+        run: A run directory, or the URL of one.
         evaluations: Folders of evaluations (default: all in the run directory).
 
     Raises:
         jaxens.errors.UserError: If the folder is not a run, or a file in it is damaged.
     """
-    folder = Path(run)
+    folder = local_run(run)
     opened = Run.open(folder)
     opened.close()
     for name in ("look.png", "arrows"):

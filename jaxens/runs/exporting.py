@@ -1,5 +1,6 @@
 """Exports the ensemble of a run: one member or all, with a model card."""
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,17 +13,18 @@ from jaxens.files import partial_path, write_text
 from jaxens.runs import exported
 from jaxens.runs.card import card
 from jaxens.runs.loading import best_ensemble
+from jaxens.runs.mirror import local_run
 from jaxens.runs.run import Run
 
 
-def export(run: Path, out: Path, member: int | None = None) -> Ensemble:
+def export(run: str | os.PathLike[str], out: Path, member: int | None = None) -> Ensemble:
     """Writes the ensemble of a run, from its best checkpoint, into a folder.
 
     `jaxens.load(out)` reads it again, with the same logits. The folder holds
     `ensemble.safetensors`, `ensemble.json` and a model card, `README.md`.
 
     Args:
-        run: A run directory.
+        run: A run directory, or the URL of one.
         out: A folder that is empty or does not exist.
         member: Index of the one member to export, from 0; None exports all, with the baseline.
 
@@ -34,7 +36,7 @@ def export(run: Path, out: Path, member: int | None = None) -> Ensemble:
     """
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise UserError(f"`out` {out} exists: name a folder that is empty or does not exist")
-    opened = Run.open(run)
+    opened = Run.open(local_run(run))
     try:
         ensemble = best_ensemble(opened)
     finally:

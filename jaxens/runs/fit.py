@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +26,7 @@ from jaxens.runs.restoring import without_diverged
 from jaxens.runs.run import Run
 from jaxens.runs.stops import Stops, deferred
 from jaxens.runs.unsaved import UnsavedRun
+from jaxens.runs.uploading import mirrored
 from jaxens.runs.validating import Validation, validation
 from jaxens.runs.watch import Watch
 from jaxens.runs.weights import Weights, read_weights
@@ -51,7 +53,7 @@ class Trained:
             speed, validation scores), and a last one with the held-out scores.
         val: The images that chose the checkpoint.
         held_out: The images on which `scores` were computed.
-        folder: The run directory; None if nothing was written.
+        folder: The run directory, of a URL its local copy; None if nothing was written.
     """
 
     ensemble: Ensemble
@@ -69,7 +71,7 @@ class Trained:
 
 def train(
     config: Config,
-    out: Path | None = None,
+    out: str | os.PathLike[str] | None = None,
     *,
     resume: bool = False,
     watch: Watch | None = None,
@@ -79,7 +81,7 @@ def train(
 
     Args:
         config: The config of the run.
-        out: Run directory to write; None writes nothing.
+        out: Run directory to write, or a URL such as gs://bucket/run; None writes nothing.
         resume: Continue the run in `out`. With the same device, number of devices and cores, and
             versions of the libraries, the numbers are bitwise those of a run that never stopped;
             otherwise their last digits may differ, and a warning says what has changed.
@@ -88,14 +90,21 @@ def train(
             `jaxens.training.mesh.Placement.on_devices`. A resumed run may have another one.
 
     Raises:
-        UserError: If data, weights or the folder can't be used, or all members diverge.
+        UserError: If data, weights or the folder can't be used, all members diverge, or the end
+            of the run can't be uploaded to its URL.
     """
     if jax.process_index() > 0:  # process 0 writes, and tells the others what it has read
         out = None
+    with mirrored(out, resume) as folder:
+        return _train(config, folder, resume, watch or Watch(), layout)
+
+
+def _train(
+    config: Config, out: Path | None, resume: bool, watch: Watch, layout: MeshLayout | None
+) -> Trained:
     if out is not None:
         (check_present if resume else check_absent)(out)
     check_workers(config.data.workers)
-    watch = watch or Watch()
     weights = None if resume else read_weights(config.model)
     data = open_data(config.data, watch.progress)
     check_config_fits(config, data.info)

@@ -18,6 +18,7 @@ from jaxens.ensemble.ensemble import Ensemble
 from jaxens.errors import UserError
 from jaxens.models.trunk import below_heads
 from jaxens.runs import exported
+from jaxens.runs.mirror import local_run
 from jaxens.runs.processes import read_state
 from jaxens.runs.run import Run
 from jaxens.runs.unsaved import UnsavedRun
@@ -30,10 +31,11 @@ log = logging.getLogger(__name__)
 
 
 def load_ensemble(folder: str | os.PathLike[str]) -> Ensemble:
-    """Loads the ensemble of a run directory or an export; see `jaxens.load`."""
-    if exported.is_exported(Path(folder)):
-        return exported.read(Path(folder))
-    run = Run.open(Path(folder))
+    """Loads the ensemble of a run or an export, local or at a URL; see `jaxens.load`."""
+    local = local_run(folder)
+    if exported.is_exported(local):
+        return exported.read(local)
+    run = Run.open(local)
     try:
         return best_ensemble(run)
     finally:

@@ -17,7 +17,9 @@ from jaxens.names import encodable
 from jaxens.runs import hub
 from jaxens.runs.exported import is_exported, read_settings
 from jaxens.runs.loading import load_ensemble
+from jaxens.runs.mirror import local_run
 from jaxens.runs.provenance import InitialWeights
+from jaxens.runs.remote import is_url
 from jaxens.runs.run import Run
 from jaxens.training.settings import Model
 
@@ -67,6 +69,8 @@ def _locate(model: Model) -> tuple[Path, str | None]:
         return hub.fetch(model.weights)
     if model.weights == IMAGENET:
         return imagenet_file(model.name), None
+    if is_url(model.weights):
+        return local_run(model.weights), None
     return with_home(model.weights), None
 
 
