@@ -144,7 +144,7 @@ train() {
   install='rm -rf jaxens && mkdir jaxens && tar -xzf jaxens.tar.gz -C jaxens && cd jaxens'
   install+=' && { [ -x ~/.local/bin/uv ] || curl -LsSf https://astral.sh/uv/install.sh | sh; }'
   install+=' && ~/.local/bin/uv venv -q --python 3.11 .venv'
-  install+=" && ~/.local/bin/uv pip install -q -p .venv/bin/python -c constraints.txt -e '.[tpu]'"
+  install+=" && ~/.local/bin/uv pip install -q -p .venv/bin/python -c constraints.txt -e '.[tpu,gcs]'"
   training=$(line ${environment[@]+env "${environment[@]}"} \
     .venv/bin/python -m jaxens.train --distributed --resume auto "$@")
   # If a connection is lost, gcloud connects again and repeats the command. The training that still

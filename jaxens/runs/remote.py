@@ -69,7 +69,7 @@ class Remote:
         except ImportError as error:
             raise UserError(
                 f"{url} needs a package ({shorten(str(error), _REASON)}): pip install "
-                "'jaxens[remote]', or the package of that protocol"
+                "'jaxens[gcs]', 'jaxens[s3]', or the package of that protocol"
             ) from None
         self._root = root.rstrip("/")
 

@@ -103,10 +103,15 @@ def test_the_run_is_on_the_volume_and_goes_on(pod) -> None:
     assert flags["--resume"] == "auto"
     assert "--distributed" in flags
     # Pods that start again find their data and programs.
-    [variable] = container["env"]
-    assert variable["name"] == "JAX_COMPILATION_CACHE_DIR"
-    for folder in (variable["value"], flags["--cache-dir"]):
+    variables = {each["name"]: each["value"] for each in container["env"]}
+    for folder in (variables["JAX_COMPILATION_CACHE_DIR"], flags["--cache-dir"]):
         assert folder.startswith(f"{mount['mountPath']}/")
+
+
+def test_a_pod_saves_before_it_is_killed(pod) -> None:
+    [container] = pod["containers"]
+    [grace] = [each["value"] for each in container["env"] if each["name"] == "JAXENS_GRACE"]
+    assert int(grace) < pod["terminationGracePeriodSeconds"]
 
 
 def test_the_image_and_the_claim_are_those_of_the_command(pod) -> None:

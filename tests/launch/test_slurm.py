@@ -107,7 +107,8 @@ def test_the_dry_run_prints_the_step(tmp_path: Path) -> None:
     functions, _, commands = result.stdout.partition("\nexport ")
     assert "scontrol requeue" in functions
     assert commands.splitlines() == [
-        "SRUN_CPUS_PER_TASK=4",
+        "JAXENS_GRACE=270",
+        "export SRUN_CPUS_PER_TASK=4",
         rf"{STEP} --out my\ runs/it\'s",
         "requeue $?",
     ]

@@ -113,7 +113,7 @@ def test_the_dry_run_prints_every_command(tmp_path: Path) -> None:
         " curl -LsSf https://astral.sh/uv/install.sh | sh; }"
         " && ~/.local/bin/uv venv -q --python 3.11 .venv"
         " && ~/.local/bin/uv pip install -q -p .venv/bin/python -c constraints.txt"
-        r" -e '\''.[tpu]'\''' --zone=a-zone",
+        r" -e '\''.[tpu,gcs]'\''' --zone=a-zone",
         f"{ssh} '--command=cd jaxens"
         " && if [ -e training.pid ]; then kill $(cat training.pid); exit 143; fi"
         " && echo $$ >training.pid && exec .venv/bin/python -m jaxens.train --distributed"

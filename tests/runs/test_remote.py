@@ -279,7 +279,7 @@ def test_a_missing_package_is_named(monkeypatch, module, url):
     loaded = [name for name in sys.modules if name.split(".")[0] == module]
     for name in {module, "fsspec.core" if module == "fsspec" else module, *loaded}:
         monkeypatch.setitem(sys.modules, name, None)
-    assert "pip install 'jaxens[remote]'" in refusal(Remote, url)
+    assert "pip install 'jaxens[gcs]'" in refusal(Remote, url)
 
 
 def test_an_unknown_protocol_is_one_line():

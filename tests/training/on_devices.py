@@ -136,7 +136,7 @@ def check_goes_on(folder: Path, first: MeshLayout, then: Iterable[MeshLayout]) -
         assert [line["epoch"] for line in resumed[:-1]] == [1, 2]
         for ours, expected in zip(resumed[:-1], whole[:-1], strict=True):
             np.testing.assert_allclose(ours["loss"], expected["loss"], rtol=1e-5)
-            assert ours["val"] == expected["val"]
+            np.testing.assert_equal(ours["val"], expected["val"])  # some are NaN
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ def start(words: Sequence[str], devices: int = 1, count: int = 2) -> list[subpro
             "JAX_NUM_PROCESSES": str(count),
             "JAX_PROCESS_ID": str(number),
             "JAX_NUM_CPU_DEVICES": str(devices),
+            "JAXENS_GRACE": "300",  # a machine may be busy
         }
         command = [sys.executable, "-m", *words]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
