@@ -86,8 +86,8 @@ class Needs:
         flops_of_device: Those of one device, copies that fill up members included.
         counted: The FLOP of one device by the compiler's count, which leaves out products with
             padding; None on a CPU, where it counts one member.
-        nbytes: Bytes that a step reads and writes in the memory of one device, by the compiler's
-            count; None on a CPU.
+        nbytes: Bytes that a step reads and writes in the memory of one device: of a TPU by
+            `bytes_in_memory`, of a GPU by the compiler's count. None on a CPU.
         collectives: What the devices send to each other in one step.
         gradients: Bytes of the gradients that devices with the same members add up in a step.
         statistics: Bytes that batch normalization needs from these devices: means and variances,

@@ -18,6 +18,7 @@ from jaxens.errors import UserError, check_number
 from jaxens.models.flops import work_of_stages
 from jaxens.training.collectives import collectives
 from jaxens.training.hardware import KNOWN, memory_of
+from jaxens.training.hbm import bytes_in_memory
 from jaxens.training.layout import MeshLayout
 from jaxens.training.lowering import LoweredTraining, bytes_on_device, lower
 from jaxens.training.needs import Memory, Needs, Rates, too_little
@@ -168,7 +169,7 @@ def _needs(
         flops=work(place.members, batch),
         flops_of_device=work(place.filled // place.layout.member, batch // place.layout.data),
         counted=None if on_cpu else cost.get("flops"),
-        nbytes=None if on_cpu else cost.get("bytes accessed"),
+        nbytes=_bytes_of_step(device.platform, hlo, lowered.steps, cost),
         collectives=collectives(hlo) if place.mesh else (),
         gradients=shared_bytes(lowered.state.params),
         statistics=shared_bytes(lowered.state.batch_stats) * (3 if synchronized else 1),
@@ -176,6 +177,14 @@ def _needs(
         lowering=seconds[0],
         compiling=seconds[1],
     )
+
+
+def _bytes_of_step(platform: str, hlo: str, steps: int, cost: dict[str, float]) -> float | None:
+    if platform == "tpu":
+        total = bytes_in_memory(hlo)
+        return None if total is None else total / steps
+    # The compiler counts one pass of a loop: on a CPU one member, elsewhere one step.
+    return None if platform == "cpu" else cost.get("bytes accessed")
 
 
 def _cost(program: Any) -> dict[str, float]:
