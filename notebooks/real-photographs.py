@@ -68,10 +68,10 @@ def head(features):
 
 
 network = attr.Network(
-    logits_fn=logits,
-    features_fn=partial(model.apply, variables, method="features"),
-    head_fn=head,
-    guided_logits_fn=partial(logits, act=attr.guided_relu),
+    logits_fn=jax.jit(logits),
+    features_fn=jax.jit(partial(model.apply, variables, method="features")),
+    head_fn=jax.jit(head),
+    guided_logits_fn=jax.jit(partial(logits, act=attr.guided_relu)),
 )
 attr.check_network(network, images)
 

@@ -97,9 +97,8 @@ def run(command: Callable[[], Any]) -> None:
 
     A `UserError` becomes one line and exit code 2, and a signal one line and the shell's code.
     """
-    signals.handle()
     print_anything()
-    with _log_lines():
+    with signals.handled(), _log_lines():
         try:
             command()
         except UserError as error:

@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -36,7 +37,22 @@ class _Command:
     works = False  # whether its first imports have ended
     code = 0  # of its exit, once it was stopped
     handles = False
+    runs = False
     stopped = threading.Event()  # a handler has run
+
+
+@contextlib.contextmanager
+def handled() -> Iterator[None]:
+    """Within it, signals that stop a process end the command, whatever it does; see `handle`.
+
+    After a command that was not stopped, a program has its signals to itself again.
+    """
+    handle()
+    _Command.runs = True
+    try:
+        yield
+    finally:
+        _Command.runs = _Command.code != 0  # until the process has ended
 
 
 def handle() -> None:
@@ -105,7 +121,7 @@ def _watch(reader: int) -> None:
     """Sees to it that the process ends after a signal, whatever its main thread does."""
     first: dict[int, float] = {}
     while number := os.read(reader, 1)[0]:
-        if number not in _numbers():
+        if number not in _numbers() or not _Command.runs:
             continue
         if number not in first:
             first[number] = time.monotonic()
@@ -138,9 +154,10 @@ def _grace() -> float:
         return GRACE
 
 
-def _end_now(number: int, what: str) -> NoReturn:
-    print(f"jaxens: {_message(number)}{what}", file=sys.stderr, flush=True)
-    end_process(128 + number)
+def _end_now(number: int, what: str) -> None:
+    if _Command.runs:
+        print(f"jaxens: {_message(number)}{what}", file=sys.stderr, flush=True)
+        end_process(128 + number)
 
 
 def _handle_again(lost: Any, usual: Any = sys.unraisablehook) -> None:

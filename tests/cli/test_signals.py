@@ -195,6 +195,23 @@ def test_a_signal_whose_exception_python_drops_is_handled_again():
     assert ended(started("-c", RUN + COLLECTED), signal.SIGTERM) == (143, line)
 
 
+AFTER = """
+import signal
+signals.PATIENCE = signals.GRACE = 0.1
+parser.run(lambda: say('ready'))
+signal.signal(signal.SIGTERM, lambda *_: None)
+time.sleep(2)
+"""
+
+
+def test_after_a_command_a_program_has_its_signals_to_itself():
+    process = started("-c", RUN + AFTER)
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(0.5)
+    process.send_signal(signal.SIGTERM)
+    assert (process.communicate(timeout=60)[1], process.returncode) == ("", 0)
+
+
 def test_an_ignored_hangup_stays_ignored():
     """As nohup wants it."""
     ignore = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"

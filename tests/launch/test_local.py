@@ -237,3 +237,14 @@ def test_it_takes_the_environment_of_the_checkout_or_else_python3(
     with_own = ended(start("1", script=script, PYTHON="", PATH=path))
     assert with_own[2].startswith(f"launch: 1 x {own}, meeting at ")
     assert with_python3[0] == with_own[0] == 0
+
+
+@pytest.mark.long
+def test_two_processes_train_four_members(flags: list[str], tmp_path: Path) -> None:
+    """Without a stand-in for Python, and with process 0 drawing alone at the end."""
+    words = ["bash", str(SCRIPT), "2", *flags, "--members", "4", "--out", str(tmp_path / "run")]
+    environment = os.environ | {"PYTHON": sys.executable, "TMPDIR": str(tmp_path)}
+    result = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
+    assert "training on 2 devices: member=2,data=1" in result.stdout
+    assert "all processes have ended" in result.stdout + result.stderr
+    assert (tmp_path / "run" / "look.png").is_file()
