@@ -129,7 +129,7 @@ end_training() {
   pid=$(cat ~/jaxens/training.pid 2>/dev/null) || return 0
   for signal in TERM KILL; do
     for ((left = $1; left >= 0; left--)); do
-      ps -o args= -p "$pid" | grep -q jaxens.train || return 0 # it has ended; others keep running
+      ps -ww -o args= -p "$pid" | grep -q jaxens.train || return 0 # it has ended; others keep running
       [[ $left -ne $1 ]] || kill -s "$signal" "$pid"
       sleep 1
     done

@@ -1,5 +1,6 @@
 """Settings: their names are the library's, each method gets those that it accepts."""
 
+import inspect
 from typing import get_args, get_type_hints
 
 import pytest
@@ -26,9 +27,9 @@ def test_names_that_load_no_jax_are_those_of_the_library():
 
 
 def test_defaults_are_those_of_the_library():
-    flags = evaluate_command.__kwdefaults__
-    choices = {name: flags[name] for name in ("threshold", "correlation_size", "sign")}
-    assert make_protocol(flags["metrics"], **choices) == Protocol()
+    flags = inspect.signature(evaluate_command).parameters
+    choices = {name: flags[name].default for name in ("threshold", "correlation_size", "sign")}
+    assert make_protocol(flags["metrics"].default, **choices) == Protocol()
 
 
 @pytest.mark.parametrize("method", METHODS)

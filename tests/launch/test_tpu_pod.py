@@ -289,8 +289,9 @@ def train_on(host: Host, folder: Path, start: str, python: str) -> subprocess.Po
 
 @pytest.mark.parametrize(("python", "code"), [(SAVES, 143), (STUBBORN, -signal.SIGKILL)])
 def test_a_training_that_is_left_on_a_host_is_ended(
-    tmp_path: Path, host: Host, python: str, code: int
+    tmp_path: Path, host: Host, python: str, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "40")  # ps would cut its lines
     end, start = commands(tmp_path)
     training = train_on(host, tmp_path, start, python)
     threading.Thread(target=training.wait).start()  # as init does
