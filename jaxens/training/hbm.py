@@ -58,13 +58,14 @@ class _Computation(NamedTuple):
         )
 
 
-def bytes_in_memory(hlo: str) -> int | None:
+def bytes_in_memory(hlo: str, passes: int | None = None) -> int | None:
     """Returns the bytes of a whole program, with every pass of its loops.
 
     A slice of an array counts as what is sliced, and an update in place as what is written.
 
     Args:
         hlo: The text of a program that is compiled for a TPU.
+        passes: How often a loop passes, if the text does not say it of one loop.
 
     Returns:
         The bytes; None if the text does not say them: of a loop without a number of passes, or of
@@ -72,7 +73,7 @@ def bytes_in_memory(hlo: str) -> int | None:
     """
     computations, entry = _parse(hlo)
     try:
-        return _Counter(computations).all_of(entry)
+        return _Counter(computations, passes).all_of(entry)
     except _UnknownError:
         return None
 
@@ -82,8 +83,8 @@ class _UnknownError(Exception):
 
 
 class _Counter:
-    def __init__(self, computations: dict[str, _Computation]):
-        self._computations = computations
+    def __init__(self, computations: dict[str, _Computation], passes: int | None):
+        self._computations, self._passes = computations, passes
 
     def all_of(self, name: str) -> int:
         computation = self._computations[name]
@@ -104,10 +105,15 @@ class _Counter:
     def _of_called(self, each: _Instruction) -> int:
         if each.kind == "call":
             return self.all_of(each.called("to_apply"))
-        trips = _TRIPS.search(each.attributes)
-        if trips is None:
+        if each.kind == "conditional":
             raise _UnknownError
-        return int(trips[1]) * self.all_of(each.called("body"))
+        trips = _TRIPS.search(each.attributes)
+        passes = int(trips[1]) if trips else self._passes
+        if passes is None:
+            raise _UnknownError
+        if trips is None:
+            self._passes = None  # it is known of one loop alone
+        return passes * self.all_of(each.called("body"))
 
     def _read(self, callee: str, number: int, shape: str) -> int:
         """Returns the bytes that a fusion reads of an operand."""

@@ -181,7 +181,7 @@ def _needs(
 
 def _bytes_of_step(platform: str, hlo: str, steps: int, cost: dict[str, float]) -> float | None:
     if platform == "tpu":
-        total = bytes_in_memory(hlo)
+        total = bytes_in_memory(hlo, steps)
         return None if total is None else total / steps
     # The compiler counts one pass of a loop: on a CPU one member, elsewhere one step.
     return None if platform == "cpu" else cost.get("bytes accessed")

@@ -75,4 +75,8 @@ def test_every_pass_of_a_loop_counts():
 
 
 def test_a_loop_of_unknown_length_has_no_count():
-    assert bytes_in_memory(LOOP.replace("known_trip_count", "other")) is None
+    unknown = LOOP.replace("known_trip_count", "other")
+    assert bytes_in_memory(unknown) is None
+    assert bytes_in_memory(unknown, passes=4) == 4 * 3 * KIB
+    branch = unknown.replace("while(%first)", "conditional(%first)")
+    assert bytes_in_memory(branch, passes=4) is None

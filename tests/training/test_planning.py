@@ -181,9 +181,8 @@ def test_the_compiler_for_tpus_works_without_a_tpu():
     needs = plan_training(config(), "v5e:2x2", classes=CLASSES, layout=MeshLayout(2, 2))
     assert needs.device == "TPU v5 lite"
     assert needs.counted
-    # Each step reads and writes the state at least, and both devices of a batch have one.
-    assert needs.nbytes > 2 * needs.memory.state
-    assert needs.nbytes < 20 * (needs.memory.total - needs.memory.code)
+    # Next to the state, such a program has little to move, and most of it stays on the chip.
+    assert 0 < needs.nbytes < 10 * needs.memory.state
     assert {each.devices for each in needs.collectives} == {2}
     assert sum(each.nbytes for each in needs.collectives) >= needs.gradients
     with pytest.raises(UserError, match="is refused by libtpu"):
