@@ -4,7 +4,7 @@
 #     launch/gke.sh [--dry-run] IMAGE CLAIM --out /runs/FOLDER [flags of jaxens.train ...]
 #
 # IMAGE is what launch/Dockerfile builds. CLAIM is a PersistentVolumeClaim that all pods can write
-# (ReadWriteMany); they see it as /runs. --dry-run prints what would be run, and runs nothing.
+# (ReadWriteMany); they see it as /runs. --out may also be a URL, gs://BUCKET/FOLDER. --dry-run prints what would be run, and runs nothing.
 set -euo pipefail # Written for bash 3.2, which macOS has.
 
 say() { printf 'launch: %s\n' "$*" >&2; }
@@ -29,9 +29,9 @@ if [[ ! $claim =~ ^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$ ]]; then
   exit 2
 fi
 case " $* " in
-  *" --out /runs/"* | *" --out=/runs/"*) ;;
+  *" --out /runs/"* | *" --out=/runs/"* | *" --out gs://"* | *" --out=gs://"*) ;;
   *)
-    say 'the flag --out /runs/FOLDER is missing: a folder of the PersistentVolumeClaim'
+    say 'the flag --out /runs/FOLDER is missing: a folder of the PersistentVolumeClaim, or a gs:// URL'
     exit 2
     ;;
 esac

@@ -147,8 +147,8 @@ train() {
   install+=" && ~/.local/bin/uv pip install -q -p .venv/bin/python -c constraints.txt -e '.[tpu,gcs]'"
   training=$(line ${environment[@]+env "${environment[@]}"} \
     .venv/bin/python -m jaxens.train --distributed --resume auto "$@")
-  # If a connection is lost, gcloud connects again and repeats the command. The training that still
-  # runs is then asked to end, as by SIGTERM, and this script starts all hosts again.
+  # If a connection is lost, gcloud connects again and repeats the command. That must not start a
+  # second training: it sends SIGTERM to the first one, and this script starts all hosts again.
   start="cd jaxens && if [ -e training.pid ]; then kill \$(cat training.pid); exit 143; fi"
   start+=" && echo \$\$ >training.pid && exec $training"
   on_all_hosts "$end" &&
@@ -185,7 +185,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 pause=${PAUSE:-60} # seconds
-seen=              # whether gcloud has ever told the state of the TPU
+seen=              # whether gcloud has answered once about the TPU
 for ((try = 0; try <= retries; try++)); do
   [[ $try -eq 0 ]] || say "try $((try + 1))"
   look

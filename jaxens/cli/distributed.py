@@ -74,7 +74,7 @@ def job(distributed: bool) -> Iterator[bool]:
             yield first
             jax.distributed.shutdown()
     except LostProcessError:
-        atexit.register(end_process, 2)  # the others can't be told
+        atexit.register(end_process, 2)  # without JAX's shutdown, which would wait for the lost one
         raise
     except BaseException as error:
         atexit.register(_leave, getattr(error, "code", 2 if isinstance(error, UserError) else 1))

@@ -36,16 +36,16 @@ class Stopped(KeyboardInterrupt):
 class _Command:
     works = False  # whether its first imports have ended
     code = 0  # of its exit, once it was stopped
-    handles = False
-    runs = False
+    handles = False  # whether signals are handled
+    runs = False  # whether a command is running, or was stopped and is ending
     stopped = threading.Event()  # a handler has run
 
 
 @contextlib.contextmanager
 def handled() -> Iterator[None]:
-    """Within it, signals that stop a process end the command, whatever it does; see `handle`.
+    """Within the block, a signal that stops a process ends the command; see `handle`.
 
-    After a command that was not stopped, a program has its signals to itself again.
+    After the block, signals are left to the program again, unless one has stopped the command.
     """
     handle()
     _Command.runs = True
@@ -112,13 +112,17 @@ def drop_output() -> None:
 
 
 def ignore() -> None:
-    """Ignores further signals that stop a process: it ends already."""
+    """Ignores further signals that stop a process, because it is ending already."""
     for number in _numbers():
         signal.signal(number, signal.SIG_IGN)
 
 
 def _watch(reader: int) -> None:
-    """Sees to it that the process ends after a signal, whatever its main thread does."""
+    """Ends the process after a signal if its main thread does not.
+
+    Args:
+        reader: The end of a pipe from which the number of each signal is read.
+    """
     first: dict[int, float] = {}
     while number := os.read(reader, 1)[0]:
         if number not in _numbers() or not _Command.runs:
@@ -135,7 +139,7 @@ def _end_in_time(number: int) -> None:
 
     JAX 0.12 compiles in the main thread, for minutes, and no handler runs before the end of it.
     Where a signal is only noted, as within an epoch, the state is saved first. That may wait for a
-    disk that is gone. Ctrl-C has no limit: whoever sits there can press it again.
+    disk that is gone. After Ctrl-C there is no limit, because the user can press it again.
     """
     begun = time.monotonic()
     time.sleep(PATIENCE)

@@ -52,5 +52,5 @@ def arrays_of(state: Any) -> dict[str, str]:
 
 
 def sums_of(state: Any) -> list[int]:
-    """Returns a checksum of each array."""
+    """Returns the CRC-32 of the bytes of each array, in the order of the leaves."""
     return [zlib.crc32(np.asarray(leaf).tobytes()) for leaf in jax.tree.leaves(state)]

@@ -79,11 +79,12 @@ def without_unfinished(there: Mapping[str, RemoteFile]) -> dict[str, RemoteFile]
 
 
 def is_whole(names: Collection[str]) -> bool:
+    """Returns whether files of these names are a run or an export."""
     return any(name in names for name in WHOLE)
 
 
 def unchanged_files(local: Mapping[str, State], files: Mapping[str, Same]) -> set[str]:
-    """Returns the names of the local files that are those of the last transfer."""
+    """Returns the names of the local files that have not changed since the last transfer."""
     return {
         name
         for name, state in local.items()
@@ -92,7 +93,12 @@ def unchanged_files(local: Mapping[str, State], files: Mapping[str, Same]) -> se
 
 
 def same_files(local: Mapping[str, State], there: Mapping[str, RemoteFile]) -> dict[str, Same]:
-    """Returns the files that are the same here and there."""
+    """Returns the local files that are also at the URL, as the same after a transfer.
+
+    Args:
+        local: The state of each local file.
+        there: The files at the URL.
+    """
     return {
         name: Same(size=size, changed=changed, version=there[name].version)
         for name, (size, changed) in local.items()

@@ -129,7 +129,7 @@ class WorkingCopy:
             self._download(there, files)
 
     def push(self) -> None:
-        """Uploads what has changed here, and then removes there what was removed here.
+        """Uploads the files that have changed, then removes at the URL those removed locally.
 
         Raises:
             UserError: If it can't.

@@ -20,8 +20,8 @@ Validation = Callable[[State], list[Quality]]
 def validation(trainer: Trainer, split: Split) -> Validation:
     """Returns a function from a state, on the devices of the mesh, to the scores of every task.
 
-    Each device computes the logits of its own members for its share of the images, so that none
-    needs room for the others.
+    Each device computes the logits of its own members for its share of the images. So no device
+    needs memory for all members.
 
     Args:
         trainer: The trainer.

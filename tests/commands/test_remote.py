@@ -4,7 +4,6 @@ import fsspec
 import jax
 import numpy as np
 import pytest
-from fsspec.implementations.memory import MemoryFileSystem
 from matplotlib.figure import Figure
 
 import jaxens
@@ -19,19 +18,6 @@ from jaxens.runs.run import Run
 from jaxens.train import main as train
 
 URL = "memory://bucket/tiny"
-
-
-@pytest.fixture
-def machine(tmp_path, monkeypatch):
-    """Makes this process one of a machine, by the name of its cache folder."""
-
-    def use(name):
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / name))
-
-    use("one")
-    yield use
-    MemoryFileSystem.store.clear()
-    MemoryFileSystem.pseudo_dirs[:] = [""]
 
 
 def last_state(folder):

@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "launch" / "Dockerfile"
@@ -18,7 +19,7 @@ SCRIPT = ROOT / "launch" / "gke.sh"
 IMAGE = "europe-docker.pkg.dev/a-project/images/jaxens:1.0"
 OUT = ["--out", "/runs/birds"]
 
-needs_bash = pytest.mark.skipif(sys.platform == "win32", reason="a script of bash")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a script of bash")
 
 
 def run(folder: Path, *words: str, script: Path = SCRIPT):
@@ -41,15 +42,12 @@ def run(folder: Path, *words: str, script: Path = SCRIPT):
 
 
 def load(text: str):
-    yaml = pytest.importorskip("yaml")
     [jobset] = yaml.safe_load_all(text)
     return jobset
 
 
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory):
-    if sys.platform == "win32":
-        pytest.skip("a script of bash")
     _, called = run(tmp_path_factory.mktemp("gke"), IMAGE, "shared", "--out=/runs/birds")
     command, _, text = called.partition("\n")
     assert command == "kubectl create -f -"
@@ -119,7 +117,6 @@ def test_the_image_and_the_claim_are_those_of_the_command(pod) -> None:
     assert pod["volumes"][0]["persistentVolumeClaim"]["claimName"] == "shared"
 
 
-@needs_bash
 def test_the_dry_run_prints_the_command_and_the_jobset(tmp_path: Path) -> None:
     result, called = run(tmp_path, "--dry-run", IMAGE, "shared", *OUT, "--members", "64")
     assert (result.returncode, result.stderr, called) == (0, "", "")
@@ -133,7 +130,6 @@ def test_the_dry_run_prints_the_command_and_the_jobset(tmp_path: Path) -> None:
     assert result.stdout == f"kubectl create -f - <<'END'\n{body}END\n"
 
 
-@needs_bash
 def test_the_dry_run_pasted_does_the_same(tmp_path: Path) -> None:
     words = [IMAGE, "shared", *OUT, "--note", "it's $HOME"]
     dry, _ = run(tmp_path / "dry", "--dry-run", *words)
@@ -143,7 +139,13 @@ def test_the_dry_run_pasted_does_the_same(tmp_path: Path) -> None:
     assert pasted == called != ""
 
 
-@needs_bash
+@pytest.mark.parametrize("out", [["--out", "gs://bucket/birds"], ["--out=gs://bucket/birds"]])
+def test_a_run_may_be_at_a_url(tmp_path: Path, out: list[str]) -> None:
+    result, called = run(tmp_path, IMAGE, "shared", *out)
+    assert result.returncode == 0
+    assert "gs://bucket/birds'" in called
+
+
 def test_flags_reach_the_training_as_they_are(tmp_path: Path) -> None:
     flags = ["--a", """a 'b' "c" #d: & * | \\ é""", "64", "null", "- x", "$(HOME) $$ $x"]
     _, called = run(tmp_path, IMAGE, "shared", *OUT, *flags)
@@ -153,7 +155,6 @@ def test_flags_reach_the_training_as_they_are(tmp_path: Path) -> None:
     assert [word.replace("$$", "$") for word in args][3:] == [*OUT, *flags]
 
 
-@needs_bash
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -164,6 +165,7 @@ def test_flags_reach_the_training_as_they_are(tmp_path: Path) -> None:
         ([f"{IMAGE}|x", "shared", *OUT], f"{IMAGE}|x is no name of an image"),
         ([IMAGE, "a: b", *OUT], "a: b is no name of a PersistentVolumeClaim"),
         ([IMAGE, "shared", "--members", "64"], "the flag --out /runs/FOLDER is missing"),
+        ([IMAGE, "shared", "--out", "gs:/a"], "the flag --out /runs/FOLDER is missing"),
         ([IMAGE, "shared", "--out", "runs/a"], "the flag --out /runs/FOLDER is missing"),
         ([IMAGE, "shared", *OUT, "--resume=no"], "leave out --resume=no"),
         ([IMAGE, "shared", *OUT, "--resume", "no"], "leave out --resume"),

@@ -86,7 +86,7 @@ def names(called: list[str]) -> list[str]:
 
 
 def definition() -> str:
-    """The function that runs on the hosts, as this bash prints it."""
+    """The function that runs on the hosts, as the shell on this machine prints it."""
     text = SCRIPT.read_text()
     source = text[text.index("\nend_training() {") : text.index("\ntrain() {")]
     command = ["bash", "-c", f"{source}\ndeclare -f end_training"]

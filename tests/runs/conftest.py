@@ -1,9 +1,11 @@
-"""A run directory with one epoch."""
+"""A run directory with one epoch, here and at a URL."""
 
+import fsspec
 import jax.numpy as jnp
 import pytest
 
 from jaxens.runs.run import Run
+from tests.runs.in_memory import ROOT
 from tests.runs.small import CONFIG, INFO, SCORES
 
 
@@ -20,3 +22,17 @@ def folder(tmp_path):
     run.log(test=SCORES, diverged_at=steps)
     run.close()
     return run.folder
+
+
+@pytest.fixture
+def files():
+    return fsspec.filesystem("memory")
+
+
+@pytest.fixture
+def uploaded(files, folder):
+    """A run at the URL, without a working copy."""
+    for path in folder.rglob("*"):
+        if path.is_file() and path.name != ".lock":
+            files.pipe_file(f"{ROOT}/{path.relative_to(folder).as_posix()}", path.read_bytes())
+    return folder

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize("name", ["random weights", "leave one out", "frozen trunk"])
 @smooth_model()
 def test_members_are_scored_as_an_ensemble_is(name, layout, tmp_path_factory):
-    """Three members on two devices are filled up by a fourth, and so are the images."""
+    """With two devices, a copy of a member makes four of three, and one image is repeated."""
     config = config_of(str(tmp_path_factory.getbasetemp() / "mesh"), **CASES[name])
     config = replace(config, data=replace(config.data, val_images=7))
     data = open_data(config.data)

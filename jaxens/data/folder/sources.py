@@ -128,7 +128,8 @@ class _Reader:
     def rows(self) -> dict[str, list[int]]:
         """Returns the rows of the table of each photo: several may have a box each.
 
-        A photo has none if its rows contradict each other, or have no column for each field.
+        A photo has none if its rows contradict each other, or if a row has too many or too few
+        fields.
         """
         table, rows = self.table, dict[str, list[int]]()
         if table is None:
