@@ -217,7 +217,6 @@ class Checkpoints:
                 raise
             # Orbax and TensorStore raise many kinds of exceptions for damaged files.
             except Exception as error:
-                hide_abandoned_reads()
                 log.warning(
                     f"checkpoint {self.folder / str(epoch)} is damaged ({_reason(error)}): "
                     "another one is used"
@@ -236,6 +235,7 @@ class Checkpoints:
                 )
         shapes = jax.tree.map(ocp.utils.to_shape_dtype_struct, fields_of(like))
         items = ocp.args.Composite(state=ocp.args.StandardRestore(shapes))
+        hide_abandoned_reads()  # before the first one can end, in a thread of TensorStore
         read = self._manager.restore(epoch, args=items)
         state = type(like)(**read["state"])
         if contents["sums"] != sums_of(state):

@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ import pytest
 
 from jaxens.errors import UserError
 from jaxens.runs.checkpoints import Checkpoints
+from jaxens.runs.orbax_messages import hide_abandoned_reads
 
 
 def state(value):
@@ -120,6 +122,28 @@ def test_a_missing_piece_of_a_checkpoint_is_one_line(tmp_path, piece, caplog, ca
     gc.collect()  # which is when asyncio complains
     assert len(caplog.records) == 1
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_read_that_is_given_up_prints_nothing_from_the_moment_of_the_error(tmp_path, monkeypatch):
+    printed: list[BaseException] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda error: printed.append(error.exc_value))
+    hide_abandoned_reads.cache_clear()
+
+    class LateRead:
+        def __del__(self):
+            raise RuntimeError("Event loop is closed")
+
+    def give_up(*args, **kwargs):
+        LateRead()
+        raise ValueError("a piece is missing")
+
+    checkpoints = saved(tmp_path, [0.1])
+    checkpoints._read_contents(1)  # the list of arrays is whole
+    monkeypatch.setattr(checkpoints._manager, "restore", give_up)
+    with pytest.raises(UserError, match="no checkpoint can be read"):
+        checkpoints.latest(LIKE)
+    hide_abandoned_reads.cache_clear()
+    assert printed == []
 
 
 def test_the_first_checkpoint_is_read_back(tmp_path):
