@@ -13,7 +13,14 @@ from PIL import Image as Pillow
 from jaxens.annotation.sightings import Annotation
 from jaxens.attribution import METHODS
 from jaxens.names import shorten
-from jaxens.viz.arrows import INCHES, Arrow, draw_arrow, draw_image, labeled_arrows_panel
+from jaxens.viz.arrows import (
+    INCHES,
+    Arrow,
+    draw_arrow,
+    draw_image,
+    groups_of_tips,
+    labeled_arrows_panel,
+)
 from jaxens.viz.colors import Colors, color_map, full_color_at
 from jaxens.viz.panels import Panel, fitted, panels_figure, text_sizes
 from jaxens.viz.texts import drawable, style_of
@@ -87,17 +94,23 @@ def boxes(annotation: Annotation) -> Panel:
 
 
 def arrows(annotation: Annotation) -> Panel:
-    """Returns a panel with an arrow to each sighting, from the nearer side, without labels."""
+    """Returns a panel with an arrow to each sighting, from the nearer side, without labels.
+
+    Those that point at one spot share an arrow, dashed if all of them are uncertain.
+    """
     width, height = fitted(annotation.image, INCHES)
 
     def draw(axes: Axes) -> None:
         draw_image(axes, annotation.image, (0, 0, width, height))
-        for sighting in annotation.sightings:
-            if np.isfinite(sighting.tip).all():
-                tip = sighting.tip * (width, height)
-                away = np.array([-1.0 if sighting.tip[0] < 0.5 else 1.0, -0.4])
-                start = tip + ARROW * away / np.linalg.norm(away)
-                draw_arrow(axes, start, tip, dashed=sighting.uncertain)
+        located = [each for each in annotation.sightings if np.isfinite(each.tip).all()]
+        tips = np.array([each.tip for each in located]).reshape(-1, 2) * (width, height)
+        uncertain = np.array([each.uncertain for each in located])
+        group = groups_of_tips(tips)
+        for g in np.unique(group):
+            tip = tips[group == g].mean(axis=0)
+            away = np.array([-1.0 if tip[0] < width / 2 else 1.0, -0.4])
+            start = tip + ARROW * away / np.linalg.norm(away)
+            draw_arrow(axes, start, tip, dashed=bool(uncertain[group == g].all()))
 
     return Panel((width, height), draw)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
@@ -21,6 +21,7 @@ from jaxens.viz.texts import style_of, wrapped
 INCHES = 3.2  # of an image's longer side
 _FONT = 9.0
 _GAP = 7.0  # between labels, points
+_HEAD = 9.0  # size of an arrow's head, points
 _LINE = 18  # characters in a line of a label
 _LETTERS = 60  # of a label
 NO_LABEL = "(no label)"
@@ -49,7 +50,8 @@ class Arrow:
 def show_labeled_arrows(image: Image, arrows: Sequence[Arrow], *, title: str = "") -> Figure:
     """Draws an image with labeled arrows. Labels stand next to the image, so they hide nothing.
 
-    Lines do not cross. A label that is long is broken into lines and shortened.
+    Lines do not cross. Arrows whose tips would lie on each other end at one point, with one head.
+    A label that is long is broken into lines and shortened.
 
     Pazzani et al. 2022, Figures 9d and 14.
 
@@ -76,14 +78,20 @@ def labeled_arrows_panel(
         "\n".join(wrapped(shorten(arrow.label, _LETTERS), _LINE)) or NO_LABEL for arrow in arrows
     ]
     tips = np.array([arrow.tip for arrow in arrows], float).reshape(-1, 2)
-    layout = lay_out(tips, text_sizes(texts, _FONT), fitted(image, inches), _GAP)
+    size = fitted(image, inches)
+    group = groups_of_tips(tips * size)
+    middles = np.array([tips[group == g].mean(axis=0) for g in group]).reshape(-1, 2)
+    layout = lay_out(middles, text_sizes(texts, _FONT), size, _GAP)
 
     def draw(axes: Axes) -> None:
         draw_image(axes, image, layout.image)
         for k, arrow in enumerate(arrows):
             if arrow.spread is not None:
                 draw_ellipse(axes, np.asarray(arrow.spread), layout.image)
-            draw_arrow(axes, layout.starts[k], layout.tips[k], dashed=arrow.uncertain)
+            same = np.flatnonzero(group == group[k])
+            middle = same[np.argsort(layout.starts[same, 1], kind="stable")[len(same) // 2]]
+            start, tip = layout.starts[k], layout.tips[k]
+            draw_arrow(axes, start, tip, dashed=arrow.uncertain, head=bool(k == middle))
             left, _, right, _ = layout.labels[k]
             on_left = right <= layout.image[0]
             axes.text(
@@ -116,22 +124,36 @@ def draw_arrow(
     tip: Float[np.ndarray, "2"],
     *,
     dashed: bool = False,
+    head: bool = True,
 ) -> None:
-    """Draws an arrow that is seen on light and on dark images."""
-    style: dict[str, Any] = {"color": _INK, "shrinkA": 1, "shrinkB": 0, "mutation_scale": 9}
+    """Draws an arrow, or a line, that is seen on light and on dark images."""
+    style: dict[str, Any] = {"color": _INK, "shrinkA": 1, "shrinkB": 0, "mutation_scale": _HEAD}
     line = (0, (4, 2.5)) if dashed else "solid"
     axes.add_patch(
         FancyArrowPatch(
             (float(start[0]), float(start[1])),
             (float(tip[0]), float(tip[1])),
-            arrowstyle="-|>",
+            arrowstyle="-|>" if head else "-",
             linewidth=1.1,
             linestyle=line,
             path_effects=[_HALO],
             clip_on=False,
+            zorder=1.1 if head else 1,  # a head covers the ends of other lines
             **style,
         )
     )
+
+
+def groups_of_tips(tips: Float[np.ndarray, "arrow 2"]) -> Int[np.ndarray, "arrow"]:
+    """Returns the group of each tip, in points: the heads of a group would lie on each other.
+
+    A group has the number of its first tip.
+    """
+    groups: list[int] = []
+    for k, tip in enumerate(tips):
+        near = [g for g in groups if np.linalg.norm(tips[g] - tip) < _HEAD]
+        groups.append(near[0] if near else k)
+    return np.array(groups, int)
 
 
 def draw_ellipse(
