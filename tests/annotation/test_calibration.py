@@ -8,6 +8,8 @@ from jaxens.annotation.calibration import fit_temperature
 from jaxens.data.schema import Task
 from jaxens.ensemble.predictions import mean_probabilities
 
+pytestmark = pytest.mark.slow
+
 TASK = Task.multiclass("bill", ("short", "medium", "long"), ("bill",))
 MARKS = Task.multilabel("marks", {"crest": ("crest",), "ring": ("ring",)})
 

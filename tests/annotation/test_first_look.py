@@ -10,6 +10,8 @@ from jaxens.errors import UserError
 from tests.evaluation.known import SIZE, WING, KnownEnsemble, known_split
 from tests.viz.helpers import all_texts
 
+pytestmark = pytest.mark.slow
+
 IMAGES = 8
 PAIR = ("saliency", "guided_grad_cam")
 
@@ -27,7 +29,6 @@ def case(task=WING, members=3, labeled=True):
     return ensemble, split
 
 
-@pytest.mark.slow
 def test_arrows_on_six_images_and_maps_of_one_member_and_the_ensemble():
     found = all_texts(first_look(*case()))
     assert sum(text.endswith("wing") for text in found) == ANNOTATED  # labels of arrows
@@ -42,7 +43,6 @@ def test_without_a_predicted_class_images_are_named():
     assert sum(id in found for id in split.ids) == ANNOTATED
 
 
-@pytest.mark.slow
 def test_one_member_has_no_second_map():
     found = all_texts(first_look(*case(members=1)))
     assert found.count("Guided Grad-CAM one member") == 1

@@ -17,6 +17,8 @@ from jaxens.targets import Model
 from tests.attribution import cases, cnn
 from tests.attribution.cases import IMAGES, KEYS, MEMBERS, TARGETS, of_members
 
+pytestmark = pytest.mark.slow
+
 
 def of_network(method: str, network: attr.Network) -> jax.Array:
     """As `cases.explain`, for another network."""

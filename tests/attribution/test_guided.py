@@ -16,6 +16,8 @@ from jaxens import models
 from jaxens.targets import Model
 from tests.attribution import cnn, vgg
 
+pytestmark = pytest.mark.slow
+
 IMAGES = cnn.sample_images(3)
 TASKS = (("species", 5),)
 PARAMS = vgg.random_params()
@@ -91,7 +93,6 @@ def test_guided_grad_cam_computes_the_features_once() -> None:
     assert both == guided == 6  # three layers, there and back
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", models.MODELS)
 def test_each_of_our_models_is_guided_through_act(name: str) -> None:
     model, images = models.build(name, TASKS), np.ones((1, 32, 48, 3), np.float32)

@@ -9,6 +9,8 @@ from jaxens import attribution as attr
 from jaxens.targets import Model
 from tests.attribution import cnn
 
+pytestmark = pytest.mark.slow
+
 IMAGES = cnn.sample_images(3)
 BASELINES = cnn.sample_images(3, seed=1)
 CURVATURE = np.random.default_rng(2).normal(size=(10, 14, 3, 4)).astype(np.float32)
@@ -65,7 +67,6 @@ def test_attributions_of_a_smooth_model_are_complete(targets: attr.Targets) -> N
     np.testing.assert_allclose(maps.sum((1, 2, 3)), after - before, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.slow
 def test_attributions_of_a_network_with_kinks_approach_completeness(network: Model) -> None:
     @partial(jax.jit, static_argnames="steps")
     def deltas(images: jax.Array, steps: int) -> jax.Array:

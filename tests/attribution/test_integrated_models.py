@@ -14,6 +14,8 @@ from jax import Array, lax
 from tests.attribution.plain_loop import BASELINES, IMAGES, TARGETS, Model, check
 from tests.attribution.random_models import COLORS, SIDE
 
+pytestmark = pytest.mark.slow
+
 WIDTH, CLASSES = 4, 3
 RNG = np.random.default_rng(1)
 FIRST, SECOND = RNG.normal(size=(2, COLORS, WIDTH))
@@ -47,7 +49,6 @@ def max_pool_of_padded(x: Array) -> Array:
 
 
 # The ends of these two rules are points of the path, where 0 times -inf would be NaN.
-@pytest.mark.slow
 @pytest.mark.parametrize("quadrature", ["riemann_trapezoid", "gausslegendre"])
 @pytest.mark.parametrize(
     "model",

@@ -14,6 +14,8 @@ from jaxens.targets import Contrast, Model
 from tests.attribution import cnn
 from tests.attribution.lime_cases import COUNT, IMAGES, KEY, KEYS, MASKS, SEGMENTS
 
+pytestmark = pytest.mark.slow
+
 STATIC = ("variant", "chunk", "fill")
 
 
@@ -49,7 +51,6 @@ def effects_of_segments(images: jax.Array, effects: np.ndarray) -> jax.Array:
     return corners.reshape(-1, 4) @ effects
 
 
-@pytest.mark.slow
 def test_a_model_linear_in_the_segments_gets_its_coefficients() -> None:
     """Up to the ridge's penalty, which counts little with so many samples."""
     effects = np.array([[3.0, 1], [-2, 1], [0, 1], [0.5, 1]], np.float32)
@@ -168,7 +169,6 @@ def shown(network: Model, fill: object, **settings: object) -> tuple[np.ndarray,
     return np.array(spy.seen[0]).reshape(3, 40, 10, 14, 3), kept
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fill", "variant"),
     [
@@ -248,7 +248,6 @@ def test_members_give_under_vmap_what_each_gives_alone(params: cnn.Params) -> No
     assert np.abs(maps[1] - maps[0]).max() > 1e-3
 
 
-@pytest.mark.slow
 def test_members_share_the_perturbed_images(params: cnn.Params) -> None:
     """Outside of `jit`, what `vmap` maps over is traced, and what all members share is not."""
     members = jax.tree.map(lambda leaf: jnp.stack([leaf, 2 * leaf]), params)

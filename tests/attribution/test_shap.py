@@ -10,6 +10,8 @@ from jaxens import attribution as attr
 from jaxens.targets import Model
 from tests.attribution import cnn
 
+pytestmark = pytest.mark.slow
+
 IMAGES = cnn.sample_images(4)
 BASELINES = cnn.sample_images(3, seed=1)
 WEIGHTS = np.random.default_rng(2).normal(size=(10, 14, 3, 5)).astype(np.float32)

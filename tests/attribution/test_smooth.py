@@ -12,6 +12,8 @@ from jaxens import attribution as attr
 from jaxens.targets import Model
 from tests.attribution import cases, cnn
 
+pytestmark = pytest.mark.slow
+
 IMAGES = cnn.sample_images(4)
 TARGETS = np.array([2, 0, 4, 2])
 KEY = jax.random.key(0)

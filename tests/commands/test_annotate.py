@@ -90,6 +90,7 @@ def test_other_annotations_are_not_overwritten(run, tmp_path):
         annotated(run.folder, "--images", 1, "--out", tmp_path)
 
 
+@pytest.mark.long
 def test_hits_are_measured_for_every_question_method_and_rule(run, tmp_path):
     words = ["--measure", "grad_cam", "saliency", "--split", "train", "--out", tmp_path]
     annotated(run.folder, *words)
@@ -101,6 +102,7 @@ def test_hits_are_measured_for_every_question_method_and_rule(run, tmp_path):
     assert (tmp_path / "arrows" / "reliability.png").stat().st_size > 1000
 
 
+@pytest.mark.long
 def test_other_hits_are_not_overwritten(run, tmp_path):
     words = ["--measure", "grad_cam", "--images", 3, "--out", tmp_path]
     annotated(run.folder, *words)

@@ -23,7 +23,7 @@ from jaxens.runs.loading import abstract_state
 from jaxens.train import main as train
 from jaxens.training.trainer import Trainer
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("without_look")]
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("without_look")]
 
 BROKEN, STEP = 1, 3  # the first step of the second epoch
 NOTE = "diverged in training, and counted with an earlier state: member 1 (at step 3)"

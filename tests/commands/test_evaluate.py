@@ -210,6 +210,7 @@ def test_marks_are_scored_where_they_are(run, scores):
             assert list(scores[f"marks-{label}/images"]) == present
 
 
+@pytest.mark.long
 def test_chunks_change_no_score(run, scores, tmp_path):
     words = ["--tasks", "wing_pattern", "--member-images-at-once", "2", "--out", str(tmp_path)]
     evaluated(run.folder, *words, "--methods", "gradient_shap", "lime")

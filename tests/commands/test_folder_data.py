@@ -34,6 +34,7 @@ def labels(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_labels_of_one_folder_are_explained_with_the_parts_of_another(
     labels: Path, tmp_path: Path
 ) -> None:

@@ -96,6 +96,7 @@ def test_it_goes_on_bitwise_without_the_weights(frozen, tmp_path):
     jax.tree.map(np.testing.assert_array_equal, last_state(folder)[1], last_state(frozen.folder)[1])
 
 
+@pytest.mark.long
 def test_a_run_from_a_stage_on_goes_on_bitwise_and_is_evaluated_and_explained(run, tmp_path):
     flags = [*run.flags, "--weights", str(run.folder), "--train-from", "stage2"]
     whole, cut = tmp_path / "whole", tmp_path / "cut"
@@ -133,6 +134,7 @@ def test_a_run_cut_off_before_its_first_checkpoint_needs_the_same_weights(frozen
     shutil.rmtree(weights)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("changes", [[], ["--diversity", "leave-one-out"]])
 def test_features_made_once_and_at_every_step_give_the_same_losses(frozen, run, tmp_path, changes):
     def losses(name, *flags):
@@ -143,6 +145,7 @@ def test_features_made_once_and_at_every_step_give_the_same_losses(frozen, run, 
     np.testing.assert_allclose(losses("once"), losses("steps", "--resident", "no"), rtol=1e-4)
 
 
+@pytest.mark.long
 def test_own_trunks_start_from_the_weights_too(run, tmp_path):
     """One step at a rate of next to nothing: what was trained before is still there."""
     slow = ["--weights", str(run.folder), "--epochs", "1", "--learning-rate", "1e-30"]

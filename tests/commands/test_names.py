@@ -12,7 +12,7 @@ from jaxens.explain import main as explain
 from jaxens.train import main as train
 from tests.data import tiny_cub
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 LONG = "w" * 10_000
 PART = "../../../../../escaped"

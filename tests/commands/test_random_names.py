@@ -30,7 +30,7 @@ from jaxens.runs.run import Run
 from tests.evaluation.known import SIZE, KnownEnsemble
 from tests.pages.written import write_run
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 PARTS = (
     *("[/red]", "[b]", "<b>", "</td>", "<script>", "&amp;", "{{", "{%", "{0}", "%s", "$_{$", "\\"),

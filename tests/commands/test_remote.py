@@ -27,7 +27,7 @@ def last_state(folder):
     return read
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_at_a_url_is_trained_and_continued_on_another_machine(
     flags, machine, monkeypatch, caplog
 ):

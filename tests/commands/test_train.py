@@ -98,6 +98,7 @@ def test_a_half_written_log_line_does_not_stop_a_run(run, tmp_path, caplog):
     assert [line.get("epoch") for line in Run.open(folder).read_log()] == [1, 2, None]
 
 
+@pytest.mark.long
 def test_a_streamed_bagging_run_resumes_bitwise(run, tmp_path):
     bags = [*run.flags, "--diversity", "bagging", "--resident", "no"]
     train([*bags, "--out", str(tmp_path / "whole")])

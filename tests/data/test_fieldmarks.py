@@ -83,6 +83,7 @@ print(json.dumps([hashlib.sha256(render(5, i).image).hexdigest() for i in (9, 2)
     assert json.loads(run.stdout) == here
 
 
+@pytest.mark.slow
 def test_indices_and_seeds_give_different_images(drawings: list[Drawing]) -> None:
     assert len({p.image.tobytes() for p in drawings}) == len(drawings)
     assert not np.array_equal(render(6, 0).image, drawings[0].image)
@@ -161,6 +162,7 @@ def test_parts_are_on_the_bird_and_the_bird_is_in_the_box(drawings: list[Drawing
                 assert rows.max() < bottom
 
 
+@pytest.mark.slow
 def test_short_medium_and_long_bills_differ_in_length(drawings: list[Drawing]) -> None:
     lengths = {name: [] for name in BILL_LENGTHS}
     for i, drawing in enumerate(drawings[:40]):

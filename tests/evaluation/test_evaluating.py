@@ -38,6 +38,8 @@ from tests.evaluation.known import (
     known_split,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def expected(map, i, split, metric, method):
     mask, point = split.mask(("wing",))[i], split.points[i, 0]
@@ -70,7 +72,6 @@ def as_dicts(scores):
     }
 
 
-@pytest.mark.slow
 def test_scores_of_two_overlapping_halves_are_those_by_hand():
     left, top = np.zeros((2, SIZE, SIZE), bool)
     left[:, : SIZE // 2] = True
@@ -242,7 +243,6 @@ def test_results_arrive_question_by_question(ensemble, split):
     assert names == [each.question.name for each in result.results]
 
 
-@pytest.mark.slow
 def test_separate_parts_have_the_scores_of_two_evaluations_from_the_same_maps(ensemble, split):
     tails = np.zeros((IMAGES, SIZE, SIZE), bool)
     tails[:15, 5:, 1:6] = True  # not all images show one
@@ -337,7 +337,6 @@ def test_a_split_without_masks_and_points_is_refused(ensemble, split):
         evaluate(ensemble, unmarked, methods=["saliency"], protocol=PROTOCOL)
 
 
-@pytest.mark.slow
 def test_an_evaluation_of_another_ensemble_or_of_changed_images_is_another(
     ensemble, split, tmp_path
 ):
@@ -371,7 +370,6 @@ def test_by_default_the_methods_are_those_of_the_paper(ensemble, split):
     assert plan.methods == PAPER_METHODS
 
 
-@pytest.mark.slow
 def test_a_metric_that_joins_the_table_is_in_all_tables(ensemble, split, monkeypatch):
     def inside(map, mask):
         map, mask, _ = map_and_mask(map, mask)

@@ -19,6 +19,8 @@ from tests.evaluation.known import (
     draw_logits,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def ensemble():

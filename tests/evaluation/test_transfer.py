@@ -22,6 +22,8 @@ from tests.evaluation.known import (
     known_split,
 )
 
+pytestmark = pytest.mark.slow
+
 MARKS = Task.multilabel("marks", {"ring": ("eye",), "bar": ("wing",)})
 COLORS = Task.multiclass("color", ("red", "blue"), ("bill",))
 PATTERN = Task.multiclass("pattern", ("plain", "barred"))

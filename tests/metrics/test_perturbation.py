@@ -7,6 +7,8 @@ from jaxens.attribution import Contrast
 from jaxens.metrics import blur, deletion, insertion
 from tests.metrics.cases import BROKEN_VALUES, broken, random_map
 
+pytestmark = pytest.mark.slow
+
 SIZE = HEIGHT, WIDTH = 6, 9
 RNG = np.random.default_rng(0)
 IMAGES = RNG.normal(size=(3, *SIZE, 2)).astype(np.float32)

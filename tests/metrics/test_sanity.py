@@ -9,6 +9,8 @@ from scipy import stats
 from jaxens.metrics.sanity import parameter_randomization, randomize, spearman
 from tests.metrics.cases import BROKEN_VALUES, SIZES, broken, random_map
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(0)
 IMAGES = RNG.normal(size=(4, 12, 15, 3)).astype(np.float32)
 LAYERS = ["head", "trunk/top", "trunk/bottom"]

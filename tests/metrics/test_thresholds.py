@@ -10,6 +10,8 @@ from jaxens import metrics
 from jaxens.metrics.thresholds import THRESHOLDS, average_precision, threshold_curves
 from tests.metrics.cases import BROKEN_VALUES, SIZES, broken, random_map, random_mask
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)

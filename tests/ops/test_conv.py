@@ -83,6 +83,7 @@ def loss_of_lax(name):
     return jax.jit(loss(lax.conv_general_dilated, GEOMETRIES[name]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mapped", [(True, True), (False, True), (True, False)], ids=str)
 @pytest.mark.parametrize("name", GEOMETRIES)
 def test_vmap_over_members_equals_lax_member_by_member(name, mapped):
@@ -160,6 +161,7 @@ VARIANTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", VARIANTS)
 @pytest.mark.parametrize("name", SHAPES)
 def test_each_cpu_form_equals_lax(name, form, monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 
 from tests.commands.benchmarks import NETWORKS, printed_and_kept, shorten
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 MEMBERS = [*NETWORKS, "--members", "2"]
 METHODS = ("saliency", "grad_cam")
@@ -30,7 +30,7 @@ ROWS = {
 }
 
 
-@pytest.mark.parametrize("dtype", ["float32", pytest.param("bfloat16", marks=pytest.mark.long)])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("what", ["train", "explain"])
 def test_pytorch_is_measured_next_to_jaxens(
     what: str, dtype: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

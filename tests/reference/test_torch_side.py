@@ -14,7 +14,7 @@ from jaxens.benchmarks.torch_models import TWINS
 from jaxens.benchmarks.torch_weights import state_dict
 from jaxens.errors import UserError
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 VARIANTS = torch_side.variants(cuda=False)
 

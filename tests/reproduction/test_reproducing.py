@@ -11,7 +11,7 @@ from jaxens.reproduction.session import Session
 from jaxens.runs.run import Run
 from tests.reproduction import tiny
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 class Notes(Watch):

@@ -201,7 +201,7 @@ def same_as(trained, resumed):
 
 
 @pytest.mark.usefixtures("_ctrl_c")
-@pytest.mark.parametrize("resident", ["yes", "no"])
+@pytest.mark.parametrize("resident", [pytest.param("yes", marks=pytest.mark.long), "no"])
 def test_a_signal_in_an_epoch_saves_the_state_after_the_step_and_the_rest_is_the_same(
     config, tmp_path, caplog, resident
 ):

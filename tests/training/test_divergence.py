@@ -89,7 +89,9 @@ def trained(training, state, count):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("diversity", ["random-weights", "bagging"])
+@pytest.mark.parametrize(
+    "diversity", ["random-weights", pytest.param("bagging", marks=pytest.mark.long)]
+)
 def test_a_guard_changes_nothing_and_if_a_member_diverges_the_others_are_bitwise_the_same(
     diversity, monkeypatch
 ):
@@ -114,16 +116,9 @@ def test_a_guard_changes_nothing_and_if_a_member_diverges_the_others_are_bitwise
     assert not differs(member(start.variables, BROKEN), member(state.variables, BROKEN))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("layout", [MeshLayout(2, 1), MeshLayout(1, 2)], ids=str)
-@pytest.mark.parametrize(
-    "name",
-    [
-        "random weights",
-        pytest.param("bagging, streamed", marks=pytest.mark.long),
-        pytest.param("frozen trunk", marks=pytest.mark.long),
-    ],
-)
+@pytest.mark.parametrize("name", ["random weights", "bagging, streamed", "frozen trunk"])
 def test_on_two_devices_the_others_learn_what_they_do_on_one(name, layout, tmp_path_factory):
     """Three members on two devices are filled up by a fourth."""
     config = config_of(str(tmp_path_factory.getbasetemp() / "mesh"), **CASES[name])

@@ -35,6 +35,7 @@ LABELS = {
     "marks": RNG.integers(-1, 2, (IMAGE_COUNT, 2)).astype(np.int8),
 }
 STEP_KEY = jax.random.key(7)
+DIVERSITIES = [pytest.param("random-weights", marks=pytest.mark.long), "leave-one-out"]
 
 
 def vgg(full, convolution=conv_general_dilated):
@@ -137,7 +138,7 @@ def train_alone(frozen, k, numbers):
 
 
 @pytest.mark.parametrize("full", [False, True])  # with the full VGG, members have a neck each
-@pytest.mark.parametrize("diversity", ["random-weights", "leave-one-out"])
+@pytest.mark.parametrize("diversity", DIVERSITIES)
 def test_members_train_as_models_whose_trunk_is_held_fixed(full, diversity):
     frozen = Frozen(full, diversity)
     per_step = frozen.trained({"images": IMAGES})
@@ -211,7 +212,7 @@ def train_top_alone(frozen, k, numbers):
     return params, losses
 
 
-@pytest.mark.parametrize("diversity", ["random-weights", "leave-one-out"])
+@pytest.mark.parametrize("diversity", DIVERSITIES)
 def test_members_trained_from_a_stage_are_models_whose_lower_stages_are_held_fixed(diversity):
     frozen = Frozen(False, diversity, stage="conv2")
     per_step = frozen.trained({"images": IMAGES})
@@ -282,7 +283,7 @@ def test_members_start_with_different_heads_and_the_neck_of_the_weights():
     assert len(np.unique(np.asarray(heads))) == heads.size
 
 
-@pytest.mark.parametrize("diversity", ["random-weights", "leave-one-out"])
+@pytest.mark.parametrize("diversity", DIVERSITIES)
 def test_a_step_runs_the_trunk_once_for_all_members_without_a_backward_pass(diversity):
     """The VGG has two convolutions, and a step on features has none."""
     frozen = Frozen(False, diversity, vgg(False, jax.lax.conv_general_dilated))

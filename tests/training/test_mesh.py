@@ -109,6 +109,7 @@ def test_members_that_fill_up_devices_are_not_seen():
     jax.tree.map(np.testing.assert_array_equal, placement.gather(spread), state)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_batch_normalization_of_each_device_sees_its_own_images(tmp_path):
     config = config_of(str(tmp_path))

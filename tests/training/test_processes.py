@@ -19,7 +19,7 @@ from jaxens.runs.log import read_lines
 from tests.training.on_devices import CASES, check_alike, config_of, learned
 from tests.training.test_mesh import ALONE
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 def start(words: Sequence[str], devices: int = 1, count: int = 2) -> list[subprocess.Popen[str]]:
@@ -63,17 +63,15 @@ IMAGES, STEPS, BATCH = 24, 21, 8  # of `config_of`
     [
         # Process 0 has its share of the images that are kept, or its half of each batch.
         (2, 2, {"random weights": (2, 2), "streamed": (1, 4)}, [IMAGES // 2, STEPS * BATCH // 2]),
-        pytest.param(
+        (
             *(2, 2),
             {"leave one out": (1, 4), "bagging, streamed": (2, 2), "frozen trunk": (2, 2)},
             [IMAGES // 2, None, IMAGES // 2],
-            marks=pytest.mark.long,
         ),
-        pytest.param(
+        (
             *(1, 4),
             {"bagging, streamed": (4, 1), "streamed": (1, 4), "frozen trunk": (2, 2)},
             [None, STEPS * BATCH // 4, IMAGES // 4],
-            marks=pytest.mark.long,
         ),
     ],
 )
@@ -92,7 +90,6 @@ def test_processes_learn_what_one_does_and_decode_their_part_alone(
             assert decoded_images == images or images is None
 
 
-@pytest.mark.long
 def test_two_processes_train_one_run_and_go_on_with_it(flags, tmp_path):
     out = tmp_path / "run"
     words = ["jaxens.train", "--distributed", *flags, "--out", str(out), "--resume", "auto"]
@@ -105,7 +102,6 @@ def test_two_processes_train_one_run_and_go_on_with_it(flags, tmp_path):
     assert len((out / "metrics.jsonl").read_text().splitlines()) == 3
 
 
-@pytest.mark.long
 def test_what_two_processes_save_one_goes_on_with_and_the_other_way_round(flags, tmp_path):
     words = ["jaxens.train", *flags, "--resume", "auto", "--out", str(tmp_path / "run")]
 
@@ -161,7 +157,6 @@ def stopped(words: Sequence[str], number: int, who: int) -> tuple[list[int], lis
     return ended(processes)
 
 
-@pytest.mark.long
 def test_two_processes_stop_at_the_same_step_and_go_on_after_a_stop_or_a_kill(words, tmp_path):
     """Either process may get the signal. The result equals that of a run without a stop."""
     out = tmp_path / "run"
