@@ -26,7 +26,7 @@ from jaxens.runs import config as configs
 from jaxens.runs import fit
 from jaxens.runs.log import read_lines
 from jaxens.runs.provenance import checksum
-from jaxens.runs.run import Run, check_same
+from jaxens.runs.run import Run
 from jaxens.training.settings import Config
 from jaxens.untrusted import parse_json, read_arrays, read_text
 
@@ -114,7 +114,7 @@ class Session:
         folder = self.run_of(path)
         if (folder / "config.toml").exists():
             run = Run.open(folder)
-            check_same(run.config, config, folder)
+            configs.check_same(run.config, config, folder)
             run.close()
             if quality_of(folder):
                 return folder

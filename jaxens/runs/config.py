@@ -1,4 +1,4 @@
-"""Reads and writes configs as TOML files."""
+"""Reads, writes and compares configs, which are TOML files."""
 
 import dataclasses
 import tomllib
@@ -93,6 +93,31 @@ def _flag(name: str, hint: Any) -> str:
         if parameter.name:
             return parameter.name[0].removeprefix("--")
     return name
+
+
+def check_same(expected: Config, config: Config, folder: Path) -> None:
+    """Checks that two configs are the same, but for where the data are and how they are read.
+
+    The data themselves are checked by their fingerprint.
+
+    Args:
+        expected: The config of the run.
+        config: The config to continue it with.
+        folder: The folder of the run, for the message.
+
+    Raises:
+        UserError: Names the first field in which the configs differ.
+    """
+    config = encodable_paths(config)
+    free = {("data", name) for name in ("cache_dir", "workers", "resident", "data_dir", "layout")}
+    for section in ("data", "model", "ensemble", "optim", "augment"):
+        fields = vars(getattr(expected, section))
+        for name, value in vars(getattr(config, section)).items():
+            if (section, name) not in free and fields[name] != value:
+                raise UserError(
+                    f"{folder} has another config: its {section}.{name} is {fields[name]!r}, not "
+                    f"{value!r}: use the same value, or choose another `out`"
+                )
 
 
 def _read(path: Path) -> dict[str, Any]:

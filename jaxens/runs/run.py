@@ -142,7 +142,7 @@ class Run:
         locked = lock(folder)
         try:
             run = cls.open(folder)
-            check_same(run.config, config, folder)
+            configs.check_same(run.config, config, folder)
             run.check_data(info, data)
         except BaseException:
             locked.close()
@@ -247,31 +247,6 @@ class Run:
             kept = self.parts.kept or f"epoch {max(epochs)}"
             return f"{self.folder} is kept up to {kept}: `resume` continues it"
         return "nothing was saved, because no checkpoint was finished"
-
-
-def check_same(expected: Config, config: Config, folder: Path) -> None:
-    """Checks that two configs are the same, but for where the data are and how they are read.
-
-    The data themselves are checked by their fingerprint.
-
-    Args:
-        expected: The config of the run.
-        config: The config to continue it with.
-        folder: The folder of the run, for the message.
-
-    Raises:
-        UserError: Names the first field in which the configs differ.
-    """
-    config = configs.encodable_paths(config)
-    free = {("data", name) for name in ("cache_dir", "workers", "resident", "data_dir", "layout")}
-    for section in ("data", "model", "ensemble", "optim", "augment"):
-        fields = vars(getattr(expected, section))
-        for name, value in vars(getattr(config, section)).items():
-            if (section, name) not in free and fields[name] != value:
-                raise UserError(
-                    f"{folder} has another config: its {section}.{name} is {fields[name]!r}, not "
-                    f"{value!r}: use the same value, or choose another `out`"
-                )
 
 
 def _read_info(path: Path) -> Info:

@@ -15,7 +15,10 @@ import pytest
 SCRIPT = Path(__file__).parents[2] / "launch" / "local.sh"
 FLAGS = ["--members", "4", "--out", "my runs/it's", "--note", '"$HOME" *']
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a script of bash")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="a script of bash"),
+]
 
 # Instead of training: shows what it was given, and does what the test asks for.
 PYTHON = """#!/usr/bin/env bash

@@ -15,7 +15,7 @@ from jaxens.names import file_name
 from jaxens.runs import config as configs
 from jaxens.runs.loading import data_of, own_cache, own_data
 from jaxens.runs.provenance import InitialWeights, environment
-from jaxens.runs.run import Run, check_same
+from jaxens.runs.run import Run
 from jaxens.runs.weights import Weights
 from jaxens.train import main as train
 from tests.runs.small import CONFIG, INFO, SCORES, edit, refusal, update_checksums
@@ -96,7 +96,7 @@ def test_paths_that_are_not_utf_8_are_read_again_as_escapes(tmp_path, monkeypatc
     assert opened.record["command"] == ["train", "--out", r"/runs/\xff"]
     assert opened.config.data.data_dir == r"/birds\xff\xe9"
     assert opened.record["weights"]["from"] == r"/w\xfe.npz"
-    check_same(opened.config, config, run.folder)
+    configs.check_same(opened.config, config, run.folder)
     run.close()
     monkeypatch.setattr("sys.argv", ["train", "--resume", "\udcff"])
     assert environment()["command"] == ["train", "--resume", r"\xff"]
