@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from jaxens.data.decoding import open_photo
+from jaxens.data.folder.split_names import split_of_path
 from jaxens.data.reading import PhotoError, read_photo
 from jaxens.data.settings import Data
 from jaxens.errors import UserError
@@ -182,10 +183,20 @@ class Finder:
                 self._exact.setdefault(name, set()).add(photo)
                 self._loose.setdefault(_plain(name), set()).add(photo)
 
-    def find(self, name: str) -> set[str]:
-        """Returns the photos that a name may mean: one, if it is right."""
+    def find(self, name: str, file: str = "") -> set[str]:
+        """Returns the photos that a name may mean: one, if it is right.
+
+        Args:
+            name: The name.
+            file: The file that has it. In `train.csv` or `train/labels.csv`, "1.jpg" means the
+                photo in `train`, if there is one in `test`, too.
+        """
         path = name.strip().replace("\\", "/").removeprefix("./")
-        return self._exact.get(path) or self._loose.get(_plain(path), set())
+        photos = self._exact.get(path) or self._loose.get(_plain(path), set())
+        if len(photos) > 1 and (split := split_of_path(file)):
+            of_split = {p for p in photos if split_of_path(p.rpartition("/")[0]) == split}
+            return of_split or photos
+        return photos
 
 
 def _plain(name: str) -> str:

@@ -8,7 +8,7 @@ from jaxens.data.folder.coco import read_coco
 from jaxens.data.folder.layout import NAME, Layout
 from jaxens.data.folder.listing import FilePattern, Listing, list_files
 from jaxens.data.folder.parsing import read_layout
-from jaxens.data.folder.table import read_table
+from jaxens.data.folder.table_files import read_table
 from jaxens.data.reading import printable
 from jaxens.errors import UserError
 from jaxens.files import with_home
@@ -46,7 +46,7 @@ def unused_files(listing: Listing, layout: Layout | None) -> list[str]:
         listing: The files.
         layout: The description of the folder; None if there is none that can be read.
     """
-    used = {layout.table, *layout.coco} if layout else set()
+    used = {*layout.tables, *layout.coco} if layout else set()
     truths = layout.parts if layout else ()
     patterns = [FilePattern(path) for part in truths for path in part.paths]
     images, groups = set(listing.images()), dict[tuple[str, str], list[str]]()
