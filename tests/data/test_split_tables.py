@@ -138,10 +138,38 @@ def test_a_test_table_without_labels_is_not_proposed_and_is_named(root: Path) ->
     assert "test.csv: nothing names it in dataset.toml" in name_unused(root)
 
 
-def test_a_whole_table_goes_before_tables_of_some_of_its_photos(root: Path) -> None:
-    tables = {"all.csv": table(range(COUNT)), "train.csv": table(range(8))}
-    written(root, tables | {"test.csv": table(range(8, 12))})
-    assert proposed(root)["table"] == "all.csv"
+@pytest.mark.parametrize(
+    "tables",
+    [
+        {"train.csv": table(range(8)), "test.csv": table(range(8, 12))},
+        {"train.csv": table(range(12), "file"), "test.csv": table(range(12, COUNT), "file")},
+    ],
+    ids=["fewer photos", "names alone"],
+)
+def test_a_whole_table_goes_before_tables_of_its_photos(root: Path, tables: dict[str, str]) -> None:
+    written(root, tables | {"all.csv": table(range(COUNT))})
+    layout = proposed(root)
+    assert (layout["table"], [*layout["tasks"]]) == ("all.csv", ["kind"])
+    remark = "# not used: test.csv and train.csv, since all.csv has their photos"
+    assert remark in (root / "dataset.toml").read_text()
+
+
+def test_tables_of_names_split_the_photos_of_class_folders(tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    for i in range(COUNT):
+        photo(root / "ab"[i % 2] / f"{i}.jpg", 10 * i)
+    train, test = range(12), range(12, COUNT)
+    written(root, {"train.csv": table(train, "file"), "test.csv": table(test, "file")})
+    layout = proposed(root)
+    assert (layout["split"], layout["tasks"]) == ({"files": True}, {"label": {"folders": True}})
+    assert ids(root)["test"] == numbers(*test)
+
+
+def test_a_table_without_names_of_columns_is_named(root: Path) -> None:
+    written(root, {"labels.csv": "\n".join(table(range(COUNT)).splitlines()[1:])})
+    proposed(root)
+    remark = "# labels.csv: the first row names a photo, '0.jpg': write a row with the names of the"
+    assert remark in (root / "dataset.toml").read_text()
 
 
 def test_a_column_of_splits_goes_before_the_names_of_the_tables(root: Path) -> None:

@@ -66,10 +66,15 @@ def choose_tables(listing: Listing, finder: Finder) -> ChosenTables:
             candidates += _candidates(file, table, finder)
     if not candidates:
         return result
-    best = max(candidates, key=lambda each: len(each.photos))
     chosen = _of_splits(candidates, finder, result.remarks)
-    if not chosen or _is_whole(best, chosen):
-        chosen = [best]
+    if not chosen:
+        chosen = [max(candidates, key=lambda each: len(each.photos))]
+    for each in chosen:
+        if len(finder.find(each.column, each.file)) == 1:
+            result.remarks.append(
+                f"{each.file}: the first row names a photo, {shorten(repr(each.column))}: write a "
+                "row with the names of the columns above it"
+            )
     columns = chosen[0].table.names
     for each in chosen:
         columns = tuple(each.names_of(columns))
@@ -111,7 +116,8 @@ def _of_splits(
 ) -> list[_Candidate]:
     """Returns the tables whose names say their split, and that have the columns of the first.
 
-    The first is the largest one of train. Those of a test without labels are not used.
+    The first is the largest one of train. Those of a test without labels are not used. None is
+    returned if another table has all of their photos, and more photos or columns.
     """
     named = [each for each in candidates if each.split]
     if len({each.split for each in named}) < 2:
@@ -121,17 +127,18 @@ def _of_splits(
     table = join_tables([first.table], [first.column, *others])
     columns = inspect_table(table, first.column, photos_of_rows(table, finder))
     needed = [first.column, *columns.used()]
-    kept = [first]
+    kept, lacking = [first], []
     for each in named:
         if missing := [name for name in needed if name not in each.names_of(needed)]:
             lacks = ", ".join(shorten(repr(name)) for name in missing[:3])
-            remarks.append(f"not used: {each.file} lacks columns of {first.file}: {lacks}")
+            lacking.append(f"not used: {each.file} lacks columns of {first.file}: {lacks}")
         elif each is not first:
             kept.append(each)
+    photos = frozenset[str]().union(*(each.photos for each in kept))
+    for each in candidates:
+        if not each.split and each.photos >= photos and (each.photos > photos or not needed[1:]):
+            files = " and ".join(sorted(one.file for one in named))
+            remarks.append(f"not used: {files}, since {each.file} has their photos")
+            return []
+    remarks += lacking
     return kept
-
-
-def _is_whole(best: _Candidate, chosen: Sequence[_Candidate]) -> bool:
-    """Returns whether the largest table has the photos of the others, and more."""
-    photos = frozenset[str]().union(*(each.photos for each in chosen))
-    return len(best.photos) > len(photos) and len(best.photos & photos) > len(photos) // 2
