@@ -1,10 +1,11 @@
 """Chooses the tables of a folder that a `dataset.toml` is proposed for."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from jaxens.data.folder.columns import inspect_table
-from jaxens.data.folder.listing import Finder, Listing
+from jaxens.data.folder.listing import Finder, Listing, path_stem
 from jaxens.data.folder.split_names import split_of_path
 from jaxens.data.folder.table import Table, join_tables
 from jaxens.data.folder.table_files import read_table
@@ -70,6 +71,11 @@ def choose_tables(listing: Listing, finder: Finder) -> ChosenTables:
     if not chosen:
         chosen = [max(candidates, key=lambda each: len(each.photos))]
     for each in chosen:
+        for name, count in Counter(each.table.names).items():
+            if count > 1 and name:
+                result.remarks.append(
+                    f"{each.file} has {count} columns {name!r}: rename all but one"
+                )
         if len(finder.find(each.column, each.file)) == 1:
             result.remarks.append(
                 f"{each.file}: the first row names a photo, {shorten(repr(each.column))}: write a "
@@ -102,12 +108,16 @@ def photos_of_rows(table: Table, finder: Finder) -> list[str]:
 
 def _candidates(file: str, table: Table, finder: Finder) -> list[_Candidate]:
     """Returns a table with the column that names most photos; none if no column names many."""
-    best, most = [], len(table) // 2
+    best, most = [], (False, 0)
     for place, name in enumerate(table.names):
-        matches = [finder.find(row[place], file) for row in table.rows]
+        cells = [row[place] for row in table.rows]
+        matches = [finder.find(cell, file) for cell in cells]
         named = [next(iter(photos)) for photos in matches if len(photos) == 1]
-        if len(named) > most and table.names.count(name) == 1:
-            best, most = [_Candidate(file, table, name, frozenset(named))], len(named)
+        # The numbers of rows may be names of photos, too, but without their ending.
+        endings = sum(path_stem(cell) != cell for cell in cells) > len(cells) // 2
+        enough = len(named) > len(cells) // 2 and table.names.count(name) == 1
+        if name and enough and (endings, len(named)) > most:
+            best, most = [_Candidate(file, table, name, frozenset(named))], (endings, len(named))
     return best
 
 

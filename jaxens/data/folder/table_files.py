@@ -12,14 +12,16 @@ from jaxens.errors import UserError
 from jaxens.names import as_text, shorten
 
 _SEPARATOR = re.compile(r'"?sep=([^\s\w"]|\t)"?\r?\n', re.IGNORECASE)
+_COMMENTS = re.compile(r"(?:\s*#[^\t;,|\n]*\n)+")
 
 
 def read_table(path: Path, root: Path) -> Table:
     """Reads a table whose first row names its columns.
 
     A text may begin with a byte-order mark, have lines that end with CRLF, and separate fields by
-    commas, semicolons or tabs, or by what a first line such as "sep=|" says, as Excel writes it.
-    It is UTF-8, UTF-16 with a byte-order mark, or Windows-1252.
+    commas, semicolons, tabs or bars, or by what a first line such as "sep=:" says, as Excel writes
+    it. Lines before the first row are comments if they begin with "#" and have one field. The text
+    is UTF-8, UTF-16 or Windows-1252.
 
     Args:
         path: The file.
@@ -43,12 +45,16 @@ def read_table(path: Path, root: Path) -> Table:
 def _csv(path: Path, name: str, content: bytes) -> Table:
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         text = content.decode("utf-16", "replace")
+    elif 0 in content[:2]:  # UTF-16 without a mark
+        text = content.decode("utf-16-be" if content[0] == 0 else "utf-16-le", "replace")
     else:
         text = content.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+    whole = text
     stated = _SEPARATOR.match(text)
-    text, before = (text[stated.end() :], 1) if stated else (text, 0)
+    text = _COMMENTS.sub("", text[stated.end() if stated else 0 :], count=1)
+    before = whole.count("\n", 0, len(whole) - len(text))
     header = text.lstrip().split("\n", 1)[0]
-    separator = stated[1] if stated else max("\t;,", key=header.count)
+    separator = stated[1] if stated else max("\t;,|", key=header.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     rows: list[list[str]] = []
     places: list[Place] = []
