@@ -92,6 +92,16 @@ def test_a_column_of_file_names_goes_before_numbers_of_rows(root: Path) -> None:
     assert proposed(root)["file"] == "file"
 
 
+def test_a_photo_with_two_labels_does_not_hide_the_column(root: Path) -> None:
+    for i in range(COUNT, 24):
+        photo(root / "images" / f"{i}.jpg", 10 * i)
+    rows = [f"{i}.jpg,{'ab'[i % 2]}" for i in range(24)]
+    (root / "t.csv").write_text("\n".join(["file,label", *rows, "0.jpg,b"]))
+    assert proposed(root)["tasks"] == {"label": {"column": "label"}}
+    (problem,) = builder.read(root).problems
+    assert (problem.photo, problem.kind) == ("images/0.jpg", "unusable")
+
+
 def test_columns_of_one_name_are_named(root: Path) -> None:
     rows = [f"{i}.jpg,{'ab'[i % 2]},x" for i in range(COUNT)]
     (root / "t.csv").write_text("\n".join(["file,label,label", *rows]))

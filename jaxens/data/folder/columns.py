@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from jaxens.data.findings import MOST
 from jaxens.data.folder.split_names import NAMES
 from jaxens.data.folder.table import EMPTY, Table
 from jaxens.data.folder.units import are_fractions
@@ -131,13 +132,14 @@ def _column(by_lower: dict[str, str], prefix: str, side: str) -> str:
 def _agrees(table: Table, name: str, photos: Sequence[str]) -> bool:
     """Returns whether a column says something of the photos: most of their rows say the same.
 
-    The rows of a few photos may contradict each other.
+    The rows of a few photos may contradict each other: those are left out when it is read.
     """
     values: dict[str, list[str]] = {}
     for photo, value in zip(photos, table.column(name).values, strict=True):
         values.setdefault(photo, []).append(value)
     several = [each for each in values.values() if len(each) > 1]
-    return sum(len(set(each)) > 1 for each in several) <= len(several) / 2
+    differing = sum(len(set(each)) > 1 for each in several)
+    return differing <= max(len(several) / 2, MOST * len(values))
 
 
 def _classify(table: Table, name: str, result: Columns) -> None:
