@@ -29,6 +29,6 @@ def load(run: str | os.PathLike[str]) -> "Ensemble":
         jaxens.errors.UserError: If the directory is neither, has no checkpoint, or is damaged.
     """
     # Imported here, so that jaxens.attribution and jaxens.metrics load nothing else.
-    from jaxens.runs.loading import load_ensemble
+    from jaxens.runs.opened import load_ensemble
 
     return load_ensemble(run)

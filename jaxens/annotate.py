@@ -40,7 +40,7 @@ def annotate(
     """Draw labeled arrows: what an ensemble sees in photos, where, and how sure its members are.
 
     Args:
-        run: run directory that jaxens.train has written, or its URL
+        run: run directory that jaxens.train has written, or its URL; or an export
         photos: files, or folders of files; the central square is taken
         against: a look-alike class: point at what tells the prediction from it
         styles: how an image is annotated, side by side, or all
@@ -53,37 +53,38 @@ def annotate(
     if measure and (photos or choice.ids):
         raise UserError("`measure` takes the images of a split: name no photos, and no `ids`")
 
-    from jaxens.annotation import STYLES, calibrate, save_annotations, typical
+    from jaxens.annotation import STYLES, from_data, save_annotations
     from jaxens.annotation import annotate as find_marks
     from jaxens.annotation.files import check_folder, origin_of
     from jaxens.cli.compilation import use_cache
     from jaxens.cli.console import say
     from jaxens.cli.progress import bar
-    from jaxens.data.source import load
     from jaxens.evaluation.captions import name_of_photos
-    from jaxens.evaluation.maps import background_images
+    from jaxens.evaluation.settings import needs_background
     from jaxens.files import check_is_folder, output_folder
     from jaxens.names import file_name, shorten
-    from jaxens.runs.loading import best_ensemble, data_of
+    from jaxens.runs.opened import open_trained
+    from jaxens.runs.own_data import chosen_data
     from jaxens.runs.photos import choose_photos
-    from jaxens.runs.run import Run
 
     signals.work_begins()
     check_is_folder(out or run)
     use_cache()
-    opened = Run.open(run)
-    ensemble = best_ensemble(opened)
-    opened.close()
+    opened = open_trained(run)
+    ensemble = opened.ensemble
+    wanted = not photos or needs_background([rules.method]) or opened.finds_data(choice.data_dir)
     with bar() as progress:
-        data = data_of(opened, choice.data_dir, choice.cache_dir, progress, choice.layout)
-        origin = {"run": run.resolve().name, "checkpoint": opened.checkpoints.chosen}
-        if measure:
+        data = chosen_data(opened, choice, wanted, progress)
+        origin = {"run": run.resolve().name, "checkpoint": opened.origin.checkpoint}
+        if data is None:
+            say("probabilities are not calibrated: --data-dir names the validation images, too")
+            origin["probabilities"] = "not calibrated"
+        elif measure:
             folder = output_folder(out and out / "arrows", run, "arrows")
             _measure(ensemble, data, choice, measure, settings, folder, origin)
             return
         chosen = choose_photos(opened, data, photos, choice)
-        temperatures = calibrate(ensemble, load(data.val, progress))
-        background = background_images(data.train, [rules.method])
+        known = from_data(ensemble, data, rules.method, progress) if data else {}
         say(rules.describe())
         subject = name_of_photos(chosen.names) if photos else choice.name
         folder = output_folder(out, run, file_name(f"annotated-{subject}"))
@@ -94,12 +95,10 @@ def annotate(
             chosen.images,
             rules=rules,
             names=chosen.names,
-            temperatures=temperatures,
-            typical=typical(data.train.labels(), ensemble.tasks),
             against=against,
             settings=settings,
-            background=background,
             progress=progress,
+            **known,
         )
         styles = tuple(STYLES) if "all" in styles else styles
         draw = {"styles": styles, "formats": formats, "full_image": chosen.full_image}

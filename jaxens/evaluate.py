@@ -8,7 +8,6 @@ threshold, maps of members), every score (NPZ) and one page (HTML) into the run 
 --on, the images are those of another data set, which may lack labels, but has the parts.
 """
 
-import dataclasses
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,7 +49,7 @@ def evaluate(
     """Score an ensemble's explanations against what people marked: each member's, and the mean.
 
     Args:
-        run: run directory that jaxens.train has written, or its URL
+        run: run directory that jaxens.train has written, or its URL; or an export
         methods: explanation methods (default: the paper's seven)
         metrics: scores, or all (default: the paper's)
         tasks: tasks to explain (default: all that have truth)
@@ -77,8 +76,8 @@ def evaluate(
     from jaxens.evaluation.results import check_folder
     from jaxens.files import check_is_folder, lock, output_folder, write_text
     from jaxens.pages import report
-    from jaxens.runs.loading import best_ensemble, data_of, own_cache
-    from jaxens.runs.run import Run
+    from jaxens.runs.opened import open_trained
+    from jaxens.runs.own_data import data_of, own_cache
 
     signals.work_begins()
     began = time.monotonic()
@@ -87,21 +86,22 @@ def evaluate(
     )
     check_is_folder(out or run)
     use_cache()
-    opened = Run.open(run)
+    opened = open_trained(run)
+    origin = opened.origin
     with bar() as progress:
         if images.on:
-            own = own_cache(run, opened.config.data, images.cache_dir)
-            data = open_data(images.other_data(own), progress)
+            cache = own_cache(run, origin.data["cache_dir"], images.cache_dir)
+            data = open_data(images.other_data(origin.data, cache), progress)
         else:
             data = data_of(opened, images.data_dir, images.cache_dir, progress, images.layout)
         ensemble, held_out = choose_images(
-            best_ensemble(opened),
+            opened.ensemble,
             data,
             images,
-            named(opened.info, opened.record["data"]),
+            named(origin.info, origin.fingerprint),
             seed=settings.seed,
             tasks=tasks or (),
-            augment=dataclasses.asdict(opened.config.augment),
+            augment=vars(origin.augment),
             progress=progress,
         )
     plan = plan_evaluation(
@@ -115,7 +115,7 @@ def evaluate(
         background=background_images(data.train, methods),
         orders=orders,
         run_name=run.resolve().name,
-        checkpoint=opened.checkpoints.chosen,
+        checkpoint=origin.checkpoint,
     )
     folder = output_folder(out, run, "-".join(filter(None, ("evaluation", images.name))))
     with lock(folder):
@@ -129,10 +129,10 @@ def evaluate(
             evaluation = plan.run(progress, show, examples=True)
         title = f"Explanations of {run.name}" + (f" on {data.info.name}" if images.on else "")
         evaluation.save(folder, title)
-        opened.close()
-        write_text(folder / "report.html", report(run, [folder]))
+        if opened.run is not None:  # the page is about the training, too
+            write_text(folder / "report.html", report(run, [folder]))
     minutes = (time.monotonic() - began) / 60
-    say(f"{evaluation.summary()}\ntables, figures, a page: {folder}    ({minutes:.1f} minutes)")
+    say(f"{evaluation.summary()}\ntables and figures: {folder}    ({minutes:.1f} minutes)")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

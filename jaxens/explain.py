@@ -37,7 +37,7 @@ def explain(
     """Explain photos by an ensemble: what each of its members predicts, and their mean.
 
     Args:
-        run: run directory that jaxens.train has written, or its URL
+        run: run directory that jaxens.train has written, or its URL; or an export
         photos: files, or folders of files; the central square is taken
         task: task to explain (default: the first)
         target: class to explain, by name or number (default: the ensemble's prediction)
@@ -59,23 +59,18 @@ def explain(
     from jaxens.evaluation.predictions import choose_targets
     from jaxens.evaluation.settings import needs_background
     from jaxens.files import check_is_folder, lock, output_folder
-    from jaxens.runs.loading import best_ensemble, data_of
+    from jaxens.runs.opened import open_trained
+    from jaxens.runs.own_data import chosen_data
     from jaxens.runs.photos import choose_photos
-    from jaxens.runs.run import Run
 
     signals.work_begins()
     check_is_folder(out or run)
     use_cache()
-    opened = Run.open(run)
-    ensemble = best_ensemble(opened)
-    opened.close()
+    opened = open_trained(run)
+    ensemble = opened.ensemble
     wanted = not photos or needs_background(methods)
     with bar() as progress:
-        data = (
-            data_of(opened, choice.data_dir, choice.cache_dir, progress, choice.layout)
-            if wanted
-            else None
-        )
+        data = chosen_data(opened, choice, wanted, progress)
     subject = choose_targets(
         ensemble, choose_photos(opened, data, photos, choice), task, target, against
     )
@@ -85,7 +80,7 @@ def explain(
         say(line)
     of_data = None if photos else choice.name
     folder = output_folder(out, run, folder_name(subject, of_data, target, against))
-    origin = run.resolve().name, opened.checkpoints.chosen
+    origin = run.resolve().name, opened.origin.checkpoint
     provenance = explanation.provenance(
         ensemble, subject, list(methods), settings, background, *origin
     )

@@ -113,11 +113,11 @@ def _values(app: Any, commands: tuple[str, ...], arguments: Any) -> None:
 def _check_folders(folder: Path, flags: Mapping[str, str]) -> None:
     """Checks the paths of data that the config of a run names, and that no flag replaces."""
     from jaxens.runs import config as configs
-    from jaxens.runs.loading import own_data
+    from jaxens.runs.own_data import own_data
 
     named = (flags.get(f"--{name}") for name in ("data-dir", "cache-dir", "layout"))
     settings = configs.load(folder / "config.toml", complete=True).data
-    own_data(folder, settings, *(None if each is None else Path(each) for each in named))
+    own_data(folder, vars(settings), *(None if each is None else Path(each) for each in named))
 
 
 def _default_folder(source: str) -> str:

@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "annotating": ["annotate"],
         "calibration": ["calibrate"],
+        "data_facts": ["from_data"],
         "hits": ["Hits", "hits_table", "measure_hits", "reliability_figure"],
         "files": ["to_json"],
         "schema": ["SCHEMA"],

@@ -1,8 +1,9 @@
 """Which images an evaluation explains: those of the run's data set, or of another one."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -76,18 +77,19 @@ class Images:
         ]
         return "-".join(filter(None, words))
 
-    def other_data(self, data: Data) -> Data:
+    def other_data(self, data: Mapping[str, Any], cache_dir: str) -> Data:
         """Returns the settings of the data set of --on: its images are made as those of the run.
 
         Args:
-            data: The settings of the run's data set.
+            data: The fields of the settings of the run's data set.
+            cache_dir: The folder of prepared data; empty for the default.
         """
-        return replace(
-            data,
-            source=self.on,
-            data_dir=str(self.data_dir or ""),
-            layout=str(self.layout or ""),
-            cache_dir=str(self.cache_dir or data.cache_dir),
-            attributes=self.attributes,
-            tasks=(),
-        )
+        own = {
+            "source": self.on,
+            "data_dir": str(self.data_dir or ""),
+            "layout": str(self.layout or ""),
+            "cache_dir": cache_dir,
+            "attributes": self.attributes,
+            "tasks": (),
+        }
+        return Data(**{**data, **own})

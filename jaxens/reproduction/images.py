@@ -12,7 +12,8 @@ from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.evaluation.choosing import choose_images, named
 from jaxens.evaluation.images import Images
-from jaxens.runs.loading import best_ensemble, data_of, own_cache
+from jaxens.runs.opened import Opened
+from jaxens.runs.own_data import data_of, own_cache
 from jaxens.runs.run import Run
 
 
@@ -51,25 +52,26 @@ def held_out(
         seed: The seed of a sample.
         progress: Called after each image.
     """
-    trained_on = run.config.data
-    folder = data_dirs.get(choice.get("on") or trained_on.source)
+    opened = Opened.of_run(run)
+    origin = opened.origin
+    folder = data_dirs.get(choice.get("on") or origin.data["source"])
     images = Images(
         **choice,
         data_dir=Path(folder) if folder else None,
         cache_dir=Path(cache_dir) if cache_dir else None,
     )
     if images.on:
-        settings = own_cache(run.folder, trained_on, images.cache_dir)
-        data = open_data(images.other_data(settings), progress)
+        cache = own_cache(opened.folder, origin.data["cache_dir"], images.cache_dir)
+        data = open_data(images.other_data(origin.data, cache), progress)
     else:
-        data = data_of(run, images.data_dir, images.cache_dir, progress)
+        data = data_of(opened, images.data_dir, images.cache_dir, progress)
     ensemble, split = choose_images(
-        best_ensemble(run),
+        opened.ensemble,
         data,
         images,
-        named(run.info, run.record["data"]),
+        named(origin.info, origin.fingerprint),
         seed=seed,
-        tasks=trained_on.tasks,
+        tasks=origin.data["tasks"],
         progress=progress,
     )
     return Explained(ensemble, split, data.train, images.explained)

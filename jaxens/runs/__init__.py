@@ -8,7 +8,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "exporting": ["export"],
         "fit": ["Trained", "train"],
-        "loading": ["data_of", "load_ensemble"],
+        "opened": ["Opened", "load_ensemble", "open_trained"],
+        "own_data": ["data_of"],
         "run": ["Run"],
         "watch": ["Watch"],
     },

@@ -7,6 +7,8 @@ ensemble.safetensors    trunk/... of what all members share; members/... and bas
 """
 
 import json
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
@@ -16,14 +18,17 @@ import numpy as np
 import safetensors.numpy
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from jaxens.data.registry import SOURCES
 from jaxens.data.schema import Info
+from jaxens.data.settings import Data
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.errors import UserError
 from jaxens.files import write_text
 from jaxens.models import Classifier
 from jaxens.models.tensors import read_tensors
+from jaxens.runs.origin import FOLDERS, Origin
 from jaxens.runs.records import read_json, wrong_tasks
-from jaxens.training.settings import Config, Model, ModelName
+from jaxens.training.settings import Augment, Config, Model, ModelName
 from jaxens.training.state import build_model
 
 SETTINGS, TENSORS = "ensemble.json", "ensemble.safetensors"
@@ -31,14 +36,17 @@ REMEDY = "export the run again"
 
 
 class Exported(TypedDict):
-    """The content of ensemble.json. The image size is that of the training; others work too."""
+    """The content of ensemble.json: see `Origin`. The data of the training have no folders."""
 
     model: ModelName
     dtype: Literal["auto", "float32", "bfloat16"]
-    image_size: int
     members: int
     diverged_at: list[int | None]
     info: Info
+    data: Data
+    augment: Augment
+    fingerprint: str
+    checkpoint: str
 
 
 def is_exported(folder: Path) -> bool:
@@ -46,15 +54,14 @@ def is_exported(folder: Path) -> bool:
     return (folder / SETTINGS).is_file()
 
 
-def write(folder: Path, ensemble: Ensemble, model: Model, image_size: int, data: str) -> None:
+def write(folder: Path, ensemble: Ensemble, model: Model, origin: Origin) -> None:
     """Writes an ensemble into an empty folder.
 
     Args:
         folder: The folder.
         ensemble: What is written.
         model: The settings that its model was built from.
-        image_size: Side of the images that it was trained on, pixels.
-        data: Name of the data set that it was trained on.
+        origin: Where it comes from. Its folders are left out.
     """
     parts = {
         "trunk": ensemble.trunk,
@@ -70,28 +77,42 @@ def write(folder: Path, ensemble: Ensemble, model: Model, image_size: int, data:
     settings = {
         "model": model.name,
         "dtype": model.dtype,
-        "image_size": image_size,
         "members": ensemble.members,
         "diverged_at": ensemble.diverged_at,
-        "info": json.loads(Info(data, ensemble.tasks).to_json()),
+        "info": json.loads(origin.info.to_json()),
+        "data": dict(origin.without_folders().data),
+        "augment": asdict(origin.augment),
+        "fingerprint": origin.fingerprint,
+        "checkpoint": origin.checkpoint,
     }
     write_text(folder / SETTINGS, json.dumps(settings, indent=2))
 
 
-def read(folder: Path) -> Ensemble:
-    """Returns the ensemble of a folder that `jaxens.export` has written.
+def read(folder: Path) -> tuple[Ensemble, Origin]:
+    """Returns the ensemble of a folder that `jaxens.export` has written, and its origin.
 
     Raises:
         UserError: If a file is missing, damaged, or does not fit the others.
     """
     settings = read_settings(folder)
-    tasks = Info.from_json(json.dumps(settings["info"])).tasks
+    info = Info.from_json(json.dumps(settings["info"]))
+    of_data: Any = settings["data"]
+    of_augment: Any = settings["augment"]
+    data = {**of_data, "tasks": tuple(of_data["tasks"])}
+    try:
+        tasks = info.choose_tasks(data["tasks"])
+        augment = Augment(**of_augment)
+        _check_data(data)
+    except UserError as error:
+        raise UserError(f"{folder / SETTINGS} can't be used: {error}: {REMEDY}") from None
+    origin = Origin(info, data, augment, settings["fingerprint"], settings["checkpoint"])
     model = build_model(Config(model=Model(settings["model"], settings["dtype"])), tasks)
     path = folder / TENSORS
     if not path.is_file():
         raise UserError(f"{folder} has no {TENSORS}: {REMEDY}")
     members, baseline, trunk = _arrange(path, model, settings["members"])
-    return Ensemble(model, members, tasks, baseline, trunk, tuple(settings["diverged_at"]))
+    steps = tuple(settings["diverged_at"])
+    return Ensemble(model, members, tasks, baseline, trunk, steps), origin
 
 
 def read_settings(folder: Path) -> Exported:
@@ -113,6 +134,18 @@ def read_settings(folder: Path) -> Exported:
     if wrong:
         raise UserError(f"{path} can't be used: {wrong}: {REMEDY}")
     return settings
+
+
+def _check_data(data: Mapping[str, Any]) -> None:
+    """Checks the settings of a data set whose folder is not known here.
+
+    Raises:
+        UserError: If there is a folder, or a value that no setting may have.
+    """
+    if any(data[name] for name in FOLDERS):
+        raise UserError("it names a folder of another machine")
+    row = SOURCES.get(data["source"])
+    Data(**{**data, "data_dir": "FOLDER" if row and row.needs_folder else ""})
 
 
 def _arrange(path: Path, model: Classifier, members: int) -> tuple[Any, Any, Any]:

@@ -14,6 +14,7 @@ from jaxens.runs import exported
 from jaxens.runs.card import card
 from jaxens.runs.loading import best_ensemble
 from jaxens.runs.mirror import local_run
+from jaxens.runs.origin import Origin
 from jaxens.runs.run import Run
 
 
@@ -47,9 +48,7 @@ def export(run: str | os.PathLike[str], out: Path, member: int | None = None) ->
     temporary = partial_path(out)
     temporary.mkdir()
     try:
-        config = opened.config
-        size, name = config.data.image_size, opened.info.name
-        exported.write(temporary, ensemble, config.model, size, name)
+        exported.write(temporary, ensemble, opened.config.model, Origin.of_run(opened))
         write_text(temporary / "README.md", card(opened, ensemble, member))
         temporary.replace(out)  # all files appear at once
     except BaseException:

@@ -7,17 +7,19 @@ from pathlib import Path
 from jaxens.data.photos import Photos, from_files, from_split, rows_of
 from jaxens.data.source import DataSet, evenly_spaced
 from jaxens.runs.choice import Choice
-from jaxens.runs.run import Run
+from jaxens.runs.opened import Opened
 
 log = logging.getLogger(__name__)
 IMAGES = 8  # of a split, unless the user says how many
 
 
-def choose_photos(run: Run, data: DataSet | None, photos: Sequence[Path], choice: Choice) -> Photos:
-    """Returns images at the size of the run's model.
+def choose_photos(
+    opened: Opened, data: DataSet | None, photos: Sequence[Path], choice: Choice
+) -> Photos:
+    """Returns images at the size of the ensemble's training images.
 
     Args:
-        run: The run.
+        opened: The ensemble.
         data: Its data set; None if there are photos.
         photos: Files, and folders of files.
         choice: Without photos: which images of the data set.
@@ -26,12 +28,12 @@ def choose_photos(run: Run, data: DataSet | None, photos: Sequence[Path], choice
         UserError: If no photo can be read, or the split has no such image.
     """
     if photos:
-        if run.config.data.crop == "box":
+        if opened.origin.data["crop"] == "box":
             log.warning(
-                f"{run.folder} was trained on squares around the bounding box; of a photo, the "
+                f"{opened.folder} was trained on squares around the bounding box; of a photo, the "
                 "central square is taken: crop photos around the object first"
             )
-        return from_files(photos, run.config.data.image_size)
+        return from_files(photos, opened.origin.image_size)
     assert data is not None
     source = getattr(data, choice.split or "test")
     if choice.ids:

@@ -16,8 +16,8 @@ from jaxens.models.trunk import below_heads, without_heads
 from jaxens.names import encodable
 from jaxens.runs import hub
 from jaxens.runs.exported import is_exported, read_settings
-from jaxens.runs.loading import load_ensemble
 from jaxens.runs.mirror import local_run
+from jaxens.runs.opened import load_ensemble
 from jaxens.runs.provenance import InitialWeights
 from jaxens.runs.remote import is_url
 from jaxens.runs.run import Run

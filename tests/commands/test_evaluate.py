@@ -301,7 +301,7 @@ def test_an_ensemble_is_scored_on_another_data_set(run, tmp_path):
         *("--methods", "grad_cam", "gradient_shap"),
     )
     opened, images = Run.open(run.folder), Images(on="cub", data_dir=cub)
-    data = open_data(images.other_data(opened.config.data))
+    data = open_data(images.other_data(vars(opened.config.data), opened.config.data.cache_dir))
     sentence = (
         f"the 6 test images, of cub (fingerprint {data.fingerprint}); "
         f"trained on FieldMarks (fingerprint {opened.record['data']})"
@@ -391,7 +391,7 @@ def test_a_member_that_gives_nan_is_named_before_anything_is_explained(run, monk
         broken_variables = jax.tree.map(lambda leaf: leaf.at[1].set(jnp.nan), ensemble.variables)
         return dataclasses.replace(ensemble, variables=broken_variables)
 
-    monkeypatch.setattr("jaxens.runs.loading.best_ensemble", broken)
+    monkeypatch.setattr("jaxens.runs.opened.best_ensemble", broken)
     with pytest.raises(UserError, match=r"member 1 \(0 to 1\).* gives NaN for 12 of 12 images"):
         evaluated(run.folder, "--methods", "saliency")
 

@@ -63,7 +63,7 @@ def test_a_file_is_explained_without_the_data_set(run, photo, tmp_path, monkeypa
     moved = tmp_path / "run"
     shutil.copytree(run.folder, moved)
     monkeypatch.setattr(
-        "jaxens.runs.loading.data_of", lambda *_: pytest.fail("opened the data set")
+        "jaxens.runs.own_data.data_of", lambda *_: pytest.fail("opened the data set")
     )
     printed = explained(moved, photo, "--methods", "grad_cam", "saliency")
     (folder,) = moved.glob("explained-*")
@@ -220,7 +220,7 @@ def spoil(monkeypatch, where, *members):
         )
         return dataclasses.replace(ensemble, variables=variables)
 
-    monkeypatch.setattr("jaxens.runs.loading.best_ensemble", broken)
+    monkeypatch.setattr("jaxens.runs.opened.best_ensemble", broken)
 
 
 def all_of_it(_, leaf, members):

@@ -138,8 +138,8 @@ def test_files_that_look_like_data_and_are_not_used_are_named(root: Path, capsys
         "PNG",
         "10 files such as dog/w0.HEIC: photos of a format that is not read: save them as JPEG or "
         "PNG",
-        "3 files such as shapes/cat0.json: images: it should be a list, as in "
-        "COCO's files; correct the file",
+        "3 files such as shapes/cat0.json: is no COCO file, and no other JSON is read: save its "
+        "labels as a CSV file",
         "labels.xlsx: a spreadsheet that is not read: save it as CSV",
         "notes.xml: nothing names it in dataset.toml",
         "test.csv: nothing names it in dataset.toml (its columns: a, b)",

@@ -16,7 +16,7 @@ from jaxens.data.folder.marking import marks_of, points_of
 from jaxens.data.folder.parsing import read_layout
 from jaxens.data.folder.sources import Sources
 from jaxens.data.folder.splits import split_photos
-from jaxens.data.folder.table import Table
+from jaxens.data.folder.table import Place, Table
 from jaxens.data.preparing import PROBLEMS, notices
 from jaxens.errors import UserError
 from tests.data.folders import photo
@@ -119,7 +119,7 @@ def test_one_wrong_row_is_listed(
 def test_a_row_with_too_few_fields_for_a_name_is_listed(tmp_path: Path) -> None:
     root = written(tmp_path / "set", [["", "total 12"], *rows()])
     listed, _, count = prepared(root)
-    assert listed["row 2"]["reason"].startswith("t.csv, row 2: it has 2 fields")
+    assert listed["t.csv, row 2"]["reason"].startswith("t.csv, row 2: it has 2 fields")
     assert count == COUNT
 
 
@@ -169,7 +169,8 @@ def test_a_table_of_wrong_values_alone_is_refused_in_seconds(tmp_path: Path) -> 
     layout = read_layout(root)
     names = [f"photos/{i}.jpg" for i in range(50_000)]
     lines = [[name, "a", "?", "?", "", "9", "2", "", "2", "?"] for name in names]
-    table = Table(root / "t.csv", tuple(NAMES.split(",")), lines, range(len(lines)))
+    places = [Place(root / "t.csv", "t.csv", line) for line in range(len(lines))]
+    table = Table(root / "t.csv", tuple(NAMES.split(",")), lines, places)
     rows = {name: [i] for i, name in enumerate(names)}
     sources = Sources(layout, Listing(root, names, []), names, rows, table, [], {}, [])
     points_of(sources)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import jaxens.data
 from jaxens.data.folder import builder
-from jaxens.data.folder.table import read_table
+from jaxens.data.folder.table_files import read_table
 from jaxens.data.preparing import PROBLEMS
 from tests.data.folders import NAMES, by_id, opened, photo, photos, write
 
@@ -64,7 +64,7 @@ def test_a_spreadsheet_of_any_encoding_is_proposed_and_read(root: Path, content:
 def test_rows_are_counted_with_the_line_of_the_separator(root: Path) -> None:
     (root / "t.csv").write_text("sep=;\n" + TABLE)
     table = read_table(root / "t.csv", root)
-    assert list(table.lines[:2]) == [3, 4]
+    assert [place.line for place in table.places[:2]] == [3, 4]
 
 
 def test_a_file_name_in_bytes_is_found_in_a_table_with_umlauts_of_both_encodings(

@@ -9,15 +9,17 @@ import pytest
 import safetensors.numpy
 
 import jaxens
-from jaxens.data.schema import Task
+from jaxens.data.schema import Info, Task
+from jaxens.data.settings import Data
 from jaxens.ensemble import Ensemble
 from jaxens.errors import UserError
 from jaxens.export import main as export
 from jaxens.models import build
 from jaxens.ops import conv_general_dilated
 from jaxens.runs import Run, exported
+from jaxens.runs.origin import Origin
 from jaxens.runs.weights import read_weights
-from jaxens.training.settings import Model
+from jaxens.training.settings import Augment, Model
 
 pytestmark = pytest.mark.slow
 
@@ -92,7 +94,8 @@ def test_baseline_frozen_layers_and_any_names_are_kept(tmp_path, shared):
     )
     before = Ensemble(model, members, (task,), baseline, trunk)
     (tmp_path / "export").mkdir()
-    exported.write(tmp_path / "export", before, Model("small"), 16, "birds")
+    origin = Origin(Info("birds", (task,)), vars(Data("cub", "theirs")), Augment(), "0", "epoch 1")
+    exported.write(tmp_path / "export", before, Model("small"), origin)
     after = jaxens.load(tmp_path / "export")
     assert_same_logits(after, before)
     assert_same_logits(after.baseline_ensemble(), before.baseline_ensemble())
@@ -137,6 +140,14 @@ def test_a_damaged_export_is_refused_in_one_line(folder, tmp_path):
     assert "it has no members" in refused(members=0)
     assert "it has no tasks" in refused(info=good["info"] | {"tasks": []})
     assert "dtype is 3, not one of" in refused(dtype=3)
+    data = good["data"]
+    assert "data.image_size is null, not a whole number" in refused(
+        data=data | {"image_size": None}
+    )
+    assert "`image_size` must be at least 16, not 3" in refused(data=data | {"image_size": 3})
+    assert "names a folder of another machine" in refused(data=data | {"data_dir": "/x"})
+    assert "no task 'q'" in refused(data=data | {"tasks": ["q"]})
+    assert 'augment has an unknown "blur"' in refused(augment=good["augment"] | {"blur": 1})
     settings.write_text(json.dumps(good))
     tensors.write_bytes(tensors.read_bytes()[:5000])
     with pytest.raises(UserError, match="can't be read"):

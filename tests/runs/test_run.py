@@ -13,7 +13,9 @@ from jaxens.data.settings import Data
 from jaxens.errors import UserError
 from jaxens.names import file_name
 from jaxens.runs import config as configs
-from jaxens.runs.loading import data_of, own_cache, own_data
+from jaxens.runs.opened import Opened
+from jaxens.runs.origin import Origin
+from jaxens.runs.own_data import data_of, own_cache, own_data
 from jaxens.runs.provenance import InitialWeights, environment
 from jaxens.runs.run import Run
 from jaxens.runs.weights import Weights
@@ -172,7 +174,9 @@ def test_data_are_prepared_nowhere_but_where_the_user_says(tmp_path):
     """The config of a run may be a stranger's."""
     config = replace(CONFIG, data=Data(cache_dir=str(tmp_path / "theirs")))
     run = Run.create(tmp_path / "run", config, INFO, data="0123")
-    for named in (lambda: data_of(run), lambda: own_cache(run.folder, config.data)):
+    opened = Opened(run.folder, None, Origin.of_run(run), run)
+    cache = config.data.cache_dir
+    for named in (lambda: data_of(opened), lambda: own_cache(run.folder, cache)):
         with pytest.raises(UserError, match=r"config.toml names .*theirs .*: add `cache_dir`"):
             named()
     with pytest.raises(UserError, match=r"config.toml names .*theirs .*: add --cache-dir"):
@@ -183,10 +187,10 @@ def test_data_are_prepared_nowhere_but_where_the_user_says(tmp_path):
 
 def test_a_folder_that_a_config_alone_names_is_not_read_without_a_word(tmp_path, caplog):
     settings = Data("folder", data_dir="/theirs", layout="/their.toml")
-    own = own_data(tmp_path, settings, Path("/ours"), layout=Path("/our.toml"))
+    own = own_data(tmp_path, vars(settings), Path("/ours"), layout=Path("/our.toml"))
     assert (own.data_dir, own.layout) == ("/ours", "/our.toml")
     assert caplog.text == ""
-    assert own_data(tmp_path, settings) == settings
+    assert own_data(tmp_path, vars(settings)) == settings
     config = tmp_path / "config.toml"
     assert f"the data set is read from /theirs, which {config} names" in caplog.text
     assert f"what the photos mean is read from /their.toml, which {config} names" in caplog.text

@@ -13,7 +13,8 @@ from jaxens.data.folder.layout import Layout
 from jaxens.data.folder.listing import Listing, list_files
 from jaxens.data.folder.marking import marks_of, planes_of, points_of
 from jaxens.data.folder.parsing import read_layout
-from jaxens.data.folder.sources import read_sources, used_files
+from jaxens.data.folder.photo_files import used_files
+from jaxens.data.folder.sources import read_sources
 from jaxens.data.folder.splits import split_photos
 from jaxens.data.folder.units import notices_of_units
 from jaxens.data.progress import Progress, no_progress
@@ -41,7 +42,7 @@ def prepare(
             or too many photos that can't be used.
     """
     described, listing = read_layout(folder, layout), list_files(folder)
-    tables = [folder / name for name in (described.table, *described.coco) if name in listing]
+    tables = [folder / name for name in (*described.tables, *described.coco) if name in listing]
     used = used_files(described, listing)
     text = "\n".join((described.name, read_text(described.path), *used))
     key = cache_key(tables, [f"{folder}/{file}" for file in used], folder, text)

@@ -42,7 +42,7 @@ class Cells:
 
     def where(self, row: int) -> str:
         """Returns the file and the number of a row in it."""
-        return f"{self.column.path.name}, row {self.column.lines[row]},"
+        return f"{self.column.places[row].name},"
 
     def numbers(self) -> Float[np.ndarray, "row"]:
         """Returns the values as numbers; NaN where there is none, or it is wrong."""
@@ -60,8 +60,7 @@ class Cells:
             kind: What becomes of it.
             what: Follows file, row and column.
         """
-        where = f"row {self.column.lines[row]}, {shorten(self.column.name)}"
-        self._add(row, kind, f"{where}: {shorten(what, 200)}")
+        self._add(row, kind, f"{shorten(self.column.name)}: {shorten(what, 200)}")
 
     def _values(self, parse: Callable[[Column], list[T]], unknown: T) -> list[T]:
         with contextlib.suppress(UserError):
@@ -71,10 +70,10 @@ class Cells:
             try:
                 values += parse(self.column.at([row]))
             except UserError as error:
-                self._add(row, "value", str(error).removeprefix(f"{self.column.path}, "))
+                self._add(row, "value", str(error).removeprefix(f"{self.column.places[row]}, "))
                 values.append(unknown)
         return values
 
     def _add(self, row: int, kind: Kind, reason: str) -> None:
         photo = printable(self.photos[row])
-        self.problems.append(Problem(photo, kind, f"{self.column.path.name},", reason))
+        self.problems.append(Problem(photo, kind, self.where(row), reason))

@@ -89,7 +89,12 @@ def read_coco(path: Path, root: Path) -> Coco:
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is no JSON: {shorten(str(error), 120)}: correct it") from None
     lists = raw if isinstance(raw, dict) else {}
-    for key in ("images", "annotations", "categories"):
+    keys = ("images", "annotations", "categories")
+    if not any(key in lists for key in keys):
+        raise UserError(
+            f"{path} is no COCO file, and no other JSON is read: save its labels as a CSV file"
+        )
+    for key in keys:
         if not isinstance(lists.get(key), list):
             wrong(path, key, "a list, as in COCO's files")
     problems: list[Problem] = []

@@ -2,24 +2,36 @@
 
 import contextlib
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from jaxens.data.folder.splits import NAMES
+from jaxens.data.findings import MOST
+from jaxens.data.folder.split_names import NAMES
 from jaxens.data.folder.table import EMPTY, Table
 from jaxens.data.folder.units import are_fractions
 from jaxens.errors import UserError
 
 _FLAGS = {"0", "1", "true", "false", "yes", "no"}
+# In English, German and Dutch, French, Spanish, Portuguese, Italian.
 _SIDES = {
-    "left": ("left", "xmin", "x_min", "x1", "x"),
-    "top": ("top", "ymin", "y_min", "y1", "y"),
-    "right": ("right", "xmax", "x_max", "x2"),
-    "bottom": ("bottom", "ymax", "y_max", "y2"),
-    "width": ("width", "w"),
-    "height": ("height", "h"),
-}
+    "left": ("left", "xmin", "x_min", "minx", "min_x", "x0", "x1", "x_1", "x",
+             "links", "gauche", "izquierda", "esquerda", "sinistra"),
+    "top": ("top", "ymin", "y_min", "miny", "min_y", "y0", "y1", "y_1", "y",
+            "oben", "boven", "haut", "arriba", "topo", "cima"),
+    "right": ("right", "xmax", "x_max", "maxx", "max_x", "x2", "x_2", "x1",
+              "rechts", "droite", "derecha", "direita", "destra"),
+    "bottom": ("bottom", "ymax", "y_max", "maxy", "max_y", "y2", "y_2", "y1",
+               "unten", "onder", "bas", "abajo", "baixo", "basso"),
+    "width": ("width", "w", "breite", "b", "breedte", "largeur", "ancho", "anchura", "largura",
+              "larghezza"),
+    "height": ("height", "h", "höhe", "hoehe", "hohe", "hoogte", "hauteur", "alto", "altura",
+               "altezza"),
+}  # fmt: skip
+_VISIBLE = ("visible", "vis", "v", "sichtbar", "zichtbaar", "visivel", "visível", "visibile")
 _NUMBERS = 0.9  # of the values of a column of numbers
+_GAPS = "_-. "
+_POINT = re.compile(r"(.+[_\-. ])x|x([_\-. ].+)")  # beak_x, or x_beak
 _BOXES = (("left", "top", "right", "bottom"), ("left", "top", "width", "height"))
 
 
@@ -43,6 +55,13 @@ class Columns:
     split: str = ""
     fractions: bool = False
 
+    def used(self) -> list[str]:
+        """Returns the names of the columns that mean something."""
+        points = [column for columns in self.points.values() for column in columns]
+        sides = [column for box in self.boxes.values() for column in box.values()]
+        split = [self.split] if self.split else []
+        return list(dict.fromkeys([*self.classes, *self.flags, *points, *sides, *split]))
+
 
 def inspect_table(table: Table, file: str, photos: Sequence[str]) -> Columns:
     """Guesses what the columns of a table mean.
@@ -54,23 +73,24 @@ def inspect_table(table: Table, file: str, photos: Sequence[str]) -> Columns:
             that differs between most of them says nothing of the photo.
     """
     result = Columns()
-    left = {name: name.lower() for name in table.names if name != file and name}
+    left = {name: _plain(name) for name in table.names if name != file and name}
     left = {name: lower for name, lower in left.items() if table.names.count(name) == 1}
     by_lower = {lower: name for name, lower in left.items()}
-    for prefix in sorted({re.sub(r"(left|x_?min|x1?)$", "", lower) for lower in by_lower}):
+    for prefix in sorted(_prefixes(by_lower)):
         for sides in _BOXES:
             box_columns = {side: _column(by_lower, prefix, side) for side in sides}
-            if all(box_columns.values()) and _are_numbers(table, list(box_columns.values())):
-                result.boxes[prefix.strip("_-. ") or "box"] = box_columns
-                by_lower = {k: v for k, v in by_lower.items() if v not in box_columns.values()}
+            columns = {*box_columns.values()} - {""}
+            if len(columns) == len(sides) and _are_numbers(table, list(columns)):
+                result.boxes[prefix.strip(_GAPS) or "box"] = box_columns
+                by_lower = {k: v for k, v in by_lower.items() if v not in columns}
                 break
     for lower, name in list(by_lower.items()):
-        if match := re.fullmatch(r"(.+[_\-. ])x", lower):
-            start = match.group(1)
-            xy = [name, by_lower.get(f"{start}y", "")]
-            if xy[1] and _are_numbers(table, xy):
-                visible = [by_lower[e] for e in (f"{start}visible", f"{start}v") if e in by_lower]
-                result.points[name[: len(start)].strip("_-. ")] = xy + visible[:1]
+        if match := _POINT.fullmatch(lower):
+            of_point = {each: by_lower.get(_beside(match, each), "") for each in ("y", *_VISIBLE)}
+            if of_point["y"] and _are_numbers(table, [name, of_point["y"]]):
+                visible = [of_point[each] for each in _VISIBLE if of_point[each]]
+                point = name[:-1] if match[1] else name[1:]
+                result.points[point.strip(_GAPS)] = [name, of_point["y"], *visible[:1]]
     result.points = {
         point: columns
         for point, columns in result.points.items()
@@ -89,6 +109,22 @@ def inspect_table(table: Table, file: str, photos: Sequence[str]) -> Columns:
     return result
 
 
+def _plain(name: str) -> str:
+    """Returns a name in lower case, with umlauts in one form."""
+    return unicodedata.normalize("NFC", name).lower()
+
+
+def _prefixes(names: Iterable[str]) -> set[str]:
+    """Returns what stands before a word for the left side in the names of columns."""
+    pairs = ((name, word) for name in names for word in _SIDES["left"])
+    return {name.removesuffix(word) for name, word in pairs if name.endswith(word)}
+
+
+def _beside(match: re.Match[str], word: str) -> str:
+    """Returns the name of the column that has another word in place of x."""
+    return f"{match[1]}{word}" if match[1] else f"{word}{match[2]}"
+
+
 def _column(by_lower: dict[str, str], prefix: str, side: str) -> str:
     return next((by_lower[prefix + e] for e in _SIDES[side] if prefix + e in by_lower), "")
 
@@ -96,13 +132,14 @@ def _column(by_lower: dict[str, str], prefix: str, side: str) -> str:
 def _agrees(table: Table, name: str, photos: Sequence[str]) -> bool:
     """Returns whether a column says something of the photos: most of their rows say the same.
 
-    The rows of a few photos may contradict each other.
+    The rows of a few photos may contradict each other: those are left out when it is read.
     """
     values: dict[str, list[str]] = {}
     for photo, value in zip(photos, table.column(name).values, strict=True):
         values.setdefault(photo, []).append(value)
     several = [each for each in values.values() if len(each) > 1]
-    return sum(len(set(each)) > 1 for each in several) <= len(several) / 2
+    differing = sum(len(set(each)) > 1 for each in several)
+    return differing <= max(len(several) / 2, MOST * len(values))
 
 
 def _classify(table: Table, name: str, result: Columns) -> None:

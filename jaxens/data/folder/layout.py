@@ -81,10 +81,20 @@ class PartLayout:
 
 @dataclass(frozen=True)
 class SplitLayout:
-    """How photos are split: by a column, by folders, or at random by a seed."""
+    """How photos are split: by a column, by folders, by files, or at random by a seed.
+
+    Attributes:
+        column: The column that names the split.
+        folders: Whether the first folder of a photo names it.
+        files: Whether the names of the tables do; without tables, those of the COCO files.
+        val: Share of a val that is drawn.
+        test: Share of a test that is drawn.
+        seed: Of what is drawn.
+    """
 
     column: str = ""
     folders: bool = False
+    files: bool = False
     val: float = 0.1
     test: float = 0.2
     seed: int = 0
@@ -98,7 +108,7 @@ class Layout:
         path: The file.
         name: The name of the data set.
         images: The folder of photos; empty for the whole folder.
-        table: The file of the table; empty if there is none.
+        tables: The files of the table: their rows are joined.
         file: The column with the names of photos; empty for the first.
         units: Of key points and boxes in the table.
         coco: COCO's JSON files.
@@ -114,7 +124,7 @@ class Layout:
     path: Path
     name: str
     images: str
-    table: str
+    tables: tuple[str, ...]
     file: str
     units: Literal["pixels", "fractions"]
     coco: tuple[str, ...]
@@ -130,6 +140,10 @@ class Layout:
         tasks = [column for task in self.tasks for column in task.columns]
         points = [column for where in self.points.values() if len(where) > 1 for column in where]
         return list(dict.fromkeys([*tasks, *points, *filter(None, [self.split.column])]))
+
+    def columns_of_boxes(self) -> list[str]:
+        """Returns the columns of the table that hold the sides of boxes."""
+        return [column for part in self.parts for column in (part.columns or {}).values()]
 
     def class_folder(self, photo: str, level: int) -> str:
         """Returns the folder of a photo that is its class; empty if it is in none.

@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from jaxens.data.decoding import open_photo
+from jaxens.data.folder.split_names import split_of_path
 from jaxens.data.reading import PhotoError, read_photo
 from jaxens.data.settings import Data
 from jaxens.errors import UserError
@@ -173,19 +174,49 @@ class Finder:
         """
         self._exact: dict[str, set[str]] = {}
         self._loose: dict[str, set[str]] = {}
+        self._paths: dict[str, set[str]] = {}
         prefix = f"{images}/" if images else ""
         for photo in photos:
             below = photo.removeprefix(prefix)
             base = below.rpartition("/")[2]
             names = {photo, below, base}
-            for name in names | {os.path.splitext(each)[0] for each in names}:
+            for name in {each for path in (photo, below) for each in (path, path_stem(path))}:
+                self._paths.setdefault(_plain(name), set()).add(photo)
+            for name in names | {path_stem(each) for each in names}:
                 self._exact.setdefault(name, set()).add(photo)
                 self._loose.setdefault(_plain(name), set()).add(photo)
 
-    def find(self, name: str) -> set[str]:
-        """Returns the photos that a name may mean: one, if it is right."""
+    def find(self, name: str, file: str = "") -> set[str]:
+        """Returns the photos that a name may mean: one, if it is right.
+
+        Args:
+            name: The name.
+            file: The file that has it. In `train.csv` or `train/labels.csv`, "1.jpg" means the
+                photo in `train`, if there is one in `test`, too.
+        """
         path = name.strip().replace("\\", "/").removeprefix("./")
-        return self._exact.get(path) or self._loose.get(_plain(path), set())
+        photos = self._exact.get(path) or self._loose.get(_plain(path)) or self._of_end(path)
+        if len(photos) > 1 and (split := split_of_path(file)):
+            of_split = {p for p in photos if split_of_path(p.rpartition("/")[0]) == split}
+            return of_split or photos
+        return photos
+
+    def _of_end(self, path: str) -> set[str]:
+        """Returns the photo whose path is the end of a longer path, such as one of another machine.
+
+        A relative path must keep a folder: `cats/1.jpg` does not mean another `1.jpg`.
+        """
+        steps = _plain(path).split("/")
+        is_absolute = path.startswith("/") or path[1:3] == ":/"
+        for start in range(1, len(steps) if is_absolute else len(steps) - 1):
+            if photos := self._paths.get("/".join(steps[start:])):
+                return photos
+        return set()
+
+
+def path_stem(path: str) -> str:
+    """Returns a path without its ending."""
+    return os.path.splitext(path)[0]
 
 
 def _plain(name: str) -> str:

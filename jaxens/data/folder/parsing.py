@@ -13,6 +13,7 @@ from jaxens.data.folder.layout import (
     SplitLayout,
     TaskLayout,
 )
+from jaxens.data.folder.split_names import split_of_path
 from jaxens.data.marks import Values
 from jaxens.data.reading import printable
 from jaxens.data.schema import is_ignored
@@ -57,7 +58,7 @@ def read_layout(folder: Path, path: Path | None = None) -> Layout:
         path=path,
         name=top.text("name", printable(folder.resolve().name) or "folder"),
         images=top.path_below("images", top.text("images")),
-        table=top.path_below("table", top.text("table")),
+        tables=tuple(top.path_below("table", file) for file in top.texts("table")),
         file=top.text("file"),
         units=units,  # type: ignore[arg-type]
         coco=tuple(top.path_below("coco", file) for file in top.texts("coco")),
@@ -87,8 +88,10 @@ def _check(top: Fields, layout: Layout) -> None:
         *(f"[parts.{p.name}]" for p in layout.parts if p.columns),
         *(["[split]"] if layout.split.column else []),
     ]
-    if columns and not layout.table:
+    if columns and not layout.tables:
         top.wrong("table", f'it is missing, and {columns[0]} needs it: add table = "labels.csv"')
+    if layout.split.files:
+        _check_names_of_splits(top, layout)
     of_coco = [
         *(f"[tasks.{t.name}]" for t in layout.tasks if t.kind == "categories"),
         *(f"[points] {name}" for name, where in layout.points.items() if len(where) == 1),
@@ -96,6 +99,18 @@ def _check(top: Fields, layout: Layout) -> None:
     ]
     if of_coco and not layout.coco:
         top.wrong("coco", f'it is missing, and {of_coco[0]} needs it: add coco = "FILE.json"')
+
+
+def _check_names_of_splits(top: Fields, layout: Layout) -> None:
+    """Checks that the names of the files that split the photos name a split."""
+    files = layout.tables or layout.coco
+    if not files:
+        top.table("split").wrong("files", "there are none: add table or coco, or omit files")
+    for file in files:
+        if not split_of_path(file):
+            top.table("split").wrong(
+                "files", f"{file!r} names no split: rename it, such as train.csv, or omit files"
+            )
 
 
 def _task(fields: Fields, name: str, marked: set[str]) -> TaskLayout:
@@ -207,11 +222,13 @@ def _point(fields: Fields, name: str) -> tuple[str, ...]:
 
 
 def _split(fields: Fields) -> SplitLayout:
-    fields.check_keys(("column", "folders", "val", "test", "seed"))
-    if "column" in fields.raw and fields.flag("folders"):
-        fields.wrong("folders", "column and folders exclude each other: give one of them")
+    fields.check_keys(("column", "folders", "files", "val", "test", "seed"))
+    column, folders, files = fields.text("column"), fields.flag("folders"), fields.flag("files")
+    given = [key for key in ("column", "folders", "files") if fields.raw.get(key)]
+    if len(given) > 1:
+        fields.wrong(given[1], f"{' and '.join(given)} exclude each other: give one of them")
     val, test = (fields.number(k, d, 0.001, 0.9) for k, d in (("val", 0.1), ("test", 0.2)))
     if val + test > 0.95:
         fields.wrong("val", f"val and test take {val + test:g} of all photos: leave some to train")
     seed = int(fields.number("seed", 0, 0, 2**32))
-    return SplitLayout(fields.text("column"), fields.flag("folders"), val, test, seed)
+    return SplitLayout(column, folders, files, val, test, seed)

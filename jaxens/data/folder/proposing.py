@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from jaxens import files
+from jaxens.data.folder.choosing_tables import choose_tables, photos_of_rows
 from jaxens.data.folder.coco import read_coco
 from jaxens.data.folder.columns import inspect_table
 from jaxens.data.folder.layout import NAME
 from jaxens.data.folder.listing import STRAYS, Finder, Listing, list_files, stem
 from jaxens.data.folder.mask_files import find_images, mask_parts
 from jaxens.data.folder.mask_values import MOST_PARTS
-from jaxens.data.folder.splits import NAMES
-from jaxens.data.folder.table import Table, read_table
+from jaxens.data.folder.split_names import NAMES, split_of_path
 from jaxens.data.folder.voc import parse
 from jaxens.data.folder.writing import key_of, to_toml
 from jaxens.data.reading import PhotoError, printable, read_photo
@@ -49,10 +49,12 @@ def propose(folder: Path) -> str:
     draft = _Draft(mask_parts(listing, found))
     draft.add_parts(_voc(listing, photos), "VOC")
     finder = Finder(photos, images)
-    _add_table(draft, listing, finder)
+    _add_tables(draft, listing, finder)
     _add_coco(draft, listing, finder)
     if not draft.split and _split_folders(photos, images):
         draft.split = {"folders": True}
+    if not draft.split and _are_split(draft):
+        draft.split = {"files": True}
     if not draft.tasks:
         is_split = bool(draft.split.get("folders"))
         draft.tasks, remark = _labels_of_names(photos, images, is_split)
@@ -156,9 +158,9 @@ def _add_coco(draft: _Draft, listing: Listing, finder: Finder) -> None:
             try:
                 coco = read_coco(listing.root / file, listing.root)
             except UserError as error:
-                draft.remarks.append(_not_used(error, listing))
+                draft.remarks.append(f"not used: {error}".replace(f"{listing.root}/", ""))
                 continue
-            if any(finder.find(image.file) for image in coco.images):
+            if any(finder.find(image.file, file) for image in coco.images):
                 cocos[file] = coco
     if cocos:
         draft.top["coco"] = list(cocos)
@@ -168,43 +170,32 @@ def _add_coco(draft: _Draft, listing: Listing, finder: Finder) -> None:
         draft.points |= {name: name for name in keypoints if isinstance(name, str)}
 
 
-def _add_table(draft: _Draft, listing: Listing, finder: Finder) -> None:
-    """Adds the table that names most photos; a remark says which can't be read."""
-    best, most = None, 0
-    for file in listing.files:
-        if file.lower().endswith((".csv", ".tsv", ".parquet")):
-            try:
-                table = read_table(listing.root / file, listing.root)
-            except UserError as error:
-                draft.remarks.append(_not_used(error, listing))
-                continue
-            for place, name in enumerate(table.names):
-                count = sum(len(finder.find(row[place])) == 1 for row in table.rows)
-                if count > max(most, len(table) // 2) and table.names.count(name) == 1:
-                    best, most = (table, name), count
-    if best is None:
+def _add_tables(draft: _Draft, listing: Listing, finder: Finder) -> None:
+    """Adds the tables that name the photos; remarks say which can't be read or are not used."""
+    chosen = choose_tables(listing, finder)
+    draft.remarks += chosen.remarks
+    if chosen.table is None:
         return
-    table, file = best
-    columns = inspect_table(table, file, _photos_of_rows(table, file, finder))
-    draft.top |= {"table": table.path.relative_to(listing.root).as_posix(), "file": file}
+    table, file, files = chosen.table, chosen.table.names[0], chosen.files
+    columns = inspect_table(table, file, photos_of_rows(table, finder))
+    draft.top |= {"table": files if len(files) > 1 else files[0], "file": file}
     draft.top |= {"units": "fractions"} if columns.fractions else {}
     draft.add_parts({name: {"box": sides} for name, sides in columns.boxes.items()}, "box")
     draft.points |= columns.points
     draft.tasks |= {name: {"column": name} for name in columns.classes}
     if columns.flags:
         draft.tasks["attributes"] = {"columns": columns.flags}
-    draft.split |= {"column": columns.split} if columns.split else {}
+    if columns.split:
+        draft.split = {"column": columns.split}
+        if len(files) > 1:
+            draft.remarks.append("[split]: files = true takes the names of the tables instead")
 
 
-def _not_used(error: UserError, listing: Listing) -> str:
-    return f"not used: {error}".replace(f"{listing.root}/", "")
-
-
-def _photos_of_rows(table: Table, file: str, finder: Finder) -> list[str]:
-    """Returns the photo that each row is about; the name that it gives, if there is none."""
-    place = table.names.index(file)
-    matches = [(row[place], finder.find(row[place])) for row in table.rows]
-    return [next(iter(photos)) if len(photos) == 1 else name for name, photos in matches]
+def _are_split(draft: _Draft) -> bool:
+    """Returns whether the names of the tables, or else of the COCO files, say the splits."""
+    files = draft.top.get("table") or draft.top.get("coco")
+    splits = [split_of_path(file) for file in files] if isinstance(files, list) else []
+    return all(splits) and len({*splits}) > 1
 
 
 def _split_folders(photos: Sequence[str], images: str) -> bool:

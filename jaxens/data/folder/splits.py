@@ -8,17 +8,11 @@ from jaxtyping import Int
 from jaxens.data.findings import Problem
 from jaxens.data.folder.layout import Layout
 from jaxens.data.folder.sources import Sources
+from jaxens.data.folder.split_names import NAMES, split_of_path
 from jaxens.data.reading import printable
 from jaxens.data.sampling import seeded_splits
 from jaxens.errors import UserError
 from jaxens.names import shorten
-
-# What tables and folders call the splits.
-NAMES = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
 
 
 def split_photos(
@@ -55,6 +49,8 @@ def split_photos(
             for photo, name in zip(photos, split_of, strict=True)
             if not name
         )
+    elif settings.files:
+        split_of = np.array([split_of_path(sources.files_of(photo)[0]) for photo in photos])
     sources.check()
     splits = {name: np.flatnonzero(split_of == name) for name in ("train", "val", "test")}
     shares = {name: getattr(settings, name) for name in ("val", "test") if not len(splits[name])}

@@ -1,15 +1,12 @@
-"""Reads one table of a user: CSV with any separator, TSV or Parquet."""
+"""A table of texts, and its columns as numbers and flags; an error names the row."""
 
-import csv
-import io
 import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from typing import NamedTuple, NoReturn, TypeVar
 
-from jaxens.data.reading import PhotoError, read_photo
 from jaxens.errors import UserError, remedy
 from jaxens.names import as_text, shorten
 
@@ -17,8 +14,29 @@ EMPTY = ("", "na", "n/a", "nan", "null", "none")  # in any case
 _YES, _NO = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")
 _COMMA = re.compile(r"[-+]?[0-9]+,[0-9]+([eE][-+]?[0-9]+)?", re.ASCII)
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?", re.ASCII)
-_SEPARATOR = re.compile(r'"?sep=([^\s\w"]|\t)"?\r?\n', re.IGNORECASE)
 T = TypeVar("T")
+
+
+class Place(NamedTuple):
+    """The place of a row.
+
+    Attributes:
+        path: The file.
+        file: Its path below the folder.
+        line: The number of the row in the file.
+    """
+
+    path: Path
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.path}, row {self.line}"
+
+    @property
+    def name(self) -> str:
+        """Returns the place as messages about a photo name it."""
+        return f"{self.file}, row {self.line}"
 
 
 @dataclass(frozen=True)
@@ -26,26 +44,25 @@ class Column:
     """A column of a table.
 
     Attributes:
-        path: The file.
         name: The name of the column.
         values: Texts without space at their ends.
-        lines: The number of each row in the file.
+        places: The place of each row.
     """
 
-    path: Path
     name: str
     values: Sequence[str]
-    lines: Sequence[int]
+    places: Sequence[Place]
 
     def wrong(self, row: int, what: str) -> NoReturn:
         """Raises an error that names the file, the line and the column."""
-        where = f"{self.path}, row {self.lines[row]}, {shorten(self.name)}"
+        where = f"{self.places[row]}, {shorten(self.name)}"
         raise UserError(f"{where}: {shorten(what, 400)}; correct the row")
 
     def at(self, rows: Sequence[int]) -> "Column":
         """Returns some rows, in that order."""
-        values, lines = ([each[row] for row in rows] for each in (self.values, self.lines))
-        return Column(self.path, self.name, values, lines)  # type: ignore[arg-type]
+        return Column(
+            self.name, [self.values[row] for row in rows], [self.places[row] for row in rows]
+        )
 
     def numbers(self) -> list[float]:
         """Returns the values as numbers; NaN where there is none."""
@@ -85,12 +102,12 @@ class WrongRow(NamedTuple):
     """A row that has more or fewer fields than there are columns.
 
     Attributes:
-        line: Its number in the file.
+        place: Its place.
         fields: Its fields.
         reason: What is wrong: "it has 3 fields, ...".
     """
 
-    line: int
+    place: Place
     fields: Sequence[str]
     reason: str
 
@@ -100,18 +117,18 @@ class Table:
     """A table of texts.
 
     Attributes:
-        path: The file.
+        path: The file; the first one of a table that was joined.
         names: The names of its columns.
         rows: As they are in the file: bytes that are not UTF-8 are surrogates, so that the name
             of a file still names its file.
-        lines: The number of each row in the file.
+        places: The place of each row.
         wrong_rows: Those that are not among `rows`, since their fields fit no columns.
     """
 
     path: Path
     names: tuple[str, ...]
     rows: Sequence[Sequence[str]]
-    lines: Sequence[int]
+    places: Sequence[Place]
     wrong_rows: Sequence[WrongRow] = ()
 
     def __len__(self) -> int:
@@ -121,105 +138,46 @@ class Table:
         """Returns a column.
 
         Raises:
+            UserError: As `place` does.
+        """
+        place = self.place(name)
+        return Column(name, [as_text(row[place]) for row in self.rows], self.places)
+
+    def place(self, name: str) -> int:
+        """Returns the place of a column in each row.
+
+        Raises:
             UserError: If there is none of this name, or there are several.
         """
         if self.names.count(name) != 1:
             what = "two columns" if name in self.names else "no column"
             advice = "rename one" if name in self.names else remedy(name, self.names)
             raise UserError(f"{self.path} has {what} {shorten(repr(name))}: {shorten(advice, 200)}")
-        place = self.names.index(name)
-        return Column(self.path, name, [as_text(row[place]) for row in self.rows], self.lines)
+        return self.names.index(name)
 
 
-def read_table(path: Path, root: Path) -> Table:
-    """Reads a table whose first row names its columns.
-
-    A text may begin with a byte-order mark, have lines that end with CRLF, and separate fields by
-    commas, semicolons or tabs, or by what a first line such as "sep=|" says, as Excel writes it.
-    It is UTF-8, UTF-16 with a byte-order mark, or Windows-1252.
+def join_tables(tables: Sequence[Table], names: Sequence[str]) -> Table:
+    """Returns the rows of all tables as one table with these columns, in this order.
 
     Args:
-        path: The file.
-        root: The folder that it must be in.
+        tables: At least one.
+        names: Columns that each table has, each once.
 
     Raises:
-        UserError: If it is missing, outside of the folder, empty or damaged, or most rows have
-            more or fewer fields than there are columns.
+        UserError: If a table has no column of one of these names, or has several.
     """
-    try:
-        content = read_photo(path, root)
-    except PhotoError as error:
-        raise UserError(f"{path} {error}") from None
-    table = _parquet(path, content) if path.suffix.lower() == ".parquet" else _csv(path, content)
-    if not table.rows:
-        raise UserError(f"{path} has no rows: give a table with a row for each photo")
-    return table
+    rows: list[Sequence[str]] = []
+    wrong: list[WrongRow] = []
+    for table in tables:
+        columns = [table.place(name) for name in names]
+        rows += [[row[column] for column in columns] for row in table.rows]
+        for row in table.wrong_rows:
+            fields = [row.fields[column] if column < len(row.fields) else "" for column in columns]
+            wrong.append(row._replace(fields=fields))
+    places = [place for table in tables for place in table.places]
+    return Table(tables[0].path, tuple(names), rows, places, wrong)
 
 
 def is_number(text: str) -> bool:
     """Returns whether a text is a number in decimals, such as 1, 1.0 or 2e-3."""
     return bool(_NUMBER.fullmatch(text))
-
-
-def _csv(path: Path, content: bytes) -> Table:
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        text = content.decode("utf-16", "replace")
-    else:
-        text = content.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
-    stated = _SEPARATOR.match(text)
-    text, before = (text[stated.end() :], 1) if stated else (text, 0)
-    header = text.lstrip().split("\n", 1)[0]
-    separator = stated[1] if stated else max("\t;,", key=header.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    rows: list[list[str]] = []
-    lines: list[int] = []
-    wrong: list[WrongRow] = []
-    names: tuple[str, ...] = ()
-    try:
-        for fields in reader:
-            stripped = [field.strip() for field in fields]
-            if not any(stripped):
-                continue
-            if not names:
-                names = tuple(map(as_text, stripped))
-            elif len(fields) != len(names):
-                what = f"it has {len(fields)} fields, and the first row names {len(names)} columns"
-                wrong.append(WrongRow(before + reader.line_num, stripped, what))
-            else:
-                rows.append(stripped)
-                lines.append(before + reader.line_num)
-    except csv.Error as error:
-        raise UserError(
-            f"{path}, row {before + reader.line_num}: {error}; correct the row"
-        ) from None
-    if len(wrong) > len(rows):
-        raise UserError(f"{path}, row {wrong[0].line}: {wrong[0].reason}; correct the row")
-    return Table(path, names, rows, lines, wrong)
-
-
-def _parquet(path: Path, content: bytes) -> Table:
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        table = pyarrow.parquet.read_table(pyarrow.BufferReader(content))
-        columns = [[_text(value) for value in column.to_pylist()] for column in table.columns]
-    except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise UserError(f"{path} is no Parquet file, or is damaged ({_line(error)})") from None
-    rows = list(zip(*columns, strict=True))
-    return Table(path, tuple(table.column_names), rows, range(1, len(rows) + 1))
-
-
-def _text(value: Any) -> str:
-    """Returns a value of a Parquet file as text."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(int(value))
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip()
-
-
-def _line(error: Exception) -> str:
-    return shorten(" ".join(str(error).split()), 120)

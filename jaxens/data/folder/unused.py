@@ -6,10 +6,10 @@ from pathlib import Path
 
 from jaxens.data.folder.coco import read_coco
 from jaxens.data.folder.layout import NAME, Layout
-from jaxens.data.folder.listing import FilePattern, Listing, list_files
+from jaxens.data.folder.listing import FilePattern, Listing, list_files, stem
 from jaxens.data.folder.parsing import read_layout
-from jaxens.data.folder.table import read_table
-from jaxens.data.reading import printable
+from jaxens.data.folder.table_files import read_table
+from jaxens.data.reading import PhotoError, printable, read_photo
 from jaxens.errors import UserError
 from jaxens.files import with_home
 from jaxens.names import shorten
@@ -17,6 +17,7 @@ from jaxens.names import shorten
 # Photos that Pillow does not read by itself; a newer Pillow may read some.
 _PHOTOS = ("heic", "heif", "avif", "jxl", "raw", "dng", "cr2", "cr3", "nef", "arw", "orf", "rw2",
            "raf", "pef", "svg", "psd", "eps", "wmf")  # fmt: skip
+_LISTS = ("txt", "lst")
 _TABLES, _SHEETS = ("csv", "tsv", "parquet"), ("xlsx", "xls", "ods")
 _MOST = 20  # sentences
 
@@ -46,9 +47,10 @@ def unused_files(listing: Listing, layout: Layout | None) -> list[str]:
         listing: The files.
         layout: The description of the folder; None if there is none that can be read.
     """
-    used = {layout.table, *layout.coco} if layout else set()
+    used = {*layout.tables, *layout.coco} if layout else set()
     truths = layout.parts if layout else ()
     patterns = [FilePattern(path) for part in truths for path in part.paths]
+    stems = {stem(file) for file in listing.images()}
     images, groups = set(listing.images()), dict[tuple[str, str], list[str]]()
     for file in listing.files:
         folder, _, name = file.rpartition("/")
@@ -57,6 +59,9 @@ def unused_files(listing: Listing, layout: Layout | None) -> list[str]:
             if layout is None or layout.below_images(file) != file or not layout.images:
                 continue
             ending = "image"
+        elif ending in _LISTS:
+            if not _names_photos(listing, file, stems):
+                continue
         elif ending not in (*_PHOTOS, *_TABLES, *_SHEETS, "json", "xml"):
             continue
         if file not in used and not any(pattern.fits(file) for pattern in patterns):
@@ -65,6 +70,16 @@ def unused_files(listing: Listing, layout: Layout | None) -> list[str]:
     texts = [reasons.sentence(ending, files) for (_, ending), files in groups.items()]
     more = [f"... and {len(texts) - _MOST} more"] if len(texts) > _MOST else []
     return texts[:_MOST] + more
+
+
+def _names_photos(listing: Listing, file: str, stems: set[str]) -> bool:
+    """Returns whether the first line of a text begins with the name of a photo."""
+    try:
+        text = read_photo(listing.root / file, listing.root)[:1000].decode(errors="replace")
+    except PhotoError:
+        return False
+    words = text.split()
+    return bool(words) and stem(words[0]) in stems
 
 
 @dataclass(frozen=True)
@@ -83,6 +98,8 @@ class _Reasons:
             return "photos of a format that is not read: save them as JPEG or PNG"
         if ending in _SHEETS:
             return "a spreadsheet that is not read: save it as CSV"
+        if ending in _LISTS:
+            return "a list of photos that is not read: save it as CSV, with a first row of names"
         if ending == "image":
             return "not in the folder of the photos, and not named as a mask of one"
         path, root, columns = self.listing.root / file, self.listing.root, ""
