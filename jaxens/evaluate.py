@@ -129,10 +129,12 @@ def evaluate(
             evaluation = plan.run(progress, show, examples=True)
         title = f"Explanations of {run.name}" + (f" on {data.info.name}" if images.on else "")
         evaluation.save(folder, title)
+        written = "tables and figures"
         if opened.run is not None:  # the page is about the training, too
             write_text(folder / "report.html", report(run, [folder]))
+            written = "tables, figures, a page"
     minutes = (time.monotonic() - began) / 60
-    say(f"{evaluation.summary()}\ntables and figures: {folder}    ({minutes:.1f} minutes)")
+    say(f"{evaluation.summary()}\n{written}: {folder}    ({minutes:.1f} minutes)")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -38,7 +38,7 @@ from jaxens.training.settings import Config, Members, Optim
 # part, so we know where an explanation should point.
 
 # %%
-sizes = {"train_images": 2400, "val_images": 100, "test_images": 150}
+sizes = {"train_images": 1600, "val_images": 100, "test_images": 150}
 data = jaxens.data.open("fieldmarks", **sizes)
 held_out = jaxens.data.load(data.test)
 split_figure(held_out.take(np.arange(5)), "Held-out images, plain and with what is marked")
@@ -129,8 +129,8 @@ Markdown(evaluation.to_markdown())
 
 # %%
 val = jaxens.data.load(data.val)
-methods = ["grad_cam", "guided_grad_cam", "integrated_gradients"]
-hits = measure_hits(ensemble, val.take(np.arange(60)), methods, settings=few_steps)
+methods = ["grad_cam", "integrated_gradients"]
+hits = measure_hits(ensemble, val.take(np.arange(50)), methods, settings=few_steps)
 by_rule = {}
 for row in hits_table(hits).to_dicts():
     by_rule.setdefault((row["method"], row["tip"]), []).append(row["ensemble within 10%"])
