@@ -38,7 +38,7 @@ from jaxens.training.settings import Config, Members, Optim
 # part, so we know where an explanation should point.
 
 # %%
-sizes = {"train_images": 1600, "val_images": 100, "test_images": 150}
+sizes = {"train_images": 2400, "val_images": 100, "test_images": 150}
 data = jaxens.data.open("fieldmarks", **sizes)
 held_out = jaxens.data.load(data.test)
 split_figure(held_out.take(np.arange(5)), "Held-out images, plain and with what is marked")
