@@ -18,6 +18,7 @@ from jaxens.data.source import DataSet, load
 from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.ensemble.quality import Quality, quality, quality_table
+from jaxens.runs.checksums import sums_of_members
 from jaxens.runs.folders import check_absent, check_present
 from jaxens.runs.loading import abstract_state, best_ensemble, check_config_fits
 from jaxens.runs.parts import layout_of, restored
@@ -233,7 +234,8 @@ def _epoch(
                 scores = validate(state)
             losses = trainer.mean_losses(part)
             with deferred():
-                _save(run, part, members, losses, speed, scores)
+                sums = sums_of_members(state, trainer.placement)
+                _save(run, part, members, sums, losses, speed, scores)
                 members = None
                 run.parts.remove()
             if not alone and _stopping(stops):
@@ -250,6 +252,7 @@ def _save(
     run: Run | UnsavedRun,
     part: Part,
     members: State,
+    sums: Sequence[Array],
     losses: Losses,
     speed: float,
     scores: Sequence[Quality],
@@ -265,9 +268,7 @@ def _save(
         member_images_per_second=speed,
         val={q.task: q.as_dict() for q in scores},
     )
-    # A copy of what is on the device, because the next step reuses its buffers.
-    copied = jax.tree.map(lambda leaf: leaf.copy() if isinstance(leaf, Array) else leaf, members)
-    run.checkpoints.save(part.epoch, copied, _overall(scores))
+    run.checkpoints.save(part.epoch, members, _overall(scores), sums)
 
 
 def _stopping(stops: Stops) -> bool:

@@ -12,7 +12,7 @@ Read = tuple[int, Any] | None  # the epoch and the state of a checkpoint, if the
 
 
 def read_state(read: Callable[[Any], Read], like: Any) -> Read:
-    """Returns what process 0 reads, in the host's memory: a device may have no room for it.
+    """Returns what process 0 reads, in the memory of the host.
 
     The other processes get it from process 0, and need no file system.
 
@@ -20,13 +20,14 @@ def read_state(read: Callable[[Any], Read], like: Any) -> Read:
         read: Returns an epoch and a state for a state with the shapes and types to read.
         like: That state.
     """
-    nothing = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), like)
+    found = read(like) if jax.process_index() == 0 else None
     if jax.process_count() == 1:
-        return read(nothing)
-    found = read(nothing) if jax.process_index() == 0 else None
-    epoch, state = (-1, nothing) if found is None else found
-    epoch = int(_from_process_0(np.int32(epoch)))
-    return None if epoch < 0 else (epoch, jax.tree.map(_from_process_0, state))
+        return found
+    epoch = int(_from_process_0(np.int32(-1 if found is None else found[0])))
+    if epoch < 0:
+        return None
+    nothing = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), like)
+    return epoch, jax.tree.map(_from_process_0, nothing if found is None else found[1])
 
 
 def _from_process_0(leaf: Any) -> np.ndarray:

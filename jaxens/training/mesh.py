@@ -210,7 +210,8 @@ def _to_host(tree: Any) -> Any:
     """Returns arrays in the memory of this process, also if other processes have parts of them."""
     if jax.process_count() > 1:
         return multihost_utils.process_allgather(tree, tiled=True)
-    return jax.tree.map(np.array, tree)  # copies: a step reuses the buffers of its arguments
+    # On a CPU, these may be views of buffers: JAX doesn't let a step reuse one that has a view.
+    return jax.device_get(tree)
 
 
 def put(tree: Any, shardings: Any) -> Any:
