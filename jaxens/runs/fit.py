@@ -17,10 +17,10 @@ from jaxens.data.opening import open_data
 from jaxens.data.source import DataSet, load
 from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
-from jaxens.ensemble.quality import Quality, quality, quality_table
+from jaxens.ensemble.quality import Quality, quality_table
 from jaxens.runs.checksums import sums_of_members
 from jaxens.runs.folders import check_absent, check_present
-from jaxens.runs.loading import abstract_state, best_ensemble, check_config_fits
+from jaxens.runs.loading import abstract_state, best_state, check_config_fits, ensemble_of
 from jaxens.runs.parts import layout_of, restored
 from jaxens.runs.processes import largest, read_state
 from jaxens.runs.restoring import without_diverged
@@ -113,9 +113,11 @@ def _train(
     with _closing(_open_run(config, out, resume, data, weights)) as run:
         val = load(data.val, watch.progress)
         _fit(run, trainer, val, weights, watch)
-        ensemble = best_ensemble(run)
+        best = best_state(run)
+        ensemble = ensemble_of(run, best)
         held_out = load(data.test, watch.progress)
-        scores = quality(ensemble.on_devices(), held_out)
+        on_mesh = trainer.placement.spread(best._replace(opt_state=()))
+        scores = validation(trainer, held_out)(on_mesh)
         run.log(test={q.task: q.as_dict() for q in scores}, diverged_at=ensemble.diverged_at)
         return Trained(ensemble, scores, run.read_log(), val, held_out, out)
 
