@@ -15,6 +15,7 @@ from jaxens.data.settings import UNSHOWN
 from jaxens.errors import UserError
 from jaxens.runs.config import file_values
 from jaxens.training.settings import Config
+from jaxens.urls import check_local
 
 
 def plan(
@@ -76,6 +77,7 @@ def _values(app: Any, commands: tuple[str, ...], arguments: Any) -> None:
     """Fills in flags from --config."""
     flags = {argument.name: argument.tokens[-1].value for argument in arguments if argument.tokens}
     if "--config" in flags:
+        check_local("config", flags["--config"])
         file_values(Path(flags["--config"]))(app, commands, arguments)
 
 

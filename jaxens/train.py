@@ -18,6 +18,7 @@ from cyclopts import Parameter
 from jaxens.cli import parser, signals
 from jaxens.runs.config import file_values
 from jaxens.training.settings import Config
+from jaxens.urls import check_local
 
 
 def train(
@@ -107,6 +108,7 @@ def _values(app: Any, commands: tuple[str, ...], arguments: Any) -> None:
             file = str(own)
             _check_folders(own.parent, flags)
     if file is not None:
+        check_local("config", file)
         file_values(Path(file))(app, commands, arguments)
 
 

@@ -27,6 +27,7 @@ GROUND = {
     "tables",
     "targets",
     "untrusted",
+    "urls",
 }  # files at the top that every room may import
 
 

@@ -15,9 +15,10 @@ from jaxens.benchmarks.rounds import in_turn
 from jaxens.benchmarks.subject import TASK, Subject
 from jaxens.training.feed import streamed_program
 from jaxens.training.layout import MeshLayout
-from jaxens.training.mesh import MEMBER, Placement, put
+from jaxens.training.mesh import MEMBER, Placement
 from jaxens.training.state import State
 from jaxens.training.trainer import Trainer
+from jaxens.training.transfer import put
 
 STEP, COLLECTIVES = "training step", "its collectives alone"
 

@@ -16,7 +16,7 @@ from jaxens.cli import signals
 from jaxens.cli.encoding import print_anything
 from jaxens.errors import UserError
 from jaxens.names import shorten
-from jaxens.runs.remote import is_url
+from jaxens.urls import is_url
 
 LONGEST_LINE = 2000  # characters of an error or a warning
 

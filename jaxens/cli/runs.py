@@ -7,7 +7,7 @@ from typing import Annotated, Any, Concatenate, ParamSpec
 
 from cyclopts import Parameter, Token
 
-from jaxens.runs.remote import is_url
+from jaxens.urls import is_url
 
 P = ParamSpec("P")
 

@@ -6,6 +6,7 @@ import io
 import logging
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,7 @@ from jaxens.files import open_lock
 
 log = logging.getLogger(__name__)
 
+LOOK_AGAIN = 1.0  # seconds between looks at what process 0 prepares
 PROBLEMS = "problems.csv"  # lists photos that something is wrong with
 
 try:
@@ -88,7 +90,7 @@ def prepare_builder(
     Existing files are opened without writing anything, so that a cache may be read-only. Damaged
     ones are written anew, with a warning. TFDS writes into a temporary folder and renames it.
     Temporary folders of killed runs are removed. Processes that prepare the same records wait
-    for each other.
+    for each other. Where a file system has no locks, only those of one job do.
 
     Args:
         kind: The class of the source.
@@ -108,7 +110,9 @@ def prepare_builder(
     folder = data_dir / kind.name / str(kind.VERSION)
     if damage_of(folder):
         leave_if_imported_by_worker()
-        with _lock(folder.parent):
+        with _lock(folder.parent) as locked:
+            if not locked:
+                _wait_for_process_0(folder)
             if damage := damage_of(folder):  # nobody else has written it meanwhile
                 _remove_remains(folder, damage)
                 _write(make(), folder, description, progress)
@@ -186,9 +190,26 @@ def _disk_full_as_oserror(folder: Path) -> Iterator[None]:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
 
 
+def _wait_for_process_0(folder: Path) -> None:
+    """Waits until process 0 of this job has prepared the folder.
+
+    File systems without locks are those that the hosts of a cluster share, so it writes for all. If
+    it fails, the whole job ends.
+    """
+    import jax
+
+    if jax.process_index() > 0:
+        while damage_of(folder):
+            time.sleep(LOOK_AGAIN)
+
+
 @contextlib.contextmanager
-def _lock(folder: Path) -> Iterator[None]:
-    """Locks the folder, so that no process removes what another still writes."""
+def _lock(folder: Path) -> Iterator[bool]:
+    """Locks the folder, so that no process removes what another still writes.
+
+    It yields False if the file system has no locks.
+    """
+    locked = True
     with contextlib.ExitStack() as stack:
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -201,6 +222,8 @@ def _lock(folder: Path) -> Iterator[None]:
                 f"{folder} can't be written ({error.strerror}): choose another `cache_dir`"
             ) from None
         if fcntl is not None:
-            with contextlib.suppress(OSError):  # some cluster file systems have no locks
+            try:
                 fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+            except OSError:  # some cluster file systems have no locks
+                locked = False
+        yield locked

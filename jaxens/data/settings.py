@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from jaxens.data.registry import SOURCES
 from jaxens.errors import UserError, check_names, check_number, remedy
 from jaxens.files import with_home
+from jaxens.urls import check_local
 
 # The default is none, which the help text explains.
 UNSHOWN = Parameter(show_default=False)
@@ -61,6 +62,8 @@ class Data:
             raise UserError(
                 f"`data` {self.source} is not a data set: {remedy(self.source, SOURCES)}"
             )
+        for name in ("data_dir", "layout", "cache_dir"):
+            check_local(name, getattr(self, name))
         needs_folder = SOURCES[self.source].needs_folder
         if needs_folder and not self.data_dir:
             raise UserError(

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 import orbax.checkpoint as ocp
+from jax import Array
 from orbax.checkpoint import checkpoint_managers
 
 from jaxens.errors import UserError
-from jaxens.runs.contents import Contents, Sealed, arrays_of, contents_of, fields_of, seal, sums_of
+from jaxens.runs.checksums import read, sums_of
+from jaxens.runs.contents import Contents, Sealed, arrays_of, contents_of, fields_of, seal
+from jaxens.runs.orbax_arrays import handlers, to_host
 from jaxens.runs.orbax_messages import hide_abandoned_reads, hide_failed_writes
 from jaxens.runs.processes import of_process_0
 from jaxens.runs.records import check
@@ -30,7 +32,8 @@ log = logging.getLogger(__name__)
 class Checkpoints:
     """The last two checkpoints and the best one, numbered by epoch (or by another number).
 
-    Orbax writes each in the background, into a temporary folder that it renames at the end. Next
+    Orbax writes each in the background, into a temporary folder that it renames at the end. They
+    are read into the memory of the host, because a device may have no room for another state. Next
     to the arrays lies a list of them with their checksums, because a flipped bit is a valid
     number. The score, by which the best one is chosen, is in that list, which has a checksum too.
 
@@ -57,32 +60,40 @@ class Checkpoints:
                 create=False,
                 multiprocessing_options=of_process_0(),
             ),
+            handler_registry=handlers(),
         )
 
     def epochs(self) -> list[int]:
         """Returns the epochs that have a checkpoint, the newest first."""
         return sorted(self._manager.all_steps(), reverse=True)
 
-    def save(self, epoch: int, state: Any, score: float) -> None:
+    def save(
+        self, epoch: int, state: Any, score: float, sums: Sequence[Array | int] | None = None
+    ) -> None:
         """Starts to write a checkpoint. The first one is read back.
+
+        After it, the buffers of `state` may be reused on an accelerator, from which Orbax has
+        copied them, and on a CPU, where JAX keeps a buffer as long as Orbax reads it.
 
         Args:
             epoch: Its number.
             state: A named tuple or a dict of arrays.
             score: Chooses the best checkpoint; higher is better.
+            sums: The checksums of its arrays, which a device may still compute (None: `sums_of`).
 
         Raises:
             OSError: If the disk is full (`errno.ENOSPC`) or can't be written.
             UserError: If the first checkpoint can't be read back.
         """
+        sums = sums_of(state) if sums is None else sums
         hide_failed_writes()
         self._check_room(state)
         # A checkpoint of this epoch is damaged: otherwise training had continued after it.
         if epoch in self._manager.all_steps():
             self._manager.delete(epoch)
-        contents = self._contents[epoch] = contents_of(state, score)
+        contents = self._contents[epoch] = contents_of(state, score, read(sums))
         items = ocp.args.Composite(
-            state=ocp.args.StandardSave(fields_of(state)), sums=ocp.args.JsonSave(seal(contents))
+            state=ocp.args.PyTreeSave(fields_of(state)), sums=ocp.args.JsonSave(seal(contents))
         )
         with self._disk_errors(), deferred():
             self._manager.save(epoch, args=items, force=True)
@@ -90,11 +101,10 @@ class Checkpoints:
             self._check_first(epoch, state)
 
     def _check_first(self, epoch: int, state: Any) -> None:
-        """Reads a checkpoint back, into the host's memory; a device has no room for another."""
         self.wait()
         del self._contents[epoch]
         try:
-            self._read(epoch, jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), state))
+            self._read(epoch, state)
         except Exception as error:
             raise UserError(
                 f"checkpoint {self.folder / str(epoch)} can't be read back "
@@ -106,7 +116,7 @@ class Checkpoints:
         """Reads the newest checkpoint; damaged ones are left out with a warning.
 
         Args:
-            like: A state with the shapes, types and shardings to restore.
+            like: A state with the shapes and types to read.
 
         Returns:
             Its epoch and state; None if there is no checkpoint.
@@ -121,7 +131,7 @@ class Checkpoints:
 
         Args:
             number: Checkpoints up to it are not read.
-            like: A state with the shapes, types and shardings to restore.
+            like: A state with the shapes and types to read.
 
         Returns:
             Its number and state; None if there is none that can be read.
@@ -233,8 +243,7 @@ class Checkpoints:
                     f"{have or 'absent'}, and the config makes it {want or 'absent'}: restore "
                     "the config with which it was trained"
                 )
-        shapes = jax.tree.map(ocp.utils.to_shape_dtype_struct, fields_of(like))
-        items = ocp.args.Composite(state=ocp.args.StandardRestore(shapes))
+        items = ocp.args.Composite(state=to_host(fields_of(like)))
         hide_abandoned_reads()  # before the first one can end, in a thread of TensorStore
         read = self._manager.restore(epoch, args=items)
         state = type(like)(**read["state"])

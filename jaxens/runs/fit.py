@@ -17,11 +17,12 @@ from jaxens.data.opening import open_data
 from jaxens.data.source import DataSet, load
 from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
-from jaxens.ensemble.quality import Quality, quality, quality_table
+from jaxens.ensemble.quality import Quality, quality_table
+from jaxens.runs.checksums import sums_of_members
 from jaxens.runs.folders import check_absent, check_present
-from jaxens.runs.loading import abstract_state, best_ensemble, check_config_fits
+from jaxens.runs.loading import abstract_state, best_state, check_config_fits, ensemble_of
 from jaxens.runs.parts import layout_of, restored
-from jaxens.runs.processes import largest, read_state
+from jaxens.runs.processes import LateLargest, largest, read_state
 from jaxens.runs.restoring import without_diverged
 from jaxens.runs.run import Run
 from jaxens.runs.stops import Stops, deferred
@@ -112,9 +113,11 @@ def _train(
     with _closing(_open_run(config, out, resume, data, weights)) as run:
         val = load(data.val, watch.progress)
         _fit(run, trainer, val, weights, watch)
-        ensemble = best_ensemble(run)
+        best = best_state(run)
+        ensemble = ensemble_of(run, best)
         held_out = load(data.test, watch.progress)
-        scores = quality(ensemble.on_devices(), held_out)
+        on_mesh = trainer.placement.spread(best._replace(opt_state=()))
+        scores = validation(trainer, held_out)(on_mesh)
         run.log(test={q.task: q.as_dict() for q in scores}, diverged_at=ensemble.diverged_at)
         return Trained(ensemble, scores, run.read_log(), val, held_out, out)
 
@@ -155,12 +158,15 @@ def _fit(
         return
     before = partial(_state_before, run, trainer, weights)
     feed, validate = trainer.feed(state, part.step, watch.progress), validation(trainer, val)
+    stops = Stops()
     watch.begin(trainer.steps, part.step, epochs, trainer.placement.layout)
     try:
         while part.epoch <= epochs:
             trainer.compile(state, feed, part)
-            state = _epoch(run, trainer, state, feed, part, validate, watch, before)
+            state = _epoch(run, trainer, state, feed, part, validate, watch, before, stops)
             part = trainer.begin(part.epoch + 1)
+        if _stopping(stops):
+            stops.obey()
     finally:
         watch.end()
     run.checkpoints.wait()
@@ -209,17 +215,24 @@ def _epoch(
     validate: Validation,
     watch: Watch,
     before: Callable[[], State],
+    stops: Stops,
 ) -> State:
     """Trains the rest of an epoch; validates, logs and saves. A signal saves what is trained.
+
+    One that comes while several processes agree at the end to go on stops them in the next epoch.
 
     A member that diverges gets its state `before` the epoch back, which validation has seen.
     """
     alone = jax.process_count() == 1
     members = None  # the state to save if a signal comes
     try:
-        with Stops() as stops:  # a step's buffers can't be read while it runs
+        with stops:  # a step's buffers can't be read while it runs
             state, part, speed = trainer.epoch(
-                state, feed, part, partial(watch.step, part.epoch), partial(_stopping, stops)
+                state,
+                feed,
+                part,
+                partial(watch.step, part.epoch),
+                partial(_stopping, stops, LateLargest()),
             )
             members = trainer.placement.gather(state)
             if _stopping(stops) or alone:  # one process can stop from here on; several wait
@@ -233,7 +246,8 @@ def _epoch(
                 scores = validate(state)
             losses = trainer.mean_losses(part)
             with deferred():
-                _save(run, part, members, losses, speed, scores)
+                sums = sums_of_members(state, trainer.placement)
+                _save(run, part, members, sums, losses, speed, scores)
                 members = None
                 run.parts.remove()
             if not alone and _stopping(stops):
@@ -250,6 +264,7 @@ def _save(
     run: Run | UnsavedRun,
     part: Part,
     members: State,
+    sums: Sequence[Array],
     losses: Losses,
     speed: float,
     scores: Sequence[Quality],
@@ -265,15 +280,14 @@ def _save(
         member_images_per_second=speed,
         val={q.task: q.as_dict() for q in scores},
     )
-    # A copy of what is on the device, because the next step reuses its buffers.
-    copied = jax.tree.map(lambda leaf: leaf.copy() if isinstance(leaf, Array) else leaf, members)
-    run.checkpoints.save(part.epoch, copied, _overall(scores))
+    run.checkpoints.save(part.epoch, members, _overall(scores), sums)
 
 
-def _stopping(stops: Stops) -> bool:
+def _stopping(stops: Stops, largest: Callable[[int], int] = largest) -> bool:
     """Returns whether any process has a signal to stop. All processes get the same answer."""
-    stops.number = largest(stops.number)
-    return stops.number > 0
+    number = largest(stops.number)
+    stops.number = max(stops.number, number)
+    return number > 0
 
 
 def _overall(scores: Sequence[Quality]) -> float:

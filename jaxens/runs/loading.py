@@ -29,14 +29,28 @@ def best_ensemble(run: Run | UnsavedRun) -> Ensemble:
     Raises:
         UserError: If the run has no checkpoint, or none that can be read.
     """
+    return ensemble_of(run, best_state(run))
+
+
+def best_state(run: Run | UnsavedRun) -> State:
+    """Returns the state of an open run with the best validation score.
+
+    Raises:
+        UserError: If the run has no checkpoint, or none that can be read.
+    """
     best = read_state(run.checkpoints.best, abstract_state(run.config, run.info))
     if best is None:
         raise UserError(
             f"{run.folder} has no checkpoint yet: continue its training with "
             f"python -m jaxens.train --out {run.folder} --resume"
         )
+    return best[1]
+
+
+def ensemble_of(run: Run | UnsavedRun, state: State) -> Ensemble:
+    """Returns the ensemble of the best state of an open run. A warning names diverged members."""
     tasks = run.info.choose_tasks(run.config.data.tasks)
-    ensemble = as_ensemble(run.config, tasks, best[1])
+    ensemble = as_ensemble(run.config, tasks, state)
     if ensemble.divergence:
         log.warning(f"{run.folder or 'the ensemble'}: {ensemble.divergence}")
         run.checkpoints.chosen += f"; {ensemble.divergence}"

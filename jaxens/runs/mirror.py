@@ -36,7 +36,8 @@ from jaxens.runs.listing import (
     without_unfinished,
     write_known,
 )
-from jaxens.runs.remote import Remote, RemoteFile, is_url
+from jaxens.runs.remote import Remote, RemoteFile
+from jaxens.urls import is_url
 
 log = logging.getLogger(__name__)
 

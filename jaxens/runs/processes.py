@@ -1,18 +1,22 @@
 """What the processes of a training tell each other: what process 0 has read, and a stop."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax import Array
 from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from orbax.checkpoint.options import MultiprocessingOptions
 
 Read = tuple[int, Any] | None  # the epoch and the state of a checkpoint, if there is one
 
 
 def read_state(read: Callable[[Any], Read], like: Any) -> Read:
-    """Returns what process 0 reads, in the host's memory: a device may have no room for it.
+    """Returns what process 0 reads, in the memory of the host.
 
     The other processes get it from process 0, and need no file system.
 
@@ -20,13 +24,14 @@ def read_state(read: Callable[[Any], Read], like: Any) -> Read:
         read: Returns an epoch and a state for a state with the shapes and types to read.
         like: That state.
     """
-    nothing = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), like)
+    found = read(like) if jax.process_index() == 0 else None
     if jax.process_count() == 1:
-        return read(nothing)
-    found = read(nothing) if jax.process_index() == 0 else None
-    epoch, state = (-1, nothing) if found is None else found
-    epoch = int(_from_process_0(np.int32(epoch)))
-    return None if epoch < 0 else (epoch, jax.tree.map(_from_process_0, state))
+        return found
+    epoch = int(_from_process_0(np.int32(-1 if found is None else found[0])))
+    if epoch < 0:
+        return None
+    nothing = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), like)
+    return epoch, jax.tree.map(_from_process_0, nothing if found is None else found[1])
 
 
 def _from_process_0(leaf: Any) -> np.ndarray:
@@ -36,9 +41,42 @@ def _from_process_0(leaf: Any) -> np.ndarray:
 
 def largest(number: int) -> int:
     """Returns the largest of the numbers that the processes give; all of them have to call it."""
-    if jax.process_count() == 1:
-        return number
-    return int(multihost_utils.process_allgather(np.int32(number)).max())
+    return number if jax.process_count() == 1 else int(_largest(number))
+
+
+class LateLargest:
+    """Returns the largest of the numbers that the processes gave one call before; 0 at first.
+
+    All processes have to call it, after each dispatch. Devices work in order. So the answer of the
+    call before is there already, and that of this call would be there after the dispatch: to wait
+    for it would leave the devices without work until the next one. One process has no others to ask
+    and gets its own number.
+    """
+
+    def __init__(self) -> None:
+        self._before: Array | None = None
+
+    def __call__(self, number: int) -> int:
+        if jax.process_count() == 1:
+            return number
+        before, self._before = self._before, _largest(number)
+        return 0 if before is None else int(before)
+
+
+def _largest(number: int) -> Array:
+    """Returns the largest number of all processes, without waiting for it."""
+    given, largest_of = _of_devices()
+    own = np.full(jax.local_device_count(), number, np.int32)
+    return largest_of(jax.make_array_from_process_local_data(given, own, (jax.device_count(),)))
+
+
+@cache
+def _of_devices() -> tuple[NamedSharding, Callable[[Array], Array]]:
+    """Returns the sharding of a number for each device, and what returns their maximum to all."""
+    mesh = Mesh(np.array(jax.devices()), "device")
+    everywhere = NamedSharding(mesh, PartitionSpec())
+    given = NamedSharding(mesh, PartitionSpec("device"))
+    return given, jax.jit(jnp.max, out_shardings=everywhere)
 
 
 def of_process_0() -> MultiprocessingOptions:

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -11,23 +10,9 @@ from typing import Any, NamedTuple
 from jaxens.errors import UserError
 from jaxens.names import shorten
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::[A-Za-z][A-Za-z0-9+.-]+)*:/")  # C:/ is a drive
 # What tells versions of a file apart. Each protocol has some of these.
 _MARKS = ("size", "ETag", "etag", "generation", "mtime", "LastModified", "last_modified", "created")
 _REASON = 200  # characters
-
-
-def is_url(place: str | os.PathLike[str]) -> bool:
-    """Returns whether the text that names a place is a URL, and no local path.
-
-    Raises:
-        UserError: If it is a URL with one slash, as a `Path` of a URL is.
-    """
-    text = os.fspath(place)
-    scheme = _URL.match(text)
-    if scheme and not text.startswith("/", scheme.end()):
-        raise UserError(f"{text} looks like a URL with one slash: name it as text, with ://")
-    return scheme is not None
 
 
 def is_kept(name: str) -> bool:

@@ -16,7 +16,8 @@ _STOPS = [
 class Stops:
     """Within a `with` block of the main thread, notes signals in place of calling their handlers.
 
-    Signals that have no handler in Python keep their effect.
+    Signals that have no handler in Python keep their effect. What one block has noted, the next one
+    of the same object still has.
 
     Attributes:
         number: The number of the first signal; 0 if there was none.

@@ -1,8 +1,10 @@
 """A run without a directory: its log, its best state and its last one are kept in memory."""
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import jax
+from jax import Array
 
 from jaxens.data.schema import Info
 from jaxens.runs.parts import NoParts
@@ -37,16 +39,18 @@ class UnsavedRun:
         """Returns the epoch and the state with the highest score; None before the first epoch."""
         return self._best
 
-    def save(self, epoch: int, state: Any, score: float) -> None:
+    def save(self, epoch: int, state: Any, score: float, sums: Sequence[Any] = ()) -> None:
         """Keeps the state as the last one and, if its score is the highest so far, as the best.
 
         Processes other than 0 keep nothing: process 0 tells them what it has read.
         """
         if jax.process_index() > 0:
             return
-        self._latest = epoch, state
+        # What is on the device is copied, because the next step reuses its buffers.
+        copy = jax.tree.map(lambda leaf: leaf.copy() if isinstance(leaf, Array) else leaf, state)
+        self._latest = epoch, copy
         if self._best is None or score >= self._score:
-            self._score, self._best = score, (epoch, state)
+            self._score, self._best = score, (epoch, copy)
 
     def wait(self) -> None:
         """Does nothing: nothing is being written."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from jaxens.errors import UserError
 from jaxens.names import shorten
 from jaxens.runs.mirror import WorkingCopy
-from jaxens.runs.remote import is_url
+from jaxens.urls import is_url
 
 log = logging.getLogger(__name__)
 

@@ -19,9 +19,9 @@ from jaxens.runs.exported import is_exported, read_settings
 from jaxens.runs.mirror import local_run
 from jaxens.runs.opened import load_ensemble
 from jaxens.runs.provenance import InitialWeights
-from jaxens.runs.remote import is_url
 from jaxens.runs.run import Run
 from jaxens.training.settings import Model
+from jaxens.urls import is_url
 
 IMAGENET = "imagenet"  # in place of a file name
 

@@ -16,13 +16,14 @@ from jaxens.data.source import Source, load
 from jaxens.data.stream import batches
 from jaxens.models import Classifier
 from jaxens.training.frozen import features_of_training_images
-from jaxens.training.mesh import Placement, put
+from jaxens.training.mesh import Placement
 from jaxens.training.plan import Plan
 from jaxens.training.residency import fits_on_device
 from jaxens.training.settings import Config
 from jaxens.training.shares import OwnRows, gathered
 from jaxens.training.state import State
 from jaxens.training.step import Batch
+from jaxens.training.transfer import put
 
 Step = Callable[[State, Batch, Array], tuple[State, Array]]
 

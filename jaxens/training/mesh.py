@@ -9,13 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
-from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Float
 
 from jaxens.errors import UserError
 from jaxens.training.layout import ONE_DEVICE, MeshLayout, check_layout, choose_layout
 from jaxens.training.state import State
+from jaxens.training.transfer import fill, put, shared, to_host
 
 MEMBER, DATA = "member", "data"  # the axes of the mesh
 
@@ -130,11 +130,18 @@ class Placement:
         """
         if self.mesh is None:
             return state
-        return self._of_members(lambda leaf: leaf[: self.members], _to_host(state))
+        return self._of_members(lambda leaf: leaf[: self.members], to_host(state))
+
+    def share(self, losses: Float[Array, "step filled"]) -> Float[Array, "step filled"]:
+        """Returns losses that every process can read, without waiting for them.
+
+        Devices work in order. So what is shared before the next dispatch is there before its end.
+        """
+        return losses if jax.process_count() == 1 else shared(losses, self.everywhere)
 
     def read(self, losses: Float[Array, "step filled"]) -> Float[np.ndarray, "step member"]:
-        """Waits for losses, and returns those of the members alone."""
-        return _to_host(losses).astype(np.float64)[:, : self.members]
+        """Waits for losses from `share`, and returns those of the members alone."""
+        return np.asarray(losses).astype(np.float64)[:, : self.members]
 
     def predicting(self, predict: Callable[..., Any]) -> Callable[..., Any]:
         """Returns a function of all members and any images that runs on the devices of the mesh.
@@ -161,7 +168,7 @@ class Placement:
             count, each = len(images), self.layout.data
             rows = np.minimum(np.arange(-(-count // each) * each), count - 1)
             spread = put(np.asarray(images)[rows], self.of_batch(shared=True))
-            results = _to_host(on_mesh(state.variables, state.trunk, spread))
+            results = to_host(on_mesh(state.variables, state.trunk, spread))
             return jax.tree.map(lambda leaf: leaf[: self.members, :count], results)
 
         return of_all
@@ -204,41 +211,6 @@ def _of_batch(shared: bool) -> PartitionSpec:
 
 def _is_spec(value: Any) -> bool:
     return isinstance(value, PartitionSpec)
-
-
-def _to_host(tree: Any) -> Any:
-    """Returns arrays in the memory of this process, also if other processes have parts of them."""
-    if jax.process_count() > 1:
-        return multihost_utils.process_allgather(tree, tiled=True)
-    return jax.tree.map(np.array, tree)  # copies: a step reuses the buffers of its arguments
-
-
-def put(tree: Any, shardings: Any) -> Any:
-    """Returns arrays, the same in all processes, on the devices of a mesh.
-
-    Args:
-        tree: Arrays.
-        shardings: A sharding, or one for each part of the tree; None for the default device.
-    """
-    if jax.process_count() == 1 or shardings is None:
-        return jax.device_put(tree, shardings)
-
-    def put_part(sharding: Any, part: Any) -> Any:
-        return jax.tree.map(lambda leaf: put_leaf(sharding, np.asarray(leaf)), part)
-
-    def put_leaf(sharding: Any, leaf: np.ndarray) -> Array:
-        return jax.make_array_from_callback(leaf.shape, sharding, lambda place: leaf[place])
-
-    return jax.tree.map(put_part, shardings, tree)
-
-
-def fill(stacked: Any, count: int) -> Any:
-    """Returns an array with a member axis, filled up to `count` members by the first one."""
-    more = count - len(stacked)
-    if not more:
-        return stacked
-    of = np if isinstance(stacked, np.ndarray) else jnp  # a device may lack room for all members
-    return of.concatenate([stacked, of.broadcast_to(stacked[:1], (more, *stacked.shape[1:]))])
 
 
 class Axes(NamedTuple):

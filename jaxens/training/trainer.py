@@ -214,13 +214,15 @@ class Trainer:
         """
         self.compile(state, feed, part)
         number, previous = part.step, None
-        diverged = self.placement.read(state.diverged_at[None])[0] != TRAINING
+        diverged_at = self.placement.share(state.diverged_at[None])
+        diverged = self.placement.read(diverged_at)[0] != TRAINING
         stops = DivergenceWatch(diverged, self.config.ensemble.members, part.epoch)
         meter = _Meter(number, self.placement, self._images_per_step, on_step, stops)
         meter.total += part.total
         for count in self._dispatches(feed, part):
             state, losses = feed(state, number, count)
             number += count
+            losses = self.placement.share(losses)
             if previous is not None:
                 meter.read(previous)
             previous = losses

@@ -11,6 +11,7 @@ from jaxens import export, report
 from jaxens.errors import UserError
 from jaxens.evaluate import main as evaluate
 from jaxens.explain import main as explain
+from jaxens.plan import main as plan
 from jaxens.reproduce import main as reproduce
 from jaxens.runs.loading import abstract_state
 from jaxens.runs.mirror import local_run
@@ -76,6 +77,10 @@ def test_commands_read_a_run_at_a_url_and_upload_their_results(run, tmp_path):
         (evaluate, ["runs/birds", "--cache-dir", URL]),
         (explain, ["runs/birds", f"{URL}.jpg"]),
         (reproduce, ["--out", URL]),
+        (train, ["--config", f"{URL}.toml"]),
+        (train, ["--data", "cub", "--data-dir", URL]),
+        (train, ["--cache-dir", URL]),
+        (plan, ["--config", f"{URL}.toml"]),
     ],
 )
 def test_a_url_in_place_of_a_local_path_is_refused(main, words, tmp_path, monkeypatch):

@@ -127,6 +127,24 @@ def test_threads_that_prepare_the_same_records_wait_for_each_other(tmp_path: Pat
     assert Squares.generated == 1
 
 
+def test_without_file_locks_process_0_prepares_and_the_others_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(*_: Any) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    def process_0_prepares(_: float) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr("jax.process_index", lambda: 0)
+            prepared(tmp_path)
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    monkeypatch.setattr("jax.process_index", lambda: 1)
+    monkeypatch.setattr(preparing.time, "sleep", process_0_prepares)
+    assert notices(prepared(tmp_path)) == ["one square was round"]
+    assert Squares.generated == 1
+
+
 def test_an_existing_cache_is_opened_without_writing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -146,6 +146,30 @@ def test_a_read_that_is_given_up_prints_nothing_from_the_moment_of_the_error(tmp
     assert printed == []
 
 
+@pytest.mark.parametrize("on_host", [False, True])
+def test_a_training_that_goes_on_changes_nothing_that_is_still_written(tmp_path, on_host):
+    """The next steps reuse the buffers of the state, and nobody has copied them."""
+    step = jax.jit(lambda leaf: leaf * 0 - 1, donate_argnums=0)
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(1, {"weights": jnp.zeros(2)}, 0.5)
+    large = jnp.arange(2.0**22)
+    checkpoints.save(2, {"weights": jax.device_get(large) if on_host else large}, 0.5)
+    for _ in range(3):
+        large = step(large)
+    assert checkpoints._manager.is_saving_in_progress()
+    large.block_until_ready()
+    checkpoints.wait()
+    epoch, read = checkpoints.latest({"weights": jax.ShapeDtypeStruct((2**22,), jnp.float32)})
+    assert epoch == 2
+    np.testing.assert_array_equal(read["weights"], np.arange(2.0**22, dtype=np.float32))
+
+
+def test_a_checkpoint_is_read_into_the_memory_of_the_host(tmp_path):
+    checkpoints = saved(tmp_path, [0.1])
+    for read in (checkpoints.latest(LIKE)[1], checkpoints.best(state(0))[1]):
+        assert all(type(leaf) is np.ndarray for leaf in read.values())
+
+
 def test_the_first_checkpoint_is_read_back(tmp_path):
     """Orbax merges by a pattern, which finds nothing in this folder."""
     checkpoints = Checkpoints(tmp_path / "a[x]")

@@ -7,7 +7,8 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from jaxens.runs.mirror import local_run
-from jaxens.runs.remote import Remote, is_url
+from jaxens.runs.remote import Remote
+from jaxens.urls import is_url
 from tests.runs.in_memory import ROOT, URL, failing, refusal
 
 pytestmark = pytest.mark.usefixtures("machine")

@@ -24,6 +24,7 @@ from jaxens.models.build import MODELS
 from jaxens.models.small import SmallResNet
 from jaxens.models.trunk import without_heads
 from jaxens.runs.fit import train
+from jaxens.runs.processes import LateLargest, largest
 from jaxens.runs.watch import Watch
 from jaxens.training.layout import MeshLayout
 from jaxens.training.settings import Augment, Config, Members, Model, Optim
@@ -145,6 +146,11 @@ if __name__ == "__main__":
         first, *then = (MeshLayout(*each) for each in case["layouts"])
         check_goes_on(Path(case["run"]), first, then)
         print(len(jax.devices()), "devices, and others go on")
+        sys.exit()
+    if "numbers" in case:  # one of several processes
+        join()
+        late, numbers = LateLargest(), case["numbers"][jax.process_index()]
+        print([late(number) for number in numbers], largest(numbers[-1]))
         sys.exit()
     if "learned" in case:  # one of several processes
         first = join()

@@ -90,6 +90,13 @@ def test_processes_learn_what_one_does_and_decode_their_part_alone(
             assert decoded_images == images or images is None
 
 
+def test_processes_hear_of_a_number_one_call_late_and_all_hear_the_same():
+    case = {"numbers": [[0, 0, 2, 0, 1], [0, 15, 0, 0, 0]]}
+    codes, printed = ended(start(["tests.training.on_devices", json.dumps(case)]))
+    assert codes == [0, 0], printed
+    assert all("[0, 0, 15, 2, 0] 1\n" in each for each in printed)
+
+
 def test_two_processes_train_one_run_and_go_on_with_it(flags, tmp_path):
     out = tmp_path / "run"
     words = ["jaxens.train", "--distributed", *flags, "--out", str(out), "--resume", "auto"]
