@@ -129,8 +129,8 @@ Markdown(evaluation.to_markdown())
 
 # %%
 val = jaxens.data.load(data.val)
-methods = ["grad_cam", "integrated_gradients"]
-hits = measure_hits(ensemble, val.take(np.arange(50)), methods, settings=few_steps)
+methods = ["grad_cam", "guided_grad_cam", "integrated_gradients"]
+hits = measure_hits(ensemble, val.take(np.arange(60)), methods, settings=few_steps)
 by_rule = {}
 for row in hits_table(hits).to_dicts():
     by_rule.setdefault((row["method"], row["tip"]), []).append(row["ensemble within 10%"])

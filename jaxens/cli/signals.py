@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -63,7 +64,7 @@ def handle() -> None:
             signal.signal(number, _stop)
     if not _Command.handles:
         _Command.handles = True
-        sys.unraisablehook = _handle_again
+        sys.unraisablehook = partial(_handle_again, sys.unraisablehook)
         reader, writer = os.pipe()
         os.set_blocking(writer, False)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
@@ -164,7 +165,7 @@ def _end_now(number: int, what: str) -> None:
         end_process(128 + number)
 
 
-def _handle_again(lost: Any, usual: Any = sys.unraisablehook) -> None:
+def _handle_again(usual: Any, lost: Any) -> None:
     """Handles a signal again whose exception Python has dropped.
 
     Python drops what is raised in callbacks of its garbage collector, and JAX has such a callback.

@@ -287,3 +287,21 @@ def test_other_peoples_programs_keep_their_handlers(tmp_path):
         run = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
         printed.append(run.stdout)
     assert printed[0] == printed[1] != ""
+
+
+def test_what_another_hook_hides_stays_hidden_when_signals_are_handled_later():
+    """The reads that Orbax gives up, say."""
+    script = (
+        "import sys\n"
+        "sys.unraisablehook = lambda lost: print('seen', lost.exc_value)\n"
+        "from jaxens.cli import signals\n"
+        "sys.unraisablehook = lambda lost: print('later', lost.exc_value)\n"
+        "signals.handle()\n"
+        "class Raises:\n"
+        "    def __del__(self): raise ValueError('x')\n"
+        "Raises()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert (done.stdout, done.stderr) == ("later x\n", "")

@@ -94,6 +94,7 @@ def test_an_export_of_fieldmarks_gives_what_its_run_gives(
     assert one
 
 
+@pytest.mark.long
 def test_an_export_is_evaluated_on_its_data_and_on_others(
     run, of_fieldmarks: Path, birds: Path, tmp_path: Path
 ) -> None:
