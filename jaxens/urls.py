@@ -9,7 +9,7 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::[A-Za-z][A-Za-z0-9+.-]+)*:/")  # C
 
 
 def is_url(place: str | os.PathLike[str]) -> bool:
-    """Returns whether the text that names a place is a URL, and no local path.
+    """Returns whether a text is a URL. If not, it is a local path.
 
     Raises:
         UserError: If it is a URL with one slash, as a `Path` of a URL is.

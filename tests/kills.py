@@ -131,9 +131,9 @@ class Trial:
         if process.poll() is not None:
             print(f"{words[0]} has ended with code {process.wait()} before kill {self.kills + 1}")
             return False
-        asked = time.monotonic()
+        sent = time.monotonic()
         os.killpg(process.pid, self._number)
-        code, seconds = process.wait(), time.monotonic() - asked
+        code, seconds = process.wait(), time.monotonic() - sent
         self.kills += 1
         ended = "" if code == -signal.SIGKILL else f" -> code {code} in {seconds:.1f} s"
         after = f"{moment.name} + {delay:.2f} s"

@@ -94,9 +94,10 @@ def boxes(annotation: Annotation) -> Panel:
 
 
 def arrows(annotation: Annotation) -> Panel:
-    """Returns a panel with an arrow to each sighting, from the nearer side, without labels.
+    """Returns a panel with an arrow to each sighting, without labels.
 
-    Those that point at one spot share an arrow, dashed if all of them are uncertain.
+    An arrow comes from the side of the image that is nearer to its tip. Sightings at one spot share
+    an arrow, which is dashed if all of them are uncertain.
     """
     width, height = fitted(annotation.image, INCHES)
 

@@ -90,7 +90,7 @@ def prepare_builder(
     Existing files are opened without writing anything, so that a cache may be read-only. Damaged
     ones are written anew, with a warning. TFDS writes into a temporary folder and renames it.
     Temporary folders of killed runs are removed. Processes that prepare the same records wait
-    for each other. Where a file system has no locks, only those of one job do.
+    for each other. Without file locks, only the processes of one job wait.
 
     Args:
         kind: The class of the source.
@@ -193,8 +193,8 @@ def _disk_full_as_oserror(folder: Path) -> Iterator[None]:
 def _wait_for_process_0(folder: Path) -> None:
     """Waits until process 0 of this job has prepared the folder.
 
-    File systems without locks are those that the hosts of a cluster share, so it writes for all. If
-    it fails, the whole job ends.
+    A file system without locks is usually one that the hosts of a cluster share, so process 0
+    prepares the data for all. If it fails, the whole job ends.
     """
     import jax
 

@@ -1,4 +1,4 @@
-"""Opens a trained ensemble: that of a run, or an export."""
+"""Opens the trained ensemble of a run or of an export."""
 
 import os
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from jaxens.runs.run import Run
 
 @dataclass(frozen=True)
 class Opened:
-    """A trained ensemble with its origin.
+    """A trained ensemble, and what is known of its training.
 
     Attributes:
         folder: The run directory, or the folder of the export.
@@ -44,7 +44,7 @@ class Opened:
         return cls(run.folder, ensemble, Origin.of_run(run), run)
 
     def finds_data(self, data_dir: Path | None) -> bool:
-        """Returns whether it is known where the data set is. An export has no folder of it.
+        """Returns whether the data set can be opened. An export does not know its folder.
 
         Args:
             data_dir: The folder that the user named.

@@ -1,4 +1,4 @@
-"""Opens the data set that an ensemble was trained on."""
+"""The data set that an ensemble was trained on: opens it, and checks the folders it names."""
 
 import logging
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ def data_of(
     progress: Progress = no_progress,
     layout: Path | None = None,
 ) -> DataSet:
-    """Opens the data set that an ensemble was trained on.
+    """Opens the training data set of an ensemble.
 
     Args:
         opened: The ensemble of a run or an export.

@@ -47,10 +47,10 @@ def largest(number: int) -> int:
 class LateLargest:
     """Returns the largest of the numbers that the processes gave one call before; 0 at first.
 
-    All processes have to call it, after each dispatch. Devices work in order. So the answer of the
-    call before is there already, and that of this call would be there after the dispatch: to wait
-    for it would leave the devices without work until the next one. One process has no others to ask
-    and gets its own number.
+    All processes have to call it after each dispatch. Devices work in order, so the answer of this
+    call comes only after the dispatch. Waiting for it would leave the devices without work until
+    the next dispatch. The answer of the call before is there already. A single process gets its own
+    number at once.
     """
 
     def __init__(self) -> None:

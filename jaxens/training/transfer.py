@@ -12,7 +12,10 @@ from jax.sharding import NamedSharding
 
 
 def to_host(tree: Any) -> Any:
-    """Returns arrays in the memory of this process, also if other processes have parts of them."""
+    """Returns whole arrays in the memory of this process.
+
+    If other processes have parts of them on their devices, all processes have to call it.
+    """
     if jax.process_count() > 1:
         return multihost_utils.process_allgather(tree, tiled=True)
     # On a CPU, these may be views of buffers: JAX doesn't let a step reuse one that has a view.

@@ -51,7 +51,7 @@ def birds(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def of_birds(birds: Path, tmp_path_factory) -> Path:
-    """An export of an ensemble whose data set needs a folder."""
+    """An export whose data set can be opened only if `--data-dir` names its folder."""
     root = tmp_path_factory.mktemp("exports")
     flags = ["--data", "partimagenet", "--data-dir", birds, "--cache-dir", root / "cache", *TINY]
     printed(train, *flags, "--out", root / "run")

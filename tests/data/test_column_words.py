@@ -1,4 +1,4 @@
-"""Columns of boxes and key points are proposed whatever the language of their names."""
+"""`describe` proposes columns of boxes and key points with names in seven languages."""
 
 import unicodedata
 from pathlib import Path

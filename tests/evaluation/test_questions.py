@@ -127,8 +127,8 @@ def test_each_of_separate_parts_is_a_question_of_its_own_and_ignored_pixels_are_
     assert not (wing.ignored & wing.masks).any()
     assert eye.ignored is None
     marks = Task("marks", "multilabel", ("ring", "bar"), (("wing", "eye"),) * 2, separate=True)
-    asked = [question.name for question in by_label(split, marks)]
-    assert asked == ["marks: wing: ring", "marks: wing: bar", "marks: eye: ring", "marks: eye: bar"]
+    names = [question.name for question in by_label(split, marks)]
+    assert names == ["marks: wing: ring", "marks: wing: bar", "marks: eye: ring", "marks: eye: bar"]
 
 
 def test_questions_about_the_same_class_of_an_image_share_its_maps(split):

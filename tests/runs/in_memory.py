@@ -57,13 +57,13 @@ def failing(monkeypatch, method, fails):
         A list, to which each call adds its path.
     """
     usual = getattr(MemoryFileSystem, method)
-    asked = []
+    called = []
 
     def call(self, *paths, **settings):
-        asked.append(paths[-1])
+        called.append(paths[-1])
         if fails(str(paths[-1])):
             raise PermissionError("no permission\nfor you")
         return usual(self, *paths, **settings)
 
     monkeypatch.setattr(MemoryFileSystem, method, call)
-    return asked
+    return called

@@ -32,10 +32,10 @@ def serve(monkeypatch, answer):
 
 
 def test_a_file_is_fetched_with_the_commit_that_it_comes_from(monkeypatch, tmp_path):
-    asked = []
+    fetches = []
 
     def answer(*what):
-        asked.append(what)
+        fetches.append(what)
         return str(tmp_path / "snapshots" / COMMIT / "model.safetensors")
 
     serve(monkeypatch, answer)
@@ -44,7 +44,7 @@ def test_a_file_is_fetched_with_the_commit_that_it_comes_from(monkeypatch, tmp_p
         assert fetched.path == tmp_path / "snapshots" / COMMIT / "model.safetensors"
         assert fetched.revision == COMMIT
     repository = NAME.removeprefix("hf:")
-    assert asked == [
+    assert fetches == [
         (repository, "model.safetensors", None),
         (repository, "model.safetensors", "v2"),
     ]

@@ -30,25 +30,25 @@ def test_what_has_changed_there_is_downloaded(uploaded, files, monkeypatch):
     upload(URL)
     files.rm(f"{ROOT}/checkpoints/1", recursive=True)
     files.pipe_file(f"{ROOT}/evaluation/tables.md", b"other")
-    asked = failing(monkeypatch, "get_file", lambda path: False)
+    downloaded = failing(monkeypatch, "get_file", lambda path: False)
     local = local_run(URL)
     assert contents(local) == there(files)
     assert not (local / "checkpoints" / "1").exists()
-    assert [Path(path).name for path in asked] == ["tables.md"]
+    assert [Path(path).name for path in downloaded] == ["tables.md"]
 
 
 def test_what_has_changed_here_is_uploaded(uploaded, files, monkeypatch):
     local = local_run(URL)
-    asked = failing(monkeypatch, "put_file", lambda path: False)
+    uploads = failing(monkeypatch, "put_file", lambda path: False)
     upload(URL)
-    assert asked == []
+    assert uploads == []
     (local / "look.png").write_bytes(b"look")
     (local / ".half.host.1").write_bytes(b"half")
     (local / "checkpoints" / "2.orbax-checkpoint-tmp").mkdir()
     (local / "checkpoints" / "2.orbax-checkpoint-tmp" / "x").write_bytes(b"half")
     (local / "info.json").unlink()
     upload(URL)
-    assert asked == [f"{ROOT}/look.png"]
+    assert uploads == [f"{ROOT}/look.png"]
     assert there(files)["look.png"] == b"look"
     assert "info.json" not in there(files)
 
@@ -100,7 +100,10 @@ def test_a_half_uploaded_checkpoint_is_replaced_by_the_one_before(uploaded, file
 def test_an_upload_that_is_cut_off_leaves_the_checkpoint_before(
     uploaded, files, machine, monkeypatch, caplog
 ):
-    """As a kill: the next call of the same machine goes on, another one has the state before."""
+    """This is what a kill leaves.
+
+    The next upload from the same machine completes it. Another machine has the checkpoint before.
+    """
     local = local_run(URL)
     save(local, 2)
     shutil.rmtree(local / "checkpoints" / "1")

@@ -1,4 +1,4 @@
-"""Labeled arrows: ellipses stay inside of the image, and heads do not pile up."""
+"""Ellipses of labeled arrows stay inside of the image; arrows to one spot share a head."""
 
 import numpy as np
 from matplotlib.patches import ArrowStyle, FancyArrowPatch

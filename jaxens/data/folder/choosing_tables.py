@@ -62,7 +62,7 @@ def choose_tables(listing: Listing, finder: Finder) -> ChosenTables:
             try:
                 table = read_table(listing.root / file, listing.root)
             except UserError as error:
-                result.remarks.append(f"not used: {error}".replace(f"{listing.root}/", ""))
+                result.remarks.append(not_used(error, listing))
                 continue
             candidates += _candidates(file, table, finder)
     if not candidates:
@@ -90,6 +90,11 @@ def choose_tables(listing: Listing, finder: Finder) -> ChosenTables:
         [each.table for each in chosen], [first, *(name for name in columns if name != first)]
     )
     return result
+
+
+def not_used(error: UserError, listing: Listing) -> str:
+    """Returns the remark that a file is not used because of an error."""
+    return f"not used: {error}".replace(f"{listing.root}/", "")
 
 
 def photos_of_rows(table: Table, finder: Finder) -> list[str]:

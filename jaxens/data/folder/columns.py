@@ -13,7 +13,7 @@ from jaxens.data.folder.units import are_fractions
 from jaxens.errors import UserError
 
 _FLAGS = {"0", "1", "true", "false", "yes", "no"}
-# In English, German and Dutch, French, Spanish, Portuguese, Italian.
+# First in English, then in German, Dutch, French, Spanish, Portuguese and Italian.
 _SIDES = {
     "left": ("left", "xmin", "x_min", "minx", "min_x", "x0", "x1", "x_1", "x",
              "links", "gauche", "izquierda", "esquerda", "sinistra"),
@@ -115,13 +115,13 @@ def _plain(name: str) -> str:
 
 
 def _prefixes(names: Iterable[str]) -> set[str]:
-    """Returns what stands before a word for the left side in the names of columns."""
+    """Returns the beginnings of names that end with a word for left: of `beak_left`, `beak_`."""
     pairs = ((name, word) for name in names for word in _SIDES["left"])
     return {name.removesuffix(word) for name, word in pairs if name.endswith(word)}
 
 
 def _beside(match: re.Match[str], word: str) -> str:
-    """Returns the name of the column that has another word in place of x."""
+    """Returns the name of a column of the same point: for `beak_x` and "y", it is `beak_y`."""
     return f"{match[1]}{word}" if match[1] else f"{word}{match[2]}"
 
 
@@ -132,7 +132,7 @@ def _column(by_lower: dict[str, str], prefix: str, side: str) -> str:
 def _agrees(table: Table, name: str, photos: Sequence[str]) -> bool:
     """Returns whether a column says something of the photos: most of their rows say the same.
 
-    The rows of a few photos may contradict each other: those are left out when it is read.
+    The rows of a few photos may contradict each other. Those photos are left out later.
     """
     values: dict[str, list[str]] = {}
     for photo, value in zip(photos, table.column(name).values, strict=True):

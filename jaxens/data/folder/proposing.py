@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxens import files
-from jaxens.data.folder.choosing_tables import choose_tables, photos_of_rows
+from jaxens.data.folder.choosing_tables import choose_tables, not_used, photos_of_rows
 from jaxens.data.folder.coco import read_coco
 from jaxens.data.folder.columns import inspect_table
 from jaxens.data.folder.layout import NAME
@@ -158,7 +158,7 @@ def _add_coco(draft: _Draft, listing: Listing, finder: Finder) -> None:
             try:
                 coco = read_coco(listing.root / file, listing.root)
             except UserError as error:
-                draft.remarks.append(f"not used: {error}".replace(f"{listing.root}/", ""))
+                draft.remarks.append(not_used(error, listing))
                 continue
             if any(finder.find(image.file, file) for image in coco.images):
                 cocos[file] = coco
@@ -192,7 +192,7 @@ def _add_tables(draft: _Draft, listing: Listing, finder: Finder) -> None:
 
 
 def _are_split(draft: _Draft) -> bool:
-    """Returns whether the names of the tables, or else of the COCO files, say the splits."""
+    """Returns whether each table names its split, as train.csv does; without tables, COCO files."""
     files = draft.top.get("table") or draft.top.get("coco")
     splits = [split_of_path(file) for file in files] if isinstance(files, list) else []
     return all(splits) and len({*splits}) > 1

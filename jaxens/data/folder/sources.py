@@ -229,7 +229,7 @@ class _Reader:
         return problem._replace(photo=printable(*matches)) if len(matches) == 1 else problem
 
     def _photo(self, name: str, file: str, where: str) -> str | None:
-        """Returns the photo that a name means, or notes that there is none.
+        """Returns the photo that a name means. If there is none, or several, a problem is added.
 
         Args:
             name: The name.
