@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the benchmark that the first argument names."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in ("-h", "--help"):
-        lines = (f"  {name:<9} {_purpose(options)}" for name, (options, _) in BENCHMARKS.items())
+        lines = (f"  {name:<12} {_purpose(options)}" for name, (options, _) in BENCHMARKS.items())
         print("Usage: python -m jaxens.bench WHAT [OPTIONS]\n\n" + "\n".join(lines))
         print("\nRun python -m jaxens.bench WHAT --help for the options of a benchmark.")
         return

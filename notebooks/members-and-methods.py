@@ -61,12 +61,13 @@ viz.show_maps(
 # %%
 agreement = {name: np.asarray(metrics.agreement(of_method)) for name, of_method in maps.items()}
 figure, axes = plt.subplots(figsize=(6, 2.4), layout="constrained")
+axes.set_yticks(range(len(titles)), [*titles.values()])
+axes.set(xlabel="agreement of members: one line per image, and the mean")
 for row, values in enumerate(agreement.values()):
     axes.plot(values, np.full(len(values), row), "|", color="tab:blue", markersize=9)
     axes.plot(values.mean(), row, "o", color="tab:red")
-axes.set_yticks(range(len(titles)), [*titles.values()])
+axes.set_xlim(right=1)
 axes.invert_yaxis()
-axes.set(xlabel="agreement of members: one line per image, and the mean", xlim=(None, 1))
 
 # %% [markdown]
 # The image on which members agree most, and the one on which they agree least, by Grad-CAM. All
@@ -114,11 +115,11 @@ similarity = np.array(
 )
 figure, axes = plt.subplots(figsize=(5, 4), layout="constrained")
 axes.imshow(similarity, "Blues", vmin=0, vmax=1)
+axes.set_xticks(range(len(titles)), [*titles.values()], rotation=40, ha="right", fontsize=8)
+axes.set_yticks(range(len(titles)), [*titles.values()], fontsize=8)
 for (row, column), value in np.ndenumerate(similarity):
     color = "white" if value > 0.6 else "black"
     axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8, color=color)
-axes.set_xticks(range(len(titles)), [*titles.values()], rotation=40, ha="right", fontsize=8)
-axes.set_yticks(range(len(titles)), [*titles.values()], fontsize=8)
 
 # %% [markdown]
 # ## Which is right?

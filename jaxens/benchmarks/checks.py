@@ -46,6 +46,8 @@ def check(what: str, settings: dict[str, Any], folder: Path | None) -> None:
     against = settings.get("against")
     if against:
         require(*PEERS[what][against])
+        if "lime" in settings.get("methods", ()):
+            require("lime")
     if against == "torch":
         from jaxens.benchmarks.torch_side import device
 

@@ -107,5 +107,6 @@ def flop_of(method: str, work: Work) -> float:
     """Returns the FLOP of one map by a method of `jaxens.attribution`, with its usual settings."""
     needs = attribution.METHODS[method].needs
     whole = "logits_fn" in needs or "guided_logits_fn" in needs
-    gradients = MethodSettings().passes(method) * work.input_gradient if whole else 0
-    return gradients + (work.forward if "features_fn" in needs else 0)
+    pass_flop = work.input_gradient if attribution.METHODS[method].gradients else work.forward
+    passes = MethodSettings().passes(method) * pass_flop if whole else 0
+    return passes + (work.forward if "features_fn" in needs else 0)

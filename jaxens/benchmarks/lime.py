@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Int, UInt8
+from jaxtyping import Array, Float, Int, Real, UInt8
 
 from jaxens.attribution import superpixels
 from jaxens.benchmarks.options import Lime
@@ -88,19 +88,28 @@ def _theirs(
     segments = superpixels(image)[0]
     return {
         f"marcotcr/lime, batches of {batch}": partial(
-            _marcotcr, networks, image[0], segments, samples, batch
+            marcotcr, networks, image[0], segments, samples, batch
         )
         for batch in BATCHES
     }
 
 
-def _marcotcr(
-    networks: Sequence[Callable[[np.ndarray], Array]],
-    image: UInt8[np.ndarray, "h w 3"],
+def marcotcr(
+    networks: Sequence[Callable[[np.ndarray], Array | np.ndarray]],
+    image: Real[np.ndarray, "h w 3"],
     segments: Int[np.ndarray, "h w"],
     samples: int,
     batch: int,
 ) -> None:
+    """Explains an image by marcotcr/lime, for one network after the other.
+
+    Args:
+        networks: From float32 images [image, height, width, 3] to probabilities [image, class].
+        image: The image.
+        segments: Labels of its pixels.
+        samples: Perturbed images.
+        batch: Images that a network gets at once.
+    """
     from lime.lime_image import LimeImageExplainer
 
     for network in networks:

@@ -1,11 +1,13 @@
-"""One network by gradient methods: XLA's convolutions, ours by `accelerate`, and Captum."""
+"""One network with XLA's convolutions, with ours by `accelerate`, and in PyTorch by Captum."""
 
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import jax
+import numpy as np
 from jax import Array
+from jaxtyping import Int
 
 from jaxens import attribution
 from jaxens.attribution import Network
@@ -14,7 +16,7 @@ from jaxens.benchmarks.options import OneNetwork
 from jaxens.benchmarks.results import Report, Results, Row
 from jaxens.benchmarks.rounds import Timed, in_turn
 from jaxens.benchmarks.subject import TASK, Subject, member
-from jaxens.evaluation.maps import CALLS
+from jaxens.evaluation.maps import CALLS, GRID
 from jaxens.evaluation.settings import MethodSettings
 from jaxens.ops import accelerate
 
@@ -33,10 +35,7 @@ def network(options: OneNetwork) -> list[Report]:
     for method in options.methods:
         sides = our_sides(subject, method)
         if options.against:
-            from jaxens.benchmarks.captum_side import explaining_sides
-
-            theirs = explaining_sides(subject, [method])
-            sides |= {by: side for (_, by), side in theirs.items()}
+            sides |= _theirs(subject, method)
         reports.append(_results(subject, method, in_turn(sides, options.rounds)))
     return reports
 
@@ -50,6 +49,22 @@ def our_sides(subject: Subject, method: str) -> dict[str, Callable[[], object]]:
     return {by: partial(compiled, subject.images, subject.labels) for by, compiled in maps.items()}
 
 
+def _theirs(subject: Subject, method: str) -> dict[str, Callable[[], object]]:
+    """Functions that do the same by Captum or marcotcr/lime, by variant of PyTorch."""
+    if method == "lime":
+        from jaxens.benchmarks.lime_side import lime_sides
+
+        return lime_sides(subject, _segments(subject), MethodSettings().passes(method))
+    from jaxens.benchmarks.captum_side import explaining_sides
+
+    return {by: side for (_, by), side in explaining_sides(subject, [method]).items()}
+
+
+def _segments(subject: Subject) -> Int[np.ndarray, "height width"]:
+    """Returns a grid, which takes no time: superpixels do, on both sides."""
+    return attribution.grid(*subject.images.shape[1:3], GRID)
+
+
 def _maps(subject: Subject, method: str, changed: Callable[[Model], Model]) -> Callable[..., Array]:
     row = attribution.METHODS[method]
     settings: dict[str, Any] = {}
@@ -57,6 +72,8 @@ def _maps(subject: Subject, method: str, changed: Callable[[Model], Model]) -> C
         fitting = AT_ONCE * (64 / subject.images.shape[1]) ** 2 / len(subject.images)
         least = -(-MethodSettings().passes(method) // CALLS)
         settings["chunk"] = max(least, round(fitting))
+    if "segments" in row.settings:
+        settings["segments"] = np.broadcast_to(_segments(subject), subject.images.shape[:3])
     if "key" in row.settings:
         settings["key"] = jax.random.key(0)
 
@@ -82,7 +99,8 @@ def _functions(subject: Subject, variables: Any) -> dict[str, Model]:
 def _results(subject: Subject, method: str, timed: dict[str, Timed]) -> Results:
     others = {by: times.median for by, times in timed.items() if by not in (PLAIN, ACCELERATED)}
     reference = min(others.values(), default=timed[PLAIN].median)
-    compared = "Captum's faster variant" if others else "with XLA's convolutions"
+    peer = "marcotcr/lime" if method == "lime" else "Captum"
+    compared = f"{peer} with its faster layout" if others else "with XLA's convolutions"
     images = len(subject.images)
 
     def row(by: str) -> Row:

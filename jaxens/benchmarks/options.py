@@ -99,7 +99,7 @@ class OneNetwork(Options):
     """side of an image, pixels"""
     images: int = 16
     """images that are explained"""
-    methods: tuple[MethodName, ...] = (
+    methods: tuple[MethodName | Literal["lime"], ...] = (
         "saliency", "grad_cam", "smooth_grad", "integrated_gradients",
     )  # fmt: skip
     """explanation methods"""
@@ -109,6 +109,20 @@ class OneNetwork(Options):
     """times that each alternative is measured"""
     against: Literal["torch"] | None = None
     """who does the same work"""
+
+
+@dataclass(frozen=True)
+class Convolutions(Options):
+    """The parts of convolutions that people use, next to XLA."""
+
+    images: tuple[int, ...] = (1, 16)
+    """images of a batch; several numbers are measured one after the other"""
+    only: str = ""
+    """measure only layers whose names have this in them, such as VGG or depthwise"""
+    dtype: Dtype = "auto"
+    """type of the operands (auto: float32)"""
+    rounds: int = 3
+    """times that each alternative is measured"""
 
 
 @dataclass(frozen=True)
@@ -201,6 +215,7 @@ BENCHMARKS: dict[str, tuple[type[Options], str]] = {
     "train": (Train, "train:train"),
     "explain": (Explain, "explain:explain"),
     "network": (OneNetwork, "network:network"),
+    "convolutions": (Convolutions, "convolutions:convolutions"),
     "lime": (Lime, "lime:lime"),
     "members": (Members, "members:members"),
     "scaling": (Scaling, "scaling:scaling"),

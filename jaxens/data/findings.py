@@ -30,7 +30,7 @@ _LEFT_OUT: tuple[Kind, ...] = ("unusable", "unnamed", "stray")
 # By kind: a sentence about the photos, and what becomes of such a photo in the list.
 _SENTENCES: dict[Kind, tuple[str, str]] = {
     "unusable": ("can't be used and are left out", "left out"),
-    "unnamed": ("are in no table and are left out", "left out"),
+    "unnamed": ("are in no table or list and are left out", "left out"),
     "stray": ("are in no folder of a class and are left out", "left out"),
     "absent": ("are named or annotated, and are not there", "there is no such photo"),
     "value": (
@@ -80,9 +80,9 @@ class Problem(NamedTuple):
 
     Attributes:
         photo: The id of the photo.
-        kind: What becomes of it: photos that are `unusable`, `unnamed` by a table, or `stray`
-            (in no folder of a class) are left out. A `value` or an `annotation` that can't be
-            used is unknown. A `mask` that can't be used, or that is `empty`, is empty. A photo
+        kind: What becomes of it: photos that are `unusable`, `unnamed` by a table or a list, or
+            `stray` (in no folder of a class) are left out. A `value` or an `annotation` that can't
+            be used is unknown. A `mask` that can't be used, or that is `empty`, is empty. A photo
             that is named may be `absent`. The others are used.
         name: The file that the reason is about.
         reason: Follows the name: "is damaged".

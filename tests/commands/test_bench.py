@@ -27,6 +27,7 @@ TINY: dict[str, list[str]] = {
         *("--model", "small", "--image-size", "32", "--rounds", "1", "--images", "2"),
         *("--methods", "saliency", "grad_cam"),
     ],
+    "convolutions": ["--only", "small network", "--images", "2", "--rounds", "1"],
     "lime": [*NETWORKS, "--members", "2", "--samples", "12"],
     "members": [*NETWORKS, "--sizes", "1", "2", "--batch-size", "4"],
     "scaling": [*NETWORKS, "--members", "2", "--batch-size", "4", "--devices", "1", "2"],
@@ -43,6 +44,10 @@ ROWS = {
         (what, f"jaxens, {how}")
         for what in ("saliency", "grad_cam")
         for how in ("XLA's convolutions", "accelerated")
+    },
+    "convolutions": {
+        ("small network: 3x3, 32 to 32, 32 px", part)
+        for part in ("forward", "input gradient", "weight gradient")
     },
     "lime": {("LIME", "jaxens")},
     "members": {

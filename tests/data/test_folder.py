@@ -190,7 +190,10 @@ def test_what_is_absent_damaged_or_not_named_is_listed_and_left_out(root: Path) 
     ):
         assert words in listed
     assert "1 of 89 photos can't be used and are left out: photos/g.jpg is not an" in found[0]
-    assert "2 of 89 photos are in no table and are left out: photos/e.jpg has no row" in found[1]
+    assert (
+        "2 of 89 photos are in no table or list and are left out: photos/e.jpg has no row"
+        in found[1]
+    )
     assert "1 photos are named or annotated, and are not there: gone.jpg is named" in found[2]
 
 

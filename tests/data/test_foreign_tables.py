@@ -114,7 +114,7 @@ def test_lists_and_other_json_are_named_with_what_to_do(root: Path) -> None:
     (root / "labels.json").write_text(json.dumps({f"{i}.jpg": "a" for i in range(COUNT)}))
     (root / "dataset.toml").write_text('images = "images"\n[tasks.k]\npattern = "(.).*"\n')
     unused = name_unused(root)
-    what = "train.txt: a list of photos that is not read: save it as CSV, with a first row of names"
+    what = "train.txt: a list of photos; lists of a split are named in dataset.toml, [split], lists"
     assert what in unused
     assert "README" not in unused
     what = "is no COCO file, and no other JSON is read: save its labels as a CSV file"

@@ -59,3 +59,10 @@ def test_photos_of_other_people_are_not_kept(source: Path) -> None:
     for cell in cells_of(source):
         if "photos" in cell["metadata"].get("tags", []):
             assert not any("image/png" in output.get("data", {}) for output in cell["outputs"])
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_no_result_is_a_list_of_the_parts_of_a_figure(source: Path) -> None:
+    outputs = [output for cell in cells_of(source) for output in cell.get("outputs", [])]
+    texts = ["".join(output.get("data", {}).get("text/plain", "")) for output in outputs]
+    assert not [text for text in texts if re.search(r" at 0x|Text\(|matplotlib\.", text)]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from jaxens.benchmarks import captum_side, explain, network, steps, torch_side
+from jaxens.benchmarks import captum_side, explain, lime_side, network, steps, torch_side
 from jaxens.benchmarks.results import JAXENS
 from jaxens.benchmarks.subject import CLASSES, TASK, Subject, member
 from jaxens.benchmarks.torch_models import TWINS
@@ -111,6 +111,16 @@ def test_pytorch_without_cuda_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match="PyTorch can only use the CPU: install its CUDA build"):
         torch_side.device()
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
+def test_lime_gets_the_same_probabilities(variant: torch_side.Variant) -> None:
+    one = subject(members=1).with_convolutions(jax.lax.conv_general_dilated)
+    logits = one.model.apply(member(one.state().variables, 0), one.images)[TASK.name]
+    members = torch_side.Members(one, variant)
+    members.nets[0].eval()
+    values = lime_side.probabilities(members, np.asarray(one.images))
+    np.testing.assert_allclose(values, jax.nn.softmax(logits), rtol=1e-4)
 
 
 def test_one_network_has_the_same_maps_with_xlas_convolutions_and_accelerated() -> None:

@@ -81,12 +81,13 @@ class PartLayout:
 
 @dataclass(frozen=True)
 class SplitLayout:
-    """How photos are split: by a column, by folders, by files, or at random by a seed.
+    """How photos are split: by a column, by folders, by files, by lists, or at random by a seed.
 
     Attributes:
         column: The column that names the split.
         folders: Whether the first folder of a photo names it.
         files: Whether the names of the tables do; without tables, those of the COCO files.
+        lists: Texts whose names are those of splits, and whose lines name photos.
         val: Share of a val that is drawn.
         test: Share of a test that is drawn.
         seed: Of what is drawn.
@@ -95,6 +96,7 @@ class SplitLayout:
     column: str = ""
     folders: bool = False
     files: bool = False
+    lists: tuple[str, ...] = ()
     val: float = 0.1
     test: float = 0.2
     seed: int = 0

@@ -13,7 +13,7 @@ from jaxens.data.folder.layout import (
     SplitLayout,
     TaskLayout,
 )
-from jaxens.data.folder.split_names import split_of_path
+from jaxens.data.folder.split_names import split_of_list, split_of_path
 from jaxens.data.marks import Values
 from jaxens.data.reading import printable
 from jaxens.data.schema import is_ignored
@@ -222,13 +222,18 @@ def _point(fields: Fields, name: str) -> tuple[str, ...]:
 
 
 def _split(fields: Fields) -> SplitLayout:
-    fields.check_keys(("column", "folders", "files", "val", "test", "seed"))
+    ways = ("column", "folders", "files", "lists")
+    fields.check_keys((*ways, "val", "test", "seed"))
     column, folders, files = fields.text("column"), fields.flag("folders"), fields.flag("files")
-    given = [key for key in ("column", "folders", "files") if fields.raw.get(key)]
+    lists = tuple(fields.path_below("lists", file) for file in fields.texts("lists"))
+    for file in lists:
+        if not split_of_list(file):
+            fields.wrong("lists", f"{file!r} names no split: rename it, such as train.txt")
+    given = [key for key in ways if fields.raw.get(key)]
     if len(given) > 1:
         fields.wrong(given[1], f"{' and '.join(given)} exclude each other: give one of them")
     val, test = (fields.number(k, d, 0.001, 0.9) for k, d in (("val", 0.1), ("test", 0.2)))
     if val + test > 0.95:
         fields.wrong("val", f"val and test take {val + test:g} of all photos: leave some to train")
     seed = int(fields.number("seed", 0, 0, 2**32))
-    return SplitLayout(column, folders, files, val, test, seed)
+    return SplitLayout(column, folders, files, lists, val, test, seed)

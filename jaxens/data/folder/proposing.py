@@ -13,6 +13,7 @@ from jaxens.data.folder.coco import read_coco
 from jaxens.data.folder.columns import inspect_table
 from jaxens.data.folder.layout import NAME
 from jaxens.data.folder.listing import STRAYS, Finder, Listing, list_files, stem
+from jaxens.data.folder.lists import propose_lists
 from jaxens.data.folder.mask_files import find_images, mask_parts
 from jaxens.data.folder.mask_values import MOST_PARTS
 from jaxens.data.folder.split_names import NAMES, split_of_path
@@ -55,6 +56,8 @@ def propose(folder: Path) -> str:
         draft.split = {"folders": True}
     if not draft.split and _are_split(draft):
         draft.split = {"files": True}
+    if not draft.split and (lists := propose_lists(listing, finder)):
+        draft.split = {"lists": lists}
     if not draft.tasks:
         is_split = bool(draft.split.get("folders"))
         draft.tasks, remark = _labels_of_names(photos, images, is_split)

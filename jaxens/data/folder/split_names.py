@@ -8,6 +8,8 @@ NAMES = {
     **dict.fromkeys(("test", "testing"), "test"),
 }
 
+TRAINVAL = "trainval"  # the name of a list of the photos to train on and to validate on
+
 
 def split_of_path(path: str) -> str:
     """Returns the split that a path names; empty if it names none, or several.
@@ -24,3 +26,9 @@ def split_of_path(path: str) -> str:
         if splits:
             return splits.pop() if len(splits) == 1 else ""
     return ""
+
+
+def split_of_list(path: str) -> str:
+    """Returns the split that the name of a list of photos says: that of trainval.txt is train."""
+    name = path.rpartition("/")[2].lower()
+    return "train" if name.partition(".")[0] == TRAINVAL else split_of_path(path)

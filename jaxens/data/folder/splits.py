@@ -7,6 +7,7 @@ from jaxtyping import Int
 
 from jaxens.data.findings import Problem
 from jaxens.data.folder.layout import Layout
+from jaxens.data.folder.lists import splits_of_lists
 from jaxens.data.folder.sources import Sources
 from jaxens.data.folder.split_names import NAMES, split_of_path
 from jaxens.data.reading import printable
@@ -49,6 +50,8 @@ def split_photos(
             for photo, name in zip(photos, split_of, strict=True)
             if not name
         )
+    elif settings.lists:
+        split_of = np.array(splits_of_lists(sources))
     elif settings.files:
         split_of = np.array([split_of_path(sources.files_of(photo)[0]) for photo in photos])
     sources.check()

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from jaxens.data.folder.coco import read_coco
 from jaxens.data.folder.layout import NAME, Layout
-from jaxens.data.folder.listing import FilePattern, Listing, list_files, stem
+from jaxens.data.folder.listing import FilePattern, Finder, Listing, list_files
+from jaxens.data.folder.lists import ENDINGS, names_photos
 from jaxens.data.folder.parsing import read_layout
 from jaxens.data.folder.table_files import read_table
-from jaxens.data.reading import PhotoError, printable, read_photo
+from jaxens.data.reading import printable
 from jaxens.errors import UserError
 from jaxens.files import with_home
 from jaxens.names import shorten
@@ -17,7 +18,6 @@ from jaxens.names import shorten
 # Photos that Pillow does not read by itself; a newer Pillow may read some.
 _PHOTOS = ("heic", "heif", "avif", "jxl", "raw", "dng", "cr2", "cr3", "nef", "arw", "orf", "rw2",
            "raf", "pef", "svg", "psd", "eps", "wmf")  # fmt: skip
-_LISTS = ("txt", "lst")
 _TABLES, _SHEETS = ("csv", "tsv", "parquet"), ("xlsx", "xls", "ods")
 _MOST = 20  # sentences
 
@@ -47,11 +47,11 @@ def unused_files(listing: Listing, layout: Layout | None) -> list[str]:
         listing: The files.
         layout: The description of the folder; None if there is none that can be read.
     """
-    used = {*layout.tables, *layout.coco} if layout else set()
+    used = {*layout.tables, *layout.coco, *layout.split.lists} if layout else set()
     truths = layout.parts if layout else ()
     patterns = [FilePattern(path) for part in truths for path in part.paths]
-    stems = {stem(file) for file in listing.images()}
     images, groups = set(listing.images()), dict[tuple[str, str], list[str]]()
+    finder = Finder(images, layout.images if layout else "")
     for file in listing.files:
         folder, _, name = file.rpartition("/")
         ending = name.rpartition(".")[2].lower() if "." in name else ""
@@ -59,8 +59,8 @@ def unused_files(listing: Listing, layout: Layout | None) -> list[str]:
             if layout is None or layout.below_images(file) != file or not layout.images:
                 continue
             ending = "image"
-        elif ending in _LISTS:
-            if not _names_photos(listing, file, stems):
+        elif file.lower().endswith(ENDINGS):
+            if not names_photos(listing, finder, file):
                 continue
         elif ending not in (*_PHOTOS, *_TABLES, *_SHEETS, "json", "xml"):
             continue
@@ -70,16 +70,6 @@ def unused_files(listing: Listing, layout: Layout | None) -> list[str]:
     texts = [reasons.sentence(ending, files) for (_, ending), files in groups.items()]
     more = [f"... and {len(texts) - _MOST} more"] if len(texts) > _MOST else []
     return texts[:_MOST] + more
-
-
-def _names_photos(listing: Listing, file: str, stems: set[str]) -> bool:
-    """Returns whether the first line of a text begins with the name of a photo."""
-    try:
-        text = read_photo(listing.root / file, listing.root)[:1000].decode(errors="replace")
-    except PhotoError:
-        return False
-    words = text.split()
-    return bool(words) and stem(words[0]) in stems
 
 
 @dataclass(frozen=True)
@@ -98,8 +88,8 @@ class _Reasons:
             return "photos of a format that is not read: save them as JPEG or PNG"
         if ending in _SHEETS:
             return "a spreadsheet that is not read: save it as CSV"
-        if ending in _LISTS:
-            return "a list of photos that is not read: save it as CSV, with a first row of names"
+        if file.lower().endswith(ENDINGS):
+            return f"a list of photos; lists of a split are named in {self.layout}, [split], lists"
         if ending == "image":
             return "not in the folder of the photos, and not named as a mask of one"
         path, root, columns = self.listing.root / file, self.listing.root, ""

@@ -1,0 +1,51 @@
+"""The same LIME by marcotcr/lime, of a network in PyTorch."""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from jaxens.benchmarks.lime import BATCHES, marcotcr
+from jaxens.benchmarks.subject import Subject
+from jaxens.benchmarks.torch_side import Members, device, variants
+
+
+def lime_sides(
+    subject: Subject, segments: Int[np.ndarray, "height width"], samples: int
+) -> dict[str, Callable[[], object]]:
+    """Functions that explain each image of the subject's first member, by PyTorch variant.
+
+    Args:
+        subject: Members and images.
+        segments: Labels of the pixels of each image.
+        samples: Of each image.
+    """
+    sides: dict[str, Callable[[], object]] = {}
+    for variant in variants(device().type == "cuda"):
+        if variant.compiled:
+            continue
+        members = Members(subject, variant)
+        members.nets[0].eval()
+        by = variant.name.replace("PyTorch", "marcotcr/lime")
+        sides[by] = partial(_all_images, members, segments, samples)
+    return sides
+
+
+def _all_images(members: Members, segments: Int[np.ndarray, "height width"], samples: int) -> None:
+    network = partial(probabilities, members)
+    for image in members.images.permute(0, 2, 3, 1).cpu().numpy():
+        marcotcr([network], image, segments, samples, max(BATCHES))
+
+
+def probabilities(
+    members: Members, images: Float[np.ndarray, "image height width 3"]
+) -> Float[np.ndarray, "image class"]:
+    """Returns the probabilities of the first member's classes, as marcotcr/lime asks for them."""
+    with torch.no_grad(), members.autocast():
+        batch = torch.from_numpy(images).permute(0, 3, 1, 2)
+        logits = members.nets[0](
+            batch.to(members.device, memory_format=members.variant.memory_format)
+        )
+    return logits.float().softmax(-1).cpu().numpy()
