@@ -18,7 +18,7 @@ PARTS = ("forward", "input gradient", "weight gradient")
 
 
 class Layer(NamedTuple):
-    """A convolution of square images and windows, padded to keep the size if strides are 1."""
+    """A convolution of square images and windows, padded as PyTorch's models pad it."""
 
     network: str
     size: int
@@ -47,11 +47,13 @@ class Layer(NamedTuple):
 
     def apply(self, conv: Callable[..., Array], images: Array, kernel: Array) -> Array:
         """Returns the layer's result by `conv`, which is called as `lax.conv_general_dilated`."""
+        width = self.dilation * (self.window - 1) + 1
+        padding = 0 if self.stride == self.window else width // 2
         return conv(
             images,
             kernel,
             (self.stride, self.stride),
-            "SAME",
+            [(padding, padding)] * 2,
             lhs_dilation=(self.spread, self.spread),
             rhs_dilation=(self.dilation, self.dilation),
             dimension_numbers=("NHWC", "HWIO", "NHWC"),

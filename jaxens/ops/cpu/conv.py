@@ -1,24 +1,30 @@
 """The forward pass and the input gradient of a plain convolution, as products or convolutions.
 
-The faster of two forms, by the size of the windows. Measured on two cores of 1 MiB L2 each
-(XLA:CPU of JAX 0.10.2, float32, 16 images; a large matrix product runs at 400 GFLOP/s):
+Each is computed in the faster form. Measured on two cores of 1 MiB L2 each (XLA:CPU of JAX
+0.10.2, float32; a large matrix product runs at 490 GFLOP/s; the last column joins rows to 512
+pixels):
 
-| forward, GFLOP/s       | XLA's convolution | product of windows | images side by side |
-| ---------------------- | ----------------: | -----------------: | ------------------: |
-| 3x3,  64 ->  64, 32x32 |               184 |                100 |                 318 |
-| 3x3,  64 ->  64, 16x16 |               192 |                150 |                 288 |
-| 3x3,  64 ->  64, 8x8   |               184 |                241 |                 207 |
-| 3x3, 128 -> 128, 16x16 |               370 |                155 |                     |
-| 3x3, 256 -> 256, 4x4   |               287 |                336 |                     |
-| 3x3, 512 -> 512, 2x2   |                 3 |                239 |                     |
+| forward, GFLOP/s                   | images | XLA's convolution | product | side by side |
+| ---------------------------------- | -----: | ----------------: | ------: | -----------: |
+| 3x3,  64 ->  64, 112x112           |     16 |               382 |     165 |          377 |
+| 3x3,  64 ->  64, 56x56             |     16 |               223 |     180 |          360 |
+| 3x3,  32 ->  32, 32x32             |     16 |               219 |     127 |          327 |
+| 3x3,  16 ->  16, 64x64             |     16 |               199 |      61 |          172 |
+| 3x3,  64 ->  64, 8x8               |     16 |               225 |     263 |          215 |
+| 3x3, 512 -> 512, 7x7               |      1 |               188 |     363 |              |
+| 3x3, 512 -> 512, 2x2               |     16 |                 3 |     239 |              |
+| 3x3,  64 -> 128, 56x56, stride 2   |      1 |               222 |     260 |              |
+| 7x7,   3 ->  64, 224x224, stride 2 |      1 |               238 |     145 |              |
+| 3x3,   3 ->  32, 64x64, stride 2   |     16 |                31 |     116 |           27 |
 
-- The product wins while its windows stay in the caches, or serve many output channels.
+- The product wins for small results and strided windows, while its windows stay in the caches.
 - Windows of the input images may be larger: XLA moves them out of a loop over members that
-  share the images, and computes them once (7x7, 3 -> 64, 64 px: 1.2 instead of 1.9 ms).
+  share the images, and computes them once.
 - Inside a loop, XLA:CPU runs convolutions 100 times slower unless channels are last. All
   convolutions here have channels last.
 """
 
+import math
 from typing import Any
 
 import jax
@@ -28,6 +34,8 @@ from jax import Array
 from jaxens.ops.cpu import side_by_side, windows
 from jaxens.ops.geometry import Geometry
 
+SMALL = 8 * 8  # pixels of a result
+FEW_OUTPUTS = 32  # of a layer that gets the input images
 STRIDED_PARTS = 12  # a strided convolution's input gradient may use windows 12 times as large
 
 
@@ -38,13 +46,26 @@ def is_empty(geometry: Geometry, images: Any, kernel: Any) -> bool:
 
 def forward(geometry: Geometry, images: Array, kernel: Array) -> Array:
     """Returns the convolution of images with a kernel."""
-    if windows.fit(geometry, images, kernel.shape):
+    if _multiplies(geometry, images, kernel.shape):
         return jnp.matmul(
             windows.to_rows(geometry, images, kernel.shape),
             kernel.reshape(-1, kernel.shape[-1]),
             precision=geometry.precision,
         ).reshape(*windows.out_size(geometry, images, kernel.shape), kernel.shape[-1])
     return side_by_side.conv(geometry, images, kernel)
+
+
+def _multiplies(geometry: Geometry, images: Any, kernel: tuple[int, ...]) -> bool:
+    """Returns whether the forward pass is a product of windows."""
+    *window, channels, outputs = kernel
+    _, *space = windows.out_size(geometry, images, kernel)
+    if math.prod(window) == 1:
+        pays = True  # nothing is copied
+    elif channels <= windows.IMAGE_CHANNELS:
+        pays = outputs <= FEW_OUTPUTS
+    else:
+        pays = math.prod(space) <= SMALL or max(geometry.strides) > 1
+    return pays and windows.fit(geometry, images, kernel)
 
 
 def input_gradient(

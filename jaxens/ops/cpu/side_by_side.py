@@ -1,7 +1,7 @@
-"""Convolve several images side by side: a tenth off a ResNet-18 step at 128 px on two cores.
+"""Convolve several images side by side: 1.3 to 1.6 times as fast for maps of 16 to 56 pixels.
 
-XLA:CPU splits a convolution over cores only if the rows of the result are long or the kernel is
-large. Joining images along the width makes the rows long.
+XLA:CPU runs a convolution on all cores only if the rows of the result are long or the kernel is
+large. Joining images along the width makes the rows long (see the table in `jaxens.ops.cpu.conv`).
 """
 
 import jax.numpy as jnp
@@ -11,21 +11,23 @@ from jaxens.ops.cpu import windows
 from jaxens.ops.geometry import Geometry
 
 LARGE_KERNEL = 2**19  # bytes of a kernel from which XLA uses all cores
-LONG_ROW = 256  # pixels of a row from which XLA uses all cores
+LONG_ROW = 512  # pixels of a row that XLA convolves at its full rate
+WIDE = 100  # pixels of a row from which joining takes longer than it saves
+FEW_CHANNELS = 16  # of images: the same
 
 
 def conv(geometry: Geometry, images: Array, kernel: Array) -> Array:
-    """Returns `geometry.conv(images, kernel)`, with rows long enough for all cores."""
+    """Returns `geometry.conv(images, kernel)`, with long rows if they are faster."""
     width, window, stride = images.shape[2], kernel.shape[1], geometry.strides[1]
     low = geometry.padding[1][0]
     unsupported = geometry.lhs_dilation != (1, 1) or min(geometry.padding[1]) < 0
     large = kernel.size * kernel.dtype.itemsize >= LARGE_KERNEL
-    if unsupported or large or len(images) == 1:
+    if unsupported or large or len(images) == 1 or images.shape[3] <= FEW_CHANNELS:
         return geometry.conv(images, kernel)
     columns = windows.out_size(geometry, images, kernel.shape)[2]
     # A multiple of the stride, so that each image's first window begins where the image does.
     slot = -(-max(width + low, (columns - 1) * stride + window) // stride) * stride
-    if slot >= LONG_ROW:
+    if slot >= WIDE:
         return geometry.conv(images, kernel)
     count = next(
         n for n in windows.divisors(len(images)) if n * slot >= LONG_ROW or n == len(images)
