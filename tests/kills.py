@@ -3,10 +3,10 @@
     python -m tests.kills --kills 30
     python -m tests.kills --kills 10 --signal TERM
 
-trains a small ensemble twice, each time from an empty folder: once without a stop, and once
-killed (the whole process group) and started again with --resume auto. A third of the kills hit
-its evaluation. It prints what each kill hit, and compares parameters (bitwise), logs (without
-times), and the tables and scores of the evaluation.
+trains a small ensemble from an empty folder, once without a stop, and then killed (the whole
+process group) and started again with --resume auto. A third of the kills hit its evaluation. If
+it ends before all kills, another one is trained and killed. It prints what each kill hit, and
+compares parameters (bitwise), logs (without times), and the tables and scores of the evaluation.
 """
 
 import argparse
@@ -61,18 +61,20 @@ class Trial:
     """A training and its evaluation in a folder, and what kills them.
 
     Args:
-        folder: An empty folder.
+        folder: A folder that is not there yet.
         epochs: The epochs of the training.
         number: The signal that kills.
         draw: Draws moments.
+        before: The number of kills of other trials.
 
     Attributes:
         seconds: How long the phases take, once they were measured without a kill.
     """
 
-    def __init__(self, folder: Path, epochs: int, number: int, draw: random.Random):
+    def __init__(self, folder: Path, epochs: int, number: int, draw: random.Random, before: int):
+        folder.mkdir()
         self.seconds = {"moment": 0.1}
-        self.folder, self._number, self._draw = folder, number, draw
+        self.folder, self._number, self._draw, self._before = folder, number, draw, before
         self.run, cache = folder / "run", str(folder / "cache")
         ensemble = ("--members", "2", "--epochs", str(epochs), "--batch-size", "8")
         self._train = ["train", *IMAGES, *ensemble, "--cache-dir", cache, "--out", str(self.run),
@@ -129,7 +131,8 @@ class Trial:
         while process.poll() is None and time.monotonic() < until:
             time.sleep(0.002)
         if process.poll() is not None:
-            print(f"{words[0]} has ended with code {process.wait()} before kill {self.kills + 1}")
+            following = self._before + self.kills + 1
+            print(f"{words[0]} has ended with code {process.wait()} before kill {following}")
             return False
         sent = time.monotonic()
         os.killpg(process.pid, self._number)
@@ -137,7 +140,8 @@ class Trial:
         self.kills += 1
         ended = "" if code == -signal.SIGKILL else f" -> code {code} in {seconds:.1f} s"
         after = f"{moment.name} + {delay:.2f} s"
-        print(f"kill {self.kills}: {words[0]}, {after}: {self._left(words[0])}{ended}", flush=True)
+        kill = f"kill {self._before + self.kills}: {words[0]}, {after}"
+        print(f"{kill}: {self._left(words[0])}{ended}", flush=True)
         return True
 
     def _started(self, words: list[str]) -> subprocess.Popen[bytes]:
@@ -217,21 +221,26 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--signal", choices=["KILL", "TERM"], default="KILL")
     args = parser.parse_args(arguments)
     number, draw = getattr(signal, f"SIG{args.signal}"), random.Random(args.seed)
+
+    def trial_of(folder: Path, kills: int, before: int = 0) -> Trial:
+        trial = Trial(folder, args.kills + 2, number, draw, before)
+        trial.seconds |= whole.seconds if kills else {}
+        trial.train(kills if args.train_only else -(-kills * 2 // 3))
+        if not args.train_only:
+            trial.evaluate(kills - trial.kills)
+        print(f"{folder.name}: done after {trial.kills} kills", flush=True)
+        return trial
+
     with tempfile.TemporaryDirectory() as folder:
-        trials = []
-        for name, kills in (("whole", 0), ("killed", args.kills)):
-            (Path(folder) / name).mkdir()
-            trial = Trial(Path(folder) / name, args.kills + 2, number, draw)
-            trial.seconds |= trials[0].seconds if trials else {}
-            trial.train(kills if args.train_only else kills * 2 // 3)
-            if not args.train_only:
-                trial.evaluate(kills - trial.kills)
-            trials.append(trial)
-            print(f"{name}: done after {trial.kills} kills", flush=True)
-        found = differences(*(trial.run for trial in trials))
-        if found:
-            raise SystemExit(f"these differ from the run without a kill: {', '.join(found)}")
-        print(f"{len(contents(trials[0].run))} results are bitwise those of the run without a kill")
+        whole = trial_of(Path(folder, "whole"), kills=0)
+        done = 0
+        while done < args.kills:
+            killed = trial_of(Path(folder, f"killed {done}"), args.kills - done, done)
+            done += killed.kills
+            if found := differences(whole.run, killed.run):
+                raise SystemExit(f"these differ from the run without a kill: {', '.join(found)}")
+            count = len(contents(whole.run))
+            print(f"{count} results are bitwise those of the run without a kill", flush=True)
 
 
 if __name__ == "__main__":

@@ -42,8 +42,8 @@ def prepare(
             or too many photos that can't be used.
     """
     described, listing = read_layout(folder, layout), list_files(folder)
-    used = (*described.tables, *described.coco, *described.split.lists)
-    tables = [folder / name for name in used if name in listing]
+    texts = (*described.tables, *described.coco, *described.split.lists)
+    tables = [folder / name for name in texts if name in listing]
     used = used_files(described, listing)
     text = "\n".join((described.name, read_text(described.path), *used))
     key = cache_key(tables, [f"{folder}/{file}" for file in used], folder, text)
