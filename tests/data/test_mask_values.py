@@ -97,13 +97,14 @@ def test_255_is_ignored_in_a_palette_of_any_index(tmp_path: Path) -> None:
     }
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+# Edges that are blurred by more than a fiftieth of the image may look like a photo.
+@settings(max_examples=50, deadline=None, derandomize=True)
 @given(
-    radius=st.floats(0.3, 2.5),
+    radius=st.floats(0.3, 1.25),
     box=st.tuples(*[st.integers(8, 20)] * 2, *[st.integers(34, 56)] * 2),
     scale=st.sampled_from([1, 2]),
 )
-def test_a_mask_with_any_soft_edge_is_the_object(tmp_path_factory, radius, box, scale) -> None:
+def test_a_mask_with_soft_edges_is_the_object(tmp_path_factory, radius, box, scale) -> None:
     left, top, right, bottom = box
     mask = np.zeros((64, 64), np.uint8)
     mask[top:bottom, left:right] = 255
