@@ -138,6 +138,9 @@ class Trial:
         os.killpg(process.pid, self._number)
         code, seconds = process.wait(), time.monotonic() - sent
         self.kills += 1
+        # A signal before Python handles it ends the process by itself.
+        if self._number == signal.SIGTERM and (code not in (143, -self._number) or seconds > 30):
+            raise SystemExit(f"{words[0]} ended with code {code} {seconds:.1f} s after SIGTERM")
         ended = "" if code == -signal.SIGKILL else f" -> code {code} in {seconds:.1f} s"
         after = f"{moment.name} + {delay:.2f} s"
         kill = f"kill {self._before + self.kills}: {words[0]}, {after}"

@@ -26,6 +26,10 @@ from jaxens.runs.processes import of_process_0
 from jaxens.runs.records import check
 from jaxens.runs.stops import deferred
 
+# A full or read-only disk, and a share that is gone: NFS and FUSE have errors of their own.
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO, errno.ESTALE,
+                errno.ENOTCONN, errno.ENODEV, errno.ETIMEDOUT)  # fmt: skip
+
 log = logging.getLogger(__name__)
 
 
@@ -197,7 +201,7 @@ class Checkpoints:
         try:
             yield
         except ValueError as error:
-            for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO):
+            for number in _DISK_ERRORS:
                 if os.strerror(number) in str(error):
                     raise OSError(number, os.strerror(number), str(self.folder)) from error
             raise

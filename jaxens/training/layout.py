@@ -86,3 +86,18 @@ def check_layout(layout: MeshLayout, devices: int, members: int, batch_size: int
         )
     if layout.member > members:
         raise UserError(f"`mesh` {layout} has more places than the {members} members: choose fewer")
+
+
+def check_whole(devices: int, members: int, batch_size: int) -> None:
+    """Checks that a layout leaves no device idle, as several processes need it.
+
+    Raises:
+        UserError: If none does. It names the next larger batch for which there is one.
+    """
+    shares = [devices // n for n in range(1, members + 1) if devices % n == 0]
+    if all(batch_size % share for share in shares):
+        larger = min(-(-batch_size // share) * share for share in shares)
+        raise UserError(
+            f"`batch_size` {batch_size}: {devices} devices of several processes can't share "
+            f"{members} members and so many images without an idle device: choose {larger}"
+        )

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -266,6 +267,26 @@ def test_a_disk_that_becomes_read_only_keeps_the_checkpoint_before(disk):
     assert fails_after_one(disk, lambda: remount("ro")) == errno.EROFS
     remount("rw")
     assert Checkpoints(disk / "c").latest(LIKE)[0] == 1
+
+
+def test_a_share_that_is_gone_keeps_the_checkpoint_before(disk, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    subprocess.run(["mount", "--bind", str(disk), str(elsewhere)], check=True)
+    unmount = partial(subprocess.run, ["umount", "-l", str(disk)], check=True)
+    try:
+        assert fails_after_one(disk, unmount) == errno.ENOENT
+        assert Checkpoints(elsewhere / "c").latest(LIKE)[0] == 1
+    finally:  # the fixture unmounts the disk
+        subprocess.run(["mount", "--bind", str(elsewhere), str(disk)], check=True)
+        subprocess.run(["umount", "-l", str(elsewhere)], check=True)
+
+
+@pytest.mark.parametrize("number", [errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT])
+def test_what_shares_answer_when_they_are_gone_is_an_error_of_the_disk(tmp_path, number):
+    checkpoints = Checkpoints(tmp_path / "c")
+    with pytest.raises(OSError, match=re.escape(os.strerror(number))), checkpoints._disk_errors():
+        raise ValueError(f"FAILED_PRECONDITION: Error writing x: {os.strerror(number)}")
+    checkpoints.close()
 
 
 def test_a_folder_that_can_no_longer_be_written_keeps_the_checkpoint_before(tmp_path, monkeypatch):
