@@ -100,14 +100,17 @@ def annotate(
 
     located: list[list[Sighting]] = [[] for _ in images]
     heatmaps = np.zeros(images.shape[:3], np.float32)
+    strongest = np.zeros(len(images))  # the largest probability of a sighting
     for task in described:
         for contrasted in (False, True):
             classes = [c for c in present[task.name] if (c.against is not None) == contrasted]
             other = np.array([c.against for c in classes], int) if contrasted else None
             of_task = maps(task, [c.image for c in classes], [c.target for c in classes], other)
             for k, of_image in enumerate(classes):
-                heatmaps[of_image.image] += of_task[:, k].mean(axis=0)
-                located[of_image.image].append(_sighting(task, of_image, of_task[:, k], rules))
+                sighting, i = _sighting(task, of_image, of_task[:, k], rules), of_image.image
+                located[i].append(sighting)
+                if sighting.probability > strongest[i]:
+                    heatmaps[i], strongest[i] = of_task[:, k].mean(axis=0), sighting.probability
     if comparison is not None and headline is not None:
         rows = list(range(len(images)))
         other = None if against is None else comparison.look_alike

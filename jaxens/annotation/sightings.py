@@ -63,7 +63,8 @@ class Annotation:
         sightings: What arrows point at, the most probable first.
         left_out: What is seen too, but has no arrow: fewer members agree on its place than the
             rules ask for, or there are more sightings than they allow.
-        heatmap: The mean map of the predicted class, or of the first sighting if there is none.
+        heatmap: The mean map of the predicted class, or of the most probable sighting if there is
+            none.
         sentence: All that is seen in words, and what the look-alike has that the image has not.
         method: Name of the attribution method.
         tip: Name of the rule for tips.

@@ -124,6 +124,16 @@ def test_without_a_task_without_parts_there_is_no_prediction(ensemble, images):
         )
 
 
+def test_without_a_prediction_the_heatmap_is_that_of_the_most_probable_sighting(ensemble, images):
+    maps = ensemble.maps["input_x_gradient"].copy()
+    maps[:, 1, 1] = spot(5, 1)  # the eye ring, which is more probable than the crest
+    marks = {"marks": ensemble.known_logits["marks"]}
+    described = KnownEnsemble((MARKS,), {"input_x_gradient": maps}, marks)
+    annotation = annotate(described, images, rules=RULES)[1]
+    assert len(annotation.sightings) == 2
+    np.testing.assert_allclose(annotation.heatmap, spot(5, 1))
+
+
 def test_the_json_fits_its_schema_and_holds_every_number(annotations):
     content = json.loads(to_json(annotations, RULES, {"run": "birds"}))
     jsonschema.validate(content, SCHEMA, jsonschema.Draft202012Validator)
