@@ -14,7 +14,7 @@
 #   --delete           delete the TPU at the end
 #   --dry-run          print what would be run, and run nothing
 #
-# FOLDER has to be on a file system that all hosts share and that outlives the TPU, or a URL. After a
+# FOLDER is a URL, or on a file system that all hosts share and that outlives the TPU. After a
 # preemption or a lost connection, training goes on with the run in it. A training that still runs
 # on the TPU is ended first; GRACE is the number of seconds (60) that it has to save.
 # NAME, ZONE, TYPE, VERSION and PROJECT may also be in the variables TPU_NAME, TPU_ZONE, TPU_TYPE,

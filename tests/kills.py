@@ -138,7 +138,7 @@ class Trial:
         os.killpg(process.pid, self._number)
         code, seconds = process.wait(), time.monotonic() - sent
         self.kills += 1
-        # A signal before Python handles it ends the process by itself.
+        # Before jaxens handles SIGTERM, the signal itself ends the process.
         if self._number == signal.SIGTERM and (code not in (143, -self._number) or seconds > 30):
             raise SystemExit(f"{words[0]} ended with code {code} {seconds:.1f} s after SIGTERM")
         ended = "" if code == -signal.SIGKILL else f" -> code {code} in {seconds:.1f} s"

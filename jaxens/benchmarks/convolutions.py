@@ -18,7 +18,10 @@ PARTS = ("forward", "input gradient", "weight gradient")
 
 
 class Layer(NamedTuple):
-    """A convolution of square images and windows, padded as PyTorch's models pad it."""
+    """A convolution of square images [image, size, size, channels] with square windows.
+
+    The padding is that of PyTorch's models: half a window, and none if windows don't overlap.
+    """
 
     network: str
     size: int
@@ -28,10 +31,10 @@ class Layer(NamedTuple):
     stride: int = 1
     groups: int = 1
     dilation: int = 1  # of the window
-    spread: int = 1  # dilation of the images: a transposed convolution if more than 1
+    spread: int = 1  # dilation of the images; a transposed convolution has 2 or more
 
     def describe(self) -> str:
-        """The network, window, channels, size of the images, and what else is not 1."""
+        """Names the network, the window, the channels, the size, and strides and groups if any."""
         extras = {
             f"stride {self.stride}": self.stride,
             "depthwise" if self.groups == self.channels else f"{self.groups} groups": self.groups,
@@ -46,7 +49,7 @@ class Layer(NamedTuple):
         return ", ".join(words + [word for word, value in extras.items() if value > 1])
 
     def apply(self, conv: Callable[..., Array], images: Array, kernel: Array) -> Array:
-        """Returns the layer's result by `conv`, which is called as `lax.conv_general_dilated`."""
+        """Calls `conv`, a function with the arguments of `lax.conv_general_dilated`."""
         width = self.dilation * (self.window - 1) + 1
         padding = 0 if self.stride == self.window else width // 2
         return conv(
@@ -88,7 +91,7 @@ LAYERS = (
 
 
 def convolutions(options: Convolutions) -> list[Results]:
-    """Measures the three parts of each layer.
+    """Times the forward pass and both gradients of each layer.
 
     Raises:
         UserError: No layer has `options.only` in its name.
@@ -123,7 +126,7 @@ def _rows(layer: Layer, count: int, dtype: jnp.dtype, rounds: int) -> Iterator[R
 def _side(
     layer: Layer, part: str, conv: Callable[..., Array], count: int, dtype: jnp.dtype
 ) -> Callable[[], Array]:
-    """Returns a function that computes a part of the layer with random operands."""
+    """Returns a function that computes one part of a layer, for random images and kernels."""
     keys = jax.random.split(jax.random.key(0), 3)
     images = jax.random.normal(keys[0], (count, layer.size, layer.size, layer.channels), dtype)
     shape = (layer.window, layer.window, layer.channels // layer.groups, layer.outputs)

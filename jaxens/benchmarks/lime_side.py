@@ -1,4 +1,4 @@
-"""The same LIME by marcotcr/lime, of a network in PyTorch."""
+"""LIME by marcotcr/lime, for a PyTorch model with the same weights."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +15,9 @@ from jaxens.benchmarks.torch_side import Members, device, variants
 def lime_sides(
     subject: Subject, segments: Int[np.ndarray, "height width"], samples: int
 ) -> dict[str, Callable[[], object]]:
-    """Functions that explain each image of the subject's first member, by PyTorch variant.
+    """Returns, by memory layout of PyTorch, a function that explains all images of a subject.
+
+    It explains the first member.
 
     Args:
         subject: Members and images.
@@ -42,7 +44,7 @@ def _all_images(members: Members, segments: Int[np.ndarray, "height width"], sam
 def probabilities(
     members: Members, images: Float[np.ndarray, "image height width 3"]
 ) -> Float[np.ndarray, "image class"]:
-    """Returns the probabilities of the first member's classes, as marcotcr/lime asks for them."""
+    """Returns what the first member predicts: the function that marcotcr/lime needs."""
     with torch.no_grad(), members.autocast():
         batch = torch.from_numpy(images).permute(0, 3, 1, 2)
         logits = members.nets[0](

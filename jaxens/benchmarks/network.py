@@ -1,4 +1,4 @@
-"""One network with XLA's convolutions, with ours by `accelerate`, and in PyTorch by Captum."""
+"""Times explanations of one network: XLA's convolutions, `accelerate`, and PyTorch."""
 
 from collections.abc import Callable
 from functools import partial
@@ -50,7 +50,7 @@ def our_sides(subject: Subject, method: str) -> dict[str, Callable[[], object]]:
 
 
 def _theirs(subject: Subject, method: str) -> dict[str, Callable[[], object]]:
-    """Functions that do the same by Captum or marcotcr/lime, by variant of PyTorch."""
+    """Returns functions of Captum, or of marcotcr/lime, by memory layout of PyTorch."""
     if method == "lime":
         from jaxens.benchmarks.lime_side import lime_sides
 
@@ -61,7 +61,7 @@ def _theirs(subject: Subject, method: str) -> dict[str, Callable[[], object]]:
 
 
 def _segments(subject: Subject) -> Int[np.ndarray, "height width"]:
-    """Returns a grid, which takes no time: superpixels do, on both sides."""
+    """Returns a grid, because superpixels would take the same time on each side."""
     _, height, width, _ = subject.images.shape
     return attribution.grid(height, width, GRID)
 

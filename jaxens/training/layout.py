@@ -35,8 +35,11 @@ def choose_layout(devices: int, members: int, batch_size: int, use_all: bool = F
         devices: The number of devices.
         members: The number of members, a baseline included.
         batch_size: Images per member and step; devices share them evenly.
-        use_all: Whether only layouts without idle devices are considered, if there are any:
-            several processes need one.
+        use_all: Whether all devices have to be used, as several processes need it.
+
+    Raises:
+        UserError: If `use_all` and no layout uses all devices. It names the next larger batch for
+            which there is one.
     """
     layouts = [
         MeshLayout(member, data)
@@ -45,7 +48,10 @@ def choose_layout(devices: int, members: int, batch_size: int, use_all: bool = F
         if batch_size % data == 0
     ]
     whole = [layout for layout in layouts if math.prod(layout) == devices]
-    layouts = whole if use_all and whole else layouts
+    if use_all:
+        if not whole:
+            raise UserError(_larger_batch(devices, members, batch_size))
+        layouts = whole
 
     def images_of_a_device(layout: MeshLayout) -> int:
         return -(-members // layout.member) * (batch_size // layout.data)
@@ -88,16 +94,11 @@ def check_layout(layout: MeshLayout, devices: int, members: int, batch_size: int
         raise UserError(f"`mesh` {layout} has more places than the {members} members: choose fewer")
 
 
-def check_whole(devices: int, members: int, batch_size: int) -> None:
-    """Checks that a layout leaves no device idle, as several processes need it.
-
-    Raises:
-        UserError: If none does. It names the next larger batch for which there is one.
-    """
-    shares = [devices // n for n in range(1, members + 1) if devices % n == 0]
-    if all(batch_size % share for share in shares):
-        larger = min(-(-batch_size // share) * share for share in shares)
-        raise UserError(
-            f"`batch_size` {batch_size}: {devices} devices of several processes can't share "
-            f"{members} members and so many images without an idle device: choose {larger}"
-        )
+def _larger_batch(devices: int, members: int, batch_size: int) -> str:
+    """Returns the error for a batch that does not fit all devices, with the next one that does."""
+    sharing = [devices // n for n in range(1, members + 1) if devices % n == 0]
+    larger = min(-(-batch_size // count) * count for count in sharing)
+    return (
+        f"`batch_size` {batch_size}: with {members} members, {devices} devices of several "
+        f"processes can't all be used: choose {larger}"
+    )

@@ -13,13 +13,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Float
 
 from jaxens.errors import UserError
-from jaxens.training.layout import (
-    ONE_DEVICE,
-    MeshLayout,
-    check_layout,
-    check_whole,
-    choose_layout,
-)
+from jaxens.training.layout import ONE_DEVICE, MeshLayout, check_layout, choose_layout
 from jaxens.training.state import State
 from jaxens.training.transfer import fill, put, shared, to_host
 
@@ -67,8 +61,6 @@ class Placement:
         several = len({device.process_index for device in devices}) > 1
         if layout is None:
             alone = devices[0].platform == "cpu" and not several
-            if several:
-                check_whole(len(devices), members, batch_size)
             layout = choose_layout(1 if alone else len(devices), members, batch_size, several)
         check_layout(layout, len(devices), members, batch_size)
         if several and math.prod(layout) < len(devices):

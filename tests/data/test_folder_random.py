@@ -82,7 +82,7 @@ def is_read_or_named(root: Path, file: str, content: str | bytes) -> None:
         message = f"{root} is read"
     finally:
         path.write_bytes(before)
-    # Too many wrong values are a message about the data set, which names the file of the first.
+    # If too much is wrong, the message begins with the data set, and names a file.
     assert str(root) in message or (
         message.startswith(f"{root.name}: more than") and file in message
     )

@@ -11,7 +11,7 @@ from jax.sharding import PartitionSpec as P
 
 from jaxens.ops import conv_general_dilated
 from jaxens.ops.cpu import conv as cpu_conv
-from jaxens.ops.cpu import side_by_side, windows
+from jaxens.ops.cpu import windows
 from jaxens.platforms import traced_platform
 
 MEMBERS, NUMBERS = 3, ("NHWC", "HWIO", "NHWC")
@@ -132,69 +132,6 @@ def test_vmap_gives_no_grouped_convolution(room, monkeypatch):
     assert "stablehlo.dot_general" in text  # at least of the weight gradients
     assert f"feature_group_count = {MEMBERS}" not in text
     assert f"batch_group_count = {MEMBERS}" not in text
-
-
-# Images, height, width, kernel, strides, padding: shapes of ResNet-18, VGG16 and the small models,
-# and some whose strides leave a remainder.
-SHAPES = {
-    "3x3": (4, 8, 8, (3, 3), (1, 1), ((1, 1), (1, 1))),
-    "3x3 strided": (4, 8, 8, (3, 3), (2, 2), ((1, 1), (1, 1))),
-    "3x3 strided, odd": (4, 7, 9, (3, 3), (2, 2), ((1, 1), (1, 1))),
-    "7x7 strided": (4, 12, 12, (7, 7), (2, 2), ((3, 3), (3, 3))),
-    "4x4 strided": (4, 8, 8, (4, 4), (2, 2), ((1, 1), (1, 1))),
-    "1x1": (4, 5, 5, (1, 1), (1, 1), ((0, 0), (0, 0))),
-    "1x1 strided": (4, 5, 6, (1, 1), (2, 2), ((0, 0), (0, 0))),
-    "1x1 strided, remainder": (4, 8, 8, (1, 1), (3, 3), ((0, 0), (0, 0))),
-    "no padding": (4, 8, 8, (3, 3), (1, 1), ((0, 0), (0, 0))),
-    "more padding than window": (4, 5, 5, (2, 2), (1, 1), ((3, 2), (3, 2))),
-    "uneven": (6, 8, 5, (3, 2), (1, 2), ((2, 0), (0, 1))),
-    "2x2 maps": (4, 2, 2, (3, 3), (1, 1), ((1, 1), (1, 1))),
-    "1x1 maps": (4, 1, 1, (3, 3), (1, 1), ((1, 1), (1, 1))),
-    "stride wider than window": (3, 9, 9, (2, 2), (3, 3), ((0, 0), (0, 0))),
-}
-# Constants that select each form of `jaxens.ops.cpu` for operands of any size.
-VARIANTS = {
-    "product": {(windows, "ROOM"): 2**40},
-    "products of some images": {(windows, "ROOM"): 7000},
-    "products of some rows": {(windows, "ROOM"): 4000},
-    "convolution": {(windows, "ROOM"): 0, (side_by_side, "WIDE"): 0},
-    "convolution of some images": {(windows, "ROOM"): 0, (side_by_side, "LONG_ROW"): 20},
-    "convolution of all images": {(windows, "ROOM"): 0, (side_by_side, "LONG_ROW"): 2**20},
-}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("form", VARIANTS)
-@pytest.mark.parametrize("name", SHAPES)
-def test_each_cpu_form_equals_lax(name, form, monkeypatch):
-    monkeypatch.setattr(windows, "IMAGE_CHANNELS", 0)
-    monkeypatch.setattr(windows, "FEW_PIXELS", 0)
-    monkeypatch.setattr(cpu_conv, "SMALL", 2**40)
-    monkeypatch.setattr(side_by_side, "FEW_CHANNELS", 0)
-    for (module, constant), value in VARIANTS[form].items():
-        monkeypatch.setattr(module, constant, value)
-    ours = result_and_gradients(conv_general_dilated, name)
-    assert_close(ours, result_and_gradients_of_lax(name), rtol=1e-5, atol=2e-5)
-
-
-def result_and_gradients(conv, name):
-    n, height, width, window, strides, padding = SHAPES[name]
-    rng = np.random.default_rng(1)
-    x = rng.normal(size=(n, height, width, 3)).astype(np.float32)
-    w = rng.normal(size=(*window, 3, 5)).astype(np.float32)
-
-    @jax.jit
-    def values(x, w):
-        at = partial(conv, window_strides=strides, padding=padding, dimension_numbers=NUMBERS)
-        out, vjp = jax.vjp(at, x, w)
-        return out, vjp(jnp.cos(jnp.arange(out.size, dtype=jnp.float32)).reshape(out.shape))
-
-    return values(x, w)
-
-
-@cache
-def result_and_gradients_of_lax(name):
-    return result_and_gradients(lax.conv_general_dilated, name)
 
 
 @pytest.mark.parametrize("room", [0, 7000, windows.ROOM])

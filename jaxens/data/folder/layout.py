@@ -81,7 +81,7 @@ class PartLayout:
 
 @dataclass(frozen=True)
 class SplitLayout:
-    """How photos are split: by a column, by folders, by files, by lists, or at random by a seed.
+    """What says which split a photo is in. Without column, folders, files and lists: a random draw.
 
     Attributes:
         column: The column that names the split.

@@ -1,4 +1,4 @@
-"""Texts that list the photos of a split, such as train.txt: a line names one photo."""
+"""Text files such as train.txt, which name the photos of a split, one on each line."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,7 +54,7 @@ def splits_of_lists(sources: Sources) -> list[str]:
 
 
 def propose_lists(listing: Listing, finder: Finder) -> list[str]:
-    """Returns the lists of a folder that tell its splits; empty if none do.
+    """Finds the files of a folder that list the photos of its splits. Returns none if unsure.
 
     Their names are words such as train, trainval or test, their lines name photos, and they are in
     one folder. Next to val, trainval is left out.
@@ -73,7 +73,7 @@ def propose_lists(listing: Listing, finder: Finder) -> list[str]:
 
 
 def names_photos(listing: Listing, finder: Finder, file: str) -> bool:
-    """Returns whether the first line of a list names a photo."""
+    """Returns whether the first line of a file names a photo."""
     try:
         _, first = next(_lines(listing.root / file, listing.root), (0, ""))
     except UserError:
@@ -82,7 +82,10 @@ def names_photos(listing: Listing, finder: Finder, file: str) -> bool:
 
 
 def _photo(finder: Finder, line: str, file: str) -> str:
-    """Returns the photo that a line names, alone or before a space; empty if that is not one."""
+    """Returns the photo that a line names, or its first word, or all but its last word.
+
+    Empty if that is no photo, or may be several.
+    """
     names = (line, line.split(maxsplit=1)[0], line.rsplit(maxsplit=1)[0])
     matches = next(filter(None, (finder.find(name, file) for name in names)), set())
     return next(iter(matches)) if len(matches) == 1 else ""

@@ -29,6 +29,6 @@ def split_of_path(path: str) -> str:
 
 
 def split_of_list(path: str) -> str:
-    """Returns the split that the name of a list of photos says: that of trainval.txt is train."""
+    """Returns the split that the name of a list says, as `split_of_path`; trainval is train."""
     name = path.rpartition("/")[2].lower()
     return "train" if name.partition(".")[0] == TRAINVAL else split_of_path(path)

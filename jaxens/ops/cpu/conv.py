@@ -35,7 +35,7 @@ from jaxens.ops.cpu import side_by_side, windows
 from jaxens.ops.geometry import Geometry
 
 SMALL = 8 * 8  # pixels of a result
-FEW_OUTPUTS = 32  # of a layer that gets the input images
+FEW_OUTPUTS = 32  # channels of the result of a layer on the input images
 STRIDED_PARTS = 12  # a strided convolution's input gradient may use windows 12 times as large
 
 
@@ -56,7 +56,7 @@ def forward(geometry: Geometry, images: Array, kernel: Array) -> Array:
 
 
 def _multiplies(geometry: Geometry, images: Any, kernel: tuple[int, ...]) -> bool:
-    """Returns whether the forward pass is a product of windows."""
+    """Returns whether to compute the forward pass as a product of windows (see the table)."""
     *window, channels, outputs = kernel
     _, *space = windows.out_size(geometry, images, kernel)
     if math.prod(window) == 1:

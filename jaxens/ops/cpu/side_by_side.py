@@ -11,9 +11,11 @@ from jaxens.ops.cpu import windows
 from jaxens.ops.geometry import Geometry
 
 LARGE_KERNEL = 2**19  # bytes of a kernel from which XLA uses all cores
-LONG_ROW = 512  # pixels of a row that XLA convolves at its full rate
-WIDE = 100  # pixels of a row from which joining takes longer than it saves
-FEW_CHANNELS = 16  # of images: the same
+LONG_ROW = 512  # pixels of a joined row
+# Images whose rows have so many pixels, or that have so few channels, are not joined: the copies
+# take longer than the convolution gains.
+WIDE = 100
+FEW_CHANNELS = 16
 
 
 def conv(geometry: Geometry, images: Array, kernel: Array) -> Array:
