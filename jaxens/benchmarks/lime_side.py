@@ -46,7 +46,7 @@ def probabilities(
 ) -> Float[np.ndarray, "image class"]:
     """Returns what the first member predicts: the function that marcotcr/lime needs."""
     with torch.no_grad(), members.autocast():
-        batch = torch.from_numpy(images).permute(0, 3, 1, 2)
+        batch = torch.tensor(images).permute(0, 3, 1, 2)
         logits = members.nets[0](
             batch.to(members.device, memory_format=members.variant.memory_format)
         )
