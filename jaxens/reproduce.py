@@ -40,7 +40,10 @@ def reproduce(
         cache_dir: where prepared data lie
         experiments: folder with other experiments (default: configs/paper)
     """
-    data_dirs = dict(map(_pair, data_dir))
+    pairs = [_pair(words) for words in data_dir]
+    data_dirs = dict(pairs)
+    if len(data_dirs) < len(pairs):
+        raise UserError(f"`data_dir` {' '.join(data_dir)} names a data set twice: name each once")
 
     from jaxens import reproduction
     from jaxens.cli import compilation

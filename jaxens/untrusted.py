@@ -85,16 +85,18 @@ def read_arrays(path: Path) -> dict[str, "np.ndarray"]:
     with open_regular(path) as file:
         try:
             with zipfile.ZipFile(file) as archive:  # `np.load` reads other formats too
-                if sum(entry.file_size for entry in archive.infolist()) > _MOST_OF_ARRAYS:
-                    raise ValueError("its arrays take more than 4 GB")
-            file.seek(0)
-            with np.load(file, allow_pickle=False) as entries:
-                arrays = dict(entries)
+                size = sum(entry.file_size for entry in archive.infolist())
+            if size <= _MOST_OF_ARRAYS:
+                file.seek(0)
+                with np.load(file, allow_pickle=False) as entries:
+                    arrays = dict(entries)
         # zipfile, zlib and NumPy raise many kinds of exceptions for damaged files.
         except Exception as error:
             raise ValueError(f"it is damaged ({type(error).__name__}: {error})") from None
+    if size > _MOST_OF_ARRAYS:
+        raise ValueError("its arrays take more than 4 GB")
     for name, array in arrays.items():
-        if not isinstance(array, np.ndarray):
+        if not isinstance(array, np.ndarray):  # NumPy returns other members of the file as bytes
             raise ValueError(f"{name!r} is not an array")
     return arrays
 

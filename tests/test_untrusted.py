@@ -116,3 +116,10 @@ def test_what_a_folder_holds_is_the_same_or_one_line(tmp_path, name):
     os.mkfifo(path)
     with pytest.raises(UserError, match=f"{path.name} can't be read"):
         CHECKS[name](tmp_path)
+
+
+def test_arrays_that_are_too_large_are_not_called_damaged(tmp_path, monkeypatch):
+    np.savez(tmp_path / "scores.npz", scores=np.zeros(100))
+    monkeypatch.setattr("jaxens.untrusted._MOST_OF_ARRAYS", 100)
+    with pytest.raises(ValueError, match=r"^its arrays take more than 4 GB$"):
+        read_arrays(tmp_path / "scores.npz")

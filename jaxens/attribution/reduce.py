@@ -11,9 +11,10 @@ from jaxtyping import Float
 def sum_channels(
     attributions: Float[ArrayLike, "*batch height width channel"],
 ) -> Float[Array, "*batch height width"]:
-    """Returns the signed sum, which keeps completeness.
+    """Returns the sum over channels, with its sign.
 
-    It is the default for signed methods, and what Captum's `visualize_image_attr` shows.
+    If the attributions of an image add up to a difference of logits, so does the map. The sum is
+    the default for signed methods, and what Captum's `visualize_image_attr` shows.
     """
     return jnp.asarray(attributions).sum(axis=-1)
 

@@ -75,9 +75,18 @@ def _of_noisy_copies(
         stdev: float | int = 0.15,
         chunk: int | None = None,
     ) -> Float[Array, "image *map"]:
+        """Explains noisy copies of each image. `smooth_grad` describes the arguments.
+
+        Returns:
+            The mean of the maps (SmoothGrad), or their variance (VarGrad).
+
+        Raises:
+            ValueError: If an argument does not fit.
+        """
         draws = noise_draws(key, images, samples, stdev)
         return from_draws(method, logits_fn, images, targets, draws, chunk)
 
+    explain.__name__ = from_draws.__name__.removesuffix("_from_draws")
     return explain
 
 

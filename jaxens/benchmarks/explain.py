@@ -20,7 +20,7 @@ METHODS = get_args(MethodName)
 Sides = dict[tuple[str, str], Callable[[], object]]  # by method and implementation
 TOGETHER, ONE_BY_ONE = "together", "Captum, method by method, the faster variant of each"
 
-EXPLAINING = (
+FLOP_NOTE = (
     "FLOP: 2 per multiply-add of convolutions and dense layers; a gradient by the image counts the "
     "forward pass twice, Grad-CAM once"
 )
@@ -70,7 +70,11 @@ def _results(
         name: {by: times for (what, by), times in timed.items() if what == name}
         for name in (*methods, TOGETHER)
     }
-    others = [sides[best] for m in methods if (best := fastest(sides := by_method[m]))]
+    others = []
+    for method in methods:
+        sides = by_method[method]
+        if best := fastest(sides):
+            others.append(sides[best])
     if others:
         by_method[TOGETHER][ONE_BY_ONE] = _total(others)
     maps = subject.members * len(subject.images)
@@ -93,7 +97,7 @@ def _results(
         "maps",
         "how many times as fast as Captum's faster variant",
         [row(what, by) for what, sides in by_method.items() for by in sides],
-        (EXPLAINING,),
+        (FLOP_NOTE,),
     )
 
 

@@ -47,8 +47,8 @@ def measure() -> Machine:
     return Machine(
         device=_processor() if on_cpu() else device.device_kind,
         cores=cores(),
-        matmul={name: _matmul(sizes["matrix"], name) for name in types},
-        bandwidth=_copy(sizes["bytes"]),
+        matmul={name: _flop_per_second(sizes["matrix"], name) for name in types},
+        bandwidth=_bandwidth(sizes["bytes"]),
         versions={"python": platform.python_version(), **_versions()},
     )
 
@@ -80,13 +80,13 @@ def program_memory(compiled: Any) -> int:
     return buffers + sizes.temp_size_in_bytes
 
 
-def _matmul(n: int, dtype: str) -> float:
+def _flop_per_second(n: int, dtype: str) -> float:
     matrix = jax.random.normal(jax.random.key(0), (n, n), dtype)
     product = jax.jit(lambda a: a @ a)
     return 2 * n**3 / _best(lambda: product(matrix))
 
 
-def _copy(size: int) -> float:
+def _bandwidth(size: int) -> float:
     array = jnp.zeros(size // 4, jnp.float32)
     # In place: on a CPU, new pages would take longer than the copy.
     in_place = jax.jit(lambda a: a + 1, donate_argnums=0)

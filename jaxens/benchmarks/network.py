@@ -11,7 +11,7 @@ from jaxtyping import Int
 
 from jaxens import attribution
 from jaxens.attribution import Network
-from jaxens.benchmarks.explain import EXPLAINING, flop_of
+from jaxens.benchmarks.explain import FLOP_NOTE, flop_of
 from jaxens.benchmarks.options import OneNetwork
 from jaxens.benchmarks.results import Report, Results, Row
 from jaxens.benchmarks.rounds import Timed, in_turn
@@ -122,5 +122,5 @@ def _results(subject: Subject, method: str, timed: dict[str, Timed]) -> Results:
         "maps",
         f"how many times as fast as {compared}",
         [row(by) for by in timed],
-        (EXPLAINING,),
+        (FLOP_NOTE,),
     )

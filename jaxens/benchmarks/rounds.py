@@ -38,11 +38,19 @@ Name = TypeVar("Name", bound=Hashable)
 
 
 def in_turn(sides: Mapping[Name, Callable[[], object]], rounds: int) -> dict[Name, Timed]:
-    """Calls each function once. Then times all of them in each round.
+    """Times functions in turn, so that all of them see the same changes of the machine.
 
-    A function that takes less than `MIN_SECONDS` is called several times per round, as in a
-    training loop: a call begins while the one before it runs. A first round of it is not timed,
-    because the process then gets memory from the system.
+    Each is called once before, which compiles it. A function that takes less than `MIN_SECONDS` is
+    called several times per round, as in a training loop: a call begins while the one before it
+    runs. It has one more round at the start, which is not timed, because the process then gets
+    memory from the system.
+
+    Args:
+        sides: The functions, by name.
+        rounds: How often each is timed.
+
+    Returns:
+        The times of each function.
     """
     first = {name: _seconds(side, 1) for name, side in sides.items()}
     calls = {name: _calls(side) for name, side in sides.items()}

@@ -24,7 +24,7 @@ STEP, COLLECTIVES = "training step", "its collectives alone"
 
 
 def scaling(options: Scaling) -> list[Results]:
-    """Measures the step on each number of devices, with as many images for each device."""
+    """Measures a step on each number of devices; a device has `batch_size` images of a member."""
     counts, batch = options.devices, options.batch_size
     calls: dict[tuple[int, str], Callable[[], Any]] = {}
     for count in counts:

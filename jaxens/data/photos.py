@@ -138,7 +138,7 @@ def from_arrays(
 
 
 def rows_of(source: Source, ids: Sequence[str]) -> Int[np.ndarray, "image"]:
-    """Returns the rows of images in a split, by their ids.
+    """Returns the rows of images in a split, by their ids. An id that is given twice has one row.
 
     Raises:
         UserError: For an id that the split lacks.

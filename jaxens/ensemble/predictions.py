@@ -28,7 +28,7 @@ def mean_probabilities(
 ) -> Float[Array, "image class"]:
     """Returns the ensemble's prediction: the mean of the members' probabilities.
 
-    Members that give NaN for an image are excluded.
+    Members that give NaN for an image are excluded; the mean is NaN if all do.
 
     Args:
         task: The task.

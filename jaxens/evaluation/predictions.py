@@ -22,7 +22,10 @@ log = logging.getLogger(__name__)
 def predict(
     ensemble: Ensemble, task: Task, images: UInt8[np.ndarray, "image height width 3"]
 ) -> Predictions:
-    """Predicts a task for images, one image at a time."""
+    """Predicts a task for images.
+
+    One image at a time, so that a prediction does not depend on the other images.
+    """
     logits = [ensemble.logits(jnp.asarray(image[None]), task.name) for image in images]
     return Predictions(task, np.asarray(probabilities(task, jnp.concatenate(logits, axis=1))))
 
@@ -71,7 +74,10 @@ class Subject:
     def marks(
         self,
     ) -> tuple[Bool[np.ndarray, "image height width"] | None, Float[np.ndarray, "image 2"] | None]:
-        """Masks and key points of the targets' parts; None if there are none of them."""
+        """Masks and key points of the targets' parts; None for images without truth.
+
+        Where an image has no mask or key point of the part, the mask is empty or the point NaN.
+        """
         truth = self.photos.truth
         if truth is None:
             return None, None

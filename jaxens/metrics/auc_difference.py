@@ -50,8 +50,9 @@ def delong(
         labels: 1 positive, 0 negative, -1 missing.
 
     Returns:
-        The areas, their difference, and its normal interval and p-value. These two are NaN for
-        fewer than two positives or negatives, and where the two rank all images alike.
+        The areas, their difference, and its normal interval and p-value. Interval and p-value are
+        NaN if there are fewer than two positive or two negative images, or if both scores rank the
+        images alike.
 
     Raises:
         ValueError: If the three differ in length.

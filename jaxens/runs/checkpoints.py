@@ -18,7 +18,7 @@ from jax import Array
 from orbax.checkpoint import checkpoint_managers
 
 from jaxens.errors import UserError
-from jaxens.runs.checksums import read, sums_of
+from jaxens.runs.checksums import sums_of, wait_for
 from jaxens.runs.contents import Contents, Sealed, arrays_of, contents_of, fields_of, seal
 from jaxens.runs.orbax_arrays import handlers, to_host
 from jaxens.runs.orbax_messages import hide_abandoned_reads, hide_failed_writes
@@ -95,7 +95,7 @@ class Checkpoints:
         # A checkpoint of this epoch is damaged: otherwise training had continued after it.
         if epoch in self._manager.all_steps():
             self._manager.delete(epoch)
-        contents = self._contents[epoch] = contents_of(state, score, read(sums))
+        contents = self._contents[epoch] = contents_of(state, score, wait_for(sums))
         items = ocp.args.Composite(
             state=ocp.args.PyTreeSave(fields_of(state)), sums=ocp.args.JsonSave(seal(contents))
         )

@@ -21,10 +21,10 @@ _PLACE = np.uint32(0x9E3779B1)  # odd, so each of 2**32 places has another multi
 def sums_of(tree: Any) -> list[int]:
     """Returns a checksum of the bits of each array, in the order of the leaves.
 
-    The bits are read as words: an element is one, or two if it has 8 bytes. Each word is mixed with
-    its place, and the mixed words are added up modulo 2**32. The mixing is that of MurmurHash3 (its
-    finalizer), which maps different words to different ones: so any change of a single word changes
-    the sum. Any other damage does so but for one case in 2**32.
+    The bits are read as words: an element of 8 bytes is two words, any other is one. Each word is
+    mixed with its place, and the mixed words are added up modulo 2**32. The mixing is the finalizer
+    of MurmurHash3, which maps different words to different ones. So a change of one word always
+    changes the sum. Damage to several words is missed with a probability of 2**-32.
 
     Args:
         tree: Arrays on devices of this process, or in its memory.
@@ -34,11 +34,11 @@ def sums_of(tree: Any) -> list[int]:
         _sum_on_device(leaf, leaf.size) if isinstance(leaf, Array) else _sum_on_host(leaf)
         for leaf in leaves
     ]
-    return read(sums)
+    return wait_for(sums)
 
 
-def read(sums: Sequence[Array | int]) -> list[int]:
-    """Waits for checksums."""
+def wait_for(sums: Sequence[Array | int]) -> list[int]:
+    """Returns checksums as numbers, once the devices have computed them."""
     return [int(each) for each in jax.device_get(sums)]
 
 
@@ -46,7 +46,7 @@ def sums_of_members(state: State, placement: Placement) -> list[Array]:
     """Returns the checksums of the members alone, of which the mesh may have more.
 
     They are those of `sums_of` for the state that `placement.gather` returns. The devices compute
-    them, without a copy of the state; `read` waits for them.
+    them, without a copy of the state; `wait_for` returns their numbers.
 
     Args:
         state: On the devices of the mesh.

@@ -81,7 +81,7 @@ def misfit(line: Mapping[str, Any], tasks: Collection[str], members: int, baseli
         line: From `from_line`.
         tasks: Names of the tasks of the run.
         members: How many the run has, without the baseline.
-        baseline: Whether it has one.
+        baseline: Whether the run has a baseline, one more member that is trained on all images.
     """
     scores = line["test"] if "test" in line else line["val"]
     if scores.keys() != set(tasks) or any(name != of["task"] for name, of in scores.items()):

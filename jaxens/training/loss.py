@@ -47,8 +47,8 @@ def task_loss(
         task: Multiclass (softmax cross-entropy) or multilabel (sigmoid cross-entropy).
         logits: The output of the classes.
         labels: Classes [image], or 0 or 1 [image, class]; `MISSING` if unknown.
-        total: Sums a count over the devices that share a batch. The loss is then the part of these
-            images in that of the batch.
+        total: Sums a count over the devices that share a batch. The result is then
+            this device's share of the batch's loss; the shares add up to it.
     """
     labeled = labels != MISSING
     known = jnp.where(labeled, labels, 0)

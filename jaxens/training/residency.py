@@ -46,6 +46,9 @@ def host_memory() -> int | None:
 def check_workers(workers: int) -> None:
     """Checks that the processes that decode images fit the memory.
 
+    Args:
+        workers: The number of processes.
+
     Raises:
         UserError: If they don't.
     """

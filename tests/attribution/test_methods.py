@@ -221,3 +221,10 @@ def test_mistakes_are_named_with_their_remedy() -> None:
     only_logits = attr.Network(logits_fn=network.logits_fn)
     refused("grad_cam needs features_fn, head_fn", "grad_cam", only_logits)
     refused("guided_backprop needs guided_logits_fn", "guided_backprop", only_logits)
+
+
+@every_method
+def test_help_describes_a_method_by_its_name(method: str) -> None:
+    function = attr.METHODS[method].function
+    assert function.__name__ == method
+    assert "Returns" in str(function.__doc__)

@@ -13,6 +13,7 @@ from tests.reproduction import tiny
     [
         (["table-9"], "there is no experiment table-9: did you mean table-"),
         (["table-1", "--data-dir", "cub"], "--data-dir cub should be NAME=FOLDER"),
+        (["--data-dir", "cub=a", "cub=b"], "--data-dir cub=a cub=b names a data set twice"),
         (["table-1"], "table-1 needs the folder of cub: add --data-dir cub=FOLDER"),
         (["--experiments", "nowhere"], "nowhere has no experiments"),
         (["--standin"], "stand-in"),

@@ -91,5 +91,5 @@ def test_a_mesh_computes_the_checksums_of_the_members_alone(layout, trunk):
     placement = Placement.on_devices(3, 8, MeshLayout(*layout))
     spread = placement.spread(state)
     assert len(spread.diverged_at) == (4 if layout == (2, 1) else 3)
-    sums = checksums.read(sums_of_members(spread, placement))
+    sums = checksums.wait_for(sums_of_members(spread, placement))
     assert sums == sums_of(state) == sums_of(placement.gather(spread))

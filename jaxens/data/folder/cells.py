@@ -58,7 +58,7 @@ class Cells:
         Args:
             row: The row.
             kind: What becomes of it.
-            what: Follows file, row and column.
+            what: The end of the message. File, row and column are written before it.
         """
         self._add(row, kind, f"{shorten(self.column.name)}: {shorten(what, 200)}")
 

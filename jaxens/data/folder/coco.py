@@ -72,8 +72,8 @@ class Coco:
 def read_coco(path: Path, root: Path) -> Coco:
     """Reads a COCO file; regions stay encoded.
 
-    An image or annotation that is malformed is a problem. So is an annotation of an image that is
-    not listed, as those of an excerpt often are.
+    Adds a problem for each malformed image or annotation, and for each annotation of an image that
+    the file does not list, as in many excerpts.
 
     Args:
         path: The file.

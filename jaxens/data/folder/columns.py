@@ -29,7 +29,7 @@ _SIDES = {
                "altezza"),
 }  # fmt: skip
 _VISIBLE = ("visible", "vis", "v", "sichtbar", "zichtbaar", "visivel", "visível", "visibile")
-_NUMBERS = 0.9  # of the values of a column of numbers
+_NUMERIC = 0.9  # of the values of a column of numbers
 _GAPS = "_-. "
 _POINT = re.compile(r"(.+[_\-. ])x|x([_\-. ].+)")  # beak_x, or x_beak
 _BOXES = (("left", "top", "right", "bottom"), ("left", "top", "width", "height"))
@@ -130,9 +130,10 @@ def _column(by_lower: dict[str, str], prefix: str, side: str) -> str:
 
 
 def _agrees(table: Table, name: str, photos: Sequence[str]) -> bool:
-    """Returns whether a column says something of the photos: most of their rows say the same.
+    """Returns whether a column describes photos, of which each may have several rows.
 
-    The rows of a few photos may contradict each other. Those photos are left out later.
+    In at most half of the photos with several rows, or 5 % of all photos, may the rows differ.
+    Such photos are left out later.
     """
     values: dict[str, list[str]] = {}
     for photo, value in zip(photos, table.column(name).values, strict=True):
@@ -153,7 +154,7 @@ def _classify(table: Table, name: str, result: Columns) -> None:
         result.flags.append(name)
     elif len(distinct) <= max(2, len(values) / 2) and not any(
         re.fullmatch(r"[-+]?\d*[.,]\d+", value) for value in distinct
-    ):
+    ):  # decimals are measurements, not classes
         result.classes.append(name)
 
 
@@ -170,4 +171,4 @@ def _numbers(table: Table, name: str) -> list[float]:
     for row in known:
         with contextlib.suppress(UserError):
             numbers += column.at([row]).numbers()
-    return numbers if len(numbers) >= _NUMBERS * len(known) else []
+    return numbers if len(numbers) >= _NUMERIC * len(known) else []

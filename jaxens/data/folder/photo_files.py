@@ -6,7 +6,7 @@ from jaxens.errors import UserError
 
 
 def used_files(layout: Layout, listing: Listing) -> list[str]:
-    """Returns the files that a data set is made of, but for tables and COCO files: in order."""
+    """Returns the photos, masks and boxes of a data set, sorted by path; not tables, not COCO."""
     patterns = [FilePattern(pattern) for part in layout.parts for pattern in part.paths]
     marks = [file for file in listing.files if any(each.fits(file) for each in patterns)]
     return sorted({*photos_of(layout, listing), *marks})

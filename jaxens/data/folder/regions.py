@@ -108,7 +108,7 @@ def _uncompress(text: str) -> list[int]:
 
 
 def are_numbers(values: Any) -> bool:
-    """Returns whether a value of JSON is a list of numbers."""
+    """Returns whether a value of JSON is a list of numbers below 1e9; booleans are none."""
     return isinstance(values, list) and all(
         isinstance(v, int | float) and not isinstance(v, bool) and abs(v) < 1e9 for v in values
     )
