@@ -24,7 +24,7 @@ from jaxens.attribution.quadrature import QUADRATURES
 from jaxens.attribution.reduce import REDUCTIONS, max_abs, sum_abs, sum_channels
 from jaxens.attribution.resize import resize
 from jaxens.attribution.segments import grid, segments_to_map, superpixels
-from jaxens.attribution.shap import Draws, gradient_shap, shap_draws, shap_from_draws
+from jaxens.attribution.shap import ShapDraws, gradient_shap, shap_draws, shap_from_draws
 from jaxens.attribution.smooth import (
     noise_draws,
     smooth_grad,
@@ -41,10 +41,10 @@ __all__ = [
     "REDUCTIONS",
     "VARIANTS",
     "Contrast",
-    "Draws",
     "Keys",
     "Method",
     "Network",
+    "ShapDraws",
     "Targets",
     "Variant",
     "attribute",

@@ -20,7 +20,7 @@ from jaxens.chunks import in_chunks
 from jaxens.targets import Model, Targets
 
 
-class Draws(NamedTuple):
+class ShapDraws(NamedTuple):
     """The random choices for each image and sample.
 
     Attributes:
@@ -79,7 +79,7 @@ def shap_draws(
     baselines: int,
     samples: int = 5,
     stdev: float | int = 0.0,
-) -> Draws:
+) -> ShapDraws:
     """Draws the samples of GradientSHAP.
 
     Sample s of an image depends only on the key of the image and on s: not on the other images,
@@ -98,9 +98,9 @@ def shap_draws(
     images = to_float32(as_images(images))
     check_noise(samples, stdev)
 
-    def draw(key: Array) -> Draws:
+    def draw(key: Array) -> ShapDraws:
         for_baseline, for_alpha, for_noise = jax.random.split(key, 3)
-        return Draws(
+        return ShapDraws(
             baseline=jax.random.randint(for_baseline, (), 0, baselines, jnp.int32),
             alpha=jax.random.uniform(for_alpha, (), images.dtype),
             # Zeros of full size would take as much memory as all the samples.
@@ -117,7 +117,7 @@ def shap_from_draws(
     images: Float[ArrayLike, "image height width channel"],
     targets: Targets,
     baselines: Float[ArrayLike, "baseline height width channel"],
-    draws: Draws,
+    draws: ShapDraws,
     chunk: int | None = None,
 ) -> Float[Array, "image height width channel"]:
     """Returns `gradient_shap` for given draws.
@@ -143,7 +143,7 @@ def shap_from_draws(
     model, images = cast_inputs(logits_fn, images.dtype), to_float32(images)
     samples = draws.alpha.shape[1]
 
-    def part(draws: Draws) -> Array:
+    def part(draws: ShapDraws) -> Array:
         start = jnp.take(baselines, draws.baseline, axis=0, mode="fill")
         difference = images[:, None] + draws.noise - start
         points = start + draws.alpha[..., None, None, None] * difference
@@ -168,7 +168,7 @@ def _as_baselines(
     return jnp.asarray(baselines, to_float32(images).dtype)
 
 
-def _as_draws(draws: Draws, images: Float[Array, "image height width channel"]) -> Draws:
+def _as_draws(draws: ShapDraws, images: Float[Array, "image height width channel"]) -> ShapDraws:
     shape, noise_shape = np.shape(draws.alpha), np.shape(draws.noise)
     if len(shape) != 2 or shape[0] != len(images) or not shape[1]:
         raise ValueError(
@@ -186,4 +186,4 @@ def _as_draws(draws: Draws, images: Float[Array, "image height width channel"]) 
             f"{(*shape, 1, 1, 1)} where it is zero"
         )
     alpha, noise = (jnp.asarray(values, to_float32(images).dtype) for values in draws[1:])
-    return Draws(jnp.asarray(draws.baseline), alpha, noise)
+    return ShapDraws(jnp.asarray(draws.baseline), alpha, noise)

@@ -182,16 +182,16 @@ def var_grad_from_draws(
     images = as_images(images)
     draws = _as_draws(draws, images)
 
-    def part(draws: Array) -> Moments:
+    def part(draws: Array) -> _Moments:
         maps = _maps(method, logits_fn, images, targets, draws)
         samples = maps.shape[1]
-        return Moments(samples, maps.mean(axis=1), samples * maps.var(axis=1))
+        return _Moments(samples, maps.mean(axis=1), samples * maps.var(axis=1))
 
     moments = in_chunks(part, chunk, draws, axis=1, combine=_merge)
     return moments.squares / draws.shape[1]
 
 
-class Moments(NamedTuple):
+class _Moments(NamedTuple):
     """Of some samples: their number, their mean, and the sum of squared deviations from it."""
 
     samples: int
@@ -199,11 +199,11 @@ class Moments(NamedTuple):
     squares: Array
 
 
-def _merge(total: Moments, part: Moments) -> Moments:
+def _merge(total: _Moments, part: _Moments) -> _Moments:
     samples = total.samples + part.samples
     share, change = part.samples / samples, part.mean - total.mean
     squares = total.squares + part.squares + part.samples * (1 - share) * change**2
-    return Moments(samples, total.mean + share * change, squares)
+    return _Moments(samples, total.mean + share * change, squares)
 
 
 def _as_draws(

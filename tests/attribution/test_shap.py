@@ -22,7 +22,7 @@ KEYS = jax.random.split(KEY, len(IMAGES))
 @partial(jax.jit, static_argnames=("samples", "stdev"))
 def draw(
     key: jax.Array, images: np.ndarray = IMAGES, *, samples: int = 5, stdev: float = 0.2
-) -> attr.Draws:
+) -> attr.ShapDraws:
     return attr.shap_draws(key, images, len(BASELINES), samples, stdev)
 
 
@@ -44,7 +44,7 @@ def test_a_linear_model_gives_the_mean_difference_from_the_drawn_baselines() -> 
 
 
 def test_one_sample_at_the_image_from_a_zero_baseline_is_input_x_gradient(network: Model) -> None:
-    at_the_image = attr.Draws(
+    at_the_image = attr.ShapDraws(
         baseline=jnp.zeros((4, 1), int),
         alpha=jnp.ones((4, 1)),
         noise=jnp.zeros((4, 1, 1, 1, 1)),
@@ -161,7 +161,7 @@ def test_settings_that_make_no_sense_are_refused(settings: dict[str, object], me
         attr.gradient_shap(linear, IMAGES, 1, **settings)  # type: ignore[arg-type]
 
 
-DRAWS = attr.Draws(np.zeros((4, 2), int), np.ones((4, 2)), np.zeros((4, 2, 1, 1, 1)))
+DRAWS = attr.ShapDraws(np.zeros((4, 2), int), np.ones((4, 2)), np.zeros((4, 2, 1, 1, 1)))
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ DRAWS = attr.Draws(np.zeros((4, 2), int), np.ones((4, 2)), np.zeros((4, 2, 1, 1,
         ),
     ],
 )
-def test_draws_that_do_not_fit_the_images_are_refused(draws: attr.Draws, message: str) -> None:
+def test_draws_that_do_not_fit_the_images_are_refused(draws: attr.ShapDraws, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         attr.shap_from_draws(linear, IMAGES, 1, BASELINES, draws)
 

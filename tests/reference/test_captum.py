@@ -149,7 +149,7 @@ def test_quadratures_are_captums_with_weights_that_sum_to_one(quadrature: str, s
 def test_gradient_shap(case: Case, stdev: float, monkeypatch: pytest.MonkeyPatch) -> None:
     generator, rows = np.random.default_rng(2), (len(case.images), 5)
     noise = generator.normal(0, stdev, rows + case.images.shape[1:]).astype(np.float32)
-    draws = attr.Draws(
+    draws = attr.ShapDraws(
         baseline=generator.integers(0, len(case.baselines), rows),
         alpha=generator.uniform(size=rows).astype(np.float32),
         noise=noise if stdev else noise[..., :1, :1, :1],  # as `shap_draws` has it
@@ -162,7 +162,7 @@ def test_gradient_shap(case: Case, stdev: float, monkeypatch: pytest.MonkeyPatch
     assert_equal(case.ours(attr.shap_from_draws, baselines=case.baselines, draws=draws), theirs)
 
 
-def inject_choices(draws: attr.Draws, monkeypatch: pytest.MonkeyPatch) -> None:
+def inject_choices(draws: attr.ShapDraws, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets Captum's generators return our draws; both sides go sample by sample, image by image."""
 
     def choice(count: int, size: int) -> np.ndarray:
