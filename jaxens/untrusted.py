@@ -128,7 +128,7 @@ def check_tree(path: Path, folder: Path) -> None:
             raise UserError(f"{each} is not a regular file, but a pipe or a device: remove it")
 
 
-def check_same(
+def check_same_results(
     path: Path, content: Any, what: str, part: Callable[[Any], Any] = lambda content: content
 ) -> None:
     """Checks that a folder holds no results, or results of the same thing.

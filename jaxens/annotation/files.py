@@ -15,7 +15,7 @@ from jaxens.annotation.sightings import Annotation, Sighting
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.evaluation.checksums import weights_checksum
 from jaxens.evaluation.settings import MethodSettings
-from jaxens.untrusted import check_same
+from jaxens.untrusted import check_same_results
 
 NAME = "annotations.json"
 
@@ -53,7 +53,7 @@ def check_folder(
     Raises:
         UserError: If it has some.
     """
-    check_same(
+    check_same_results(
         folder / NAME,
         [list(names), asdict(rules), dict(origin or {})],
         "has annotations of other images, by other rules or settings, or of another ensemble",

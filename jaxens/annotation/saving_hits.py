@@ -15,7 +15,7 @@ from jaxens.evaluation.checksums import weights_checksum
 from jaxens.evaluation.settings import MethodSettings
 from jaxens.files import lock, write_text
 from jaxens.tables import Table
-from jaxens.untrusted import check_same
+from jaxens.untrusted import check_same_results
 from jaxens.viz.files import save
 
 CHOICES = "hits.json"
@@ -56,7 +56,7 @@ def hits_into(
     }
     with lock(folder):
         what = "holds hits by other methods or settings, on other images, or of another ensemble"
-        check_same(folder / CHOICES, choices, what)
+        check_same_results(folder / CHOICES, choices, what)
         hits = measure_hits(
             ensemble, split, methods, settings=settings, background=background, progress=progress
         )

@@ -24,7 +24,7 @@ from jaxens.evaluation.settings import Display, MethodSettings, reduction
 from jaxens.files import write_bytes, write_text
 from jaxens.names import file_name
 from jaxens.tables import Table
-from jaxens.untrusted import check_same
+from jaxens.untrusted import check_same_results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -254,7 +254,7 @@ def check_folders(folder: Path, provenance: Mapping[str, Mapping[str, Any]]) -> 
         UserError: If the folder of a method holds an explanation of something else.
     """
     for method, of_method in provenance.items():
-        check_same(
+        check_same_results(
             folder / method / PROVENANCE,
             of_method["explained"],
             "explains other images, or with other settings",

@@ -16,7 +16,7 @@ from jaxens.evaluation.question_result import QuestionResult
 from jaxens.files import write_bytes, write_text
 from jaxens.names import file_names, shorten
 from jaxens.tables import Table, plain
-from jaxens.untrusted import check_same
+from jaxens.untrusted import check_same_results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -167,5 +167,5 @@ def check_folder(folder: Path, settings: Mapping[str, Any]) -> None:
         UserError: If it does.
     """
     what = "holds an evaluation with other settings, or of another ensemble"
-    check_same(folder / SETTINGS, settings, what)
+    check_same_results(folder / SETTINGS, settings, what)
     folder.mkdir(parents=True, exist_ok=True)

@@ -114,7 +114,7 @@ class Session:
         folder = self.run_of(path)
         if (folder / "config.toml").exists():
             run = Run.open(folder)
-            configs.check_same(run.config, config, folder)
+            configs.check_same_config(run.config, config, folder)
             run.close()
             if quality_of(folder):
                 return folder

@@ -95,7 +95,7 @@ def _flag(name: str, hint: Any) -> str:
     return name
 
 
-def check_same(expected: Config, config: Config, folder: Path) -> None:
+def check_same_config(expected: Config, config: Config, folder: Path) -> None:
     """Checks that two configs are the same, but for where the data are and how they are read.
 
     The data themselves are checked by their fingerprint.

@@ -23,7 +23,7 @@ from jaxens.runs.folders import check_absent, check_present
 from jaxens.runs.loading import abstract_state, best_state, check_config_fits, ensemble_of
 from jaxens.runs.parts import layout_of, restored
 from jaxens.runs.processes import LateLargest, largest, read_state
-from jaxens.runs.restoring import without_diverged
+from jaxens.runs.restoring import with_members_restored
 from jaxens.runs.run import Run
 from jaxens.runs.stops import Stops, deferred
 from jaxens.runs.unsaved import UnsavedRun
@@ -238,7 +238,7 @@ def _epoch(
             if _stopping(stops) or alone:  # one process can stop from here on; several wait
                 stops.obey()
             scores = validate(state)
-            corrected = without_diverged(
+            corrected = with_members_restored(
                 members, scores, part.epoch, trainer.steps_per_epoch, before
             )
             if corrected is not None:

@@ -10,14 +10,14 @@ from jaxens.training.divergence import DivergenceWatch, restore
 from jaxens.training.state import TRAINING, State
 
 
-def without_diverged(
+def with_members_restored(
     state: State,
     scores: Sequence[Quality],
     epoch: int,
     steps: int,
     last: Callable[[], State],
 ) -> State | None:
-    """Returns the state after an epoch; members that diverged in it get the state before it back.
+    """Gives members that diverged in an epoch the state that they had before it.
 
     Args:
         state: The state of the members after the epoch.
@@ -39,8 +39,10 @@ def without_diverged(
     if lost.any():
         stops = DivergenceWatch(diverged_at != TRAINING, len(scores[0].members), epoch)
         stops.read(~lost, epoch * steps - 1, "validation scores")
-    rows = stopped | lost
-    return restore(state, last(), rows, epoch * steps - 1) if rows.any() else None
+    restored = stopped | lost
+    if not restored.any():
+        return None
+    return restore(state, last(), restored, epoch * steps - 1)
 
 
 def _lost(scores: Sequence[Quality]) -> Bool[np.ndarray, "member"]:

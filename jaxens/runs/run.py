@@ -142,7 +142,7 @@ class Run:
         locked = lock(folder)
         try:
             run = cls.open(folder)
-            configs.check_same(run.config, config, folder)
+            configs.check_same_config(run.config, config, folder)
             run.check_data(info, data)
         except BaseException:
             locked.close()

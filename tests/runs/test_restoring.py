@@ -11,7 +11,7 @@ from jaxens.data.opening import open_data
 from jaxens.ensemble.quality import Quality
 from jaxens.errors import UserError
 from jaxens.runs import train
-from jaxens.runs.restoring import without_diverged
+from jaxens.runs.restoring import with_members_restored
 from jaxens.training.divergence import diverged_steps
 from jaxens.training.settings import Config, Data, Members, Optim
 from jaxens.training.state import State
@@ -34,7 +34,7 @@ def scores(*members, baseline=None):
 
 def after_epoch(diverged_at, scores):
     last = state([5, 6, 7], [-1 if at >= 8 else at for at in diverged_at])
-    return without_diverged(state([1, 2, 3], diverged_at), scores, EPOCH, STEPS, lambda: last)
+    return with_members_restored(state([1, 2, 3], diverged_at), scores, EPOCH, STEPS, lambda: last)
 
 
 def test_nothing_is_read_if_no_member_diverged_in_the_epoch():

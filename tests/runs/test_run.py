@@ -98,7 +98,7 @@ def test_paths_that_are_not_utf_8_are_read_again_as_escapes(tmp_path, monkeypatc
     assert opened.record["command"] == ["train", "--out", r"/runs/\xff"]
     assert opened.config.data.data_dir == r"/birds\xff\xe9"
     assert opened.record["weights"]["from"] == r"/w\xfe.npz"
-    configs.check_same(opened.config, config, run.folder)
+    configs.check_same_config(opened.config, config, run.folder)
     run.close()
     monkeypatch.setattr("sys.argv", ["train", "--resume", "\udcff"])
     assert environment()["command"] == ["train", "--resume", r"\xff"]
