@@ -6,8 +6,8 @@
 # Process 0 prints here, the others to log files. If one fails, the others are ended. Ctrl-C,
 # SIGTERM and SIGHUP end all in order; a second one kills them.
 # PYTHON names the Python to use. The default is .venv/bin/python if it is there, else python3.
-# GRACE is the number of seconds in which they have to end before they are killed. The default is
-# 30 after a failure and 300 after a signal.
+# JAXENS_GRACE is the number of seconds (25) that each of them has to save and end, after a signal
+# or after one has failed. One that still runs 3 seconds later is killed.
 set -euo pipefail # Written for bash 3.2, which macOS has: no `wait -n`.
 
 say() { printf 'launch: %s\n' "$*" >&2; }
@@ -23,6 +23,11 @@ if [[ ! ${1-} =~ ^[1-9][0-9]*$ ]]; then
 fi
 count=$1
 shift
+grace=${JAXENS_GRACE:-25}
+if [[ ! $grace =~ ^[0-9]+$ ]]; then
+  say "JAXENS_GRACE=$grace has to be a whole number of seconds"
+  exit 2
+fi
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 python=${PYTHON:-$root/.venv/bin/python}
@@ -53,7 +58,7 @@ for ((i = count - 1; i >= 0; i--)); do
   # On a machine with GPUs, each process takes one.
   words=(
     env "JAX_COORDINATOR_ADDRESS=127.0.0.1:$port" "JAX_NUM_PROCESSES=$count"
-    "JAX_PROCESS_ID=$i" "JAX_LOCAL_DEVICE_IDS=$i"
+    "JAX_PROCESS_ID=$i" "JAX_LOCAL_DEVICE_IDS=$i" "JAXENS_GRACE=$grace"
     "$python" -m jaxens.train --distributed "$@"
   )
   if [[ -n $dry_run ]]; then
@@ -75,11 +80,11 @@ end() {
   local pid
   for pid in "${pids[@]}"; do [[ -z $pid ]] || kill -s "$1" "$pid" 2>/dev/null || true; done
 }
-stop() { # with a code, and the seconds until they are killed
+stop() { # with a code
   stopping=1
   code=$1
-  grace=${GRACE:-$2}
-  deadline=$((SECONDS + grace))
+  limit=$((10#$grace + 3))
+  deadline=$((SECONDS + limit))
   end TERM
 }
 
@@ -91,7 +96,7 @@ while [[ $left -gt 0 ]]; do
     end KILL
   elif [[ -n $got ]]; then
     say "$name: ending all processes"
-    stop "$got" 300
+    stop "$got"
   fi
   got=
   failed=
@@ -112,12 +117,12 @@ while [[ $left -gt 0 ]]; do
   done
   if [[ -n $failed && -z $stopping ]]; then
     [[ $left -eq 0 ]] || say 'ending the others'
-    stop "$failed" 30
+    stop "$failed"
   fi
   if [[ -n $stopping && $SECONDS -gt $deadline && $left -gt 0 ]]; then
-    say "$left of $count processes did not end in $grace seconds: killing them"
+    say "$left of $count processes did not end in $limit seconds: killing them"
     end KILL
-    deadline=$((SECONDS + grace))
+    deadline=$((SECONDS + limit))
   fi
 done
 [[ $code -ne 0 || -z $got ]] || code=$got

@@ -16,7 +16,9 @@
 #
 # FOLDER is a URL, or on a file system that all hosts share and that outlives the TPU. After a
 # preemption or a lost connection, training goes on with the run in it. A training that still runs
-# on the TPU is ended first; GRACE is the number of seconds (60) that it has to save.
+# on the TPU is ended first.
+# JAXENS_GRACE is the number of seconds (25) that training has to save and end after SIGTERM. If it
+# still runs 3 seconds later, this script kills it.
 # NAME, ZONE, TYPE, VERSION and PROJECT may also be in the variables TPU_NAME, TPU_ZONE, TPU_TYPE,
 # TPU_VERSION and TPU_PROJECT.
 set -euo pipefail # Written for bash 3.2, which macOS has.
@@ -39,6 +41,9 @@ while [[ $# -gt 0 && $1 != -- ]]; do
       fi
       if [[ $option != --env ]]; then
         printf -v "${option#--}" %s "$1"
+      elif [[ $1 == JAXENS_GRACE=* ]]; then
+        say "leave out --env $1: set JAXENS_GRACE for this script, which passes it on"
+        exit 2
       elif [[ $1 =~ ^[A-Za-z_][A-Za-z0-9_]*= ]]; then
         environment+=("$1")
       else
@@ -75,6 +80,13 @@ for word; do
       ;;
   esac
 done
+
+grace=${JAXENS_GRACE:-25}
+if [[ ! $grace =~ ^[0-9]+$ ]]; then
+  say "JAXENS_GRACE=$grace has to be a whole number of seconds"
+  exit 2
+fi
+environment+=("JAXENS_GRACE=$grace")
 
 line() { # a command as a shell reads it
   local word text='' quote="'\\''"
@@ -139,13 +151,13 @@ end_training() {
 }
 train() {
   local end install training start
-  end="$(declare -f end_training); end_training ${GRACE:-60}"
+  end="$(declare -f end_training); end_training $((10#$grace + 3))"
   # The Python of TPU hosts may be too old; uv brings one.
   install='rm -rf jaxens && mkdir jaxens && tar -xzf jaxens.tar.gz -C jaxens && cd jaxens'
   install+=' && { [ -x ~/.local/bin/uv ] || curl -LsSf https://astral.sh/uv/install.sh | sh; }'
   install+=' && ~/.local/bin/uv venv -q --python 3.11 .venv'
   install+=" && ~/.local/bin/uv pip install -q -p .venv/bin/python -c constraints.txt -e '.[tpu,gcs]'"
-  training=$(line ${environment[@]+env "${environment[@]}"} \
+  training=$(line env "${environment[@]}" \
     .venv/bin/python -m jaxens.train --distributed --resume auto "$@")
   # If a connection is lost, gcloud connects again and repeats the command. That must not start a
   # second training: it sends SIGTERM to the first one, and this script starts all hosts again.

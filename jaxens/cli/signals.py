@@ -6,6 +6,7 @@ This loads nothing else, so that it works while everything else is imported.
 import _thread
 import atexit
 import contextlib
+import math
 import os
 import signal
 import sys
@@ -18,8 +19,8 @@ from typing import Any, NoReturn
 
 SIGPIPE = 13  # Windows has none
 PATIENCE = 15.0  # seconds for Python to run a handler, which compiled code may keep it from
-# Seconds for a command to end after SIGTERM or SIGHUP. Clouds and schedulers kill it soon after.
-# JAXENS_GRACE sets others.
+# Seconds for a command to end after SIGTERM or SIGHUP, unless JAXENS_GRACE sets others. Clouds and
+# schedulers kill it soon after. The scripts in launch/ pass JAXENS_GRACE on.
 GRACE = 25.0
 AGAIN = 1.0  # seconds after which a second Ctrl-C is another one, and not the same sent twice
 AGAIN_AFTER = 0.05  # seconds after which a signal is handled again, if its exception was lost
@@ -143,18 +144,18 @@ def _end_in_time(number: int) -> None:
     disk that is gone. After Ctrl-C there is no limit, because the user can press it again.
     """
     begun = time.monotonic()
-    time.sleep(PATIENCE)
+    grace = math.inf if number == signal.SIGINT else _grace()
+    time.sleep(min(PATIENCE, grace))
     if signal.getsignal(number) is _stop and not _Command.stopped.is_set():
         _end_now(number, "")
     if number != signal.SIGINT:
-        grace = _grace()
         time.sleep(max(0, begun + grace - time.monotonic()))
         _end_now(number, f", but was not done after {grace:g} s: what was saved before is kept")
 
 
 def _grace() -> float:
     try:
-        return float(os.environ.get("JAXENS_GRACE", GRACE))
+        return max(0.0, float(os.environ.get("JAXENS_GRACE", GRACE)))
     except ValueError:
         return GRACE
 

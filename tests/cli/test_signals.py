@@ -140,6 +140,13 @@ def test_a_signal_ends_a_command_that_can_not_save(block, monkeypatch):
     assert ended(process, signal.SIGTERM) == (143, f"jaxens: {line}\n")
 
 
+def test_a_short_grace_ends_compiled_code_too(monkeypatch):
+    monkeypatch.setenv("JAXENS_GRACE", "1")
+    code = STUCK.replace("PATIENCE = 1", "PATIENCE = 900")
+    line = "jaxens: stopped by SIGTERM\n"
+    assert ended(started("-c", RUN + code), signal.SIGTERM) == (143, line)
+
+
 def test_a_second_ctrl_c_ends_a_command_that_can_not_save():
     process = started("-c", RUN + HUNG.replace("BLOCK", "deferred()"))
     assert process.stdout.readline() == "ready\n"

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from jaxens.cli.signals import GRACE
+
 SCRIPT = Path(__file__).parents[2] / "launch" / "local.sh"
 FLAGS = ["--members", "4", "--out", "my runs/it's", "--note", '"$HOME" *']
 
@@ -173,20 +175,35 @@ def test_a_second_signal_kills_processes_that_go_on(start: Start, tmp_path: Path
 def test_a_process_that_outlives_a_failure_is_killed(start: Start, tmp_path: Path) -> None:
     fails = f"while [ ! -e {tmp_path}/ready ]; do sleep 0.02; done; exit 3"
     behavior = f"if [ $JAX_PROCESS_ID = 1 ]; then {fails}; fi; touch {tmp_path}/ready; {STUBBORN}"
-    code, output, errors = ended(start("2", behavior=behavior, GRACE="0"))
+    code, output, errors = ended(start("2", behavior=behavior, JAXENS_GRACE="0"))
     assert code == 3
     assert "asked" in output
-    assert "launch: 1 of 2 processes did not end in 0 seconds: killing them\n" in errors
+    assert "launch: 1 of 2 processes did not end in 3 seconds: killing them\n" in errors
 
 
 def test_a_process_that_outlives_a_signal_is_killed(start: Start, tmp_path: Path) -> None:
-    process = start("2", behavior=STUBBORN, GRACE="0")
+    process = start("2", behavior=STUBBORN, JAXENS_GRACE="0")
     wait_until_ready(process, tmp_path)
     process.send_signal(signal.SIGTERM)
     code, _, errors = ended(process)
     assert code == 143
     assert "launch: SIGTERM: ending all processes\n" in errors
-    assert "launch: 2 of 2 processes did not end in 0 seconds: killing them\n" in errors
+    assert "launch: 2 of 2 processes did not end in 3 seconds: killing them\n" in errors
+
+
+@pytest.mark.parametrize(
+    ("variables", "grace"), [({}, f"{GRACE:g}"), ({"JAXENS_GRACE": "60"}, "60")]
+)
+def test_processes_know_how_long_they_have_to_end(
+    start: Start, variables: dict[str, str], grace: str
+) -> None:
+    code, output, _ = ended(start("1", behavior="echo $JAXENS_GRACE", **variables))
+    assert (code, output.splitlines()[-1]) == (0, grace)
+
+
+def test_a_time_to_end_that_is_no_number_is_one_line(start: Start) -> None:
+    message = "launch: JAXENS_GRACE=1m has to be a whole number of seconds\n"
+    assert ended(start("2", JAXENS_GRACE="1m")) == (2, "", message)
 
 
 @pytest.mark.parametrize("words", [[], ["0"], ["two"], ["--members", "4"]])
@@ -204,11 +221,11 @@ def test_the_dry_run_prints_what_can_be_pasted(start: Start, python: Path, tmp_p
     assert re.sub(r"127\.0\.0\.1:\d+", "ADDRESS", output) == (
         "mkdir LOGS\n"
         "env JAX_COORDINATOR_ADDRESS=ADDRESS JAX_NUM_PROCESSES=2 JAX_PROCESS_ID=1"
-        " JAX_LOCAL_DEVICE_IDS=1 PYTHON -m jaxens.train --distributed --members 4"
+        " JAX_LOCAL_DEVICE_IDS=1 JAXENS_GRACE=25 PYTHON -m jaxens.train --distributed --members 4"
         r""" --out my\ runs/it\'s --note \"\$HOME\"\ \* >LOGS/process-1.log 2>&1 &"""
         "\n"
         "env JAX_COORDINATOR_ADDRESS=ADDRESS JAX_NUM_PROCESSES=2 JAX_PROCESS_ID=0"
-        " JAX_LOCAL_DEVICE_IDS=0 PYTHON -m jaxens.train --distributed --members 4"
+        " JAX_LOCAL_DEVICE_IDS=0 JAXENS_GRACE=25 PYTHON -m jaxens.train --distributed --members 4"
         r""" --out my\ runs/it\'s --note \"\$HOME\"\ \*"""
         "\n"
     )

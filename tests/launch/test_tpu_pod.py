@@ -42,14 +42,7 @@ esac
 GIT = "#!/bin/sh\n"
 
 
-def run(
-    folder: Path,
-    *words: str,
-    states: str = "",
-    codes: str = "0",
-    refusals: str = "",
-    **variables: str,
-):
+def run(folder: Path, *words: str, states="", codes="0", refusals="", **variables: str):
     """Runs the script; returns what it printed, and the commands of gcloud without their group."""
     (folder / "bin").mkdir()
     for name, text in {"gcloud": GCLOUD, "git": GIT}.items():
@@ -104,7 +97,7 @@ def test_the_dry_run_prints_every_command(tmp_path: Path) -> None:
         f"{tpu} describe birds '--format=value(state)' --zone=a-zone",
         f"{tpu} create birds --accelerator-type=v5litepod-16 --version=a-version --spot"
         " --zone=a-zone",
-        f"{ssh} '--command=DEFINITION; end_training 60' --zone=a-zone",
+        f"{ssh} '--command=DEFINITION; end_training 28' --zone=a-zone",
         "git -C CHECKOUT archive --format=tar.gz --output=/temporary/jaxens.tar.gz HEAD",
         f"{tpu} scp /temporary/jaxens.tar.gz birds: --worker=all --zone=a-zone",
         f"{ssh} '--command=sudo mount nfs:/a /mnt/runs' --zone=a-zone",
@@ -116,8 +109,8 @@ def test_the_dry_run_prints_every_command(tmp_path: Path) -> None:
         r" -e '\''.[tpu,gcs]'\''' --zone=a-zone",
         f"{ssh} '--command=cd jaxens"
         " && if [ -e training.pid ]; then kill $(cat training.pid); exit 143; fi"
-        " && echo $$ >training.pid && exec .venv/bin/python -m jaxens.train --distributed"
-        r" --resume auto --out '\''/mnt/runs/it'\''\'\'''\''s a'\''' --zone=a-zone",
+        " && echo $$ >training.pid && exec env JAXENS_GRACE=25 .venv/bin/python -m jaxens.train"
+        r" --distributed --resume auto --out '\''/mnt/runs/it'\''\'\'''\''s a'\''' --zone=a-zone",
         f"{tpu} delete birds --quiet --zone=a-zone",
     ]
 
@@ -127,13 +120,11 @@ def test_a_flag_reaches_the_hosts_as_it_is(tmp_path: Path) -> None:
     flags = ["--out", """a 'b' "c" $HOME * \\ é"""]
     result, _ = run(tmp_path, *TPU, "--dry-run", "--", *flags)
     line = result.stdout.splitlines()[-1]
+    gcloud = f'gcloud() {{ printf "%s" "$8"; }}; {line}'
     pasted = subprocess.run(
-        ["bash", "-c", f'gcloud() {{ printf "%s" "$8"; }}; {line}'],
-        capture_output=True,
-        text=True,
-        check=True,
+        ["bash", "-c", gcloud], capture_output=True, text=True, check=True
     ).stdout
-    training = pasted.partition("exec .venv/bin/python ")[2]
+    training = pasted.partition("exec env JAXENS_GRACE=25 .venv/bin/python ")[2]
     words = subprocess.run(
         ["bash", "-c", f'printf "%s\\n" {training}'], capture_output=True, text=True, check=True
     ).stdout.splitlines()
@@ -267,7 +258,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
 
 def commands(folder: Path) -> tuple[str, str]:
     """The commands that end and start training on a host."""
-    result, _ = run(folder, *TPU, "--dry-run", *OUT, GRACE="1")
+    result, _ = run(folder, *TPU, "--dry-run", *OUT, JAXENS_GRACE="0")
     pasted = (
         f"gcloud() {{ [[ $4 != ssh ]] || printf '%s\\0' \"$8\"; }}; git() {{ :; }}; {result.stdout}"
     )
@@ -320,8 +311,11 @@ def test_another_program_with_the_number_of_a_training_goes_on(tmp_path: Path, h
 
 
 def test_variables_reach_the_training(tmp_path: Path) -> None:
-    result, _ = run(tmp_path, *TPU, "--dry-run", "--env", "A=/b", "--env", "B=c", *OUT)
-    assert "exec env A=/b B=c .venv/bin/python -m jaxens.train" in result.stdout.splitlines()[-1]
+    options = ["--dry-run", "--env", "A=/b", "--env", "B=c"]
+    result, _ = run(tmp_path, *TPU, *options, *OUT, JAXENS_GRACE="60")
+    start = "exec env A=/b B=c JAXENS_GRACE=60 .venv/bin/python -m jaxens.train"
+    assert start in result.stdout.splitlines()[-1]
+    assert "; end_training 63'" in result.stdout
 
 
 @pytest.mark.parametrize("option", ["name", "zone", "type", "version"])
@@ -343,6 +337,7 @@ def test_what_is_missing_is_named(tmp_path: Path, option: str) -> None:
         ([*TPU, "--members", "64"], "--members is no option of launch/tpu_pod.sh"),
         ([*TPU, "--setup", *OUT], "--setup has no value"),
         ([*TPU, "--env", "A", *OUT], "--env A has to be NAME=VALUE"),
+        ([*TPU, "--env", "JAXENS_GRACE=9", *OUT], "leave out --env JAXENS_GRACE=9"),
         ([*TPU, *OUT, "--resume", "no"], "leave out --resume"),
         ([*TPU, *OUT, "--resume=no"], "leave out --resume=no"),
     ],
