@@ -81,7 +81,7 @@ def annotate(
             origin["probabilities"] = "not calibrated"
         elif measure:
             folder = output_folder(out and out / "arrows", run, "arrows")
-            _measure(ensemble, data, choice, measure, settings, folder, origin)
+            _measure(ensemble, data, choice, measure, rules, settings, folder, origin)
             return
         chosen = choose_photos(opened, data, photos, choice)
         known = from_data(ensemble, data, rules.method, progress) if data else {}
@@ -113,6 +113,7 @@ def _measure(
     data: "DataSet",
     choice: Choice,
     methods: Sequence[str],
+    rules: Rules,
     settings: MethodSettings,
     folder: Path,
     origin: dict[str, str],
@@ -122,7 +123,6 @@ def _measure(
     from jaxens.cli.console import say
     from jaxens.cli.progress import bar
     from jaxens.data.source import evenly_spaced, load
-    from jaxens.evaluation.maps import background_images
 
     source = getattr(data, choice.split or "val")
     with bar() as progress:
@@ -132,8 +132,9 @@ def _measure(
             load(source, progress, evenly_spaced(choice.images or len(source), len(source))),
             methods,
             origin=origin | {"split": source.split},
+            rules=rules,
+            data=data,
             settings=settings,
-            background=background_images(data.train, methods),
             progress=progress,
         )
     say(f"{table.to_markdown()}\ntable and figure: {folder}")

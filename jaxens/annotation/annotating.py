@@ -1,13 +1,14 @@
 """Finds what an ensemble sees in images, and where: the arrows that an expert would draw."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jax import Array
 from jaxtyping import Float, Int, UInt8
 
+from jaxens.annotation.present import Present, present_classes, telling_classes
 from jaxens.annotation.rules import DIAGONAL, NEAR, Rules
 from jaxens.annotation.sightings import Annotation, Sighting
 from jaxens.annotation.tips import TIPS, region_boxes
@@ -74,7 +75,9 @@ def annotate(
         )
     check_model(ensemble, images[:1], [rules.method])
     probabilities = all_probabilities(ensemble, images, temperatures=temperatures)
-    present = {task.name: _present(task, probabilities[task.name], rules) for task in described}
+    present = {
+        task.name: present_classes(task, probabilities[task.name], rules) for task in described
+    }
     if headline is None and against is not None:
         raise UserError("`against` is a class of a task without parts, and there is none: omit it")
     comparison = None
@@ -83,7 +86,7 @@ def annotate(
         comparison = _compare(headline, probabilities[headline.name], against)
         usual = [(typical or {}).get(k, {}) for k in comparison.look_alike.tolist()]
     if against is not None:
-        present = {t.name: _telling(t, present[t.name], usual) for t in described}
+        present = {t.name: telling_classes(t, present[t.name], usual) for t in described}
     explainer = Explainer(ensemble, images.shape[1], settings or MethodSettings(), background)
     done, total = 0, sum(map(len, present.values())) + (len(images) if headline else 0)
 
@@ -130,47 +133,6 @@ def annotate(
     ]
 
 
-@dataclass(frozen=True)
-class _Present:
-    """One class that is present in one image; `against` is what a look-alike has instead."""
-
-    image: int
-    target: int
-    probability: float
-    against: int | None = None
-
-
-def _present(
-    task: Task, probabilities: Float[np.ndarray, "image class"], rules: Rules
-) -> list[_Present]:
-    """Returns the classes of each image that are probable enough and have parts to point at."""
-    sure = probabilities >= rules.confidence
-    if task.kind == "multiclass":
-        sure &= np.arange(probabilities.shape[1]) == probabilities.argmax(axis=1)[:, None]
-    sure &= np.array([bool(parts) for parts in task.parts])
-    return [_Present(i, k, float(probabilities[i, k])) for i, k in np.argwhere(sure).tolist()]
-
-
-def _telling(
-    task: Task, present: Sequence[_Present], usual: Sequence[Mapping[str, tuple[int, ...]]]
-) -> list[_Present]:
-    """Returns the classes that an image has and that its look-alike usually has not.
-
-    Args:
-        task: The task.
-        present: Its classes in the images.
-        usual: What the look-alike of each image usually has.
-    """
-    telling = []
-    for each in present:
-        theirs = usual[each.image].get(task.name, ())
-        if each.target in theirs:
-            continue
-        other = theirs[0] if theirs and task.kind == "multiclass" else None
-        telling.append(replace(each, against=other))
-    return telling
-
-
 def maps_of(
     explainer: Explainer,
     method: str,
@@ -210,7 +172,7 @@ def maps_of(
 
 
 def _sighting(
-    task: Task, present: _Present, maps: Float[np.ndarray, "member height width"], rules: Rules
+    task: Task, present: Present, maps: Float[np.ndarray, "member height width"], rules: Rules
 ) -> Sighting:
     tip_of, mean = TIPS[rules.tip], maps.mean(axis=0)
     tip, member_tips = tip_of(mean), tip_of(maps)

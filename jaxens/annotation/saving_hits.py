@@ -4,14 +4,16 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import UInt8
-
-from jaxens.annotation.hits import hits_table, measure_hits, reliability_figure
+from jaxens.annotation.calibration import calibrate
+from jaxens.annotation.hits import hits_table, reliability_figure
+from jaxens.annotation.measuring import measure_hits
+from jaxens.annotation.rules import Rules
 from jaxens.data.progress import Progress, no_progress
+from jaxens.data.source import DataSet, load
 from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.evaluation.checksums import weights_checksum
+from jaxens.evaluation.maps import background_images
 from jaxens.evaluation.settings import MethodSettings
 from jaxens.files import lock, write_text
 from jaxens.tables import Table
@@ -28,8 +30,9 @@ def hits_into(
     methods: Sequence[str],
     *,
     origin: Mapping[str, str],
+    rules: Rules,
+    data: DataSet,
     settings: MethodSettings,
-    background: UInt8[np.ndarray, "baseline height width 3"] | None = None,
     progress: Progress = no_progress,
 ) -> Table:
     """Measures how often arrows hit, and writes a table and a figure into a folder.
@@ -40,8 +43,10 @@ def hits_into(
         split: See `measure_hits`.
         methods: See `measure_hits`.
         origin: Where the ensemble and the images come from, for `hits.json`.
+        rules: See `measure_hits`.
+        data: The data set that the ensemble was trained on. Its validation images calibrate the
+            probabilities, and GradientSHAP starts from its training images.
         settings: See `measure_hits`.
-        background: See `measure_hits`.
         progress: See `measure_hits`.
 
     Raises:
@@ -52,13 +57,22 @@ def hits_into(
         "weights_crc32": weights_checksum(ensemble),
         "methods": list(methods),
         "images": list(split.ids),
+        "confidence": rules.confidence,
+        "drawn": rules.drawn,
         **settings.choices(),
     }
     with lock(folder):
         what = "holds hits by other methods or settings, on other images, or of another ensemble"
         check_same_results(folder / CHOICES, choices, what)
         hits = measure_hits(
-            ensemble, split, methods, settings=settings, background=background, progress=progress
+            ensemble,
+            split,
+            methods,
+            rules=rules,
+            temperatures=calibrate(ensemble, load(data.val, progress)),
+            settings=settings,
+            background=background_images(data.train, methods),
+            progress=progress,
         )
         table = hits_table(hits)
         write_text(folder / CHOICES, json.dumps(choices, indent=2))

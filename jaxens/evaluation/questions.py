@@ -38,6 +38,7 @@ class Question:
             None if the data set has none of them.
         ignored: Pixels that may or may not show the parts; None if the data set names none.
         left_out: Number of images that are left out, by reason.
+        classes: All classes of the task that the question is about.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Question:
     points: Float[np.ndarray, "case 2"] | None
     left_out: Mapping[str, int] = field(default_factory=dict)
     ignored: Bool[np.ndarray, "case height width"] | None = None
+    classes: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -171,6 +173,24 @@ def count_images(questions: Sequence[Question]) -> int:
     return len(np.unique(np.concatenate([question.images for question in questions])))
 
 
+def have_marks(
+    split: Split, parts: Sequence[str], images: Int[np.ndarray, "image"]
+) -> Bool[np.ndarray, "image"]:
+    """Returns which images have a mask or a key point of some parts.
+
+    Args:
+        split: Images with masks and key points.
+        parts: Names of parts.
+        images: Rows of the split.
+    """
+    marked = np.zeros(len(images), bool)
+    if (masks := split.mask(parts, images)) is not None:
+        marked |= masks.any(axis=(1, 2))
+    if (points := split.point(parts, images)) is not None:
+        marked |= ~np.isnan(points).any(axis=-1)
+    return marked
+
+
 def _of_parts(
     name: str,
     task: Task,
@@ -191,6 +211,7 @@ def _of_parts(
                 parts,
                 np.flatnonzero(chosen[:, k]),
                 np.full(chosen[:, k].sum(), k),
+                (k,),
                 split,
                 {"no label": int(unknown[:, k].sum())},
             )
@@ -199,7 +220,7 @@ def _of_parts(
     chosen = labels if explained == "label" else predicted[task.name].argmax(axis=-1)
     images = np.flatnonzero(np.isin(chosen, classes))
     unknown = {"no label": int(np.sum(chosen == MISSING))}
-    return [_question(name, task, parts, images, chosen[images], split, unknown)]
+    return [_question(name, task, parts, images, chosen[images], tuple(classes), split, unknown)]
 
 
 def _question(
@@ -208,16 +229,14 @@ def _question(
     parts: tuple[str, ...],
     images: np.ndarray,
     targets: np.ndarray,
+    classes: tuple[int, ...],
     split: Split,
     left_out: dict[str, int],
 ) -> Question:
     """Leaves out the images in which the parts have neither mask nor key point."""
     part = " and ".join(parts)
-    marked = np.zeros(len(images), bool)
-    if (masks := split.mask(parts, images)) is not None:
-        marked |= masks.any(axis=(1, 2))
-    if (points := split.point(parts, images)) is not None:
-        marked |= ~np.isnan(points).any(axis=-1)
+    marked = have_marks(split, parts, images)
+    masks, points = split.mask(parts, images), split.point(parts, images)
     return Question(
         name,
         task,
@@ -228,4 +247,5 @@ def _question(
         None if points is None else points[marked],
         left_out | {f"no {part} marked": int(np.sum(~marked))},
         split.ignored(parts, images[marked]),
+        classes,
     )

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxens.annotation.hits import hits_table, measure_hits, reliability, reliability_figure
+from jaxens.annotation import Rules, hits_table, measure_hits
+from jaxens.annotation.hits import reliability, reliability_figure
 from jaxens.errors import UserError
 from tests.evaluation.known import SETTINGS, SIZE, WING, KnownEnsemble, known_split
 
@@ -111,3 +112,39 @@ def test_all_questions_together_are_a_row_of_their_own(hits):
     share = rows["wing"]["ensemble within 10%"]
     assert rows["all"]["ensemble within 10%"] == pytest.approx(share / 2)
     assert rows["all"]["member within 10%"] == pytest.approx(rows["wing"]["member within 10%"])
+
+
+def test_arrows_to_parts_that_an_image_lacks_are_counted():
+    """Of five images, two have no wing: the arrow to one of them is shown, right or wrong."""
+    labels, predicted = np.array([0, 1, 2, 0, 1]), np.array([0, 1, 0, 0, 2])
+    logits = 5.0 * np.eye(3, dtype=np.float32)[predicted]
+    logits[1] /= 10  # its probability is 0.45
+    lacks = np.array([False, False, True, False, True])
+    places = np.full((MEMBERS, 5), 4)
+    places[:, 3] = 0, 2, 5, 7  # no two members point at one place
+    maps = np.zeros((MEMBERS, 5, 3, SIZE, SIZE))
+    maps[np.arange(MEMBERS)[:, None], np.arange(5), :, 4, places] = 1
+    masks = np.zeros((5, SIZE, SIZE), bool)
+    masks[0] = True  # of the third image, only the key point is known
+    unknown = lacks | masks.any(axis=(1, 2))
+    points = np.where(unknown[:, None], np.nan, np.full((5, 2), 0.5))
+    ensemble = KnownEnsemble(
+        (WING,), {"saliency": maps}, {"wing": np.tile(logits, (MEMBERS, 1, 1))}
+    )
+    split = known_split(masks, points, {"wing": labels.astype(np.int32)})
+
+    def shown(**rules):
+        hits = measure_hits(
+            ensemble, split, ["saliency"], rules=Rules(**rules), settings=SETTINGS,
+            temperatures={"wing": 1.0},
+        )  # fmt: skip
+        row = next(row for row in hits_table(hits).to_dicts() if row["tip"] == "center_of_mass")
+        assert row["images"] == 3  # those with a wing, all of which are predicted
+        return row["arrows shown"], row["shown to a part that the image lacks"]
+
+    assert shown(drawn=0) == (4, 0.5)
+    assert shown(drawn=0.6) == (3, pytest.approx(2 / 3))  # without the one that members deny
+    assert shown(drawn=0, confidence=0.4) == (5, 0.4)
+    count, share = shown(confidence=1)
+    assert count == 0
+    assert np.isnan(share)

@@ -8,6 +8,9 @@ from hypothesis import strategies as st
 from jaxens.viz.layout import crossings, lay_out
 
 GAP = 6.0
+MANY = settings(
+    max_examples=2000, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
 
 
 @st.composite
@@ -24,11 +27,9 @@ def cases(draw):
     return tips, labels, size
 
 
-@pytest.mark.long
+@pytest.mark.slow
+@MANY
 @given(cases())
-@settings(
-    max_examples=2000, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
-)
 def test_labels_are_on_the_canvas_apart_and_no_lines_cross(case):
     tips, labels, size = case
     layout = lay_out(tips, labels, size, GAP)
@@ -49,18 +50,22 @@ def test_labels_are_on_the_canvas_apart_and_no_lines_cross(case):
 
 @pytest.mark.slow
 def test_a_tip_that_moves_by_a_pixel_hardly_ever_moves_labels_far():
-    rng = np.random.default_rng(0)
-    far = 0
-    for _ in range(500):
-        count, size = rng.integers(1, 13), rng.uniform(100, 600, 2)
-        tips = rng.uniform(0.1, 0.9, (count, 2))
-        labels = np.stack([rng.uniform(20, 120, count), np.full(count, 12.0)], axis=1)
+    far = []
+
+    @MANY
+    @given(cases(), st.integers(0, 11), st.sampled_from([-1, 1]), st.sampled_from([-1, 1]))
+    def move(case, number, right, down):
+        tips, labels, size = case
         before = lay_out(tips, labels, size, GAP)
-        tips[rng.integers(count)] += rng.choice([-1, 1], 2) / size
-        after = lay_out(tips, labels, size, GAP)
-        far += np.abs(after.labels - before.labels).max() > 3
+        moved = tips.copy()
+        moved[number % len(tips)] += np.array([right, down]) / size
+        after = lay_out(moved.clip(0, 1), labels, size, GAP)
+        far.append(np.abs(after.labels - before.labels).max() > 3)
+
+    move()
+    assert len(far) >= 2000
     # Where two layouts are equally good, one must give way.
-    assert far <= 25
+    assert np.mean(far) <= 0.06  # without the cases of tips that are close: 0.03
 
 
 def test_no_line_passes_another_tip_where_it_can_be_avoided():
