@@ -9,7 +9,7 @@ from jaxtyping import Float
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from jaxens.cli.console import console, say
-from jaxens.cli.progress import bar
+from jaxens.cli.progress import LogLines, bar
 from jaxens.data.progress import Progress as Callback
 from jaxens.ensemble.quality import Quality
 from jaxens.names import shorten
@@ -19,6 +19,8 @@ from jaxens.training.layout import MeshLayout
 
 class Live(Watch):
     """A bar with loss (mean and spread over members), speed and time left; a line per epoch.
+
+    Where there is no terminal, the bar is a line every half a minute.
 
     Another bar shows data that are prepared or read.
     """
@@ -51,16 +53,15 @@ class Live(Watch):
             console=console,
         )
         self._task = self._bar.add_task("compiling", total=steps, completed=done, numbers="")
-        self._epochs = epochs
+        self._log = LogLines(console)
+        self._steps, self._done, self._epochs = steps, done, epochs
         self._bar.start()
 
     def step(self, epoch: int, losses: Float[np.ndarray, "member"], speed: float) -> None:
-        self._bar.update(
-            self._task,
-            advance=1,
-            description=f"epoch {epoch}/{self._epochs}, this step:",
-            numbers=_numbers(losses, speed),
-        )
+        self._done += 1
+        description, numbers = f"epoch {epoch}/{self._epochs}, this step:", _numbers(losses, speed)
+        self._bar.update(self._task, completed=self._done, description=description, numbers=numbers)
+        self._log(f"{description} {numbers}", self._done, self._steps)
 
     def epoch(
         self,
