@@ -6,12 +6,16 @@ import os
 import re
 import threading
 from collections.abc import Iterator
+from typing import Any
 
-from jaxens.cli.signals import end_process, ignore
+from jaxens.cli.signals import Stopped, end_now, end_process, ignore, stop
 from jaxens.errors import UserError
 
 VARIABLES = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
 WAIT = 10.0  # seconds in which processes that stop together leave the job
+LOOK_AGAIN = 1.0  # seconds between looks at whether another process has stopped
+BLOCKED = 5.0  # seconds to stop after another process; less than `WAIT`
+STOPPED = "jaxens/stopped"  # the key of the signal in the store that processes of a job share
 # How JAX reports, as several kinds of errors, that another process can't be reached.
 _LOST = re.compile(r"Gloo|NCCL|UNAVAILABLE|DEADLINE_EXCEEDED|ABORTED|Connection (closed|reset)")
 
@@ -58,7 +62,8 @@ def job(distributed: bool) -> Iterator[bool]:
 
     At the end, all processes leave the job together: process 0 may have more to do, and JAX ends
     all of them if one waits for the others for five minutes. After an error, this process leaves at
-    once, or together with those that stop within `WAIT` seconds.
+    once, or together with those that stop within `WAIT` seconds. If a signal stops one process, it
+    stops the others too.
 
     Raises:
         LostProcessError: If another process has ended or can't be reached.
@@ -70,8 +75,9 @@ def job(distributed: bool) -> Iterator[bool]:
 
     first = join()
     try:
-        with _lost_processes():
+        with _lost_processes(), _stopped_together():
             yield first
+        with _lost_processes():
             jax.distributed.shutdown()
     except LostProcessError:
         atexit.register(end_process, 2)  # without JAX's shutdown, which would wait for the lost one
@@ -94,6 +100,42 @@ def _lost_processes() -> Iterator[None]:
             f"another process of this job has ended or can't be reached ({reason}): see what it "
             "printed, and start all of them again, with `resume` auto"
         ) from None
+
+
+@contextlib.contextmanager
+def _stopped_together() -> Iterator[None]:
+    """Stops this process if a signal stops another one, and the others if one stops this process.
+
+    Training asks through the devices, after each dispatch, and stops all at the same step. But a
+    process that prepares data or compiles ends at once. The others would wait for it at the next
+    question, or be aborted by JAX. They look into the store that JAX keeps for the job.
+    """
+    from jax._src.distributed import global_state  # JAX 0.10 has no public name for it
+
+    store: Any = global_state.client
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.wait(LOOK_AGAIN):
+            with contextlib.suppress(RuntimeError, ValueError):  # there is no such key
+                number = int(store.key_value_try_get(STOPPED))
+                stop(number)
+                # Process 0 may be saving. The others wait for an answer that never comes.
+                if global_state.process_id and not done.wait(BLOCKED):
+                    end_now(number, "")
+                return
+
+    looking = threading.Thread(target=look, daemon=True)
+    looking.start()
+    try:
+        yield
+    except Stopped as stopped:
+        with contextlib.suppress(RuntimeError, ValueError):  # process 0 has gone
+            store.key_value_set(STOPPED, str(stopped.code - 128), allow_overwrite=True)
+        raise
+    finally:
+        done.set()
+        looking.join(LOOK_AGAIN)
 
 
 def _leave(code: int) -> None:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 SIGPIPE = 13  # Windows has none
 PATIENCE = 15.0  # seconds for Python to run a handler, which compiled code may keep it from
@@ -41,6 +41,7 @@ class _Command:
     handles = False  # whether signals are handled
     runs = False  # whether a command is running, or was stopped and is ending
     stopped = threading.Event()  # a handler has run
+    signals: ClassVar[dict[int, float]] = {}  # when each signal came first
 
 
 @contextlib.contextmanager
@@ -99,6 +100,12 @@ def _leave() -> None:
         end_process(_Command.code)
 
 
+def stop(number: int) -> None:
+    """Stops this command as a signal from outside does, unless one has stopped it already."""
+    if not _Command.signals:
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
+
+
 def end_process(code: int) -> NoReturn:
     """Ends this process at once, after its output is written."""
     for stream in (sys.stdout, sys.stderr):
@@ -125,7 +132,7 @@ def _watch(reader: int) -> None:
     Args:
         reader: The end of a pipe from which the number of each signal is read.
     """
-    first: dict[int, float] = {}
+    first = _Command.signals
     while number := os.read(reader, 1)[0]:
         if number not in _numbers() or not _Command.runs:
             continue
@@ -133,7 +140,7 @@ def _watch(reader: int) -> None:
             first[number] = time.monotonic()
             threading.Thread(target=_end_in_time, args=(number,), daemon=True).start()
         elif number == signal.SIGINT and time.monotonic() - first[number] > AGAIN:
-            _end_now(number, " again: what was saved before is kept")
+            end_now(number, " again: what was saved before is kept")
 
 
 def _end_in_time(number: int) -> None:
@@ -147,10 +154,10 @@ def _end_in_time(number: int) -> None:
     grace = math.inf if number == signal.SIGINT else _grace()
     time.sleep(min(PATIENCE, grace))
     if signal.getsignal(number) is _stop and not _Command.stopped.is_set():
-        _end_now(number, "")
+        end_now(number, "")
     if number != signal.SIGINT:
         time.sleep(max(0, begun + grace - time.monotonic()))
-        _end_now(number, f", but was not done after {grace:g} s: what was saved before is kept")
+        end_now(number, f", but was not done after {grace:g} s: what was saved before is kept")
 
 
 def _grace() -> float:
@@ -160,7 +167,8 @@ def _grace() -> float:
         return GRACE
 
 
-def _end_now(number: int, what: str) -> None:
+def end_now(number: int, what: str) -> None:
+    """Ends the process of a command as stopped by a signal, with one line."""
     if _Command.runs:
         print(f"jaxens: {_message(number)}{what}", file=sys.stderr, flush=True)
         end_process(128 + number)

@@ -157,16 +157,16 @@ def _fit(
     if part.epoch > epochs:
         return
     before = partial(_state_before, run, trainer, weights)
-    feed, validate = trainer.feed(state, part.step, watch.progress), validation(trainer, val)
+    feed = trainer.feed(state, part.step, watch.progress)
     stops = Stops()
+    validate = validation(trainer, val, partial(_obey, stops))
     watch.begin(trainer.steps, part.step, epochs, trainer.placement.layout)
     try:
         while part.epoch <= epochs:
             trainer.compile(state, feed, part)
             state = _epoch(run, trainer, state, feed, part, validate, watch, before, stops)
             part = trainer.begin(part.epoch + 1)
-        if _stopping(stops):
-            stops.obey()
+        _obey(stops)
     finally:
         watch.end()
     run.checkpoints.wait()
@@ -235,7 +235,7 @@ def _epoch(
                 partial(_stopping, stops, LateLargest()),
             )
             members = trainer.placement.gather(state)
-            if _stopping(stops) or alone:  # one process can stop from here on; several wait
+            if _stopping(stops) or alone:  # one process can stop from here on; several ask
                 stops.obey()
             scores = validate(state)
             corrected = with_members_restored(
@@ -250,8 +250,7 @@ def _epoch(
                 _save(run, part, members, sums, losses, speed, scores)
                 members = None
                 run.parts.remove()
-            if not alone and _stopping(stops):
-                stops.obey()
+            _obey(stops)
     except KeyboardInterrupt:
         if members is not None:
             run.parts.save(part, members)
@@ -288,6 +287,12 @@ def _stopping(stops: Stops, largest: Callable[[int], int] = largest) -> bool:
     number = largest(stops.number)
     stops.number = max(stops.number, number)
     return number > 0
+
+
+def _obey(stops: Stops) -> None:
+    """Stops all processes after the same call, if one of them has a signal to stop."""
+    if _stopping(stops):
+        stops.obey()
 
 
 def _overall(scores: Sequence[Quality]) -> float:

@@ -17,7 +17,13 @@ from jaxens.training.trainer import Trainer
 Validation = Callable[[State], list[Quality]]
 
 
-def validation(trainer: Trainer, split: Split) -> Validation:
+def _go_on() -> None:
+    """Does nothing: nobody asks to stop."""
+
+
+def validation(
+    trainer: Trainer, split: Split, after_chunk: Callable[[], None] = _go_on
+) -> Validation:
     """Returns a function from a state, on the devices of the mesh, to the scores of every task.
 
     Each device computes the logits of its own members for its share of the images. So no device
@@ -26,6 +32,7 @@ def validation(trainer: Trainer, split: Split) -> Validation:
     Args:
         trainer: The trainer.
         split: Images with labels for each of its tasks; the same in all processes.
+        after_chunk: Called after each chunk of images, in all processes; it may raise.
     """
     place, model = trainer.placement, trainer.model
     members = trainer.config.ensemble.members
@@ -36,7 +43,9 @@ def validation(trainer: Trainer, split: Split) -> Validation:
 
     def scores(state: State) -> list[Quality]:
         def logits(images: np.ndarray) -> dict[str, np.ndarray]:
-            return predict(state, normalized_images(images))
+            result = predict(state, normalized_images(images))
+            after_chunk()
+            return result
 
         by_task = in_chunks(logits, chunk, split.images, out_axis=1)
         if place.members == members:

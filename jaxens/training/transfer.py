@@ -14,7 +14,8 @@ from jax.sharding import NamedSharding
 def to_host(tree: Any) -> Any:
     """Returns whole arrays in the memory of this process.
 
-    If other processes have parts of them on their devices, all processes have to call it.
+    If other processes have parts of them on their devices, all processes have to call it. JAX then
+    gathers one array after the other, so a device holds one whole array at a time.
     """
     if jax.process_count() > 1:
         return multihost_utils.process_allgather(tree, tiled=True)

@@ -140,6 +140,22 @@ def test_a_signal_ends_a_command_that_can_not_save(block, monkeypatch):
     assert ended(process, signal.SIGTERM) == (143, f"jaxens: {line}\n")
 
 
+OTHERS = f"""
+import threading
+def command():
+    threading.Timer(0.1, signals.stop, (15,)).start()
+    {SLEEP}
+parser.run(command)
+"""
+
+
+def test_a_thread_stops_a_command_as_a_signal_does():
+    """It has heard that another process of the job has stopped."""
+    process = started("-c", RUN + OTHERS)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (143, "jaxens: stopped by SIGTERM\n")
+
+
 def test_a_short_grace_ends_compiled_code_too(monkeypatch):
     monkeypatch.setenv("JAXENS_GRACE", "1")
     code = STUCK.replace("PATIENCE = 1", "PATIENCE = 900")

@@ -24,9 +24,13 @@ from jaxens.models.build import MODELS
 from jaxens.models.small import SmallResNet
 from jaxens.models.trunk import without_heads
 from jaxens.runs.fit import train
+from jaxens.runs.loading import abstract_state
+from jaxens.runs.log import read_lines
 from jaxens.runs.processes import LateLargest, largest
+from jaxens.runs.run import Run
 from jaxens.runs.watch import Watch
 from jaxens.training.layout import MeshLayout
+from jaxens.training.mesh import Placement
 from jaxens.training.settings import Augment, Config, Members, Model, Optim
 from jaxens.training.state import State, build_model
 from jaxens.training.trainer import Trainer
@@ -143,25 +147,74 @@ class StopAfterOne(Watch):
             raise KeyboardInterrupt
 
 
+def two_epochs(folder: Path) -> Config:
+    """Returns the config of two epochs, whose images are drawn into a folder."""
+    config = config_of(str(folder / "cache"))
+    return replace(config, optim=replace(config.optim, epochs=2))
+
+
 @smooth_model()
+def begin(folder: Path, layout: MeshLayout) -> None:
+    """Trains the first of two epochs, and saves it as the run `folder / "run"`."""
+    with contextlib.suppress(KeyboardInterrupt):
+        train(two_epochs(folder), folder / "run", watch=StopAfterOne(), layout=layout)
+
+
+@smooth_model()
+def go_on(folder: Path, layout: MeshLayout, run: str = "run") -> None:
+    """Trains the second epoch of a run in a folder, and checks that it starts from saved bits."""
+    saved = state_of(folder / run) if jax.process_index() == 0 else None  # which reads alone
+    spread, starts = Placement.spread, []
+
+    def record(placement: Placement, state: State) -> State:
+        result = spread(placement, state)
+        starts.append(jax.tree.map(np.array, placement.gather(result)))  # steps reuse buffers
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Placement, "spread", record)
+        train(two_epochs(folder), folder / run, resume=True, layout=layout)
+    if saved is not None:
+        jax.tree.map(np.testing.assert_array_equal, starts[0], saved)
+
+
+@smooth_model()
+def check_two_epochs(folder: Path, runs: Iterable[str] = ("run",)) -> None:
+    """Checks that runs in a folder have learned in two epochs what one device does."""
+    whole = train(two_epochs(folder), folder / "whole").history
+    expected = jax.tree.leaves(state_of(folder / "whole").variables)
+    for run in runs:
+        check_alike(jax.tree.leaves(state_of(folder / run).variables), expected, run)
+        log = read_lines(folder / run / "metrics.jsonl")
+        assert [line.get("epoch") for line in log] == [1, 2, None]
+        for ours, line in zip(log[:-1], whole[:-1], strict=True):
+            np.testing.assert_allclose(ours["loss"], line["loss"], rtol=1e-5)
+            np.testing.assert_equal(ours["val"], line["val"])  # some are NaN
+
+
+def state_of(folder: Path) -> State:
+    """Returns the last state that a run has saved."""
+    run = Run.open(folder)
+    _, state = run.checkpoints.latest(abstract_state(run.config, run.info))
+    return jax.tree.map(np.asarray, state)
+
+
 def check_goes_on(folder: Path, first: MeshLayout, then: Iterable[MeshLayout]) -> None:
     """Checks that what one layout saves, others go on with, and learn what one device does."""
-    config = config_of(str(folder / "cache"))
-    config = replace(config, optim=replace(config.optim, epochs=2))
-    whole = train(config).history
-    with contextlib.suppress(KeyboardInterrupt):
-        train(config, folder / "run", watch=StopAfterOne(), layout=first)
-    for number, layout in enumerate(then):
-        copy = shutil.copytree(folder / "run", folder / str(number))
-        resumed = train(config, copy, resume=True, layout=layout).history
-        assert [line["epoch"] for line in resumed[:-1]] == [1, 2]
-        for ours, expected in zip(resumed[:-1], whole[:-1], strict=True):
-            np.testing.assert_allclose(ours["loss"], expected["loss"], rtol=1e-5)
-            np.testing.assert_equal(ours["val"], expected["val"])  # some are NaN
+    begin(folder, first)
+    runs = [str(layout) for layout in then]
+    for name, layout in zip(runs, then, strict=True):
+        shutil.copytree(folder / "run", folder / name)
+        go_on(folder, layout, name)
+    check_two_epochs(folder, runs)
 
 
 if __name__ == "__main__":
     case = json.loads(sys.argv[1])
+    if step := {"begin": begin, "go on": go_on}.get(case.get("step")):  # one of several processes
+        join()
+        step(Path(case["folder"]), MeshLayout(*case["layout"]))
+        sys.exit()
     if "run" in case:
         first, *then = (MeshLayout(*each) for each in case["layouts"])
         check_goes_on(Path(case["run"]), first, then)

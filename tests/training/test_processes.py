@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,7 +15,15 @@ import numpy as np
 import pytest
 
 from jaxens.runs.log import read_lines
-from tests.training.on_devices import CASES, check_alike, config_of, learned
+from tests.training.on_devices import (
+    CASES,
+    begin,
+    check_alike,
+    check_two_epochs,
+    config_of,
+    go_on,
+    learned,
+)
 from tests.training.test_mesh import ALONE
 
 pytestmark = pytest.mark.long
@@ -70,8 +77,13 @@ IMAGES, STEPS, BATCH = 24, 21, 8  # of `config_of`
         ),
         (
             *(1, 4),
-            {"bagging, streamed": (4, 1), "streamed": (1, 4), "frozen trunk": (2, 2)},
-            [None, STEPS * BATCH // 4, IMAGES // 4],
+            {"random weights": (2, 2), "streamed": (1, 4)},
+            [IMAGES // 4, STEPS * BATCH // 4],
+        ),
+        (
+            *(1, 4),
+            {"leave one out": (4, 1), "bagging, streamed": (4, 1), "frozen trunk": (2, 2)},
+            [IMAGES // 4, None, IMAGES // 4],
         ),
     ],
 )
@@ -109,30 +121,22 @@ def test_two_processes_train_one_run_and_go_on_with_it(flags, tmp_path):
     assert len((out / "metrics.jsonl").read_text().splitlines()) == 3
 
 
-def test_what_two_processes_save_one_goes_on_with_and_the_other_way_round(flags, tmp_path):
-    words = ["jaxens.train", *flags, "--resume", "auto", "--out", str(tmp_path / "run")]
-
-    def lose_the_last_epoch() -> None:
-        shutil.rmtree(tmp_path / "run" / "checkpoints" / "2")
-
-    run([*words, "--distributed"])
-    expected = logged(tmp_path / "run")
-    lose_the_last_epoch()
-    one = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, check=True)
-    assert "continuing after epoch 1 of 2" in one.stderr
-    check_logs(logged(tmp_path / "run"), expected)
-    shutil.rmtree(tmp_path / "run")
-    subprocess.run([sys.executable, "-m", *words], capture_output=True, check=True)
-    lose_the_last_epoch()
-    assert "continuing after epoch 1 of 2" in run([*words, "--distributed"])
-    check_logs(logged(tmp_path / "run"), expected)
+def test_what_two_processes_save_one_goes_on_with(tmp_path):
+    step_of_two("begin", tmp_path)
+    go_on(tmp_path, ALONE)
+    check_two_epochs(tmp_path)
 
 
-def check_logs(ours: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
-    """Checks that two runs have the same losses but for rounding, which training enlarges."""
-    assert [line["step"] for line in ours] == [line["step"] for line in expected]
-    for got, want in zip(ours, expected, strict=True):
-        np.testing.assert_allclose(got["loss"], want["loss"], rtol=1e-3)
+def test_what_one_process_saves_two_go_on_with(tmp_path):
+    begin(tmp_path, ALONE)
+    step_of_two("go on", tmp_path)
+    check_two_epochs(tmp_path)
+
+
+def step_of_two(step: str, folder: Path) -> None:
+    """Takes a step of `on_devices` as two processes, which share three members."""
+    case = {"step": step, "folder": str(folder), "layout": (2, 1)}
+    run(["tests.training.on_devices", json.dumps(case)])
 
 
 EPOCHS = 30

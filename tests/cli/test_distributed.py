@@ -1,0 +1,63 @@
+"""A signal to one process of a job stops all of them, at any moment of a training."""
+
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from jaxens.models.build import MODELS
+from jaxens.models.small import SmallResNet
+from tests.kills import differences
+from tests.training.test_processes import ended, run, start
+
+pytestmark = pytest.mark.long
+
+IN_TIME = 30  # seconds
+VAL_IMAGES = 6  # of `flags`
+WAITS = 5  # seconds until a process that has compiled waits for the other one
+
+
+def stopped(
+    moment: str, numbers: str, who: int, flags: Sequence[str], folder: Path, after: float = 0
+) -> tuple[int, str]:
+    """Stops one of two processes at a moment of `moments`, to which some processes come.
+
+    Returns:
+        How often a process came to the moment, and what process 0 has printed.
+    """
+    at = folder / f"{moment} {who} {after:g}"
+    at.mkdir()
+    processes = start(["tests.cli.moments", moment, numbers, str(at), *flags])
+    came = [at / number for number in numbers]
+    # Of two processes, one prepares data, and the other waits for it.
+    while not (any if moment == "preparation" else all)(path.exists() for path in came):
+        assert all(process.poll() is None for process in processes), ended(processes)
+        time.sleep(0.02)
+    time.sleep(after)
+    processes[who].send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    codes, printed = ended(processes)
+    assert codes == [143, 143], printed
+    assert time.monotonic() - began < IN_TIME
+    return max(len(path.read_text().splitlines()) for path in came if path.exists()), printed[0]
+
+
+def test_two_processes_stop_at_any_moment_and_go_on(tmp_path, monkeypatch):
+    images = ["--train-images", "24", "--val-images", f"{VAL_IMAGES}", "--test-images", "12"]
+    size = ["--members", "2", "--epochs", "2", "--batch-size", "8", "--image-size", "16"]
+    begin = ["--distributed", "--resume", "auto", "--cache-dir", str(tmp_path / "cache"), "--out"]
+    flags = [*images, *size, *begin, str(tmp_path / "run")]
+    for who in (0, 1):
+        stopped("preparation", "01", who, flags, tmp_path)
+    stopped("compilation", "01", 1, flags, tmp_path)
+    stopped("compilation", "0", 0, flags, tmp_path, WAITS)  # process 1 waits for an answer
+    for who in (1, 0):  # the second training has all steps of the epoch
+        images_scored, printed = stopped("validation", "01", who, flags, tmp_path)
+        assert images_scored < VAL_IMAGES
+        assert "is kept up to step 3" in printed
+    assert "continuing after step 3 of 6" in run(["jaxens.train", *flags])
+    run(["jaxens.train", *flags[:-1], str(tmp_path / "whole")])
+    monkeypatch.setitem(MODELS, "small", SmallResNet)  # in place of that of our tests
+    assert differences(tmp_path / "run", tmp_path / "whole") == []
