@@ -38,6 +38,7 @@ FILES = {
     "sizes": ["question", "members", "mean", *KEYS],
     "thresholds": ["question", "threshold", "ensemble", *KEYS],
 }
+CELL = 100  # characters of a cell of a table in the page, at least on average
 READ_SIZES = (
     "Blue is the score of the mean map of 1, 2, ... members with a 95 % band, red the average "
     "member: where blue is still changing on the right, more members would help."
@@ -62,7 +63,7 @@ class QuestionSection:
 
     name: str
     results: Sheet
-    numbers: Sequence[Sheet]
+    numbers: Sequence[Sheet]  # empty if the page had no room
     figures: Sequence[PageFigure]
     ranked: Sheet | None
 
@@ -100,6 +101,7 @@ def evaluated(folder: Path, album: Album) -> Evaluated:
         chance = [rows.chance_from_text(row) for row in tables["chance"]]
         # A line that is indented belongs to the one before.
         lines = verdicts.summary(results, chance).replace("\n  ", "; ").split("\n")
+        album.room -= CELL * len(RESULTS) * len(results)  # always shown, so they come first
         names, methods = settings["questions"], settings["methods"]
         questions = []
         for name, file in zip(names, file_names(names), strict=True):
@@ -157,10 +159,12 @@ def _section(
         pivot(by_size, tables["sizes"], KEYS, "members", "mean"),
         pivot(by_threshold, tables["thresholds"], KEYS, "threshold", "ensemble"),
     ]
+    numbers = [each for each in numbers if each.rows]
+    cells = sum(len(each.rows) * len(each.columns) for each in numbers)
     return QuestionSection(
         short,
         _results(f"{short}: members and ensemble", tables["tables"]),
-        [each for each in numbers if each.rows],
+        numbers if album.reserve(CELL * cells) else [],
         [figure for figure in drawn if figure],
         ranked.sheet() if ranked else None,
     )

@@ -14,7 +14,7 @@ from jaxens.errors import UserError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MOST = 9_000_000  # characters of all figures of a page together
+MOST = 9_000_000  # characters of all figures of a page together, and of tables of many questions
 QUALITY = 80  # of WebP: maps take a quarter of the PNG file, and their texts stay sharp
 
 
@@ -76,9 +76,17 @@ class Album:
         source = self._source("image/svg+xml", encode(figure, "svg"))
         return PageFigure(source, size, title, alternative, reading)
 
+    def reserve(self, size: int) -> bool:
+        """Takes room for other content of the page, or returns that there is too little.
+
+        Args:
+            size: Characters.
+        """
+        if size > self.room:
+            return False
+        self.room -= size
+        return True
+
     def _source(self, kind: str, content: bytes) -> str:
         source = f"data:{kind};base64,{base64.b64encode(content).decode()}"
-        if len(source) > self.room:
-            return ""
-        self.room -= len(source)
-        return source
+        return source if self.reserve(len(source)) else ""

@@ -1,14 +1,18 @@
 """The report shows a run's files: the same numbers, every name escaped, without a network."""
 
 import csv
+import json
+import shutil
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from jaxens.attribution import METHODS
 from jaxens.errors import UserError
 from jaxens.metrics import METRICS
-from jaxens.names import shorten
+from jaxens.names import file_names, shorten
 from jaxens.pages import report
 from jaxens.pages.evaluations import CHANCE, RESULTS
 from jaxens.pages.page_figures import Album
@@ -166,6 +170,28 @@ def test_without_room_the_page_names_the_file(tmp_path, run):
     path.unlink()
     assert not figure.source
     assert figure.file == "evaluation/sizes/picture.png"
+
+
+def test_a_page_of_many_questions_and_large_figures_is_below_10_megabytes(run, tmp_path):
+    folder, names = tmp_path / "large", [f"question {k}" for k in range(300)]
+    shutil.copytree(run / "evaluation", folder)
+    for name in ("tables", "chance", "sizes", "thresholds"):
+        header, *rows = csv.reader((folder / f"{name}.csv").read_text().splitlines())
+        place = header.index("question")
+        copies = [[*row[:place], each, *row[place + 1 :]] for each in names for row in rows * 3]
+        with (folder / f"{name}.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([header, *copies])
+    settings = json.loads((folder / "settings.json").read_text())
+    (folder / "settings.json").write_text(json.dumps(settings | {"questions": names}))
+    noise = np.random.default_rng(0).integers(0, 256, (1000, 1000, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "noise.png")
+    for name in file_names(names[:20]):
+        shutil.copy(tmp_path / "noise.png", folder / "sizes" / f"{name}.png")
+    text = report(run, [folder])
+    page = Page(text)
+    assert 5_000_000 < len(text.encode()) < 10_000_000
+    assert all(f"{name}: members and ensemble" in page.tables for name in names)
+    assert "This page has no room for them: see the CSV files in large." in page.text
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Names from files are drawn in figures as they are, also with markup or control characters."""
 
 import textwrap
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from matplotlib import font_manager, get_data_path, rcParams
+from matplotlib import font_manager, ft2font, get_data_path, rcParams
 from matplotlib.text import Text
 
 from jaxens import viz
@@ -169,3 +170,39 @@ def test_a_line_is_never_broken_within_an_escape(monkeypatch: pytest.MonkeyPatch
 def test_an_arrow_without_a_label_says_so() -> None:
     figure = viz.show_labeled_arrows(np.zeros((8, 8, 3), np.uint8), [viz.Arrow((0.5, 0.5), "")])
     assert "(no label)" in all_texts(figure)
+
+
+def ink_of(figure, label):
+    """The columns of the pixels of a label that are dark, in runs: left and right of each."""
+    (text,) = (each for each in figure.findobj(Text) if each.get_text() == label)
+    drawn, box = pixels(figure)[::-1], text.get_window_extent()
+    rows, columns = (slice(round(a), round(b)) for a, b in (box.intervaly, box.intervalx))
+    dark = (drawn[rows, columns] < 128).all(axis=-1).any(axis=0).astype(int)
+    edges = np.flatnonzero(np.diff(dark, prepend=0, append=0))
+    return edges.reshape(-1, 2)
+
+
+@pytest.mark.usefixtures("own_fonts")
+@pytest.mark.parametrize("name", ["וש", "וש bill"])
+def test_hebrew_is_written_from_right_to_left(name):
+    """The first letter is narrow, the second one wide. Before 3.11, Matplotlib knows no order."""
+    figure = viz.show_labeled_arrows(IMAGES[0] + 255, [viz.Arrow((0.9, 0.5), name)])
+    one, other = ink_of(figure, name)[:2]
+    knows_order = hasattr(ft2font, "__libraqm_version__")
+    assert (np.diff(one) > np.diff(other)).all() == knows_order
+
+
+@pytest.mark.usefixtures("own_fonts")
+@pytest.mark.parametrize(
+    "name",
+    ["'a' \"b\"", "<b>&amp;</b>", "--><script>", "[red]a[/red]", "אבג", "سلام", "鳥", "🐦"],
+)  # fmt: skip
+def test_a_label_of_any_signs_is_seen_and_is_no_markup_in_png_and_svg(name, tmp_path):
+    figure = viz.show_labeled_arrows(IMAGES[0] + 255, [viz.Arrow((0.9, 0.5), name)])
+    assert np.ptp(ink_of(figure, drawable(name))) > 10
+    root = ElementTree.parse(viz.save(figure, tmp_path / "label.svg")).getroot()
+    plain = viz.show_labeled_arrows(IMAGES[0] + 255, [viz.Arrow((0.9, 0.5), "bill")])
+    other = ElementTree.parse(viz.save(plain, tmp_path / "plain.svg")).getroot()
+    assert {element.tag for element in root.iter()} == {element.tag for element in other.iter()}
+    (label,) = (group for group in root.iter() if group.get("id", "").startswith("text_"))
+    assert [each for each in label.iter() if each.tag.endswith("use")]  # an outline of a letter
