@@ -7,6 +7,7 @@ import pytest
 
 from jaxens.metrics import Protocol, score
 from jaxens.ops import conv_general_dilated, over_members
+from jaxens.ops.members import LARGE
 from jaxens.platforms import by_platform
 
 
@@ -40,6 +41,16 @@ def test_a_cpu_gets_loops_and_a_tpu_none(function):
         for platform in ("cpu", "tpu", "cuda")
     }
     assert loops == {"cpu": 1, "tpu": 0, "cuda": 0}
+
+
+def test_members_with_many_pixels_are_a_loop_on_any_platform():
+    def of_all(kernels):
+        return over_members(lambda kernel: jnp.sin(kernel).sum(), (0,), LARGE)(kernels)
+
+    traced = jax.jit(of_all).trace(ARGUMENTS[1])
+    for platform in ("cpu", "tpu", "cuda"):
+        text = traced.lower(lowering_platforms=(platform,)).as_text()
+        assert text.count("stablehlo.while") == 1
 
 
 def test_within_a_choice_others_follow_it():

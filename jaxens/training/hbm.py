@@ -59,22 +59,21 @@ class _Computation(NamedTuple):
         )
 
 
-def bytes_in_memory(hlo: str, passes: int | None = None) -> int | None:
+def bytes_in_memory(hlo: str) -> int | None:
     """Returns the bytes of a whole program, with every pass of its loops.
 
     A slice of an array counts as what is sliced, and an update in place as what is written.
 
     Args:
         hlo: The text of a program that is compiled for a TPU.
-        passes: How often a loop passes, if the text does not say it of one loop.
 
     Returns:
-        The bytes; None if the text does not say them: of a loop without a number of passes, or of
-        a branch.
+        The bytes; None if the text does not say them: of a loop that is not counted from 0 up to a
+        number, or of a branch.
     """
     computations, entry = _parse(hlo)
     try:
-        return _Counter(computations, passes).all_of(entry)
+        return _Counter(computations).all_of(entry)
     except _UnknownError:
         return None
 
@@ -84,8 +83,8 @@ class _UnknownError(Exception):
 
 
 class _Counter:
-    def __init__(self, computations: dict[str, _Computation], passes: int | None):
-        self._computations, self._passes = computations, passes
+    def __init__(self, computations: dict[str, _Computation]):
+        self._computations = computations
 
     def all_of(self, name: str) -> int:
         computation = self._computations[name]
@@ -108,13 +107,19 @@ class _Counter:
             return self.all_of(each.called("to_apply"))
         if each.kind == "conditional":
             raise _UnknownError
-        trips = _TRIPS.search(each.attributes)
-        passes = int(trips[1]) if trips else self._passes
-        if passes is None:
-            raise _UnknownError
-        if trips is None:
-            self._passes = None  # it is known of one loop alone
-        return passes * self.all_of(each.called("body"))
+        return self._passes(each) * self.all_of(each.called("body"))
+
+    def _passes(self, loop: _Instruction) -> int:
+        """Returns how often a loop passes: JAX's loops count from 0."""
+        if trips := _TRIPS.search(loop.attributes):
+            return int(trips[1])
+        condition = self._computations[loop.called("condition")]
+        test = condition.instructions[condition.root]
+        if test.kind == "compare" and "direction=LT" in test.attributes:
+            number = condition.instructions[test.operands[1]]
+            if number.kind == "constant":
+                return int(number.attributes.partition(")")[0])
+        raise _UnknownError
 
     def _read(self, callee: str, number: int, shape: str) -> int:
         """Returns the bytes that a fusion reads of an operand."""

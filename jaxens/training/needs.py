@@ -85,9 +85,10 @@ class Needs:
             layers, forward and backward.
         flops_of_device: Those of one device, copies that fill up members included.
         counted: The FLOP of one device by the compiler's count, which leaves out products with
-            padding; None on a CPU, where it counts one member.
+            padding; None if members are in a loop, of which it counts one.
         nbytes: Bytes that a step reads and writes in the memory of one device: of a TPU by
-            `bytes_in_memory`, of a GPU by the compiler's count. None on a CPU.
+            `bytes_in_memory`, of a GPU by the compiler's count. None on a CPU, and on a GPU with
+            members in a loop.
         collectives: What the devices send to each other in one step.
         gradients: Bytes of the gradients that devices with the same members add up in a step.
         statistics: Bytes that batch normalization needs from these devices: means and variances,

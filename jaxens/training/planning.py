@@ -16,6 +16,7 @@ from jaxens.data.progress import Progress, no_progress
 from jaxens.data.schema import Task
 from jaxens.errors import UserError, check_number
 from jaxens.models.flops import work_of_stages
+from jaxens.ops.members import is_loop
 from jaxens.training.collectives import collectives
 from jaxens.training.hardware import KNOWN, memory_of
 from jaxens.training.hbm import bytes_in_memory
@@ -135,10 +136,13 @@ def _needs(
 ) -> Needs:
     place, config, device = trainer.placement, trainer.config, trainer.placement.device
     sizes, cost, hlo = program.memory_analysis(), _cost(program), program.as_text()
-    on_cpu = device.platform == "cpu"  # members are a loop there: the compiler counts one of them
+    on_cpu = device.platform == "cpu"
     known = KNOWN.get(device.device_kind)
     below, above = work_of_stages(trainer.model, config.data.image_size, config.frozen_below)
     batch, shared = config.optim.batch_size, trainer.plan.shared
+    pixels = batch // place.layout.data * config.data.image_size**2
+    # Of members in a loop, the compiler counts one.
+    in_loop = is_loop(device.platform, 0 if config.frozen_below else pixels)
     if lowered.kept == "features":
         below = below._replace(forward=0.0)
 
@@ -168,8 +172,8 @@ def _needs(
         limit=_limit(device, len(place.devices or ())),
         flops=work(place.members, batch),
         flops_of_device=work(place.filled // place.layout.member, batch // place.layout.data),
-        counted=None if on_cpu else cost.get("flops"),
-        nbytes=_bytes_of_step(device.platform, hlo, lowered.steps, cost),
+        counted=None if in_loop else cost.get("flops"),
+        nbytes=_bytes_of_step(device.platform, hlo, lowered.steps, None if in_loop else cost),
         collectives=collectives(hlo) if place.mesh else (),
         gradients=shared_bytes(lowered.state.params),
         statistics=shared_bytes(lowered.state.batch_stats) * (3 if synchronized else 1),
@@ -179,12 +183,13 @@ def _needs(
     )
 
 
-def _bytes_of_step(platform: str, hlo: str, steps: int, cost: dict[str, float]) -> float | None:
+def _bytes_of_step(
+    platform: str, hlo: str, steps: int, cost: dict[str, float] | None
+) -> float | None:
     if platform == "tpu":
-        total = bytes_in_memory(hlo, steps)
+        total = bytes_in_memory(hlo)
         return None if total is None else total / steps
-    # The compiler counts one pass of a loop: on a CPU one member, elsewhere one step.
-    return None if platform == "cpu" else cost.get("bytes accessed")
+    return None if cost is None else cost.get("bytes accessed")  # it counts one step of the loop
 
 
 def _cost(program: Any) -> dict[str, float]:

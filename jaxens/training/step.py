@@ -1,5 +1,6 @@
 """A training step: a pure function of one member, and the step of all members."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -78,7 +79,8 @@ class Step:
                 a leading member axis.
         """
         axis = None if shared else 0
-        gradients = over_members(self.gradient, (0, 0, axis, axis, 0))
+        pixels = math.prod(inputs.shape[0 if shared else 1 : -1])
+        gradients = over_members(self.gradient, (0, 0, axis, axis, 0), pixels)
         variables = self.axes.apart((state.params, state.batch_stats))
         losses, batch_stats, slopes = gradients(*variables, inputs, labels, keys)
         losses, slopes = self.axes.total((losses, slopes))

@@ -74,9 +74,22 @@ def test_every_pass_of_a_loop_counts():
     assert bytes_in_memory(LOOP) == 10 * 3 * KIB
 
 
+COUNTED = f"""
+%test (state: (f32[2,128])) -> pred[] {{
+  %end = s32[] constant(4), metadata={{op_name="jit(run)/while"}}
+  %now = (s32[], f32[2,128]{HBM}) parameter(0)
+  %number = s32[] get-tuple-element(%now), index=0
+  ROOT %less = pred[] compare(%number, %end), direction=LT, metadata={{op_name="lt"}}
+}}
+{LOOP.replace("body=%body, ", "condition=%test, body=%body, ").replace("known_trip_count", "no")}
+"""
+
+
+def test_a_loop_that_counts_up_to_a_number_has_as_many_passes():
+    assert bytes_in_memory(COUNTED) == 4 * 3 * KIB
+
+
 def test_a_loop_of_unknown_length_has_no_count():
-    unknown = LOOP.replace("known_trip_count", "other")
-    assert bytes_in_memory(unknown) is None
-    assert bytes_in_memory(unknown, passes=4) == 4 * 3 * KIB
-    branch = unknown.replace("while(%first)", "conditional(%first)")
-    assert bytes_in_memory(branch, passes=4) is None
+    assert bytes_in_memory(COUNTED.replace("constant(4)", "parameter(1)")) is None
+    assert bytes_in_memory(COUNTED.replace("direction=LT", "direction=GT")) is None
+    assert bytes_in_memory(LOOP.replace("while(%first)", "conditional(%first)")) is None

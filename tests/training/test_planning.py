@@ -11,6 +11,7 @@ import pytest
 
 from jaxens.data.settings import Data
 from jaxens.errors import UserError
+from jaxens.ops import members
 from jaxens.training import planning, topology
 from jaxens.training.collectives import Collective, collectives
 from jaxens.training.layout import MeshLayout
@@ -187,6 +188,19 @@ def test_the_compiler_for_tpus_works_without_a_tpu():
     assert sum(each.nbytes for each in needs.collectives) >= needs.gradients
     with pytest.raises(UserError, match="is refused by libtpu"):
         plan_training(config(), "v5e:3x5")
+
+
+@pytest.mark.tpu
+def test_a_tpu_computes_members_with_many_pixels_in_turn(monkeypatch):
+    """Then the compiler counts the work of one member only, and one is in memory at a time."""
+    at_once = plan_training(config(), "v5e:1x1", classes=CLASSES)
+    monkeypatch.setattr(members, "LARGE", BATCH * SIZE**2)
+    in_turn = plan_training(config(), "v5e:1x1", classes=CLASSES)
+    assert at_once.counted
+    assert in_turn.counted is None
+    assert in_turn.memory.code < at_once.memory.code
+    assert 0 < in_turn.nbytes < 10 * in_turn.memory.state
+    assert in_turn.flops_of_device == at_once.flops_of_device
 
 
 @pytest.mark.slow

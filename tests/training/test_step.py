@@ -213,3 +213,22 @@ def test_training_learns():
     _, first = training.after(1, pool)
     _, last = training.after(40, pool)
     assert (last < first).all()
+
+
+@pytest.mark.parametrize("diversity", ["random-weights", "bagging"])  # with one batch, and several
+@pytest.mark.parametrize(("images", "loops"), [(20, 0), (21, 1)])
+def test_an_accelerator_loops_over_members_with_many_pixels(diversity, images, loops):
+    """21 images of 224 px have more than 2**20 pixels."""
+    training = Training(config(diversity))
+    state = jax.eval_shape(training.init)
+    shape = (*([] if training.plan.shared else [state.members]), images, 224, 224, 3)
+    batch = {
+        "images": jax.ShapeDtypeStruct(shape, np.uint8),
+        "labels": {
+            "species": jax.ShapeDtypeStruct(shape[:-3], np.int32),
+            "marks": jax.ShapeDtypeStruct((*shape[:-3], 2), np.int8),
+        },
+    }
+    traced = training.step.trace(state, batch, jax.ShapeDtypeStruct((), np.int32))
+    text = traced.lower(lowering_platforms=("tpu",)).as_text()
+    assert text.count("stablehlo.while") == loops
