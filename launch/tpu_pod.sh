@@ -17,8 +17,8 @@
 # FOLDER is a URL, or on a file system that all hosts share and that outlives the TPU. After a
 # preemption or a lost connection, training goes on with the run in it. A training that still runs
 # on the TPU is ended first.
-# JAXENS_GRACE is the number of seconds (25) that training has to save and end after SIGTERM. If it
-# still runs 3 seconds later, this script kills it.
+# JAXENS_GRACE: how many seconds training has to save and to end after SIGTERM. The default is 25.
+# If training still runs 3 seconds after that, this script kills it.
 # NAME, ZONE, TYPE, VERSION and PROJECT may also be in the variables TPU_NAME, TPU_ZONE, TPU_TYPE,
 # TPU_VERSION and TPU_PROJECT.
 set -euo pipefail # Written for bash 3.2, which macOS has.

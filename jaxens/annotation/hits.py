@@ -1,4 +1,4 @@
-"""Tables and figures of how often arrows hit, by the attribution method and the rule for tips."""
+"""Tables and figures that show how often arrows hit, for each method and each rule for tips."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ from jaxtyping import Float
 def sum_channels(
     attributions: Float[ArrayLike, "*batch height width channel"],
 ) -> Float[Array, "*batch height width"]:
-    """Returns the sum over channels, with its sign.
+    """Returns the signed sum over channels.
 
     If the attributions of an image add up to a difference of logits, so does the map. The sum is
     the default for signed methods, and what Captum's `visualize_image_attr` shows.

@@ -49,7 +49,11 @@ class Layer(NamedTuple):
         return ", ".join(words + [word for word, value in extras.items() if value > 1])
 
     def apply(self, conv: Callable[..., Array], images: Array, kernel: Array) -> Array:
-        """Calls `conv`, a function with the arguments of `lax.conv_general_dilated`."""
+        """Returns `conv` of the images and the kernel.
+
+        Args:
+            conv: Takes the arguments of `lax.conv_general_dilated`.
+        """
         width = self.dilation * (self.window - 1) + 1
         padding = 0 if self.stride == self.window else width // 2
         return conv(

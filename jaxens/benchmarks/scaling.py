@@ -24,7 +24,10 @@ STEP, COLLECTIVES = "training step", "its collectives alone"
 
 
 def scaling(options: Scaling) -> list[Results]:
-    """Measures a step on each number of devices; a device has `batch_size` images of a member."""
+    """Measures a training step on each number of devices.
+
+    With twice the devices, a step has twice the images: each device gets `batch_size` of them.
+    """
     counts, batch = options.devices, options.batch_size
     calls: dict[tuple[int, str], Callable[[], Any]] = {}
     for count in counts:

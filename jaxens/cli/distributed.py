@@ -104,7 +104,7 @@ def _lost_processes() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _stopped_together() -> Iterator[None]:
-    """Stops this process if a signal stops another one, and the others if one stops this process.
+    """Stops all processes of the job when a signal stops one of them.
 
     Training asks through the devices, after each dispatch, and stops all at the same step. But a
     process that prepares data or compiles ends at once. The others would wait for it at the next

@@ -1,4 +1,4 @@
-"""Progress is a bar in a terminal, and now and then a line in a log."""
+"""Progress is shown as a bar in a terminal, and as a line every 30 seconds in a log."""
 
 import io
 
@@ -13,7 +13,7 @@ from jaxens.training.layout import MeshLayout
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The time, which stands still until a test changes it."""
+    """Replaces the clock by a number of seconds that tests set."""
     now = [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     return now

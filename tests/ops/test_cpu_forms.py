@@ -12,8 +12,8 @@ from jaxens.ops import conv_general_dilated
 from jaxens.ops.cpu import conv as cpu_conv
 from jaxens.ops.cpu import side_by_side, windows
 
-# Images, height, width, kernel, strides, padding: shapes of ResNet-18, VGG16 and the small models,
-# and some whose strides leave a remainder.
+# The values are: images, height, width, kernel, strides, padding. ResNet-18, VGG16 and the small
+# models have such layers. In some of the others, the stride does not divide the image evenly.
 SHAPES = {
     "3x3": (4, 8, 8, (3, 3), (1, 1), ((1, 1), (1, 1))),
     "3x3 strided": (4, 8, 8, (3, 3), (2, 2), ((1, 1), (1, 1))),

@@ -76,7 +76,7 @@ def by_jaxens(tips: Float[np.ndarray, "label 2"], texts: list[str]) -> tuple[Pla
 
 
 def by_adjust_text(layout: Layout, texts: list[str]) -> Placed:
-    """Returns the labels of adjustText, which keeps lines from crossing and texts on the canvas."""
+    """Returns the labels of adjustText, by default without crossing lines, and on the canvas."""
     axes = _canvas(layout)
     x, y = layout.tips.T
     drawn = [
@@ -88,7 +88,7 @@ def by_adjust_text(layout: Layout, texts: list[str]) -> Placed:
 
 
 def by_textalloc(layout: Layout, texts: list[str]) -> Placed:
-    """Returns the labels of textalloc, told to keep lines from crossing and off labels."""
+    """Returns the labels of textalloc. Its options forbid lines that cross lines or labels."""
     axes = _canvas(layout)
     x, y = layout.tips.T
     with contextlib.redirect_stdout(io.StringIO()):

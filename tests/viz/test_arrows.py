@@ -1,4 +1,7 @@
-"""Labeled arrows are legible; ellipses stay inside of the image; arrows to a spot share a head."""
+"""Labeled arrows can be read on any image.
+
+Ellipses stay inside of the image. Arrows that end at the same point have one head.
+"""
 
 import numpy as np
 import pytest

@@ -185,7 +185,10 @@ def ink_of(figure, label):
 @pytest.mark.usefixtures("own_fonts")
 @pytest.mark.parametrize("name", ["וש", "וש bill"])
 def test_hebrew_is_written_from_right_to_left(name):
-    """The first letter is narrow, the second one wide. Before 3.11, Matplotlib knows no order."""
+    """Matplotlib draws Hebrew from right to left since version 3.11, and from left to right before.
+
+    The first letter is narrow and the second one is wide, so the picture shows the order.
+    """
     figure = viz.show_labeled_arrows(IMAGES[0] + 255, [viz.Arrow((0.9, 0.5), name)])
     one, other = ink_of(figure, name)[:2]
     knows_order = hasattr(ft2font, "__libraqm_version__")

@@ -81,7 +81,7 @@ class PartLayout:
 
 @dataclass(frozen=True)
 class SplitLayout:
-    """What says which split a photo is in. Without column, folders, files and lists: a random draw.
+    """Where the split of a photo comes from. If no field is set, photos are split at random.
 
     Attributes:
         column: The column that names the split.
