@@ -31,7 +31,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxens.ops.cpu import side_by_side, windows
+from jaxens.ops.cpu import side_by_side, windows, winograd
 from jaxens.ops.geometry import Geometry
 
 SMALL = 8 * 8  # pixels of a result
@@ -46,6 +46,8 @@ def is_empty(geometry: Geometry, images: Any, kernel: Any) -> bool:
 
 def forward(geometry: Geometry, images: Array, kernel: Array) -> Array:
     """Returns the convolution of images with a kernel."""
+    if winograd.pays(geometry, images, kernel.shape):
+        return winograd.forward(geometry, images, kernel)
     if _multiplies(geometry, images, kernel.shape):
         return jnp.matmul(
             windows.to_rows(geometry, images, kernel.shape),
@@ -73,6 +75,8 @@ def input_gradient(
 ) -> Array:
     """Returns the gradient with respect to images of `shape`, in the cotangent's type."""
     images = jax.ShapeDtypeStruct(shape, cotangent.dtype)
+    if winograd.pays(geometry, images, kernel.shape):
+        return winograd.input_gradient(geometry, shape, cotangent, kernel)
     # A dilated convolution runs at 4 GFLOP/s here (4x4 from 2x2); the matmul form at 404.
     parts = 1 if max(geometry.strides) == 1 else STRIDED_PARTS
     if windows.fit(geometry, images, kernel.shape, parts):

@@ -20,7 +20,7 @@ import math
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxens.ops.cpu import windows
+from jaxens.ops.cpu import windows, winograd
 from jaxens.ops.geometry import Geometry
 
 OUTPUTS = 256  # more output channels may use windows of proportionally more bytes
@@ -34,6 +34,8 @@ def weight_gradient(
     Images are [image, height, width, channel] and the cotangent of the result is
     [image, h, w, out]. Sums are taken in float32 at least; the result has the cotangent's type.
     """
+    if winograd.pays(geometry, images, shape):
+        return winograd.weight_gradient(geometry, images, cotangent)
     *_, channels, out = shape
     count, rows = _part_size(geometry, images, shape)
     columns = cotangent.shape[2]
