@@ -10,7 +10,7 @@ from jax import lax
 
 from jaxens.ops import conv_general_dilated
 from jaxens.ops.cpu import conv as cpu_conv
-from jaxens.ops.cpu import side_by_side, windows
+from jaxens.ops.cpu import side_by_side, windows, winograd
 
 # The values are: images, height, width, kernel, strides, padding. ResNet-18, VGG16 and the small
 # models have such layers. In some of the others, the stride does not divide the image evenly.
@@ -38,6 +38,12 @@ VARIANTS = {
     "convolution": {(windows, "ROOM"): 0, (side_by_side, "WIDE"): 0},
     "convolution of some images": {(windows, "ROOM"): 0, (side_by_side, "LONG_ROW"): 20},
     "convolution of all images": {(windows, "ROOM"): 0, (side_by_side, "LONG_ROW"): 2**20},
+    "Winograd": {(winograd, "CHANNELS"): 0, (winograd, "TILES"): 0},
+    "Winograd, image by image": {
+        (winograd, "CHANNELS"): 0,
+        (winograd, "TILES"): 0,
+        (winograd, "ROOM"): 0,
+    },
 }
 
 
@@ -80,3 +86,40 @@ def result_and_gradients(conv, name):
 @cache
 def result_and_gradients_of_lax(name):
     return result_and_gradients(lax.conv_general_dilated, name)
+
+
+def parts_of(conv, x, w, cotangent, **settings):
+    """The result of a 3x3 convolution, and both gradients."""
+    numbers = ("NHWC", "HWIO", "NHWC")
+    at = partial(conv, window_strides=(1, 1), padding="SAME", dimension_numbers=numbers, **settings)
+    out, vjp = jax.vjp(at, x, w)
+    return out, *vjp(cotangent)
+
+
+def products(dtype=jnp.float32, channels=winograd.CHANNELS, size=16, **settings):
+    """The number of matrix products in all three parts of a 3x3 convolution of one image."""
+    x = jnp.ones((1, size, size, channels), dtype)
+    w = jnp.ones((3, 3, channels, winograd.CHANNELS), dtype)
+    y = jnp.ones((1, size, size, winograd.CHANNELS), dtype)
+    parts = jax.jit(partial(parts_of, conv_general_dilated, **settings))
+    return parts.lower(x, w, y).as_text().count("stablehlo.dot_general")
+
+
+def test_winograd_has_sixteen_products_where_it_is_faster_and_exact_enough():
+    assert products() == 3 * 16
+    assert products(precision=lax.Precision.DEFAULT) == 3 * 16
+    others = [{"precision": "highest"}, {"dtype": jnp.bfloat16}, {"channels": 16}, {"size": 8}]
+    assert all(products(**other) < 16 for other in others)
+
+
+def test_the_rounding_of_winograd_is_that_of_float32():
+    rng = np.random.default_rng(2)
+    x = np.maximum(rng.normal(size=(1, 16, 16, 256)), 0)
+    w = rng.normal(size=(3, 3, 256, 32)) / 48
+    y = rng.normal(size=(1, 16, 16, 32))
+    single = [jnp.asarray(each, jnp.float32) for each in (x, w, y)]
+    ours = jax.jit(partial(parts_of, conv_general_dilated))(*single)
+    with jax.enable_x64():
+        exact = parts_of(lax.conv_general_dilated, *map(jnp.asarray, (x, w, y)))
+    for got, want in zip(map(np.asarray, ours), map(np.asarray, exact), strict=True):
+        assert np.abs(got - want).max() < 1e-6 * np.abs(want).max()

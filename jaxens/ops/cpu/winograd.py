@@ -119,9 +119,7 @@ def _of_pixels(images: Array, lows: Sequence[int], space: Sequence[int]) -> Grid
 def _of_results(cotangent: Array) -> Grid:
     """Returns the transformed gradient of all tiles, each place [image, row, column, out]."""
     padding = [(0, out % 2) for out in cotangent.shape[1:3]]
-    return _both_ways(
-        _places_of_results, _views(jnp.pad(cotangent, [(0, 0), *padding, (0, 0)]), 2)
-    )
+    return _both_ways(_places_of_results, _views(jnp.pad(cotangent, [(0, 0), *padding, (0, 0)]), 2))
 
 
 def _of_kernel(kernel: Array) -> Grid:
@@ -130,7 +128,7 @@ def _of_kernel(kernel: Array) -> Grid:
 
 
 def _views(images: Array, size: int) -> Grid:
-    """Returns the pixels of tiles of `size` by `size` pixels, of which one begins at every other."""
+    """Returns each pixel of all tiles of `size` by `size`; a tile begins at every other pixel."""
     starts = range(size)
     ends = [images.shape[axis] - size + 1 for axis in (1, 2)]
     return [[images[:, i : i + ends[0] : 2, j : j + ends[1] : 2] for j in starts] for i in starts]
