@@ -108,7 +108,7 @@ def products(dtype=jnp.float32, channels=winograd.CHANNELS, size=16, **settings)
 def test_winograd_has_sixteen_products_where_it_is_faster_and_exact_enough():
     assert products() == 3 * 16
     assert products(precision=lax.Precision.DEFAULT) == 3 * 16
-    others = [{"precision": "highest"}, {"dtype": jnp.bfloat16}, {"channels": 16}, {"size": 8}]
+    others = [{"precision": "highest"}, {"dtype": jnp.bfloat16}, {"channels": 64}, {"size": 8}]
     assert all(products(**other) < 16 for other in others)
 
 
