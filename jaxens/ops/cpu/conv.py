@@ -17,6 +17,7 @@ pixels):
 | 7x7,   3 ->  64, 224x224, stride 2 |      1 |               238 |     145 |              |
 | 3x3,   3 ->  32, 64x64, stride 2   |     16 |                31 |     116 |           27 |
 
+- 3x3 windows with many channels have a faster form (`jaxens.ops.cpu.winograd`). For all others:
 - The product wins for small results and strided windows, while its windows stay in the caches.
 - Windows of the input images may be larger: XLA moves them out of a loop over members that
   share the images, and computes them once.
