@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from jaxens.cli.signals import Stopped, end_now, end_process, ignore, stop
+from jaxens.cli.signals import Stopped, end_now, end_process, ignore, message_of, stop
 from jaxens.errors import UserError
 
 VARIABLES = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
@@ -117,8 +117,7 @@ def _stopped_together() -> Iterator[None]:
 
     def look() -> None:
         while not done.wait(LOOK_AGAIN):
-            with contextlib.suppress(RuntimeError, ValueError):  # there is no such key
-                number = int(store.key_value_try_get(STOPPED))
+            if number := _stopped(store):
                 stop(number)
                 # Process 0 may be saving. The others wait for an answer that never comes.
                 if global_state.process_id and not done.wait(BLOCKED):
@@ -133,9 +132,22 @@ def _stopped_together() -> Iterator[None]:
         with contextlib.suppress(RuntimeError, ValueError):  # process 0 has gone
             store.key_value_set(STOPPED, str(stopped.code - 128), allow_overwrite=True)
         raise
+    except (ValueError, RuntimeError) as error:
+        # A process that waited for the stopped one has only noted the signal, or not handled it.
+        if _LOST.search(str(error)) and (number := _stopped(store)):
+            raise Stopped(message_of(number), number) from None
+        raise
     finally:
         done.set()
         looking.join(LOOK_AGAIN)
+
+
+def _stopped(store: Any) -> int:
+    """Returns the number of the signal that has stopped a process of the job; 0 if none has."""
+    try:
+        return int(store.key_value_try_get(STOPPED))
+    except (RuntimeError, ValueError):  # there is no such key, or process 0 has gone
+        return 0
 
 
 def _leave(code: int) -> None:

@@ -170,7 +170,7 @@ def _grace() -> float:
 def end_now(number: int, what: str) -> None:
     """Ends the process of a command as stopped by a signal, with one line."""
     if _Command.runs:
-        print(f"jaxens: {_message(number)}{what}", file=sys.stderr, flush=True)
+        print(f"jaxens: {message_of(number)}{what}", file=sys.stderr, flush=True)
         end_process(128 + number)
 
 
@@ -192,7 +192,8 @@ def _numbers() -> list[int]:
     return [getattr(signal, name) for name in _WORDS if hasattr(signal, name)]
 
 
-def _message(number: int) -> str:
+def message_of(number: int) -> str:
+    """Returns how a command says that this signal has stopped it."""
     return _WORDS[signal.Signals(number).name]
 
 
@@ -200,7 +201,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
     if _Command.stopped.is_set():  # a launcher may send a signal to a process and to its group
         return
     _Command.stopped.set()
-    message = _message(number)
+    message = message_of(number)
     if not _Command.works and _is_importing(frame):
         # An exception in an import may come out as another one, or not at all. Nothing is open yet.
         print(f"jaxens: {message}", file=sys.stderr, flush=True)

@@ -2,33 +2,29 @@
 
 import contextlib
 import dataclasses
-import errno
 import logging
 import math
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 from jax import Array
 from orbax.checkpoint import checkpoint_managers
+from orbax.checkpoint.options import AsyncOptions
 
 from jaxens.errors import UserError
 from jaxens.runs.checksums import sums_of, wait_for
 from jaxens.runs.contents import Contents, Sealed, arrays_of, contents_of, fields_of, seal
-from jaxens.runs.orbax_arrays import handlers, to_host
+from jaxens.runs.disk import check_room, disk_errors
+from jaxens.runs.orbax_arrays import registry, to_host
 from jaxens.runs.orbax_messages import hide_abandoned_reads, hide_failed_writes
 from jaxens.runs.processes import of_process_0
 from jaxens.runs.records import check
+from jaxens.runs.shards import Others
 from jaxens.runs.stops import deferred
-
-# A full or read-only disk, and a share that is gone: NFS and FUSE have errors of their own.
-_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO, errno.ESTALE,
-                errno.ENOTCONN, errno.ENODEV, errno.ETIMEDOUT)  # fmt: skip
 
 log = logging.getLogger(__name__)
 
@@ -43,15 +39,18 @@ class Checkpoints:
 
     Args:
         folder: The folder of the checkpoints; it is created if it doesn't exist.
+        joined: Whether the other processes write their shards; see `others`.
 
     Attributes:
         folder: The folder of the checkpoints.
+        others: The other processes. Until they join, process 0 needs all that is saved.
         chosen: The epoch that `best` read last, and whether it is the best; `best_ensemble` adds
             which members had diverged.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, joined: bool = False):
         self.folder = folder
+        self.others = Others(folder, joined)
         self.chosen = ""
         self._read_back = False
         self._contents: dict[int, Contents] = {}  # by epoch, once read or written
@@ -63,16 +62,30 @@ class Checkpoints:
                 enable_async_checkpointing=True,
                 create=False,
                 multiprocessing_options=of_process_0(),
+                # The other processes need the folder at once.
+                async_options=AsyncOptions(
+                    create_directories_asynchronously=jax.process_count() == 1
+                ),
             ),
-            handler_registry=handlers(),
+            handler_registry=registry(self.others),
         )
 
     def epochs(self) -> list[int]:
         """Returns the epochs that have a checkpoint, the newest first."""
         return sorted(self._manager.all_steps(), reverse=True)
 
+    @property
+    def on_devices(self) -> bool:
+        """Whether arrays may be saved that lie on devices of several processes."""
+        return jax.process_count() == 1 or self.others.joined
+
     def save(
-        self, epoch: int, state: Any, score: float, sums: Sequence[Array | int] | None = None
+        self,
+        epoch: int,
+        state: Any,
+        score: float,
+        sums: Sequence[Array | int] | None = None,
+        like: Any = None,
     ) -> None:
         """Starts to write a checkpoint. The first one is read back.
 
@@ -81,34 +94,39 @@ class Checkpoints:
 
         Args:
             epoch: Its number.
-            state: A named tuple or a dict of arrays.
+            state: A named tuple or a dict of arrays. Those of a mesh may have more rows than there
+                are members.
             score: Chooses the best checkpoint; higher is better.
-            sums: The checksums of its arrays, which a device may still compute (None: `sums_of`).
+            sums: The checksums of the members' arrays, which a device may still compute (None:
+                `sums_of`).
+            like: The shapes and types of the members' arrays (None: those of `state`).
 
         Raises:
             OSError: If the disk is full (`errno.ENOSPC`) or can't be written.
             UserError: If the first checkpoint can't be read back.
         """
         sums = sums_of(state) if sums is None else sums
+        like = state if like is None else like
         hide_failed_writes()
-        self._check_room(state)
-        # A checkpoint of this epoch is damaged: otherwise training had continued after it.
-        if epoch in self._manager.all_steps():
-            self._manager.delete(epoch)
-        contents = self._contents[epoch] = contents_of(state, score, wait_for(sums))
-        items = ocp.args.Composite(
-            state=ocp.args.PyTreeSave(fields_of(state)), sums=ocp.args.JsonSave(seal(contents))
-        )
-        with self._disk_errors(), deferred():
-            self._manager.save(epoch, args=items, force=True)
+        with self.others.save():
+            check_room(self.folder, sum(leaf.nbytes for leaf in jax.tree.leaves(state)))
+            # A checkpoint of this epoch is damaged: otherwise training had continued after it.
+            if epoch in self._manager.all_steps():
+                self._manager.delete(epoch)
+            contents = self._contents[epoch] = contents_of(like, score, wait_for(sums))
+            items = ocp.args.Composite(
+                state=ocp.args.PyTreeSave(fields_of(state)), sums=ocp.args.JsonSave(seal(contents))
+            )
+            with disk_errors(self.folder), deferred():
+                self._manager.save(epoch, args=items, force=True)
         if not self._read_back:
-            self._check_first(epoch, state)
+            self._check_first(epoch, like)
 
-    def _check_first(self, epoch: int, state: Any) -> None:
+    def _check_first(self, epoch: int, like: Any) -> None:
         self.wait()
         del self._contents[epoch]
         try:
-            self._read(epoch, state)
+            self._read(epoch, like)
         except Exception as error:
             raise UserError(
                 f"checkpoint {self.folder / str(epoch)} can't be read back "
@@ -173,38 +191,14 @@ class Checkpoints:
         Raises:
             OSError: If the disk is full (`errno.ENOSPC`) or can't be written.
         """
-        with self._disk_errors():
+        with disk_errors(self.folder):
             self._manager.wait_until_finished()
 
     def close(self) -> None:
         """Waits until all checkpoints are on disk, and closes the folder."""
-        with self._disk_errors(), deferred():
+        with disk_errors(self.folder), deferred():
             self._manager.wait_until_finished()
             self._manager.close()
-
-    def _check_room(self, state: Any) -> None:
-        """Raises `OSError` if the disk is full or can't be written.
-
-        Otherwise each of Orbax's writers would find that out, and log an error of its own.
-        """
-        try:
-            tempfile.TemporaryFile(dir=self.folder).close()
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(self.folder)) from None
-        needed = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
-        if shutil.disk_usage(self.folder).free < needed + 2**20:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder))
-
-    @contextlib.contextmanager
-    def _disk_errors(self) -> Iterator[None]:
-        """Raises errors of the disk as `OSError`; TensorStore raises them as `ValueError`."""
-        try:
-            yield
-        except ValueError as error:
-            for number in _DISK_ERRORS:
-                if os.strerror(number) in str(error):
-                    raise OSError(number, os.strerror(number), str(self.folder)) from error
-            raise
 
     def _scores(self, epochs: Iterable[int]) -> dict[int, float]:
         """Returns the scores of those checkpoints that have a readable one, by epoch."""
@@ -250,7 +244,7 @@ class Checkpoints:
         items = ocp.args.Composite(state=to_host(fields_of(like)))
         hide_abandoned_reads()  # before the first one can end, in a thread of TensorStore
         read = self._manager.restore(epoch, args=items)
-        state = type(like)(**read["state"])
+        state = jax.tree.map(_first_rows, type(like)(**read["state"]), like)
         if contents["sums"] != sums_of(state):
             raise ValueError("its checksums differ")
         return state
@@ -269,6 +263,11 @@ class Checkpoints:
                 raise ValueError("its checksums differ")
             self._contents[epoch] = sealed["contents"]
         return self._contents[epoch]
+
+
+def _first_rows(stored: np.ndarray, like: Any) -> np.ndarray:
+    """Returns the rows of the members. A mesh may have more, which fill up its devices."""
+    return stored if stored.shape == like.shape else stored[: like.shape[0]]
 
 
 @dataclasses.dataclass

@@ -10,21 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
-from jax import Array
 
 from jaxens.data.opening import open_data
 from jaxens.data.source import DataSet, load
 from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
 from jaxens.ensemble.quality import Quality, quality_table
-from jaxens.runs.checksums import sums_of_members
 from jaxens.runs.folders import check_absent, check_present
 from jaxens.runs.loading import abstract_state, best_state, check_config_fits, ensemble_of
 from jaxens.runs.parts import layout_of, restored
-from jaxens.runs.processes import LateLargest, largest, read_state
+from jaxens.runs.processes import LateLargest, all_share, largest, read_state
 from jaxens.runs.restoring import with_members_restored
 from jaxens.runs.run import Run
+from jaxens.runs.saving import save_epoch, save_part
 from jaxens.runs.stops import Stops, deferred
 from jaxens.runs.unsaved import UnsavedRun
 from jaxens.runs.uploading import mirrored
@@ -32,13 +30,13 @@ from jaxens.runs.validating import Validation, validation
 from jaxens.runs.watch import Watch
 from jaxens.runs.weights import Weights, read_weights
 from jaxens.tables import Table
-from jaxens.training.divergence import diverged_steps
 from jaxens.training.feed import Feed
 from jaxens.training.layout import MeshLayout
 from jaxens.training.residency import check_workers
 from jaxens.training.settings import Config
 from jaxens.training.state import State
-from jaxens.training.trainer import Losses, Part, Trainer
+from jaxens.training.trainer import Part, Trainer
+from jaxens.urls import is_url
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +80,8 @@ def train(
 
     Args:
         config: The config of the run.
-        out: Run directory to write, or a URL such as gs://bucket/run; None writes nothing.
+        out: Run directory to write, or a URL such as gs://bucket/run; None writes nothing. If
+            several processes see the same directory, each writes its shards of the checkpoints.
         resume: Continue the run in `out`. With the same device, number of devices and cores, and
             versions of the libraries, the numbers are bitwise those of a run that never stopped;
             otherwise their last digits may differ, and a warning says what has changed.
@@ -94,8 +93,9 @@ def train(
         UserError: If data, weights or the folder can't be used, all members diverge, or the end
             of the run can't be uploaded to its URL.
     """
-    if jax.process_index() > 0:  # process 0 writes, and tells the others what it has read
-        out = None
+    if jax.process_index() > 0 and out is not None:  # only process 0 has a copy of a URL
+        out = None if is_url(out) else Path(out)
+        return _train(config, out, resume, watch or Watch(), layout)
     with mirrored(out, resume) as folder:
         return _train(config, folder, resume, watch or Watch(), layout)
 
@@ -103,15 +103,18 @@ def train(
 def _train(
     config: Config, out: Path | None, resume: bool, watch: Watch, layout: MeshLayout | None
 ) -> Trained:
-    if out is not None:
+    first = jax.process_index() == 0  # it reads, and tells the others what it has read
+    if out is not None and first:
         (check_present if resume else check_absent)(out)
     check_workers(config.data.workers)
     weights = None if resume else read_weights(config.model)
     data = open_data(config.data, watch.progress)
     check_config_fits(config, data.info)
     trainer = Trainer(config, data.train, data.info.choose_tasks(config.data.tasks), layout)
-    with _closing(_open_run(config, out, resume, data, weights)) as run:
+    with _closing(_open_run(config, out if first else None, resume, data, weights)) as run:
         val = load(data.val, watch.progress)
+        if jax.process_count() > 1 and all_share(out) and out is not None:
+            run.share(out)
         _fit(run, trainer, val, weights, watch)
         best = best_state(run)
         ensemble = ensemble_of(run, best)
@@ -119,7 +122,7 @@ def _train(
         on_mesh = trainer.placement.spread(best._replace(opt_state=()))
         scores = validation(trainer, held_out)(on_mesh)
         run.log(test={q.task: q.as_dict() for q in scores}, diverged_at=ensemble.diverged_at)
-        return Trained(ensemble, scores, run.read_log(), val, held_out, out)
+        return Trained(ensemble, scores, run.read_log(), val, held_out, run.folder)
 
 
 @contextlib.contextmanager
@@ -223,8 +226,8 @@ def _epoch(
 
     A member that diverges gets its state `before` the epoch back, which validation has seen.
     """
-    alone = jax.process_count() == 1
-    members = None  # the state to save if a signal comes
+    alone, place = jax.process_count() == 1, trainer.placement
+    trained = None  # the state to save if a signal comes
     try:
         with stops:  # a step's buffers can't be read while it runs
             state, part, speed = trainer.epoch(
@@ -234,52 +237,32 @@ def _epoch(
                 partial(watch.step, part.epoch),
                 partial(_stopping, stops, LateLargest()),
             )
-            members = trainer.placement.gather(state)
+            trained = state
             if _stopping(stops) or alone:  # one process can stop from here on; several ask
                 stops.obey()
             scores = validate(state)
             corrected = with_members_restored(
-                members, scores, part.epoch, trainer.steps_per_epoch, before
+                place.diverged_at(state),
+                scores,
+                part.epoch,
+                trainer.steps_per_epoch,
+                partial(place.gather, state),
+                before,
             )
             if corrected is not None:
-                members, state = corrected, trainer.placement.spread(corrected)
+                trained = state = place.spread(corrected)
                 scores = validate(state)
             losses = trainer.mean_losses(part)
             with deferred():
-                sums = sums_of_members(state, trainer.placement)
-                _save(run, part, members, sums, losses, speed, scores)
-                members = None
-                run.parts.remove()
+                save_epoch(run, place, part, state, losses, speed, scores)
+                trained = None
             _obey(stops)
     except KeyboardInterrupt:
-        if members is not None:
-            run.parts.save(part, members)
+        if trained is not None:
+            save_part(run, place, part, trained)
         raise
     watch.epoch(part.epoch, losses, speed, scores)  # who stops now keeps this epoch
     return state
-
-
-def _save(
-    run: Run | UnsavedRun,
-    part: Part,
-    members: State,
-    sums: Sequence[Array],
-    losses: Losses,
-    speed: float,
-    scores: Sequence[Quality],
-) -> None:
-    """Writes a line of the log, and starts to write a checkpoint."""
-    diverged_at = diverged_steps(members)
-    pairs = zip(losses.tolist(), diverged_at, strict=True)
-    run.log(
-        epoch=part.epoch,
-        step=part.step,
-        loss=[None if step is not None else loss for loss, step in pairs],
-        diverged_at=diverged_at,
-        member_images_per_second=speed,
-        val={q.task: q.as_dict() for q in scores},
-    )
-    run.checkpoints.save(part.epoch, members, _overall(scores), sums)
 
 
 def _stopping(stops: Stops, largest: Callable[[int], int] = largest) -> bool:
@@ -293,8 +276,3 @@ def _obey(stops: Stops) -> None:
     """Stops all processes after the same call, if one of them has a signal to stop."""
     if _stopping(stops):
         stops.obey()
-
-
-def _overall(scores: Sequence[Quality]) -> float:
-    """Returns the ensemble's mean score over tasks, which chooses the best checkpoint."""
-    return float(np.nanmean([q.ensemble for q in scores]))

@@ -5,6 +5,13 @@ import logging
 import sys
 import types
 
+_OF_FAILED_WRITES = (
+    "background save thread",
+    "_SignalingThread.run() raised",
+    "Save Finalize thread",
+    "Metadata file does not exist",
+)
+
 
 @functools.cache
 def hide_abandoned_reads() -> None:
@@ -33,7 +40,7 @@ def hide_failed_writes() -> None:
 
     def shown(record: logging.LogRecord) -> bool:
         text = record.getMessage()
-        return "background save thread" not in text and "Metadata file does not exist" not in text
+        return not any(part in text for part in _OF_FAILED_WRITES)
 
     logging.getLogger("absl").addFilter(shown)
 

@@ -1,13 +1,19 @@
 """The state in the middle of an epoch, which a training saves when a signal stops it there."""
 
 import shutil
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+from jax import Array
 
 from jaxens.runs.checkpoints import Checkpoints
+from jaxens.runs.checksums import sums_of
 from jaxens.runs.contents import fields_of
+from jaxens.runs.orbax_arrays import handler
+from jaxens.runs.shards import Shards
 from jaxens.runs.stops import deferred
 from jaxens.training.state import State
 from jaxens.training.trainer import Part
@@ -29,11 +35,30 @@ class Parts:
         self.kept = ""
         self._checkpoints = checkpoints
 
-    def save(self, part: Part, state: State) -> None:
-        """Saves a part of an epoch and the state after it, and waits until both are on disk."""
+    def save(
+        self,
+        part: Part,
+        state: State,
+        sums: Sequence[Array | int] | None = None,
+        like: State | None = None,
+    ) -> None:
+        """Saves a part of an epoch and the state after it, and waits until both are on disk.
+
+        Args:
+            part: The part.
+            state: The state, and its checksums and shapes as for `Checkpoints.save`.
+            sums: See there.
+            like: See there.
+        """
         with deferred():
-            saved = Checkpoints(self.folder)
-            saved.save(part.step, fields_of(state) | {"losses": _bits(part.total)}, float("nan"))
+            fields = _with_losses(part, state)
+            shapes = fields if like is None else _with_losses(part, like)
+            if sums is not None:
+                of_state = jax.tree.unflatten(jax.tree.structure(state), sums)
+                of_losses = sums_of(fields["losses"])[0]
+                sums = jax.tree.leaves(fields_of(of_state) | {"losses": of_losses})
+            saved = Checkpoints(self.folder, self._checkpoints.others.joined)
+            saved.save(part.step, fields, float("nan"), sums, shapes)
             saved.close()
             self.kept = f"step {part.step}"
 
@@ -68,16 +93,39 @@ class Parts:
 
 
 class NoParts:
-    """Takes the place of `Parts` in a run without a directory. It saves nothing."""
+    """Takes the place of `Parts` in a run without a directory.
 
-    def save(self, part: Part, state: State) -> None:
-        """Does nothing."""
+    Args:
+        folder: The folder of those of process 0, to which this process adds its shards; None saves
+            nothing.
+    """
+
+    def __init__(self, folder: Path | None = None):
+        self._folder = folder
+
+    def save(
+        self,
+        part: Part,
+        state: State,
+        sums: Sequence[Array | int] | None = None,
+        like: State | None = None,
+    ) -> None:
+        """Saves the shards of this process, and waits until they are on disk."""
+        if self._folder is not None:
+            with deferred():
+                shards = Shards(self._folder, handler())
+                shards.save(_with_losses(part, state))
+                shards.wait()
 
     def latest(self, steps_per_epoch: int, like: Any) -> None:
         """Returns None."""
 
     def remove(self) -> None:
         """Does nothing."""
+
+
+def _with_losses(part: Part, state: State) -> dict[str, Any]:
+    return fields_of(state) | {"losses": _bits(part.total)}
 
 
 def layout_of(state: State) -> dict[str, Any]:

@@ -1,7 +1,11 @@
-"""What the processes of a training tell each other: what process 0 has read, and a stop."""
+"""What the processes of a training tell each other: what process 0 has read or sees, and a stop."""
 
+import contextlib
+import secrets
+import shutil
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -37,6 +41,37 @@ def read_state(read: Callable[[Any], Read], like: Any) -> Read:
 def _from_process_0(leaf: Any) -> np.ndarray:
     """Returns an array of process 0. A call for each array, because it goes through the devices."""
     return np.asarray(multihost_utils.broadcast_one_to_all(np.asarray(leaf)))
+
+
+def all_share(folder: Path | None) -> bool:
+    """Returns whether all processes can write into the same folder.
+
+    All of them have to call it. Process 0 writes a file there that the others answer next to, so
+    that folders of the same name on the disks of several hosts are told apart.
+
+    Args:
+        folder: The folder, which process 0 has made; None if this process has none.
+    """
+    if largest(folder is None) or folder is None:
+        return False
+    number = jax.process_index()
+    token = int(_from_process_0(np.int32(secrets.randbits(31))))
+    place = folder / ".processes"
+    question = place / f"{token}"
+    answers = [place / f"{token}.{i}" for i in range(jax.process_count())]
+    with contextlib.suppress(OSError):
+        if number == 0:
+            place.mkdir(exist_ok=True)
+            question.touch()
+    largest(0)  # waits for process 0
+    with contextlib.suppress(OSError):
+        if question.exists():
+            answers[number].touch()
+    largest(0)  # waits for all
+    answered = number > 0 or all(answer.exists() for answer in answers)
+    if number == 0:
+        shutil.rmtree(place, ignore_errors=True)
+    return not largest(not answered)
 
 
 def largest(number: int) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 
 from jaxens.ensemble.quality import Quality
 from jaxens.training.divergence import DivergenceWatch, restore
@@ -11,19 +11,21 @@ from jaxens.training.state import TRAINING, State
 
 
 def with_members_restored(
-    state: State,
+    diverged_at: Int[np.ndarray, "member"],
     scores: Sequence[Quality],
     epoch: int,
     steps: int,
+    state: Callable[[], State],
     last: Callable[[], State],
 ) -> State | None:
     """Gives members that diverged in an epoch the state that they had before it.
 
     Args:
-        state: The state of the members after the epoch.
+        diverged_at: The step at which each of them diverged, as in their state.
         scores: Their validation scores.
         epoch: Its number; the first is 1.
         steps: The number of steps of an epoch.
+        state: Returns the state of the members after the epoch.
         last: Returns the state before the epoch.
 
     Returns:
@@ -32,7 +34,6 @@ def with_members_restored(
     Raises:
         UserError: If all members have diverged.
     """
-    diverged_at = np.asarray(state.diverged_at)
     stopped = diverged_at >= (epoch - 1) * steps
     # If the last update of the epoch broke a member, no loss has shown it, but validation does.
     lost = _lost(scores) & (diverged_at == TRAINING)
@@ -42,7 +43,7 @@ def with_members_restored(
     restored = stopped | lost
     if not restored.any():
         return None
-    return restore(state, last(), restored, epoch * steps - 1)
+    return restore(state(), last(), restored, epoch * steps - 1)
 
 
 def _lost(scores: Sequence[Quality]) -> Bool[np.ndarray, "member"]:

@@ -150,6 +150,14 @@ class Run:
         run._lock = locked
         return run
 
+    def share(self, folder: Path) -> None:
+        """Lets the other processes, from now on, write their shards of checkpoints.
+
+        Args:
+            folder: The run directory.
+        """
+        self.checkpoints.others.joined = True
+
     def check_data(self, info: Info, fingerprint: str) -> None:
         """Checks that the run was trained on this data set. Its name may have changed.
 
@@ -240,6 +248,7 @@ class Run:
         self.checkpoints.close()
         epochs = self.checkpoints.epochs()
         if self._new and not epochs and not self.parts.kept:
+            self.checkpoints.others.settle()
             shutil.rmtree(self.folder, ignore_errors=True)
         if self._lock is not None:
             self._lock.close()

@@ -1,18 +1,21 @@
 """A run without a directory: its log, its best state and its last one are kept in memory."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import jax
 from jax import Array
 
 from jaxens.data.schema import Info
+from jaxens.runs.orbax_arrays import handler
 from jaxens.runs.parts import NoParts
+from jaxens.runs.shards import Shards
 from jaxens.training.settings import Config
 
 
 class UnsavedRun:
-    """Offers what training needs of a `Run` and its `Checkpoints`. It writes nothing."""
+    """Offers what training needs of a `Run` and its `Checkpoints`. It writes shards at most."""
 
     folder = None
     chosen = ""
@@ -25,6 +28,21 @@ class UnsavedRun:
         self._best: tuple[int, Any] | None = None
         self._latest: tuple[int, Any] | None = None
         self._score = -float("inf")
+        self._shards: Shards | None = None
+
+    def share(self, folder: Path) -> None:
+        """Adds, from now on, the shards of this process to the checkpoints of process 0.
+
+        Args:
+            folder: The run directory.
+        """
+        self._shards = Shards(folder / "checkpoints", handler())
+        self.parts = NoParts(folder / "interrupted")
+
+    @property
+    def on_devices(self) -> bool:
+        """Whether arrays may be saved that lie on devices of several processes."""
+        return self._shards is not None
 
     @property
     def checkpoints(self) -> Self:
@@ -39,11 +57,16 @@ class UnsavedRun:
         """Returns the epoch and the state with the highest score; None before the first epoch."""
         return self._best
 
-    def save(self, epoch: int, state: Any, score: float, sums: Sequence[Any] = ()) -> None:
+    def save(
+        self, epoch: int, state: Any, score: float, sums: Sequence[Any] = (), like: Any = None
+    ) -> None:
         """Keeps the state as the last one and, if its score is the highest so far, as the best.
 
-        Processes other than 0 keep nothing: process 0 tells them what it has read.
+        Processes other than 0 keep nothing: process 0 tells them what it has read. They write
+        their shards, if they share its run directory.
         """
+        if self._shards is not None:
+            self._shards.save(state)
         if jax.process_index() > 0:
             return
         # What is on the device is copied, because the next step reuses its buffers.
@@ -53,7 +76,9 @@ class UnsavedRun:
             self._score, self._best = score, (epoch, copy)
 
     def wait(self) -> None:
-        """Does nothing: nothing is being written."""
+        """Waits until the shards of this process are on disk."""
+        if self._shards is not None:
+            self._shards.wait()
 
     def log(self, **numbers: Any) -> None:
         """Appends a line to the log."""
@@ -67,7 +92,8 @@ class UnsavedRun:
         """Does nothing: there was no earlier process."""
 
     def close(self) -> str:
-        """Says that nothing is kept."""
+        """Says that nothing is kept here."""
+        self.wait()
         if jax.process_index() > 0:
             return "process 0 says what is kept"
         return "nothing was saved, because no folder was named"

@@ -80,8 +80,12 @@ def restore(state: State, last: State, rows: Bool[np.ndarray, "member"], number:
 
 def diverged_steps(state: State) -> tuple[int | None, ...]:
     """Returns the step at which each member diverged; None if it has not."""
-    steps = np.asarray(state.diverged_at).tolist()
-    return tuple(None if step == TRAINING else step for step in steps)
+    return as_steps(np.asarray(state.diverged_at))
+
+
+def as_steps(diverged_at: Int[np.ndarray, "member"]) -> tuple[int | None, ...]:
+    """Returns the field `diverged_at` of a state as `diverged_steps` does."""
+    return tuple(None if step == TRAINING else step for step in diverged_at.tolist())
 
 
 class DivergenceWatch:

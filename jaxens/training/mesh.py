@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from jaxens.errors import UserError
 from jaxens.training.layout import ONE_DEVICE, MeshLayout, check_layout, choose_layout
@@ -132,6 +132,18 @@ class Placement:
             return state
         return self._of_members(lambda leaf: leaf[: self.members], to_host(state))
 
+    def shapes(self, state: State) -> State:
+        """Returns the shapes and types of the arrays of the members alone."""
+
+        def shape(leaf: Any) -> jax.ShapeDtypeStruct:
+            return jax.ShapeDtypeStruct((self.members, *leaf.shape[1:]), leaf.dtype)
+
+        return self._of_members(shape, state)
+
+    def diverged_at(self, state: State) -> Int[np.ndarray, "member"]:
+        """Returns the steps at which the members diverged, in the memory of every process."""
+        return np.asarray(self.share(state.diverged_at))[: self.members]
+
     def share(self, losses: Float[Array, "step filled"]) -> Float[Array, "step filled"]:
         """Returns losses that every process can read, without waiting for them.
 
@@ -173,7 +185,7 @@ class Placement:
 
         return of_all
 
-    def _of_members(self, change: Callable[[Array], Array], state: State) -> State:
+    def _of_members(self, change: Callable[[Array], Any], state: State) -> State:
         changed: State = jax.tree.map(change, state._replace(trunk=None))
         return changed._replace(trunk=state.trunk)
 

@@ -214,8 +214,7 @@ class Trainer:
         """
         self.compile(state, feed, part)
         number, previous = part.step, None
-        diverged_at = self.placement.share(state.diverged_at[None])
-        diverged = self.placement.read(diverged_at)[0] != TRAINING
+        diverged = self.placement.diverged_at(state) != TRAINING
         stops = DivergenceWatch(diverged, self.config.ensemble.members, part.epoch)
         meter = _Meter(number, self.placement, self._images_per_step, on_step, stops)
         meter.total += part.total

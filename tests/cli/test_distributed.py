@@ -52,7 +52,8 @@ def test_two_processes_stop_at_any_moment_and_go_on(tmp_path, monkeypatch):
     for who in (0, 1):
         stopped("preparation", "01", who, flags, tmp_path)
     stopped("compilation", "01", 1, flags, tmp_path)
-    stopped("compilation", "0", 0, flags, tmp_path, WAITS)  # process 1 waits for an answer
+    for who in (0, 1):  # the other one waits for an answer
+        stopped("compilation", str(who), who, flags, tmp_path, WAITS)
     for who in (1, 0):  # the second training has all steps of the epoch
         images_scored, printed = stopped("validation", "01", who, flags, tmp_path)
         assert images_scored < VAL_IMAGES

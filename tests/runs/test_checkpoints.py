@@ -17,9 +17,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxens.errors import UserError
 from jaxens.runs.checkpoints import Checkpoints
+from jaxens.runs.disk import disk_errors
 from jaxens.runs.orbax_messages import hide_abandoned_reads
 
 
@@ -147,14 +149,20 @@ def test_a_read_that_is_given_up_prints_nothing_from_the_moment_of_the_error(tmp
     assert printed == []
 
 
-@pytest.mark.parametrize("on_host", [False, True])
-def test_a_training_that_goes_on_changes_nothing_that_is_still_written(tmp_path, on_host):
+ON_MESH = [PartitionSpec("x"), PartitionSpec()]
+
+
+@pytest.mark.parametrize("where", ["host", "device", *ON_MESH], ids=str)
+def test_a_training_that_goes_on_changes_nothing_that_is_still_written(tmp_path, where):
     """The next steps reuse the buffers of the state, and nobody has copied them."""
     step = jax.jit(lambda leaf: leaf * 0 - 1, donate_argnums=0)
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(1, {"weights": jnp.zeros(2)}, 0.5)
     large = jnp.arange(2.0**22)
-    checkpoints.save(2, {"weights": jax.device_get(large) if on_host else large}, 0.5)
+    if where in ON_MESH:
+        mesh = Mesh(np.array(jax.devices()[:2]), "x")
+        large = jax.jit(jnp.copy, out_shardings=NamedSharding(mesh, where))(large)
+    checkpoints.save(2, {"weights": jax.device_get(large) if where == "host" else large}, 0.5)
     for _ in range(3):
         large = step(large)
     assert checkpoints._manager.is_saving_in_progress()
@@ -283,10 +291,8 @@ def test_a_share_that_is_gone_keeps_the_checkpoint_before(disk, tmp_path_factory
 
 @pytest.mark.parametrize("number", [errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT])
 def test_what_shares_answer_when_they_are_gone_is_an_error_of_the_disk(tmp_path, number):
-    checkpoints = Checkpoints(tmp_path / "c")
-    with pytest.raises(OSError, match=re.escape(os.strerror(number))), checkpoints._disk_errors():
+    with pytest.raises(OSError, match=re.escape(os.strerror(number))), disk_errors(tmp_path):
         raise ValueError(f"FAILED_PRECONDITION: Error writing x: {os.strerror(number)}")
-    checkpoints.close()
 
 
 def test_a_folder_that_can_no_longer_be_written_keeps_the_checkpoint_before(tmp_path, monkeypatch):

@@ -70,5 +70,7 @@ def test_a_write_that_fails_in_the_background_is_not_logged_as_well(caplog):
     hide_failed_writes()
     logger = logging.getLogger("absl")
     logger.error("[process=0] Failed to run 4 operations in background save thread, directory: x")
+    logger.error("[process=1] _SignalingThread.run() raised an exception: x")
+    logger.error("[step=1] Save Finalize thread (save_finalize) failed.")
     logger.error("something else")
     assert [record.getMessage() for record in caplog.records] == ["something else"]

@@ -34,7 +34,9 @@ def scores(*members, baseline=None):
 
 def after_epoch(diverged_at, scores):
     last = state([5, 6, 7], [-1 if at >= 8 else at for at in diverged_at])
-    return with_members_restored(state([1, 2, 3], diverged_at), scores, EPOCH, STEPS, lambda: last)
+    now = state([1, 2, 3], diverged_at)
+    steps = np.asarray(diverged_at)
+    return with_members_restored(steps, scores, EPOCH, STEPS, lambda: now, lambda: last)
 
 
 def test_nothing_is_read_if_no_member_diverged_in_the_epoch():

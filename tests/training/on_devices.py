@@ -40,6 +40,8 @@ CASES = {
     "random weights": {},
     "streamed": {"resident": "no"},
     "leave one out": {"diversity": "leave-one-out"},
+    "leave one out, streamed": {"diversity": "leave-one-out", "resident": "no"},
+    "bagging": {"diversity": "bagging"},
     "bagging, streamed": {"diversity": "bagging", "resident": "no"},
     "frozen trunk": {"base": "frozen", "weights": "given"},
     "seven members": {"members": 7},

@@ -25,7 +25,11 @@ from tests.training.on_devices import CASES, check_alike, check_goes_on, config_
 ALONE = MeshLayout(1, 1)
 # On 2, 3, 4, 6 and 8 devices. Three members, or four with a baseline, fill up some of them.
 LAYOUTS = [(1, 2), (3, 1), (2, 2), (3, 2), (2, 4)]
-LAYOUTS_OF = dict.fromkeys(CASES, LAYOUTS) | {"seven members": [(5, 1), (7, 1)]}
+LAYOUTS_OF = dict.fromkeys(CASES, LAYOUTS) | {
+    "seven members": [(5, 1), (7, 1)],
+    "leave one out, streamed": [(3, 2)],
+    "bagging": [(3, 2)],
+}
 
 
 @pytest.mark.slow
