@@ -57,8 +57,8 @@ def conv_general_dilated(
     """Returns `lax.conv_general_dilated` of the same arguments, up to rounding.
 
     For the field `conv_general_dilated` of `flax.linen.Conv`. The annotations show NHWC and HWIO;
-    other layouts work through `dimension_numbers`. On a CPU, 3x3 windows with 128 channels or more
-    are computed by Winograd's algorithm, whose rounding is 1.6 times as large; with the precision
+    other layouts work through `dimension_numbers`. On a CPU, 3x3 windows with many channels are
+    computed by Winograd's algorithm, whose rounding is 1.6 times as large; with the precision
     "highest" they are not.
 
     Args:
