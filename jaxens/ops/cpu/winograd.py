@@ -25,9 +25,9 @@ from jaxens.ops.geometry import Geometry
 
 Grid = list[list[Array]]  # arrays by row and column
 
-# With fewer multiply-adds of a place than `WORK`, products of windows are as fast: those of a
-# training at 64 px have 4 million (ResNet-18, batches of 16), at 128 px 17 million.
-WORK = 12 * 2**20
+# Multiply-adds of a place; with fewer, the other forms are as fast. Layers of ResNet-18 have 4
+# million in a training step at 64 px (batches of 16), 17 at 128 px, and 51 with 16 images of 224 px.
+WORK = 2**25
 CHANNELS = 64  # of images and result: with fewer, moving pixels takes what the products save
 TILES = 64  # with fewer, transforming the weights does
 ROOM = 64 * 2**20  # bytes of the transformed pixels that are in memory at once
