@@ -26,7 +26,7 @@ from jaxens.ops.geometry import Geometry
 Grid = list[list[Array]]  # arrays by row and column
 
 # Multiply-adds of a place; with fewer, the other forms are as fast. Layers of ResNet-18 have 4
-# million in a training step at 64 px (batches of 16), 17 at 128 px, and 51 with 16 images of 224 px.
+# million for 16 images of 64 px, 17 for 128 px, and 51 for 224 px.
 WORK = 2**25
 CHANNELS = 64  # of images and result: with fewer, moving pixels takes what the products save
 TILES = 64  # with fewer, transforming the weights does
