@@ -12,6 +12,7 @@ from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jaxens.ops import accelerate, conv_general_dilated, max_pool
+from jaxens.ops.cpu import winograd
 from tests.ops.zoo import LAST, MODELS, Case, conv
 
 pytestmark = pytest.mark.slow
@@ -65,6 +66,18 @@ def test_values_and_gradients_are_those_of_the_model(case):
         assert_same(a, b)
     assert replaced(accelerate(case.fn), case.params, case.images) == case.replaced
     assert not replaced(case.fn, case.params, case.images)
+
+
+def test_values_and_gradients_are_those_of_the_model_with_winograd(case, monkeypatch):
+    """The layers of these models are too small for it otherwise."""
+    for name in ("WORK", "TILES", "CHANNELS"):
+        monkeypatch.setattr(winograd, name, 0)
+    jax.clear_caches()  # what was traced without it
+    ours = jax.jit(value_and_grads(accelerate(case.fn)))(case.params, case.images)
+    plain = jax.jit(value_and_grads(case.fn))(case.params, case.images)
+    jax.clear_caches()
+    for a, b in zip(ours, plain, strict=True):
+        assert_same(a, b)
 
 
 @pytest.mark.slow
