@@ -193,7 +193,7 @@ def _numbers() -> list[int]:
 
 
 def message_of(number: int) -> str:
-    """Returns how a command says that this signal has stopped it."""
+    """Returns the message of a command that this signal has stopped."""
     return _WORDS[signal.Signals(number).name]
 
 

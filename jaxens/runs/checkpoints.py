@@ -39,11 +39,11 @@ class Checkpoints:
 
     Args:
         folder: The folder of the checkpoints; it is created if it doesn't exist.
-        joined: Whether the other processes write their shards; see `others`.
+        joined: Whether the other processes write their shards into it (see `Others`).
 
     Attributes:
         folder: The folder of the checkpoints.
-        others: The other processes. Until they join, process 0 needs all that is saved.
+        others: The other processes. Until they join, process 0 writes the whole state.
         chosen: The epoch that `best` read last, and whether it is the best; `best_ensemble` adds
             which members had diverged.
     """
@@ -110,7 +110,8 @@ class Checkpoints:
         hide_failed_writes()
         with self.others.save():
             check_room(self.folder, sum(leaf.nbytes for leaf in jax.tree.leaves(state)))
-            # A checkpoint of this epoch is damaged: otherwise training had continued after it.
+            # An earlier checkpoint of this epoch can only be a damaged one: training would have
+            # gone on after a whole one.
             if epoch in self._manager.all_steps():
                 self._manager.delete(epoch)
             contents = self._contents[epoch] = contents_of(like, score, wait_for(sums))

@@ -35,30 +35,27 @@ class Parts:
         self.kept = ""
         self._checkpoints = checkpoints
 
-    def save(
-        self,
-        part: Part,
-        state: State,
-        sums: Sequence[Array | int] | None = None,
-        like: State | None = None,
-    ) -> None:
-        """Saves a part of an epoch and the state after it, and waits until both are on disk.
+    def save(self, part: Part, state: State, sums: Sequence[Array | int], like: State) -> None:
+        """Saves a state in the middle of an epoch, and waits until it is on disk.
 
         Args:
-            part: The part.
-            state: The state, and its checksums and shapes as for `Checkpoints.save`.
-            sums: See there.
-            like: See there.
+            part: How far the epoch has come, and the sums of its losses.
+            state: The state after this part. On a mesh, it may have more rows than members.
+            sums: The checksums of the members' arrays, in the order of the leaves.
+            like: The shapes and types of the members' arrays.
         """
         with deferred():
             fields = _with_losses(part, state)
-            shapes = fields if like is None else _with_losses(part, like)
-            if sums is not None:
-                of_state = jax.tree.unflatten(jax.tree.structure(state), sums)
-                of_losses = sums_of(fields["losses"])[0]
-                sums = jax.tree.leaves(fields_of(of_state) | {"losses": of_losses})
+            of_state = jax.tree.unflatten(jax.tree.structure(state), sums)
+            all_sums = fields_of(of_state) | {"losses": sums_of(fields["losses"])[0]}
             saved = Checkpoints(self.folder, self._checkpoints.others.joined)
-            saved.save(part.step, fields, float("nan"), sums, shapes)
+            saved.save(
+                part.step,
+                fields,
+                float("nan"),
+                jax.tree.leaves(all_sums),
+                _with_losses(part, like),
+            )
             saved.close()
             self.kept = f"step {part.step}"
 
@@ -93,23 +90,17 @@ class Parts:
 
 
 class NoParts:
-    """Takes the place of `Parts` in a run without a directory.
+    """Replaces `Parts` in a process that has no run directory of its own.
 
     Args:
-        folder: The folder of those of process 0, to which this process adds its shards; None saves
-            nothing.
+        folder: The folder in which process 0 saves. This process writes its shards into it. None:
+            nothing is saved.
     """
 
     def __init__(self, folder: Path | None = None):
         self._folder = folder
 
-    def save(
-        self,
-        part: Part,
-        state: State,
-        sums: Sequence[Array | int] | None = None,
-        like: State | None = None,
-    ) -> None:
+    def save(self, part: Part, state: State, sums: Sequence[Array | int], like: State) -> None:
         """Saves the shards of this process, and waits until they are on disk."""
         if self._folder is not None:
             with deferred():
@@ -125,6 +116,7 @@ class NoParts:
 
 
 def _with_losses(part: Part, state: State) -> dict[str, Any]:
+    """Returns the fields of a state, and the losses of the part as one more field."""
     return fields_of(state) | {"losses": _bits(part.total)}
 
 

@@ -46,8 +46,9 @@ def _from_process_0(leaf: Any) -> np.ndarray:
 def all_share(folder: Path | None) -> bool:
     """Returns whether all processes can write into the same folder.
 
-    All of them have to call it. Process 0 writes a file there that the others answer next to, so
-    that folders of the same name on the disks of several hosts are told apart.
+    All of them have to call it. Process 0 writes a file with a random name. A process that sees
+    this file writes another one next to it. So folders that have the same name, but are on the
+    disks of different hosts, are not taken for one.
 
     Args:
         folder: The folder, which process 0 has made; None if this process has none.

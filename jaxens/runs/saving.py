@@ -56,15 +56,15 @@ def save_epoch(
 
 
 def save_part(run: Run | UnsavedRun, placement: Placement, part: Part, state: State) -> None:
-    """Saves a part of an epoch and the state after it, and waits until both are on disk.
+    """Saves a state in the middle of an epoch, and waits until it is on disk.
 
     All processes have to call it.
 
     Args:
         run: The run.
         placement: Where the state lies.
-        part: The part.
-        state: On the devices of the mesh.
+        part: How far the epoch has come, and the sums of its losses.
+        state: The state after this part, on the devices of the mesh.
     """
     run.parts.save(part, *_to_save(run, placement, state))
 
@@ -72,10 +72,11 @@ def save_part(run: Run | UnsavedRun, placement: Placement, part: Part, state: St
 def _to_save(
     run: Run | UnsavedRun, placement: Placement, state: State
 ) -> tuple[Any, Sequence[Array], State]:
-    """Returns arrays, and the checksums and shapes of those of the members.
+    """Returns what is written: the arrays of a state, their checksums, and their shapes.
 
-    If all processes can write into the run directory, the arrays stay on the devices, and each
-    process writes its shards. Otherwise they come into the memory of the host.
+    The arrays of a mesh may have more rows than there are members. Checksums and shapes are those
+    of the members' rows alone. If all processes can write into the run directory, the arrays stay
+    on the devices, and each process writes its shards. Otherwise each host gets whole arrays.
     """
     arrays = state if run.checkpoints.on_devices else placement.gather(state)
     return arrays, sums_of_members(state, placement), placement.shapes(state)

@@ -62,11 +62,12 @@ class Others:
             raise
 
     def settle(self) -> None:
-        """Waits until they write no more, so that the folder can be removed."""
+        """Waits until no other process writes, so that the folder can be removed."""
+        until = time.monotonic() + SETTLED
         if self._key:
             for process in range(1, jax.process_count()):
                 with contextlib.suppress(RuntimeError, ValueError):
-                    _files_of(process, self._key, SETTLED)
+                    _files_of(process, self._key, max(until - time.monotonic(), 2 * SAY))
 
     def write_into(self, folder: Path) -> list[ocp.future.Future]:
         """Asks them to write their shards into a folder.
@@ -83,13 +84,16 @@ class Others:
 
 
 class _Written(ocp.future.Future):
-    """Waits until a process has written its shards into a folder."""
+    """A future of Orbax that is done when another process has written its shards."""
 
     def __init__(self, key: str, process: int, folder: Path):
         self._key, self._process, self._folder = key, process, folder
 
     def result(self, timeout: float | None = None) -> None:
-        """Waits as `_files_of` does, whatever the timeout; Orbax's own is 20 minutes.
+        """Waits until the process has written its shards.
+
+        The timeout is not used: Orbax would wait for 20 minutes. `_files_of` gives up much earlier
+        if the process is gone.
 
         Raises:
             ValueError: If the process has failed, or its files can't be seen.
@@ -132,7 +136,8 @@ class Shards:
         try:
             folder = self._folder.absolute() / self._named(f"{self._key}/folder")
             save = self._handler.async_save(folder, args=ocp.args.PyTreeSave(fields_of(state)))
-            futures = asyncio.run(save)
+            with disk_errors(self._folder):
+                futures = asyncio.run(save)
         except BaseException as error:
             report.end({"error": _text(error)})
             raise
@@ -172,8 +177,8 @@ class Shards:
         try:
             for each in futures:
                 each.result()
-            files = [path.name for path in folder.glob(f"ocdbt.process_{jax.process_index()}*")]
-            report.end({"files": files})
+            own = f"ocdbt.process_{jax.process_index()}"
+            report.end({"files": [path.name for path in folder.glob(own)]})
         except Exception as error:  # of many kinds; `wait` raises it
             self._error = error
             report.end({"error": _text(error)})
@@ -202,7 +207,7 @@ class _Report:
 
 
 def _files_of(process: int, key: str, lost: float | None = None) -> list[str]:
-    """Waits until a process has written its shards of a save, and returns its folders.
+    """Waits until a process has written its shards of a save. Returns the names of its folders.
 
     Args:
         process: The process.
@@ -219,7 +224,8 @@ def _files_of(process: int, key: str, lost: float | None = None) -> list[str]:
             raise ValueError(said["error"])
         if said != before:
             before, since = said, time.monotonic()
-        elif time.monotonic() - since > (lost or LOST):  # a word of JAX's, which the commands know
+        # The commands know "UNAVAILABLE", a word of JAX, and say that a process has ended.
+        elif time.monotonic() - since > (lost or LOST):
             raise RuntimeError(f"UNAVAILABLE: process {process} does not go on writing")
         time.sleep(LOOK)
     return list(said["files"])
@@ -244,7 +250,7 @@ def _tell(key: str, value: Any) -> None:
 
 
 def _heard(key: str) -> Any:
-    """Returns what a process has told; None if it has not.
+    """Returns the value that a process has stored under a key; None if there is none yet.
 
     Raises:
         RuntimeError: If process 0, which has the store, has gone.

@@ -84,7 +84,11 @@ def diverged_steps(state: State) -> tuple[int | None, ...]:
 
 
 def as_steps(diverged_at: Int[np.ndarray, "member"]) -> tuple[int | None, ...]:
-    """Returns the field `diverged_at` of a state as `diverged_steps` does."""
+    """Returns steps as numbers, and None for a member that has not diverged.
+
+    Args:
+        diverged_at: The field of `State` of this name.
+    """
     return tuple(None if step == TRAINING else step for step in diverged_at.tolist())
 
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
 from jaxens.errors import UserError
 from jaxens.training.layout import ONE_DEVICE, MeshLayout, check_layout, choose_layout
@@ -144,12 +144,12 @@ class Placement:
         """Returns the steps at which the members diverged, in the memory of every process."""
         return np.asarray(self.share(state.diverged_at))[: self.members]
 
-    def share(self, losses: Float[Array, "step filled"]) -> Float[Array, "step filled"]:
-        """Returns losses that every process can read, without waiting for them.
+    def share(self, values: Shaped[Array, "*step filled"]) -> Shaped[Array, "*step filled"]:
+        """Returns values of members, such as losses, that every process can read. Does not wait.
 
         Devices work in order. So what is shared before the next dispatch is there before its end.
         """
-        return losses if jax.process_count() == 1 else shared(losses, self.everywhere)
+        return values if jax.process_count() == 1 else shared(values, self.everywhere)
 
     def read(self, losses: Float[Array, "step filled"]) -> Float[np.ndarray, "step member"]:
         """Waits for losses from `share`, and returns those of the members alone."""

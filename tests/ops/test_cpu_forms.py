@@ -95,7 +95,7 @@ def parts_of(conv, x, w, cotangent, **settings):
 
 
 def products(dtype=jnp.float32, channels=128, size=112, **settings):
-    """The number of matrix products in all three parts of a 3x3 convolution of one image."""
+    """Counts the matrix products in the program of a 3x3 convolution and both its gradients."""
     x, w, y = (
         jax.ShapeDtypeStruct(shape, dtype)
         for shape in [(1, size, size, channels), (3, 3, channels, 128), (1, size, size, 128)]

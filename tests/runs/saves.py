@@ -51,7 +51,7 @@ def state_of(epoch: int, megabytes: float = 0.1) -> State:
 
 
 def part_of(epoch: int) -> Part:
-    """Returns an epoch of four steps."""
+    """Returns an epoch of four steps with losses that tell it from others."""
     return Part(epoch, 4 * epoch, np.arange(MEMBERS) / 3 + epoch)
 
 

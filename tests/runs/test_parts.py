@@ -6,6 +6,7 @@ import pytest
 
 from jaxens.errors import UserError
 from jaxens.runs.checkpoints import Checkpoints
+from jaxens.runs.checksums import sums_of
 from jaxens.runs.parts import Parts, layout_of, restored
 from jaxens.training.state import TRAINING, State
 from jaxens.training.trainer import Part
@@ -22,13 +23,17 @@ def parts(tmp_path):
     return Parts(Checkpoints(tmp_path / "checkpoints"))
 
 
+def save(parts, epoch, step):
+    parts.save(Part(epoch, step, LOSSES), STATE, sums_of(STATE), STATE)
+
+
 def damage(folder):
     for file in folder.rglob("d/*"):
         file.write_bytes(file.read_bytes()[:20])
 
 
 def test_a_part_is_read_bitwise_as_it_was_saved(parts):
-    parts.save(Part(2, 13, LOSSES), STATE)
+    save(parts, 2, 13)
     part, state = restored(*parts.latest(STEPS, LIKE), STEPS)
     assert (part.epoch, part.step) == (2, 13)
     np.testing.assert_array_equal(part.total, LOSSES)
@@ -37,13 +42,13 @@ def test_a_part_is_read_bitwise_as_it_was_saved(parts):
 
 
 def test_the_last_step_of_an_epoch_belongs_to_it(parts):
-    parts.save(Part(2, 20, LOSSES), STATE)
+    save(parts, 2, 20)
     part, _ = restored(*parts.latest(STEPS, LIKE), STEPS)
     assert (part.epoch, part.step) == (2, 20)
 
 
 def test_a_part_that_is_older_than_a_checkpoint_is_not_read(parts, caplog):
-    parts.save(Part(2, 13, LOSSES), STATE)
+    save(parts, 2, 13)
     damage(parts.folder)
     parts._checkpoints.save(2, STATE, 0.5)
     parts._checkpoints.wait()
@@ -55,7 +60,7 @@ def test_a_part_that_is_older_than_a_checkpoint_is_not_read(parts, caplog):
 
 def test_of_a_damaged_part_the_one_before_is_used_or_the_checkpoint(parts, caplog):
     for step in (12, 15):
-        parts.save(Part(2, step, LOSSES), STATE)
+        save(parts, 2, step)
     damage(parts.folder / "15")
     assert parts.latest(STEPS, LIKE)[0] == 12
     assert f"{parts.folder / '15'} is damaged" in caplog.text
@@ -65,7 +70,7 @@ def test_of_a_damaged_part_the_one_before_is_used_or_the_checkpoint(parts, caplo
 
 
 def test_a_part_of_another_config_is_refused(parts):
-    parts.save(Part(1, 3, LOSSES), STATE)
+    save(parts, 1, 3)
     with pytest.raises(UserError, match=r"3 does not fit config.toml: params/w is"):
         parts.latest(STEPS, LIKE | {"params": {"w": jax.ShapeDtypeStruct((2, 4), np.float32)}})
 

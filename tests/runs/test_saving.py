@@ -1,4 +1,4 @@
-"""What is saved of a state on a mesh is that of the members, and nothing is gathered for it."""
+"""A state on a mesh is saved without gathering it, and the members alone are read back."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -16,7 +16,7 @@ from tests.runs.small import CONFIG, INFO
 
 @pytest.mark.parametrize("layout", [(1, 1), (2, 1), (1, 2)], ids=str)
 def test_a_mesh_saves_the_state_of_its_members_which_are_filled_up(tmp_path, layout, monkeypatch):
-    """On two devices, a copy of a member makes four of three."""
+    """Three members on two devices have a copy of one as a fourth, so that each device has two."""
     monkeypatch.setattr("jaxens.training.mesh.to_host", None)  # which gathers
     run = Run.create(tmp_path / "run", CONFIG, INFO, data="0123")
     placement = Placement.on_devices(MEMBERS, BATCH, MeshLayout(*layout))

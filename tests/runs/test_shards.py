@@ -43,7 +43,7 @@ def test_each_process_writes_its_shards_and_nothing_is_gathered(tmp_path, device
 
 
 def test_without_a_common_folder_process_0_gets_all_and_writes_the_same(tmp_path):
-    """The other process has a folder of the same name on a disk of its own."""
+    """Each process has its own folder, as on hosts that have no common disk."""
     (tmp_path / "elsewhere").mkdir()
     codes, printed = ended(begin([tmp_path / "run", tmp_path / "elsewhere"]))
     assert codes == [0, 0], printed
@@ -56,7 +56,7 @@ def test_without_a_common_folder_process_0_gets_all_and_writes_the_same(tmp_path
 
 
 def test_no_process_leaves_before_all_have_written_a_part(tmp_path):
-    """Otherwise one that has nothing more to do would end those that still write."""
+    """A process that leaves the job ends the others, even while they still write."""
     codes, printed = ended(begin([tmp_path / "run"] * 3, (3, 1), 1, fault=(3, ""), at=1))
     assert codes == [0, 0, 0], printed
     for each in printed:
@@ -70,7 +70,8 @@ def test_if_one_process_can_not_write_all_end(tmp_path, who):
     began = time.monotonic()
     codes, printed = ended(processes)
     assert time.monotonic() - began < IN_TIME
-    # Process 1 is told why, but after its own write it waits for the devices of process 0.
+    # If process 0 fails after process 1 has written, process 1 waits for a computation with
+    # process 0. Then an error of JAX can end it before the message of process 0 is read.
     assert codes[0] == 1, printed
     assert codes[1] in ((1,) if who == 1 else (1, 2, -signal.SIGABRT)), printed
     for each in printed[: 1 + who]:

@@ -173,7 +173,7 @@ def _weights(a: Array, b: Array, c: Array, d: Array) -> list[Array]:  # G'
 
 
 def _both_ways(transform: Callable[..., list[Array]], grid: Grid) -> Grid:
-    """Applies a transform of a list to each column, then to each row."""
+    """Transforms the arrays of each column of the grid, then those of each row."""
     columns = [transform(*column) for column in zip(*grid, strict=True)]
     return [transform(*row) for row in zip(*columns, strict=True)]
 
