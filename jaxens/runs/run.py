@@ -151,7 +151,7 @@ class Run:
         return run
 
     def share(self, folder: Path) -> None:
-        """Lets the other processes, from now on, write their shards of checkpoints.
+        """From now on, the other processes write their shards into the checkpoints.
 
         Args:
             folder: The run directory.

@@ -15,7 +15,10 @@ from jaxens.training.settings import Config
 
 
 class UnsavedRun:
-    """Offers what training needs of a `Run` and its `Checkpoints`. It writes shards at most."""
+    """Replaces `Run` and `Checkpoints` in a process that has no run directory of its own.
+
+    It keeps states in memory. If it shares the run directory of process 0, it writes its shards.
+    """
 
     folder = None
     chosen = ""
@@ -31,7 +34,7 @@ class UnsavedRun:
         self._shards: Shards | None = None
 
     def share(self, folder: Path) -> None:
-        """Adds, from now on, the shards of this process to the checkpoints of process 0.
+        """From now on, this process writes its shards into the checkpoints of process 0.
 
         Args:
             folder: The run directory.

@@ -37,9 +37,10 @@ from jaxens.ops.geometry import Geometry
 
 Grid = list[list[Array]]  # arrays by row and column
 
-# Multiply-adds of a place; with fewer, the other forms are as fast. Layers of ResNet-18 have 4
-# million for 16 images of 64 px, 17 for 128 px, and 51 for 224 px.
-WORK = 2**25
+# The least multiply-adds of a place. Layers of ResNet-18 have 26 million for 8 images of 224 px,
+# whose saliency then takes three quarters of the time. They have 17 million for 16 images of 128
+# px, and 4 million for 16 of 64 px: in a training, the other forms are as fast there.
+WORK = 24 * 2**20
 CHANNELS = 64  # of images and result: with fewer, moving pixels takes what the products save
 TILES = 64  # with fewer, transforming the weights does
 ROOM = 64 * 2**20  # bytes of the transformed pixels that are in memory at once
