@@ -48,11 +48,14 @@ def save_epoch(
         member_images_per_second=speed,
         val={q.task: q.as_dict() for q in scores},
     )
-    # The mean over tasks chooses the best checkpoint.
-    score = float(np.nanmean([q.ensemble for q in scores]))
     arrays, sums, like = _to_save(run, placement, state)
-    run.checkpoints.save(part.epoch, arrays, score, sums, like)
+    run.checkpoints.save(part.epoch, arrays, overall(scores), sums, like)
     run.parts.remove()
+
+
+def overall(scores: Sequence[Quality]) -> float:
+    """Returns the score that chooses the best checkpoint: the mean over tasks."""
+    return float(np.nanmean([q.ensemble for q in scores]))
 
 
 def save_part(run: Run | UnsavedRun, placement: Placement, part: Part, state: State) -> None:

@@ -51,7 +51,7 @@ def runs(flags, tmp_path_factory, without_look):
         return whole(trainer, state, feed, part, *rest)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jaxens.runs.fit._overall", lambda scores: float(next(numbers)))
+        patch.setattr("jaxens.runs.saving.overall", lambda scores: float(next(numbers)))
         train([*words, str(folder / "healthy")])
         patch.setattr(Trainer, "epoch", epoch)
         warned = tmp_path_factory.mktemp("warned") / "lines"
