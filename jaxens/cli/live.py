@@ -3,6 +3,7 @@
 import contextlib
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
@@ -10,9 +11,11 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from jaxens.cli.console import console, say
 from jaxens.cli.progress import LogLines, bar
+from jaxens.cli.signals import give_up
 from jaxens.data.progress import Progress as Callback
 from jaxens.ensemble.quality import Quality
 from jaxens.names import shorten
+from jaxens.runs.silence import GONE
 from jaxens.runs.watch import Watch
 from jaxens.training.layout import MeshLayout
 
@@ -72,6 +75,13 @@ class Live(Watch):
     ) -> None:
         tasks = "  ".join(f"{shorten(q.task)} {q.ensemble:.3f}" for q in validation)
         say(f"epoch {epoch}/{self._epochs}  {_numbers(losses, speed)}  validation: {tasks}")
+
+    def silent(self, folder: Path, seconds: float) -> None:
+        if seconds > GONE:
+            give_up(
+                f"{folder}: the disk has not answered for {seconds:.0f} s: bring it back (is a "
+                "network share missing?), and --resume continues the run"
+            )
 
     def end(self) -> None:
         self._bar.stop()

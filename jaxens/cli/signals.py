@@ -174,6 +174,13 @@ def end_now(number: int, what: str) -> None:
         end_process(128 + number)
 
 
+def give_up(message: str) -> None:
+    """Ends the process of a command that can't go on, where no exception would reach it."""
+    if _Command.runs:
+        print(f"jaxens: error: {message}", file=sys.stderr, flush=True)
+        end_process(2)
+
+
 def _handle_again(usual: Any, lost: Any) -> None:
     """Handles a signal again whose exception Python has dropped.
 

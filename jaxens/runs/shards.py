@@ -100,7 +100,7 @@ class _Written(ocp.future.Future):
         """
         files = _files_of(self._process, self._key)
         until = time.monotonic() + PATIENCE
-        while not {path.name for path in self._folder.iterdir()}.issuperset(files):
+        while files.items() - _sizes(self._folder, self._process).items():
             if time.monotonic() > until:
                 raise ValueError(f"files of process {self._process} are not in {self._folder}")
             time.sleep(LOOK)
@@ -170,15 +170,14 @@ class Shards:
             time.sleep(LOOK_AT_ONCE)
         if "error" in said:
             with disk_errors(self._folder):
-                raise ValueError(f"process 0 can't save: {said['error']}")
+                raise _failed(0, said["error"])
         return str(said["path"])
 
     def _finish(self, folder: Path, futures: list[Any], report: "_Report") -> None:
         try:
             for each in futures:
                 each.result()
-            own = f"ocdbt.process_{jax.process_index()}"
-            report.end({"files": [path.name for path in folder.glob(own)]})
+            report.end({"files": _sizes(folder, jax.process_index())})
         except Exception as error:  # of many kinds; `wait` raises it
             self._error = error
             report.end({"error": _text(error)})
@@ -206,8 +205,8 @@ class _Report:
             _tell(self._key, self._result)
 
 
-def _files_of(process: int, key: str, lost: float | None = None) -> list[str]:
-    """Waits until a process has written its shards of a save. Returns the names of its folders.
+def _files_of(process: int, key: str, lost: float | None = None) -> dict[str, int]:
+    """Waits until a process has written its shards of a save. Returns the sizes of its files.
 
     Args:
         process: The process.
@@ -221,14 +220,27 @@ def _files_of(process: int, key: str, lost: float | None = None) -> list[str]:
     before, since = None, time.monotonic()
     while "files" not in (said := _heard(f"{key}/{process}") or {}):
         if "error" in said:
-            raise ValueError(said["error"])
+            raise _failed(process, said["error"])
         if said != before:
             before, since = said, time.monotonic()
-        # The commands know "UNAVAILABLE", a word of JAX, and say that a process has ended.
         elif time.monotonic() - since > (lost or LOST):
             raise RuntimeError(f"UNAVAILABLE: process {process} does not go on writing")
         time.sleep(LOOK)
-    return list(said["files"])
+    return dict(said["files"])
+
+
+def _sizes(folder: Path, process: int) -> dict[str, int]:
+    """Returns the sizes of the files that a process has written, by their paths in the folder."""
+    files = (path for path in folder.glob(f"ocdbt.process_{process}/**/*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
+
+
+def _failed(process: int, why: str) -> ValueError:
+    """Returns the error of a process as one of this one. `disk_errors` knows those of a disk.
+
+    From "ABORTED" or "UNAVAILABLE", words of JAX, commands know that another process has ended.
+    """
+    return ValueError(f"ABORTED: process {process} can't save: {why}")
 
 
 def _next_key() -> str:

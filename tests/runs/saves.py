@@ -2,10 +2,12 @@
 
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import jax
@@ -14,9 +16,10 @@ import orbax.checkpoint as ocp
 import pytest
 from jax.experimental import multihost_utils
 
+from jaxens.cli import live, signals
 from jaxens.cli.distributed import job
 from jaxens.ensemble.quality import Quality
-from jaxens.runs import shards
+from jaxens.runs import shards, silence
 from jaxens.runs.parts import layout_of, restored
 from jaxens.runs.processes import all_share
 from jaxens.runs.run import Run
@@ -88,6 +91,16 @@ def spoil(seconds: float, message: str) -> None:
     handler.serialize = spoiled
 
 
+@contextmanager
+def silent_disk(folder: Path) -> Iterator[None]:
+    """Within it, the disk does not answer this process, as a network share that is gone."""
+    silence.LOOK, silence.TOLD, live.GONE = 0.1, 0.5, 2.0
+    tempfile.TemporaryFile = lambda **_: Event().wait()  # type: ignore[assignment,misc]
+    spoil(300, "")
+    with signals.handled(), silence.asked(folder, live.Live().silent):
+        yield
+
+
 def save(
     folders: Sequence[str],
     layout: Sequence[int],
@@ -96,6 +109,7 @@ def save(
     fault: tuple[float, str] | None = None,
     at: int = 1,
     lost: float | None = None,
+    gone: bool = False,
 ) -> None:
     """Saves epochs, and then a part of the next one.
 
@@ -107,6 +121,7 @@ def save(
         fault: Seconds that a write takes, and the error at its end.
         at: The process to which this happens.
         lost: Replaces the seconds of silence after which a process is lost.
+        gone: Whether the disk does not answer the process, from the first save on.
     """
     number = jax.process_index()
     folder = Path(folders[number])
@@ -120,6 +135,15 @@ def save(
         run = UnsavedRun(CONFIG, INFO)
     if all_share(folder):
         run.share(folder)
+    stack = ExitStack()
+    if gone and number == at:
+        stack.enter_context(silent_disk(folder))
+    with stack:
+        save_all(run, placement, epochs, megabytes)
+
+
+def save_all(run: Run | UnsavedRun, placement: Placement, epochs: int, megabytes: float) -> None:
+    """Saves epochs and a part, closes the run, and says how long each took."""
     try:
         for epoch in range(1, epochs + 1):
             state = placement.spread(state_of(epoch, megabytes))
