@@ -68,22 +68,38 @@ def _segments(subject: Subject) -> Int[np.ndarray, "height width"]:
 
 def _maps(subject: Subject, method: str, changed: Callable[[Model], Model]) -> Callable[..., Array]:
     row = attribution.METHODS[method]
-    settings: dict[str, Any] = {}
-    if "chunk" in row.settings:
-        fitting = AT_ONCE * (64 / subject.images.shape[1]) ** 2 / len(subject.images)
-        least = -(-MethodSettings().passes(method) // CALLS)
-        settings["chunk"] = max(least, round(fitting))
+    images_per_call, chunk = _calls(subject.images.shape, MethodSettings().passes(method))
+    settings: dict[str, Any] = {"chunk": chunk} if "chunk" in row.settings else {}
+    own: dict[str, Any] = {}  # settings of each image
     if "segments" in row.settings:
-        settings["segments"] = np.broadcast_to(_segments(subject), subject.images.shape[:3])
+        own["segments"] = np.broadcast_to(_segments(subject), subject.images.shape[:3])
     if "key" in row.settings:
-        settings["key"] = jax.random.key(0)
+        own["key"] = attribution.keys_of_images(jax.random.key(0), len(subject.images))
 
     @jax.jit
-    def maps(variables: Any, images: Array, targets: Array) -> Array:
+    def maps(variables: Any, images: Array, targets: Array, own: dict[str, Any]) -> Array:
         functions = {name: changed(fn) for name, fn in _functions(subject, variables).items()}
-        return attribution.attribute(method, Network(**functions), images, targets, **settings)
+        network = Network(**functions)
+        return attribution.attribute(method, network, images, targets, **settings, **own)
 
-    return partial(maps, member(subject.state().variables, 0))
+    some = partial(maps, member(subject.state().variables, 0))
+    return lambda images, targets: attribution.in_chunks(
+        some, images_per_call, images, targets, own
+    )
+
+
+def _calls(shape: tuple[int, ...], passes: int) -> tuple[int, int]:
+    """Returns how many images, and how many steps or samples of each, one call computes.
+
+    Several steps of a few images keep a CPU busier than one step of many, and need less memory.
+    """
+    fitting, count = AT_ONCE * (64 / shape[1]) ** 2, shape[0]
+    if passes == 1:
+        return count, 1
+    least = -(-passes // CALLS)
+    images = min(count, max(1, round(fitting / least)))
+    images = -(-count // -(-count // images))  # calls of equal size
+    return images, max(least, round(fitting / images))
 
 
 def _functions(subject: Subject, variables: Any) -> dict[str, Model]:

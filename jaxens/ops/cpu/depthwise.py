@@ -33,7 +33,10 @@ def forward(geometry: Geometry, images: Array, kernel: Array) -> Array:
     """Returns the convolution of images with a kernel, summed in float32 at least."""
     kind = windows.sum_type(images.dtype)
     total = jnp.zeros((), kind)
-    for (row, column), pixels in _shifted(geometry, images, kernel.shape):
+    # Without the barrier, XLA computes what pads the images again in the loop of the sums: saliency
+    # of 16 images of 224 px by EfficientNet-Lite0 took 1.1 to 1.4 times as long.
+    padded = lax.optimization_barrier(_padded(geometry, images))
+    for (row, column), pixels in _shifted(geometry, padded, kernel.shape):
         total += pixels.astype(kind) * kernel[row, column].astype(kind).reshape(1, 1, 1, -1)
     return total.astype(images.dtype)
 
@@ -63,18 +66,22 @@ def weight_gradient(
     pixel_sums = [
         # Rows of pixels are added first, because XLA:CPU adds up short vectors slowly.
         (pixels.astype(kind) * cotangent.astype(kind)).sum((0, 1)).sum(0)
-        for _, pixels in _shifted(geometry, images, shape)
+        for _, pixels in _shifted(geometry, _padded(geometry, images), shape)
     ]
     return jnp.stack(pixel_sums).reshape(shape).astype(cotangent.dtype)
 
 
+def _padded(geometry: Geometry, images: Array) -> Array:
+    return jnp.pad(images, [(0, 0), *geometry.padding, (0, 0)])
+
+
 def _shifted(
-    geometry: Geometry, images: Array, kernel: tuple[int, ...]
+    geometry: Geometry, padded: Array, kernel: tuple[int, ...]
 ) -> Iterator[tuple[tuple[int, int], Array]]:
-    """Yields each place of a kernel, and the pixels that it is multiplied with."""
-    _, height, width = windows.out_size(geometry, images, kernel)
-    padded = jnp.pad(images, [(0, 0), *geometry.padding, (0, 0)])
-    n, _, _, channels = images.shape
+    """Yields each place of a kernel, and the pixels of padded images that it is multiplied with."""
+    unpadded = geometry._replace(padding=((0, 0), (0, 0)))
+    n, height, width = windows.out_size(unpadded, padded, kernel)
+    channels = padded.shape[-1]
     strides = geometry.strides
     for row, column in itertools.product(*map(range, kernel[:2])):
         end = (row + (height - 1) * strides[0] + 1, column + (width - 1) * strides[1] + 1)
