@@ -97,8 +97,8 @@ def _calls(shape: tuple[int, ...], passes: int) -> tuple[int, int]:
     if passes == 1:
         return count, 1
     least = -(-passes // CALLS)
-    images = min(count, max(1, round(fitting / least)))
-    images = -(-count // -(-count // images))  # calls of equal size
+    sizes = [size for size in range(1, count + 1) if count % size == 0]  # of equal calls
+    images = max(size for size in sizes if size == 1 or size * least <= fitting)
     return images, max(least, round(fitting / images))
 
 
