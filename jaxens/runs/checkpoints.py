@@ -1,10 +1,9 @@
 """The checkpoints of a run: written in the background, and checked when read."""
 
-import contextlib
-import dataclasses
 import logging
 import math
-from collections.abc import Callable, Iterable, Sequence
+import shutil
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 from jax import Array
-from orbax.checkpoint import checkpoint_managers
 from orbax.checkpoint.options import AsyncOptions
 
 from jaxens.errors import UserError
@@ -20,6 +18,7 @@ from jaxens.runs.checksums import sums_of, wait_for
 from jaxens.runs.contents import Contents, Sealed, arrays_of, contents_of, fields_of, seal
 from jaxens.runs.disk import check_room, disk_errors
 from jaxens.runs.orbax_arrays import registry, to_host
+from jaxens.runs.orbax_keeping import OLD, LastTwoAndBest
 from jaxens.runs.orbax_messages import hide_abandoned_reads, hide_failed_writes
 from jaxens.runs.processes import of_process_0
 from jaxens.runs.records import check
@@ -52,15 +51,16 @@ class Checkpoints:
         self.folder = folder
         self.others = Others(folder, joined)
         self.chosen = ""
-        self._read_back = False
+        self._read_back = self._saves = False
         self._contents: dict[int, Contents] = {}  # by epoch, once read or written
         folder.mkdir(parents=True, exist_ok=True)
         self._manager = ocp.CheckpointManager(
             folder.absolute(),
             options=ocp.CheckpointManagerOptions(
-                preservation_policy=_LastTwoAndBest(self._scores),
+                preservation_policy=LastTwoAndBest(self._scores),
                 enable_async_checkpointing=True,
                 create=False,
+                todelete_subdir=OLD,
                 multiprocessing_options=of_process_0(),
                 # The other processes need the folder at once.
                 async_options=AsyncOptions(
@@ -109,6 +109,9 @@ class Checkpoints:
         like = state if like is None else like
         hide_failed_writes()
         with self.others.save():
+            self._saves = True
+            for old in (self.folder / OLD).glob("*"):
+                shutil.rmtree(old)
             check_room(self.folder, sum(leaf.nbytes for leaf in jax.tree.leaves(state)))
             # An earlier checkpoint of this epoch can only be a damaged one: training would have
             # gone on after a whole one.
@@ -200,14 +203,27 @@ class Checkpoints:
         with disk_errors(self.folder), deferred():
             self._manager.wait_until_finished()
             self._manager.close()
+            if self._saves:
+                shutil.rmtree(self.folder / OLD, ignore_errors=True)
 
     def _scores(self, epochs: Iterable[int]) -> dict[int, float]:
-        """Returns the scores of those checkpoints that have a readable one, by epoch."""
+        """Returns the scores of those checkpoints that have a readable one, by epoch.
+
+        Raises:
+            OSError: If the disk can't be read at the moment. That is no damage.
+        """
         scores = {}
         for epoch in epochs:
-            with contextlib.suppress(Exception):  # as many kinds as in `_first_readable`
-                score = self._read_contents(epoch)["score"]
-                scores[epoch] = -math.inf if math.isnan(score) else score
+            try:
+                with disk_errors(self.folder):
+                    score = self._read_contents(epoch)["score"]
+            except FileNotFoundError:
+                continue
+            except OSError:
+                raise
+            except Exception:  # as many kinds as in `_readable`
+                continue
+            scores[epoch] = -math.inf if math.isnan(score) else score
         return scores
 
     def _first_readable(self, epochs: list[int], like: Any) -> tuple[int, Any] | None:
@@ -269,23 +285,6 @@ class Checkpoints:
 def _first_rows(stored: np.ndarray, like: Any) -> np.ndarray:
     """Returns the rows of the members. A mesh may have more, which fill up its devices."""
     return stored if stored.shape == like.shape else stored[: like.shape[0]]
-
-
-@dataclasses.dataclass
-class _LastTwoAndBest(checkpoint_managers.PreservationPolicy):
-    """Keeps the last two checkpoints, because the older one replaces a damaged one, and the best.
-
-    Attributes:
-        scores: Returns the known scores by epoch.
-    """
-
-    scores: Callable[[Iterable[int]], dict[int, float]]
-
-    def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> list[bool]:
-        epochs = [checkpoint.step for checkpoint in checkpoints]
-        scores = self.scores(epochs)
-        best = max(scores, key=lambda epoch: (scores[epoch], epoch), default=None)
-        return [epoch == best or epoch in epochs[-2:] for epoch in epochs]
 
 
 def _reason(error: Exception) -> str:

@@ -22,6 +22,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxens.errors import UserError
 from jaxens.runs.checkpoints import Checkpoints
 from jaxens.runs.disk import disk_errors
+from jaxens.runs.orbax_keeping import OLD
 from jaxens.runs.orbax_messages import hide_abandoned_reads
 
 
@@ -67,6 +68,46 @@ def test_the_last_two_and_the_best_are_kept(tmp_path):
     assert epoch == 2
     for name, leaf in state(2).items():
         np.testing.assert_array_equal(best[name], leaf)
+
+
+def test_an_old_checkpoint_leaves_its_place_at_once_and_whole(tmp_path, tmp_path_factory):
+    """A process that is killed while it deletes files leaves none that looks like a checkpoint."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "old"
+    checkpoints = Checkpoints(tmp_path)
+    for epoch in (1, 2, 3):
+        checkpoints.save(epoch, state(epoch), epoch)
+        checkpoints.wait()
+    assert checkpoints.epochs() == [3, 2]
+    shutil.copytree(tmp_path / OLD, elsewhere)
+    assert Checkpoints(elsewhere).latest(LIKE)[0] == 1
+    (tmp_path / OLD / "3").mkdir()  # of a run that was killed, and trains this epoch again
+    (tmp_path / OLD / "3" / "half").touch()
+    for epoch in (4, 5):
+        checkpoints.save(epoch, state(epoch), epoch)
+        checkpoints.wait()
+    assert [path.name for path in (tmp_path / OLD).iterdir()] == ["3"]
+    checkpoints.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["4", "5"]
+
+
+def test_a_score_that_can_not_be_read_at_the_moment_costs_no_checkpoint(tmp_path, monkeypatch):
+    saved(tmp_path, [0.9, 0.3, 0.2]).close()
+    checkpoints = Checkpoints(tmp_path)  # it does not know the scores yet
+    gone = OSError(errno.ESTALE, os.strerror(errno.ESTALE), str(tmp_path))
+    with monkeypatch.context() as share:
+        share.setattr(checkpoints, "_read_contents", lambda _: raise_(gone))
+        with pytest.raises(OSError, match=re.escape(os.strerror(errno.ESTALE))):
+            checkpoints.best(LIKE)
+        checkpoints._read_back = True  # the state, which needs the share
+        checkpoints.save(4, state(4), 0.1)
+        checkpoints.wait()
+    assert checkpoints.epochs() == [4, 3, 2, 1]
+    assert checkpoints.best(LIKE)[0] == 1
+    checkpoints.close()
+
+
+def raise_(error):
+    raise error
 
 
 @pytest.mark.parametrize("damage", [flip, cut, lambda file: file.unlink()])
