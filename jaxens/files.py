@@ -17,6 +17,8 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+LOCK = ".lock"  # the file of a folder that one process has for itself
+
 
 def write_text(path: Path, text: str) -> None:
     """Writes a text file in UTF-8, whole or not at all; what is no UTF-8 becomes an escape."""
@@ -137,7 +139,7 @@ def open_lock(folder: Path) -> IO[bytes]:
         OSError: If it can't be written.
         UserError: If it is a link, or a pipe, which would wait for a reader.
     """
-    path = folder / ".lock"
+    path = folder / LOCK
     if path.is_symlink() or (path.exists() and not path.is_file()):
         raise UserError(f"{path} is not a regular file: remove it, or name another folder")
     return path.open("ab")

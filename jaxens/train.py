@@ -18,7 +18,7 @@ from cyclopts import Parameter
 from jaxens.cli import parser, signals
 from jaxens.runs.config import file_values
 from jaxens.training.settings import Config
-from jaxens.urls import check_local
+from jaxens.urls import check_local, is_url
 
 
 def train(
@@ -48,27 +48,29 @@ def train(
     from jaxens.cli.live import Live
     from jaxens.runs import fit
     from jaxens.runs.mirror import config_file, upload
+    from jaxens.runs.silence import asked
     from jaxens.training.layout import parse_layout
 
     signals.work_begins()
     began = time.monotonic()
     place = out or _default_folder(settings.data.source)
     layout = None if mesh is None else parse_layout(mesh)
-    # All processes look before they join, so before process 0 begins a run.
-    resumed = resume == "yes" or (resume == "auto" and config_file(place) is not None)
-    with job(distributed) as first, contextlib.closing(Live()) as watch:
-        console.quiet = not first
-        compilation.use_cache()
-        compilation.keep_memory()
-        trained = fit.train(settings, place, resume=resumed, watch=watch, layout=layout)
-    if not first or trained.folder is None:
-        return
-    ensemble, held_out = trained.ensemble, trained.held_out
-    table = tables.quality(trained.scores, len(held_out), ensemble.divergence)
-    say(uncut(table, width=100))
-    look = first_look(ensemble, held_out, temperatures=calibrate(ensemble, trained.val))
-    figure = viz.save(look, trained.folder / "look.png")
-    upload(place)
+    with contextlib.closing(Live()) as watch, asked(_local(place), watch.silent):
+        # All processes look before they join, so before process 0 begins a run.
+        resumed = resume == "yes" or (resume == "auto" and config_file(place) is not None)
+        with job(distributed) as first:
+            console.quiet = not first
+            compilation.use_cache()
+            compilation.keep_memory()
+            trained = fit.train(settings, place, resume=resumed, watch=watch, layout=layout)
+        if not first or trained.folder is None:
+            return
+        ensemble, held_out = trained.ensemble, trained.held_out
+        table = tables.quality(trained.scores, len(held_out), ensemble.divergence)
+        say(uncut(table, width=100))
+        look = first_look(ensemble, held_out, temperatures=calibrate(ensemble, trained.val))
+        figure = viz.save(look, trained.folder / "look.png")
+        upload(place)
     minutes = (time.monotonic() - began) / 60
     say(
         f"a first look at the explanations: {figure}\n"
@@ -98,12 +100,15 @@ def _values(app: Any, commands: tuple[str, ...], arguments: Any) -> None:
     place = flags.get("--out") or _default_folder(flags.get("--data", "fieldmarks"))
     resume = flags.get("--resume", "no")
     if file is None and resume != "no":
+        from jaxens.cli.live import Live
         from jaxens.runs.folders import check_present
         from jaxens.runs.mirror import config_file, local_run
+        from jaxens.runs.silence import asked
 
-        own = config_file(place)
-        if own is None and resume == "yes":
-            check_present(local_run(place))
+        with asked(_local(place), Live().silent):
+            own = config_file(place)
+            if own is None and resume == "yes":
+                check_present(local_run(place))
         if own is not None:
             file = str(own)
             _check_folders(own.parent, flags)
@@ -120,6 +125,10 @@ def _check_folders(folder: Path, flags: Mapping[str, str]) -> None:
     named = (flags.get(f"--{name}") for name in ("data-dir", "cache-dir", "layout"))
     settings = configs.load(folder / "config.toml", complete=True).data
     own_data(folder, vars(settings), *(None if each is None else Path(each) for each in named))
+
+
+def _local(place: str) -> Path | None:
+    return None if is_url(place) else Path(place)
 
 
 def _default_folder(source: str) -> str:

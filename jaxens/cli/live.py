@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,9 +16,11 @@ from jaxens.cli.signals import give_up
 from jaxens.data.progress import Progress as Callback
 from jaxens.ensemble.quality import Quality
 from jaxens.names import shorten
-from jaxens.runs.silence import GONE
 from jaxens.runs.watch import Watch
 from jaxens.training.layout import MeshLayout
+
+# Seconds without an answer of the disk and without progress. A file server may restart meanwhile.
+GONE = 300.0
 
 
 class Live(Watch):
@@ -31,13 +34,28 @@ class Live(Watch):
     def __init__(self) -> None:
         self._stack = contextlib.ExitStack()
         self._data_bar: Callback | None = None
+        self._moved = time.monotonic()  # when something was done
 
     def progress(self, description: str, done: int, total: int) -> None:
+        self._moved = time.monotonic()
         if self._data_bar is None:
             self._data_bar = self._stack.enter_context(bar())
         self._data_bar(description, done, total)
         if done == total:
             self.close()
+
+    def silent(self, folder: Path, seconds: float) -> None:
+        """Called by another thread while a disk does not answer; ends a command that hangs.
+
+        Args:
+            folder: The run directory.
+            seconds: How long there has been no answer.
+        """
+        if min(seconds, time.monotonic() - self._moved) >= GONE:
+            give_up(
+                f"{folder}: the disk has not answered for {seconds:.0f} s: bring it back (is a "
+                "network share missing?), and --resume continues the run"
+            )
 
     def close(self) -> None:
         """Ends the bar of the data, if there is one."""
@@ -61,6 +79,7 @@ class Live(Watch):
         self._bar.start()
 
     def step(self, epoch: int, losses: Float[np.ndarray, "member"], speed: float) -> None:
+        self._moved = time.monotonic()
         self._done += 1
         description, numbers = f"epoch {epoch}/{self._epochs}, this step:", _numbers(losses, speed)
         self._bar.update(self._task, completed=self._done, description=description, numbers=numbers)
@@ -75,13 +94,6 @@ class Live(Watch):
     ) -> None:
         tasks = "  ".join(f"{shorten(q.task)} {q.ensemble:.3f}" for q in validation)
         say(f"epoch {epoch}/{self._epochs}  {_numbers(losses, speed)}  validation: {tasks}")
-
-    def silent(self, folder: Path, seconds: float) -> None:
-        if seconds > GONE:
-            give_up(
-                f"{folder}: the disk has not answered for {seconds:.0f} s: bring it back (is a "
-                "network share missing?), and --resume continues the run"
-            )
 
     def end(self) -> None:
         self._bar.stop()

@@ -23,6 +23,7 @@ PATIENCE = 15.0  # seconds for Python to run a handler, which compiled code may 
 # schedulers kill it soon after. The scripts in launch/ pass JAXENS_GRACE on.
 GRACE = 25.0
 AGAIN = 1.0  # seconds after which a second Ctrl-C is another one, and not the same sent twice
+LAST_WORDS = 2.0  # seconds to print the last line
 AGAIN_AFTER = 0.05  # seconds after which a signal is handled again, if its exception was lost
 _WORDS = {"SIGINT": "stopped", "SIGTERM": "stopped by SIGTERM", "SIGHUP": "stopped by SIGHUP"}
 
@@ -170,15 +171,27 @@ def _grace() -> float:
 def end_now(number: int, what: str) -> None:
     """Ends the process of a command as stopped by a signal, with one line."""
     if _Command.runs:
-        print(f"jaxens: {message_of(number)}{what}", file=sys.stderr, flush=True)
-        end_process(128 + number)
+        _end_with(f"jaxens: {message_of(number)}{what}", 128 + number)
 
 
 def give_up(message: str) -> None:
-    """Ends the process of a command that can't go on, where no exception would reach it."""
+    """Ends the process of a command that hangs, where no exception would reach it."""
     if _Command.runs:
-        print(f"jaxens: error: {message}", file=sys.stderr, flush=True)
-        end_process(2)
+        _end_with(f"jaxens: error: {message}", 2)
+
+
+def _end_with(line: str, code: int) -> NoReturn:
+    """Ends the process at once, even if its output goes to a disk that is gone."""
+    last = threading.Thread(target=_say, args=(line,), daemon=True)
+    last.start()
+    last.join(LAST_WORDS)
+    os._exit(code)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
 
 
 def _handle_again(usual: Any, lost: Any) -> None:

@@ -23,7 +23,6 @@ from jaxens.runs.processes import LateLargest, all_share, largest, read_state
 from jaxens.runs.restoring import with_members_restored
 from jaxens.runs.run import Run
 from jaxens.runs.saving import save_epoch, save_part
-from jaxens.runs.silence import asked
 from jaxens.runs.stops import Stops, deferred
 from jaxens.runs.unsaved import UnsavedRun
 from jaxens.runs.uploading import mirrored
@@ -94,14 +93,11 @@ def train(
         UserError: If data, weights or the folder can't be used, all members diverge, or the end
             of the run can't be uploaded to its URL.
     """
-    watch = watch or Watch()
-    with contextlib.ExitStack() as stack:
-        if jax.process_index() > 0:  # only process 0 has a copy of a URL
-            folder = None if out is None or is_url(out) else Path(out)
-        else:
-            folder = stack.enter_context(mirrored(out, resume))
-        stack.enter_context(asked(folder, watch.silent))
-        return _train(config, folder, resume, watch, layout)
+    if jax.process_index() > 0 and out is not None:  # only process 0 has a copy of a URL
+        out = None if is_url(out) else Path(out)
+        return _train(config, out, resume, watch or Watch(), layout)
+    with mirrored(out, resume) as folder:
+        return _train(config, folder, resume, watch or Watch(), layout)
 
 
 def _train(

@@ -18,7 +18,7 @@ from typing import IO, Any, Self
 
 from jaxens.data.schema import Info
 from jaxens.errors import UserError
-from jaxens.files import in_use, lock, partial_path, write_text
+from jaxens.files import LOCK, in_use, lock, partial_path, write_text
 from jaxens.names import shorten
 from jaxens.runs import config as configs
 from jaxens.runs.checkpoints import Checkpoints
@@ -204,7 +204,7 @@ class Run:
             UserError: If the run directory is gone, such as one on a network share. An empty folder
                 may be in its place, which would take the rest of the run.
         """
-        if self._lock is not None and not (self.folder / ".lock").exists():
+        if self._lock is not None and not (self.folder / LOCK).exists():
             raise UserError(
                 f"{self.folder} is gone: bring it back (is a drive or a network share missing?), "
                 "and `resume` continues it"

@@ -2,28 +2,28 @@
 
 import contextlib
 import logging
-import tempfile
+import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from jaxens.files import LOCK
+
 LOOK = 10.0  # seconds between an answer of the disk and the next question
-TOLD = 30.0  # seconds of silence after which a warning is logged, and each later call of `silent`
-GONE = 300.0  # seconds of silence after which commands end; a file server may restart meanwhile
+TOLD = 30.0  # seconds of silence after which a warning is logged, and between calls of `silent`
 
 log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
 def asked(folder: Path | None, silent: Callable[[Path, float], None]) -> Iterator[None]:
-    """Within it, a thread writes an empty file again and again, and tells if this takes long.
+    """Within it, a thread opens a file of a run again and again, and tells if this takes long.
 
     What a program reads or writes on a share that is gone may never return, and no exception can
     end it.
 
     Args:
-        folder: A folder on the disk; it need not exist. None: nothing is asked.
+        folder: The run directory; it need not exist. None: nothing is asked.
         silent: Called with the folder and the seconds since the question, again and again until
             there is an answer. An error is an answer.
     """
@@ -38,19 +38,28 @@ def asked(folder: Path | None, silent: Callable[[Path, float], None]) -> Iterato
 
 def _ask_again(folder: Path, silent: Callable[[Path, float], None], done: threading.Event) -> None:
     while not done.wait(LOOK):
-        answered, began = threading.Event(), time.monotonic()
+        answered = threading.Event()
         threading.Thread(target=_ask, args=(folder, answered), daemon=True).start()
-        waited = 0.0
+        waits = 0  # counted, because a clock goes on while a process is stopped
         while not answered.wait(TOLD) and not done.is_set():
-            if not waited:
-                log.warning(f"{folder}: the disk does not answer: waiting for it")
-            waited = time.monotonic() - began
-            silent(folder, waited)
-        if waited and answered.is_set():
-            log.warning(f"{folder}: the disk answers again, after {time.monotonic() - began:.0f} s")
+            waits += 1
+            if waits == 1:
+                _warn(f"{folder}: the disk does not answer")
+            silent(folder, waits * TOLD)
+        if waits and answered.is_set():
+            _warn(f"{folder}: the disk answers again")
 
 
 def _ask(folder: Path, answered: threading.Event) -> None:
-    with contextlib.suppress(OSError):  # whoever saves raises it
-        tempfile.TemporaryFile(dir=folder).close()
-    answered.set()
+    try:
+        with contextlib.suppress(OSError):  # whoever saves raises it
+            os.close(os.open(folder / LOCK, os.O_WRONLY))  # other names may be cached
+    finally:
+        answered.set()
+
+
+def _warn(text: str) -> None:
+    """Logs a warning. The log may be on the same disk, so nobody waits for it for long."""
+    warning = threading.Thread(target=log.warning, args=(text,), daemon=True)
+    warning.start()
+    warning.join(1)

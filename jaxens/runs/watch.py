@@ -1,7 +1,6 @@
 """Receives the progress of a training."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
@@ -49,14 +48,6 @@ class Watch:
             losses: The losses of each member, averaged over the steps of the epoch.
             speed: In member-images per second.
             validation: Scores of the validation images, one per task.
-        """
-
-    def silent(self, folder: Path, seconds: float) -> None:
-        """Called by another thread, again and again while the disk of the run does not answer.
-
-        Args:
-            folder: The run directory.
-            seconds: How long there has been no answer.
         """
 
     def end(self) -> None:

@@ -1,13 +1,13 @@
 """Saves states of three members, as one of several processes, and says how long that took."""
 
 import json
+import os
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import jax
@@ -19,6 +19,7 @@ from jax.experimental import multihost_utils
 from jaxens.cli import live, signals
 from jaxens.cli.distributed import job
 from jaxens.ensemble.quality import Quality
+from jaxens.files import LOCK
 from jaxens.runs import shards, silence
 from jaxens.runs.parts import layout_of, restored
 from jaxens.runs.processes import all_share
@@ -95,7 +96,9 @@ def spoil(seconds: float, message: str) -> None:
 def silent_disk(folder: Path) -> Iterator[None]:
     """Within it, the disk does not answer this process, as a network share that is gone."""
     silence.LOOK, silence.TOLD, live.GONE = 0.1, 0.5, 2.0
-    tempfile.TemporaryFile = lambda **_: Event().wait()  # type: ignore[assignment,misc]
+    (folder / LOCK).unlink()
+    os.mkfifo(folder / LOCK)  # whoever opens it waits
+    tempfile.TemporaryFile = lambda **_: (folder / LOCK).open("w")  # type: ignore[assignment,misc]
     spoil(300, "")
     with signals.handled(), silence.asked(folder, live.Live().silent):
         yield
