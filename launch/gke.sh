@@ -4,7 +4,8 @@
 #     launch/gke.sh [--dry-run] IMAGE CLAIM --out /runs/FOLDER [flags of jaxens.train ...]
 #
 # IMAGE is what launch/Dockerfile builds. CLAIM is a PersistentVolumeClaim that all pods can write
-# (ReadWriteMany); they see it as /runs. --out may also be a URL, gs://BUCKET/FOLDER. --dry-run prints what would be run, and runs nothing.
+# (ReadWriteMany); they see it as /runs. --out may also be a URL, gs://BUCKET/FOLDER. --dry-run prints
+# what would be run, and runs nothing.
 set -euo pipefail # Written for bash 3.2, which macOS has.
 
 say() { printf 'launch: %s\n' "$*" >&2; }

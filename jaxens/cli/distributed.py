@@ -5,17 +5,29 @@ import contextlib
 import os
 import re
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
-from jaxens.cli.signals import Stopped, end_now, end_process, ignore, message_of, stop
+from jaxens.cli.signals import (
+    Stopped,
+    end_now,
+    end_process,
+    ignore,
+    is_stopping,
+    message_of,
+    stop,
+)
 from jaxens.errors import UserError
 
 VARIABLES = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
-WAIT = 10.0  # seconds in which processes that stop together leave the job
+WAIT = 10.0  # seconds in which processes leave the job after an error
 LOOK_AGAIN = 1.0  # seconds between looks at whether another process has stopped
 BLOCKED = 5.0  # seconds to stop after another process; less than `WAIT`
-STOPPED = "jaxens/stopped"  # the key of the signal in the store that processes of a job share
+# Keys in the store that processes of a job share.
+STOPPED = "jaxens/stopped"  # the number of the signal that has stopped a process
+ENDING = "jaxens/ending"  # process 0 saves or uploads, and needs nobody for it
+LEAVING = "jaxens/leaving"  # process 0 has done so
 # How JAX reports, as several kinds of errors, that another process can't be reached.
 _LOST = re.compile(r"Gloo|NCCL|UNAVAILABLE|DEADLINE_EXCEEDED|ABORTED|Connection (closed|reset)")
 
@@ -63,7 +75,7 @@ def job(distributed: bool) -> Iterator[bool]:
     At the end, all processes leave the job together: process 0 may have more to do, and JAX ends
     all of them if one waits for the others for five minutes. After an error, this process leaves at
     once, or together with those that stop within `WAIT` seconds. If a signal stops one process, it
-    stops the others too.
+    stops the others too. They stay until process 0 has saved, because JAX ends it if one is gone.
 
     Raises:
         LostProcessError: If another process has ended or can't be reached.
@@ -83,7 +95,8 @@ def job(distributed: bool) -> Iterator[bool]:
         atexit.register(end_process, 2)  # without JAX's shutdown, which would wait for the lost one
         raise
     except BaseException as error:
-        atexit.register(_leave, getattr(error, "code", 2 if isinstance(error, UserError) else 1))
+        code = getattr(error, "code", 2 if isinstance(error, UserError) else 1)
+        atexit.register(_leave, code, isinstance(error, Stopped))
         raise
 
 
@@ -110,31 +123,31 @@ def _stopped_together() -> Iterator[None]:
     process that prepares data or compiles ends at once. The others would wait for it at the next
     question, or be aborted by JAX. They look into the store that JAX keeps for the job.
     """
-    from jax._src.distributed import global_state  # JAX 0.10 has no public name for it
-
-    store: Any = global_state.client
+    store, first = _store()
     done = threading.Event()
 
     def look() -> None:
         while not done.wait(LOOK_AGAIN):
-            if number := _stopped(store):
-                stop(number)
-                # Process 0 may be saving. The others wait for an answer that never comes.
-                if global_state.process_id and not done.wait(BLOCKED):
-                    end_now(number, "")
+            if first and is_stopping():
+                _tell(store, ENDING)
                 return
+            if number := _heard(store, STOPPED):
+                stop(number)
+                # The others may wait for an answer that never comes.
+                if not first and not done.wait(BLOCKED):
+                    _stay(store)
+                    end_now(number, "")
 
     looking = threading.Thread(target=look, daemon=True)
     looking.start()
     try:
         yield
     except Stopped as stopped:
-        with contextlib.suppress(RuntimeError, ValueError):  # process 0 has gone
-            store.key_value_set(STOPPED, str(stopped.code - 128), allow_overwrite=True)
+        _tell(store, STOPPED, stopped.code - 128)
         raise
     except (ValueError, RuntimeError) as error:
         # A process that waited for the stopped one has only noted the signal, or not handled it.
-        if _LOST.search(str(error)) and (number := _stopped(store)):
+        if _LOST.search(str(error)) and (number := _heard(store, STOPPED)):
             raise Stopped(message_of(number), number) from None
         raise
     finally:
@@ -142,21 +155,52 @@ def _stopped_together() -> Iterator[None]:
         looking.join(LOOK_AGAIN)
 
 
-def _stopped(store: Any) -> int:
-    """Returns the number of the signal that has stopped a process of the job; 0 if none has."""
+def _store() -> tuple[Any, bool]:
+    """Returns the store of the job, and whether this is process 0."""
+    from jax._src.distributed import global_state  # JAX 0.10 has no public name for it
+
+    return global_state.client, global_state.process_id == 0
+
+
+def _tell(store: Any, key: str, number: int = 1) -> None:
+    with contextlib.suppress(RuntimeError, ValueError):  # process 0 has gone
+        store.key_value_set(key, str(number), allow_overwrite=True)
+
+
+def _heard(store: Any, key: str) -> int:
+    """Returns the number under a key of the store; 0 if there is none."""
     try:
-        return int(store.key_value_try_get(STOPPED))
+        return int(store.key_value_try_get(key))
     except (RuntimeError, ValueError):  # there is no such key, or process 0 has gone
         return 0
 
 
-def _leave(code: int) -> None:
+def _stay(store: Any) -> bool:
+    """Waits until process 0 leaves the job, if it saves or uploads: JAX would end it otherwise.
+
+    Returns:
+        Whether it leaves. If not, it waits for an answer of this process.
+    """
+    until = time.monotonic() + WAIT
+    while not (leaving := _heard(store, LEAVING)):
+        if time.monotonic() > until and not _heard(store, ENDING):
+            break
+        time.sleep(LOOK_AGAIN)
+    return bool(leaving)
+
+
+def _leave(code: int, stopped: bool) -> None:
     """Leaves the job and ends this process.
 
     Python calls exit functions in reverse order, so this one, registered last, is called first.
     """
     import jax
 
+    store, first = _store()
+    if first:
+        _tell(store, LEAVING)
+    elif stopped and not _stay(store):
+        end_process(code)
     ignore()
     leaving = threading.Thread(target=jax.distributed.shutdown, daemon=True)
     leaving.start()

@@ -107,6 +107,11 @@ def stop(number: int) -> None:
         signal.pthread_kill(threading.main_thread().ident or 0, number)
 
 
+def is_stopping() -> bool:
+    """Returns whether a signal has stopped the command, so that it only saves and ends."""
+    return _Command.stopped.is_set()
+
+
 def end_process(code: int) -> NoReturn:
     """Ends this process at once, after its output is written."""
     for stream in (sys.stdout, sys.stderr):

@@ -8,6 +8,7 @@ a process fails.
 
 import asyncio
 import contextlib
+import errno
 import itertools
 import json
 import threading
@@ -96,13 +97,15 @@ class _Written(ocp.future.Future):
         if the process is gone.
 
         Raises:
-            ValueError: If the process has failed, or its files can't be seen.
+            ValueError: If the process has failed.
+            OSError: If its files can't be seen.
         """
         files = _files_of(self._process, self._key)
         until = time.monotonic() + PATIENCE
         while files.items() - _sizes(self._folder, self._process).items():
             if time.monotonic() > until:
-                raise ValueError(f"files of process {self._process} are not in {self._folder}")
+                missing = f"files of process {self._process} are not in this folder"
+                raise OSError(errno.ETIMEDOUT, missing, str(self._folder))
             time.sleep(LOOK)
 
     def cancel(self) -> None:

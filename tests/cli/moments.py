@@ -4,11 +4,13 @@
 
 Each process whose number is in NUMBERS, such as 01, writes a line into `FOLDER/NUMBER` whenever it
 comes to the moment, and then sleeps. A validation takes one image at a time, and each of them long.
+While it closes the run, JAX takes a process for lost after a few seconds.
 """
 
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,12 @@ import pytest
 from jaxens.cli import parser
 from jaxens.data import preparing
 from jaxens.runs import validating
+from jaxens.runs.run import Run
 from jaxens.train import main
 from jaxens.training.trainer import Trainer
 
-SLEEPS = {"preparation": 300, "compilation": 300, "validation": 5}  # seconds
+SLEEPS = {"preparation": 300, "compilation": 300, "validation": 5, "closing": 25}  # seconds
+LOST = 10  # seconds without a heartbeat; JAX's own are 100
 
 
 def slowed(
@@ -49,8 +53,12 @@ def train() -> None:
         "preparation": (preparing, "_write"),
         "compilation": (Trainer, "compile"),
         "validation": (validating, "normalized_images"),
+        "closing": (Run, "close"),
     }[moment]
     with pytest.MonkeyPatch.context() as patch:
+        if moment == "closing":
+            initialize = partial(jax.distributed.initialize, heartbeat_timeout_seconds=LOST)
+            patch.setattr(jax.distributed, "initialize", initialize)
         patch.setattr(validating, "member_images_at_once", lambda *_: 1)
         slow = slowed(getattr(where, name), moment, numbers, Path(folder))
         patch.setattr(where, name, slow)

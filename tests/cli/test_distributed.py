@@ -9,6 +9,7 @@ import pytest
 
 from jaxens.models.build import MODELS
 from jaxens.models.small import SmallResNet
+from tests.cli.moments import SLEEPS
 from tests.kills import differences
 from tests.training.test_processes import ended, run, start
 
@@ -44,11 +45,34 @@ def stopped(
     return max(len(path.read_text().splitlines()) for path in came if path.exists()), printed[0]
 
 
-def test_two_processes_stop_at_any_moment_and_go_on(tmp_path, monkeypatch):
+def flags_of(folder: Path, epochs: int) -> list[str]:
+    """Returns the flags of a short training into the folder `run`."""
     images = ["--train-images", "24", "--val-images", f"{VAL_IMAGES}", "--test-images", "12"]
-    size = ["--members", "2", "--epochs", "2", "--batch-size", "8", "--image-size", "16"]
-    begin = ["--distributed", "--resume", "auto", "--cache-dir", str(tmp_path / "cache"), "--out"]
-    flags = [*images, *size, *begin, str(tmp_path / "run")]
+    size = ["--members", "2", "--epochs", f"{epochs}", "--batch-size", "8", "--image-size", "16"]
+    begin = ["--distributed", "--resume", "auto", "--cache-dir", str(folder / "cache"), "--out"]
+    return [*images, *size, *begin, str(folder / "run")]
+
+
+@pytest.mark.parametrize("who", ["process 0", "both"])
+def test_the_others_stay_until_process_0_has_saved(tmp_path, who):
+    """JAX ends process 0 some seconds after another process has left the job."""
+    flags = flags_of(tmp_path, epochs=500)
+    processes = start(["tests.cli.moments", "closing", "0", str(tmp_path), *flags])
+    log = tmp_path / "run" / "metrics.jsonl"
+    while not (log.exists() and log.read_text()):
+        assert all(process.poll() is None for process in processes), ended(processes)
+        time.sleep(0.02)
+    for process in processes[: 2 if who == "both" else 1]:
+        process.send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    codes, printed = ended(processes)
+    assert codes == [143, 143], printed
+    assert time.monotonic() - began > SLEEPS["closing"]
+    assert "is kept up to" in printed[0]
+
+
+def test_two_processes_stop_at_any_moment_and_go_on(tmp_path, monkeypatch):
+    flags = flags_of(tmp_path, epochs=2)
     for who in (0, 1):
         stopped("preparation", "01", who, flags, tmp_path)
     stopped("compilation", "01", 1, flags, tmp_path)

@@ -115,6 +115,7 @@ def test_a_command_that_waits_for_the_disk_ends_with_a_line(pipe):
     assert process.returncode == 2
 
 
+@pytest.mark.long
 def test_a_command_that_needs_no_disk_goes_on(pipe):
     process = started("-c", RUN + GONE.replace("WORK", WORKS), str(pipe.parent))
     _, errors = process.communicate(timeout=60)
@@ -122,6 +123,7 @@ def test_a_command_that_needs_no_disk_goes_on(pipe):
     assert process.returncode == 0
 
 
+@pytest.mark.long
 def test_a_command_whose_messages_hang_ends_too(pipe):
     """Standard error may go to a file on the same disk."""
     reader, writer = os.pipe()
@@ -134,6 +136,7 @@ def test_a_command_whose_messages_hang_ends_too(pipe):
     os.close(writer)
 
 
+@pytest.mark.long
 def test_a_process_that_was_stopped_for_long_does_not_blame_the_disk(pipe):
     """Its disk is silent all the time, but it has waited only for a moment of that."""
     process = started(
