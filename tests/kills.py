@@ -2,11 +2,13 @@
 
     python -m tests.kills --kills 30
     python -m tests.kills --kills 10 --signal TERM
+    python -m tests.kills --moments preparation "a save" "an epoch" tables
 
 trains a small ensemble from an empty folder, once without a stop, and then killed (the whole
 process group) and started again with --resume auto. A third of the kills hit its evaluation. If
-it ends before all kills, another one is trained and killed. It prints what each kill hit, and
-compares parameters (bitwise), logs (without times), and the tables and scores of the evaluation.
+it ends before all kills, another one is trained and killed. With --moments, these are hit in
+their order, and only the time within each is random. It prints what each kill hit, and compares
+parameters (bitwise), logs (without times), and the tables and scores of the evaluation.
 """
 
 import argparse
@@ -17,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,6 +58,7 @@ EVALUATION = (
     Moment("explanations", "printed", 1, "evaluation", 3),
     Moment("tables", "run/evaluation*/*.csv", 1, "epoch", 3),
 )
+MOMENTS = {moment.name: moment for moment in (*EVALUATION, PREPARATION, *TRAINING)}
 
 
 class Trial:
@@ -83,19 +87,22 @@ class Trial:
                           "bill_length", "--limit", "4"]  # fmt: skip
         self.kills = 0
 
-    def train(self, kills: int = 0) -> None:
-        """Trains to the end, after some kills."""
-        self._until_done(self._train, TRAINING, kills)
+    def train(self, moments: Iterable[Moment]) -> None:
+        """Trains to the end, after kills at some moments."""
+        self._until_done(self._train, moments)
 
-    def evaluate(self, kills: int = 0) -> None:
-        """Evaluates to the end, after some kills."""
-        self._until_done(self._evaluate, EVALUATION, kills)
+    def evaluate(self, moments: Iterable[Moment]) -> None:
+        """Evaluates to the end, after kills at some moments."""
+        self._until_done(self._evaluate, moments)
 
-    def _until_done(self, words: list[str], moments: tuple[Moment, ...], kills: int) -> None:
+    def drawn(self, moments: tuple[Moment, ...], kills: int) -> Iterator[Moment]:
+        """Yields random ones of some moments."""
         for _ in range(kills):
             (moment,) = self._draw.choices(moments, [moment.weight for moment in moments])
-            if moments is TRAINING and not self.kills:
-                moment = PREPARATION
+            yield PREPARATION if moments is TRAINING and not self.kills else moment
+
+    def _until_done(self, words: list[str], moments: Iterable[Moment]) -> None:
+        for moment in moments:
             if not self._killed(words, moment):
                 break
         if code := self._measured(words):
@@ -219,18 +226,28 @@ def main(arguments: list[str] | None = None) -> None:
     """Runs the trials, and compares them."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--moments", nargs="+", choices=MOMENTS, default=(), help="one kill each")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--train-only", action="store_true", help="evaluate nothing")
     parser.add_argument("--signal", choices=["KILL", "TERM"], default="KILL")
     args = parser.parse_args(arguments)
+    listed = [MOMENTS[name] for name in args.moments]
+    args.kills = len(listed) or args.kills
+    if args.train_only and not set(listed).isdisjoint(EVALUATION):
+        parser.error("--train-only has no moments of an evaluation")
     number, draw = getattr(signal, f"SIG{args.signal}"), random.Random(args.seed)
+
+    def moments(trial: Trial, of: tuple[Moment, ...], kills: int) -> Iterable[Moment]:
+        if kills and listed:
+            return [each for each in listed if (each in EVALUATION) == (of is EVALUATION)]
+        return trial.drawn(of, kills)
 
     def trial_of(folder: Path, kills: int, before: int = 0) -> Trial:
         trial = Trial(folder, args.kills + 2, number, draw, before)
         trial.seconds |= whole.seconds if kills else {}
-        trial.train(kills if args.train_only else -(-kills * 2 // 3))
+        trial.train(moments(trial, TRAINING, kills if args.train_only else -(-kills * 2 // 3)))
         if not args.train_only:
-            trial.evaluate(kills - trial.kills)
+            trial.evaluate(moments(trial, EVALUATION, kills - trial.kills))
         print(f"{folder.name}: done after {trial.kills} kills", flush=True)
         return trial
 
