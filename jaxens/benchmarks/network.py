@@ -97,7 +97,10 @@ def _maps(
     @jax.jit
     def maps(variables: Any, images: Array, targets: Array) -> Array:
         functions = {name: changed(fn) for name, fn in subject.functions(variables).items()}
-        return attribution.attribute(method, Network(**functions), images, targets, **settings)
+        background = {"baselines": images} if row.needs_background else {}  # as for Captum
+        return attribution.attribute(
+            method, Network(**functions), images, targets, **settings | background
+        )
 
     (variables,) = subject.networks()
     return partial(maps, variables)

@@ -85,8 +85,8 @@ def test_it_is_measured_next_to_captum_and_lime(
     shorten(monkeypatch)
     monkeypatch.setattr(vit, "ViT", partial(ViT, width=12, depth=1))
     arguments = ["network", "--model", "vit-s", "--image-size", "16", "--images", "1"]
-    methods = ["--rounds", "1", "--methods", "saliency", "lime", "--against", "torch"]
+    methods = ["--rounds", "1", "--methods", "gradient_shap", "lime", "--against", "torch"]
     rows = printed_and_kept([*arguments, *methods], tmp_path / "out")
     measured = {(row["what"], row["by"]) for row in rows}
     assert len(measured) == 8
-    assert {("saliency", "Captum"), ("lime", "marcotcr/lime, channels_last")} < measured
+    assert {("gradient_shap", "Captum"), ("lime", "marcotcr/lime, channels_last")} < measured
