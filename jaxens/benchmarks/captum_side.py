@@ -9,7 +9,7 @@ from captum import attr
 from torch import Tensor, nn
 
 from jaxens.attribution import METHODS
-from jaxens.benchmarks.subject import Subject
+from jaxens.benchmarks.subject import Explained
 from jaxens.benchmarks.torch_models import last_layer
 from jaxens.benchmarks.torch_side import Members, Pending, device, variants
 
@@ -19,7 +19,7 @@ CHUNK = {"cpu": 128, "cuda": 4096}
 
 
 def explaining_sides(
-    subject: Subject, methods: Sequence[str]
+    subject: Explained, methods: Sequence[str]
 ) -> dict[tuple[str, str], Callable[[], Pending]]:
     """Functions that return all members' maps, by method and PyTorch variant."""
     sides: dict[tuple[str, str], Callable[[], Pending]] = {}

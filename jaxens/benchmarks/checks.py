@@ -4,11 +4,14 @@ import importlib
 import itertools
 import math
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jax
 
+from jaxens.benchmarks import vit
+from jaxens.benchmarks.options import MethodName
 from jaxens.benchmarks.scores import GRID
 from jaxens.errors import UserError
 from jaxens.files import check_is_folder
@@ -35,7 +38,9 @@ def check(what: str, settings: dict[str, Any], folder: Path | None) -> None:
         folder: Where results are to be written, or None.
     """
     model, size = settings.get("model"), settings.get("image_size")
-    if model and size:
+    if model == "vit-s":
+        _check_vit(settings["image_size"], settings["methods"] or ())
+    elif model and size:
         check_image_size(model, size)
     if settings.get("samples") == 1:
         raise UserError("`samples` 1: LIME fits a linear model to the samples: choose at least 2")
@@ -46,7 +51,7 @@ def check(what: str, settings: dict[str, Any], folder: Path | None) -> None:
     against = settings.get("against")
     if against:
         require(*PEERS[what][against])
-        if "lime" in settings.get("methods", ()):
+        if "lime" in (settings.get("methods") or ()):
             require("lime")
     if against == "torch":
         from jaxens.benchmarks.torch_side import device
@@ -91,6 +96,22 @@ def check_image_size(model: str, size: int) -> None:
     if not _feature_cells(model, size):
         least = next(larger for larger in itertools.count(size) if _feature_cells(model, larger))
         raise UserError(f"`image_size` {size} is too small for {model}: choose at least {least}")
+
+
+def _check_vit(size: int, methods: Sequence[str]) -> None:
+    """Raises `UserError` if images can't be cut into patches, or methods need another network."""
+    if size % vit.PATCH:
+        raise UserError(
+            f"`image_size` {size}: vit-s cuts images into patches of {vit.PATCH} px: "
+            f"choose a multiple of {vit.PATCH}"
+        )
+    refused = [method for method in methods if not vit.explains(method)]
+    if refused:
+        others = filter(vit.explains, (*get_args(MethodName), "lime"))
+        raise UserError(
+            f"`methods` {' '.join(refused)}: vit-s has no convolutional features and no ReLU: "
+            f"choose from {', '.join(others)}"
+        )
 
 
 def _check_blocks(size: int) -> None:

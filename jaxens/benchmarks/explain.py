@@ -21,8 +21,8 @@ Sides = dict[tuple[str, str], Callable[[], object]]  # by method and implementat
 TOGETHER, ONE_BY_ONE = "together", "Captum, method by method, the faster variant of each"
 
 FLOP_NOTE = (
-    "FLOP: 2 per multiply-add of convolutions and dense layers; a gradient by the image counts the "
-    "forward pass twice, Grad-CAM once"
+    "FLOP: 2 per multiply-add of convolutions and matrix products; a gradient by the image counts "
+    "the forward pass twice, Grad-CAM once"
 )
 
 

@@ -8,12 +8,12 @@ import torch
 from jaxtyping import Float, Int
 
 from jaxens.benchmarks.lime import BATCHES, marcotcr
-from jaxens.benchmarks.subject import Subject
+from jaxens.benchmarks.subject import Explained
 from jaxens.benchmarks.torch_side import Members, device, variants
 
 
 def lime_sides(
-    subject: Subject, segments: Int[np.ndarray, "height width"], samples: int
+    subject: Explained, segments: Int[np.ndarray, "height width"], samples: int
 ) -> dict[str, Callable[[], object]]:
     """Returns, by memory layout of PyTorch, a function that explains all images of a subject.
 

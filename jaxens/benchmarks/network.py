@@ -1,6 +1,6 @@
 """Times explanations of one network: XLA's convolutions, `accelerate`, and PyTorch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,8 @@ from jaxens.benchmarks.explain import FLOP_NOTE, flop_of
 from jaxens.benchmarks.options import OneNetwork
 from jaxens.benchmarks.results import Report, Results, Row
 from jaxens.benchmarks.rounds import Timed, in_turn
-from jaxens.benchmarks.subject import TASK, Subject, member
+from jaxens.benchmarks.subject import Explained, Model, Subject
+from jaxens.benchmarks.vit import ViTSubject, explains
 from jaxens.evaluation.maps import CALLS, GRID
 from jaxens.evaluation.settings import MethodSettings
 from jaxens.ops import accelerate
@@ -23,16 +24,14 @@ from jaxens.ops import accelerate
 PLAIN, ACCELERATED = "jaxens, XLA's convolutions", "jaxens, accelerated"
 # One call of the model gets so many images of 64 px, or as many pixels. So does Captum's.
 AT_ONCE = 128
-Model = Callable[[Array], Array]
+DEFAULT_METHODS = ("saliency", "grad_cam", "smooth_grad", "integrated_gradients")
 
 
 def network(options: OneNetwork) -> list[Report]:
     """Measures one network as a user writes it, with and without `jaxens.ops.accelerate`."""
-    subject = Subject.make(
-        options.model, 1, options.image_size, options.images, options.dtype
-    ).with_convolutions(jax.lax.conv_general_dilated)
+    subject = _subject(options)
     reports: list[Report] = []
-    for method in options.methods:
+    for method in _methods(options):
         sides = our_sides(subject, method)
         if options.against:
             sides |= _theirs(subject, method)
@@ -40,7 +39,22 @@ def network(options: OneNetwork) -> list[Report]:
     return reports
 
 
-def our_sides(subject: Subject, method: str) -> dict[str, Callable[[], object]]:
+def _subject(options: OneNetwork) -> Explained:
+    size, images, dtype = options.image_size, options.images, options.dtype
+    if options.model == "vit-s":
+        return ViTSubject.make(size, images, dtype)
+    ensemble = Subject.make(options.model, 1, size, images, dtype)
+    return ensemble.with_convolutions(jax.lax.conv_general_dilated)
+
+
+def _methods(options: OneNetwork) -> Sequence[str]:
+    if options.methods:
+        return options.methods
+    of_vit = options.model == "vit-s"
+    return [method for method in DEFAULT_METHODS if not of_vit or explains(method)]
+
+
+def our_sides(subject: Explained, method: str) -> dict[str, Callable[[], object]]:
     """Functions that return the maps of the images, with each kind of convolutions."""
     maps = {
         PLAIN: _maps(subject, method, lambda fn: fn),
@@ -49,7 +63,7 @@ def our_sides(subject: Subject, method: str) -> dict[str, Callable[[], object]]:
     return {by: partial(compiled, subject.images, subject.labels) for by, compiled in maps.items()}
 
 
-def _theirs(subject: Subject, method: str) -> dict[str, Callable[[], object]]:
+def _theirs(subject: Explained, method: str) -> dict[str, Callable[[], object]]:
     """Returns functions of Captum, or of marcotcr/lime, by memory layout of PyTorch."""
     if method == "lime":
         from jaxens.benchmarks.lime_side import lime_sides
@@ -60,13 +74,15 @@ def _theirs(subject: Subject, method: str) -> dict[str, Callable[[], object]]:
     return {by: side for (_, by), side in explaining_sides(subject, [method]).items()}
 
 
-def _segments(subject: Subject) -> Int[np.ndarray, "height width"]:
+def _segments(subject: Explained) -> Int[np.ndarray, "height width"]:
     """Returns a grid, because superpixels would take the same time on each side."""
     _, height, width, _ = subject.images.shape
     return attribution.grid(height, width, GRID)
 
 
-def _maps(subject: Subject, method: str, changed: Callable[[Model], Model]) -> Callable[..., Array]:
+def _maps(
+    subject: Explained, method: str, changed: Callable[[Model], Model]
+) -> Callable[..., Array]:
     row = attribution.METHODS[method]
     images_per_call, chunk = _calls(subject.images.shape, MethodSettings().passes(method))
     settings: dict[str, Any] = {"chunk": chunk} if "chunk" in row.settings else {}
@@ -77,12 +93,17 @@ def _maps(subject: Subject, method: str, changed: Callable[[Model], Model]) -> C
         own["key"] = attribution.keys_of_images(jax.random.key(0), len(subject.images))
 
     @jax.jit
-    def maps(variables: Any, images: Array, targets: Array, own: dict[str, Any]) -> Array:
-        functions = {name: changed(fn) for name, fn in _functions(subject, variables).items()}
+    def maps(
+        variables: Any, background: Array, images: Array, targets: Array, own: dict[str, Any]
+    ) -> Array:
+        functions = {name: changed(fn) for name, fn in subject.functions(variables).items()}
+        if row.needs_background:
+            own = own | {"baselines": background}
         network = Network(**functions)
         return attribution.attribute(method, network, images, targets, **settings, **own)
 
-    some = partial(maps, member(subject.state().variables, 0))
+    (variables,) = subject.networks()
+    some = partial(maps, variables, subject.images)  # which are the background for Captum, too
     return lambda images, targets: attribution.in_chunks(
         some, images_per_call, images, targets, own
     )
@@ -102,18 +123,7 @@ def _calls(shape: tuple[int, ...], passes: int) -> tuple[int, int]:
     return images, max(least, round(fitting / images))
 
 
-def _functions(subject: Subject, variables: Any) -> dict[str, Model]:
-    model = subject.model
-    guided = model.clone(act=attribution.guided_relu)
-    return {
-        "logits_fn": lambda images: model.apply(variables, images)[TASK.name],
-        "features_fn": lambda images: model.apply(variables, images, method="features"),
-        "head_fn": lambda values: model.apply(variables, values, method="head")[TASK.name],
-        "guided_logits_fn": lambda images: guided.apply(variables, images)[TASK.name],
-    }
-
-
-def _results(subject: Subject, method: str, timed: dict[str, Timed]) -> Results:
+def _results(subject: Explained, method: str, timed: dict[str, Timed]) -> Results:
     others = {by: times.median for by, times in timed.items() if by not in (PLAIN, ACCELERATED)}
     reference = min(others.values(), default=timed[PLAIN].median)
     peer = "marcotcr/lime" if method == "lime" else "Captum"

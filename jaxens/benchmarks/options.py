@@ -93,16 +93,14 @@ class Explain(Network):
 class OneNetwork(Options):
     """One network with and without `jaxens.ops.accelerate`, next to Captum."""
 
-    model: Measured = "resnet18"
-    """the architecture"""
+    model: Literal[Measured, "vit-s"] = "resnet18"
+    """the architecture; vit-s is a vision transformer, ViT-S/16, which only this benchmark has"""
     image_size: int = 224
     """side of an image, pixels"""
     images: int = 16
     """images that are explained"""
-    methods: tuple[MethodName | Literal["lime"], ...] = (
-        "saliency", "grad_cam", "smooth_grad", "integrated_gradients",
-    )  # fmt: skip
-    """explanation methods"""
+    methods: tuple[MethodName | Literal["lime"], ...] | None = None
+    """methods (default: saliency, smooth_grad, integrated_gradients; grad_cam too, if not vit-s)"""
     dtype: Dtype = "auto"
     """type of the computation (auto: float32 on CPU, bfloat16 elsewhere)"""
     rounds: int = 3

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +11,7 @@ import optax
 from jax import Array
 from jaxtyping import Float, Int
 
+from jaxens.attribution import guided_relu
 from jaxens.benchmarks.options import Dtype, Measured
 from jaxens.data.schema import Task
 from jaxens.ensemble import Ensemble
@@ -25,6 +26,48 @@ CLASSES = 18  # as many as FieldMarks has species
 TASK = Task.multiclass("species", tuple(str(k) for k in range(CLASSES)))
 # Small and constant, so that noise under random labels does not diverge.
 LEARNING_RATE, WEIGHT_DECAY = 1e-4, 1e-4
+Model = Callable[[Array], Array]
+
+
+class Explained(Protocol):
+    """Networks and images, as the benchmarks of one network and of PyTorch need them."""
+
+    @property
+    def images(self) -> Float[Array, "image height width 3"]:
+        """Normalized images."""
+
+    @property
+    def labels(self) -> Int[Array, "image"]:
+        """What is explained."""
+
+    @property
+    def dtype(self) -> str:
+        """The type of the computation."""
+
+    @property
+    def work(self) -> Work:
+        """The FLOP of one image in one network."""
+
+    def describe(self) -> str:
+        """Returns the number of networks, their name, images and type in a line."""
+
+    def networks(self) -> list[Any]:
+        """Returns the variables of each network."""
+
+    def functions(self, variables: Any) -> dict[str, Model]:
+        """Returns a network's functions, by field of `attribution.Network`."""
+
+    def twin(self, variables: Any) -> Any:
+        """Returns a network in PyTorch, with the same weights."""
+
+
+def noise(
+    image_size: int, images: int
+) -> tuple[Float[Array, "image height width 3"], Int[Array, "image"]]:
+    """Draws images of noise and random labels."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(0, 1, (images, image_size, image_size, 3)).astype(np.float32)
+    return jnp.asarray(values), jnp.asarray(rng.integers(0, CLASSES, images), jnp.int32)
 
 
 @dataclass(frozen=True)
@@ -69,14 +112,11 @@ class Subject:
                 weight_decay=WEIGHT_DECAY,
             ),
         )
-        rng = np.random.default_rng(0)
-        images = rng.normal(0, 1, (batch_size, image_size, image_size, 3)).astype(np.float32)
         return cls(
             config,
             build_model(config, (TASK,)),
             build_optimizer(config.optim, steps=2),
-            jnp.asarray(images),
-            jnp.asarray(rng.integers(0, CLASSES, batch_size), jnp.int32),
+            *noise(image_size, batch_size),
         )
 
     def with_convolutions(self, conv_general_dilated: Callable[..., Array]) -> "Subject":
@@ -114,6 +154,31 @@ class Subject:
         """Returns the members at the start of training."""
         state = self.state()
         return Ensemble(self.model, state.variables, (TASK,), trunk=state.trunk)
+
+    def networks(self) -> list[Any]:
+        """Returns the variables of each member at the start of training."""
+        variables = self.state().variables
+        return [member(variables, k) for k in range(self.members)]
+
+    def functions(self, variables: Any) -> dict[str, Model]:
+        """Returns a member's functions, by field of `attribution.Network`."""
+        model, guided = self.model, self.model.clone(act=guided_relu)
+        return {
+            "logits_fn": lambda images: model.apply(variables, images)[TASK.name],
+            "features_fn": lambda images: model.apply(variables, images, method="features"),
+            "head_fn": lambda values: model.apply(variables, values, method="head")[TASK.name],
+            "guided_logits_fn": lambda images: guided.apply(variables, images)[TASK.name],
+        }
+
+    def twin(self, variables: Any) -> Any:
+        """Returns a member in PyTorch, with the same weights."""
+        from jaxens.benchmarks.torch_models import TWINS
+        from jaxens.benchmarks.torch_weights import state_dict
+
+        name = self.config.model.name
+        twin = TWINS[name](CLASSES)
+        twin.load_state_dict(state_dict(name, variables), strict=False)
+        return twin
 
     def step(self) -> Step:
         """Returns one member's step; that of its heads if the trunk is frozen."""

@@ -12,9 +12,7 @@ import torch
 from torch import nn
 
 from jaxens.benchmarks.machine import on_cpu
-from jaxens.benchmarks.subject import CLASSES, LEARNING_RATE, WEIGHT_DECAY, Subject, member
-from jaxens.benchmarks.torch_models import TWINS
-from jaxens.benchmarks.torch_weights import state_dict
+from jaxens.benchmarks.subject import LEARNING_RATE, WEIGHT_DECAY, Explained, Subject
 from jaxens.data.preparing import cores
 from jaxens.errors import UserError
 
@@ -84,17 +82,13 @@ class Members:
     fastest algorithms. On a CPU all cores are used.
     """
 
-    def __init__(self, subject: Subject, variant: Variant):
+    def __init__(self, subject: Explained, variant: Variant):
         self.device = device()
         torch.set_num_threads(cores())
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.benchmark = True
-        name, variables = subject.config.model.name, subject.state().variables
-        self.nets = []
-        for k in range(subject.members):
-            net = TWINS[name](CLASSES)
-            net.load_state_dict(state_dict(name, member(variables, k)), strict=False)
-            self.nets.append(self._place(net, variant))
+        twins = [subject.twin(variables) for variables in subject.networks()]
+        self.nets = [self._place(twin, variant) for twin in twins]
         images = torch.from_numpy(np.array(subject.images)).permute(0, 3, 1, 2)
         self.images = self._place(images, variant)
         self.labels = torch.from_numpy(np.array(subject.labels)).long().to(self.device)

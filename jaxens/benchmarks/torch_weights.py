@@ -9,7 +9,8 @@ from flax.traverse_util import flatten_dict
 from jaxens.models.torch_names import LEAVES, NAMES
 from jaxens.models.vgg import SMALL_STAGES
 
-_AXES = {1: (0,), 2: (1, 0), 4: (3, 2, 0, 1)}  # HWIO becomes OIHW, [in, out] becomes [out, in]
+# HWIO becomes OIHW, [in, out] becomes [out, in]; a position embedding [1, token, width] stays.
+_AXES = {1: (0,), 2: (1, 0), 3: (0, 1, 2), 4: (3, 2, 0, 1)}
 
 
 def state_dict(name: str, variables: Any) -> dict[str, torch.Tensor]:
@@ -20,11 +21,14 @@ def state_dict(name: str, variables: Any) -> dict[str, torch.Tensor]:
     tensors = {}
     for (_, part, *modules, leaf), value in flatten_dict(variables).items():
         module = _head(name) if part == "heads" else _module(name, tuple(modules))
-        array = np.asarray(value, np.float32)
-        tensors[f"{module}.{LEAVES[leaf]}"] = torch.from_numpy(
-            array.transpose(_AXES[array.ndim]).copy()
-        )
+        tensors[f"{module}.{LEAVES[leaf]}"] = tensor(value)
     return tensors
+
+
+def tensor(value: Any) -> torch.Tensor:
+    """Returns a parameter in float32, with its axes in PyTorch's order."""
+    array = np.asarray(value, np.float32)
+    return torch.from_numpy(array.transpose(_AXES[array.ndim]).copy())
 
 
 def _head(name: str) -> str:

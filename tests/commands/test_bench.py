@@ -2,6 +2,7 @@
 
 import builtins
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from jaxens.bench import BENCHMARKS
 from jaxens.bench import main as bench
-from jaxens.benchmarks import checks
+from jaxens.benchmarks import checks, vit
 from jaxens.benchmarks.explain import METHODS
 from jaxens.cli.console import console
 from jaxens.errors import UserError
@@ -108,6 +109,17 @@ def test_lime_is_measured_for_separate_networks_and_for_heads_on_one_trunk() -> 
     assert "heads on one trunk" in capture.get()
 
 
+def test_a_vision_transformer_is_measured_with_the_methods_that_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vit, "ViT", partial(vit.ViT, width=12, depth=1))
+    options = ["--model", "vit-s", "--image-size", "32", "--images", "2", "--rounds", "1"]
+    rows = printed_and_kept(["network", *options], tmp_path / "out")
+    methods = ("saliency", "smooth_grad", "integrated_gradients")
+    bys = {by for _, by in ROWS["network"]}
+    assert {(row["what"], row["by"]) for row in rows} == {(m, by) for m in methods for by in bys}
+
+
 def test_without_a_comparison_no_other_library_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     real = builtins.__import__
 
@@ -171,6 +183,11 @@ def test_a_size_that_is_named_twice_is_measured_once(tmp_path: Path) -> None:
         (["train", "--out", str(Path(__file__))], "is a file"),
         (["lime", "--samples", "1"], "--samples 1: .* at least 2"),
         (["scores", "--image-size", "30"], "--image-size 30: .* a multiple of 14"),
+        (["network", "--model", "vit-s", "--image-size", "40"], "--image-size 40: .* of 16$"),
+        (
+            ["network", "--model", "vit-s", "--methods", "saliency", "grad_cam", "guided_backprop"],
+            "--methods grad_cam guided_backprop: vit-s has no .*: choose from saliency, .*, lime$",
+        ),
     ],
 )
 def test_a_mistake_raises_before_the_machine_is_measured(
