@@ -89,6 +89,7 @@ def _maps(
     own: dict[str, Any] = {}  # settings of each image
     if "segments" in row.settings:
         own["segments"] = np.broadcast_to(_segments(subject), subject.images.shape[:3])
+        settings["segment_count"] = GRID**2
     if "key" in row.settings:
         own["key"] = attribution.keys_of_images(jax.random.key(0), len(subject.images))
 
