@@ -29,6 +29,9 @@ LAYOUTS_OF = dict.fromkeys(CASES, LAYOUTS) | {
     "seven members": [(5, 1), (7, 1)],
     "leave one out, streamed": [(3, 2)],
     "bagging": [(3, 2)],
+    "frozen trunk, streamed": [(2, 2)],
+    "partly frozen": [(2, 2)],
+    "adamw": [(3, 2)],
 }
 
 

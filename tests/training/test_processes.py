@@ -102,6 +102,22 @@ def test_processes_learn_what_one_does_and_decode_their_part_alone(
             assert decoded_images == images or images is None
 
 
+def test_processes_learn_bitwise_what_they_did_before_and_one_process_does(tmp_path):
+    """The default optimizer, in one layout of four devices."""
+
+    def arrays(name: str, devices: int, count: int) -> list[np.ndarray]:
+        (folder := tmp_path / name).mkdir()
+        case = {"cache": str(tmp_path), "of": {"adamw": (2, 2)}, "learned": str(folder)}
+        run(["tests.training.on_devices", json.dumps(case)], devices, count)
+        with np.load(folder / "adamw.npz") as saved:
+            return [saved[key] for key in saved if key != "decoded"]
+
+    one = arrays("one", 4, 1)  # and images are drawn
+    for name in ("two", "again"):
+        for ours, expected in zip(arrays(name, 2, 2), one, strict=True):
+            np.testing.assert_array_equal(ours, expected, name)
+
+
 def test_processes_hear_of_a_number_one_call_late_and_all_hear_the_same():
     case = {"numbers": [[0, 0, 2, 0, 1], [0, 15, 0, 0, 0]]}
     codes, printed = ended(start(["tests.training.on_devices", json.dumps(case)]))
