@@ -1,6 +1,7 @@
 """Results in order, worked on ahead of time by threads or by processes."""
 
 import signal
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import current_process, get_context
@@ -11,6 +12,8 @@ from typing import Any, Generic, Self, TypeVar
 import grain
 
 from jaxens.errors import UserError
+
+SIGNAL = 0.5  # seconds in which a signal to all processes comes to each of them
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -69,6 +72,9 @@ class Workers(Generic[Item, Result]):
             result, error = pipe.recv()
             self._answered = True
         except (EOFError, OSError):
+            # A signal to all processes ends one that does not ignore it yet. This process gets the
+            # signal too, and stops while it waits here.
+            time.sleep(SIGNAL)
             remedy = "free some memory, or use fewer `workers`"
             if not self._answered:  # a script without the guard starts itself again and again
                 remedy += ', or start your script below `if __name__ == "__main__":`'
