@@ -14,6 +14,7 @@ from jaxens.benchmarks import captum_side, network, torch_side, vit
 from jaxens.benchmarks.vit import ViT, ViTSubject
 from tests.commands.benchmarks import printed_and_kept, shorten
 
+pytestmark = pytest.mark.long
 VARIANTS = torch_side.variants(cuda=False)
 
 
