@@ -48,14 +48,14 @@ def train(
     from jaxens.cli.live import Live
     from jaxens.runs import fit
     from jaxens.runs.mirror import config_file, upload
-    from jaxens.runs.silence import asked
+    from jaxens.runs.watchdog import watchdog
     from jaxens.training.layout import parse_layout
 
     signals.work_begins()
     began = time.monotonic()
     place = out or _default_folder(settings.data.source)
     layout = None if mesh is None else parse_layout(mesh)
-    with contextlib.closing(Live()) as watch, asked(_local(place), watch.silent):
+    with contextlib.closing(Live()) as watch, watchdog(_local(place), watch.disk_hangs):
         # All processes look before they join, so before process 0 begins a run.
         resumed = resume == "yes" or (resume == "auto" and config_file(place) is not None)
         with job(distributed) as first:
@@ -103,9 +103,9 @@ def _values(app: Any, commands: tuple[str, ...], arguments: Any) -> None:
         from jaxens.cli.live import Live
         from jaxens.runs.folders import check_present
         from jaxens.runs.mirror import config_file, local_run
-        from jaxens.runs.silence import asked
+        from jaxens.runs.watchdog import watchdog
 
-        with asked(_local(place), Live().silent):
+        with watchdog(_local(place), Live().disk_hangs):
             own = config_file(place)
             if own is None and resume == "yes":
                 check_present(local_run(place))

@@ -88,11 +88,11 @@ class Trial:
         self.kills = 0
 
     def train(self, moments: Iterable[Moment]) -> None:
-        """Trains to the end, after kills at some moments."""
+        """Trains until the training is done. It is killed once at each of the moments."""
         self._until_done(self._train, moments)
 
     def evaluate(self, moments: Iterable[Moment]) -> None:
-        """Evaluates to the end, after kills at some moments."""
+        """Evaluates until the evaluation is done. It is killed once at each of the moments."""
         self._until_done(self._evaluate, moments)
 
     def drawn(self, moments: tuple[Moment, ...], kills: int) -> Iterator[Moment]:

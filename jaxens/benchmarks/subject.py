@@ -30,7 +30,7 @@ Model = Callable[[Array], Array]
 
 
 class Explained(Protocol):
-    """Networks and images, as the benchmarks of one network and of PyTorch need them."""
+    """What the benchmarks of explanations need to know: networks, images and labels."""
 
     @property
     def images(self) -> Float[Array, "image height width 3"]:
@@ -38,7 +38,7 @@ class Explained(Protocol):
 
     @property
     def labels(self) -> Int[Array, "image"]:
-        """What is explained."""
+        """The classes that are explained."""
 
     @property
     def dtype(self) -> str:
@@ -55,7 +55,7 @@ class Explained(Protocol):
         """Returns the variables of each network."""
 
     def functions(self, variables: Any) -> dict[str, Model]:
-        """Returns a network's functions, by field of `attribution.Network`."""
+        """Returns the functions of a network; the keys are fields of `attribution.Network`."""
 
     def twin(self, variables: Any) -> Any:
         """Returns a network in PyTorch, with the same weights."""
@@ -161,7 +161,7 @@ class Subject:
         return [member(variables, k) for k in range(self.members)]
 
     def functions(self, variables: Any) -> dict[str, Model]:
-        """Returns a member's functions, by field of `attribution.Network`."""
+        """Returns the functions of a member; the keys are fields of `attribution.Network`."""
         model, guided = self.model, self.model.clone(act=guided_relu)
         return {
             "logits_fn": lambda images: model.apply(variables, images)[TASK.name],

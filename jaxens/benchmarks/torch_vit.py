@@ -14,7 +14,7 @@ _EPSILON = 1e-6  # of Flax's layer normalization
 
 
 class Block(nn.Module):
-    """Attention, then an MLP; each adds to its input what it computes from normalized values."""
+    """A pre-norm transformer block: attention and an MLP, each with a residual connection."""
 
     def __init__(self, width: int, heads: int, hidden: int) -> None:
         super().__init__()

@@ -26,7 +26,7 @@ def state_dict(name: str, variables: Any) -> dict[str, torch.Tensor]:
 
 
 def tensor(value: Any) -> torch.Tensor:
-    """Returns a parameter in float32, with its axes in PyTorch's order."""
+    """Returns a parameter as a float32 tensor whose axes have the order of PyTorch."""
     array = np.asarray(value, np.float32)
     return torch.from_numpy(array.transpose(_AXES[array.ndim]).copy())
 

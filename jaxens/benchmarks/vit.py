@@ -25,7 +25,7 @@ PATCH = 16  # side of a patch, pixels
 
 
 class Block(nn.Module):
-    """Attention, then an MLP; each adds to its input what it computes from normalized values."""
+    """A pre-norm transformer block: attention and an MLP, each with a residual connection."""
 
     heads: int
     hidden: int
@@ -105,11 +105,11 @@ class ViTSubject:
         return f"1 vit-s, {count} images of {size} px, {self.dtype}"
 
     def networks(self) -> list[Any]:
-        """Returns random weights of the only network."""
+        """Returns a list with random weights, because there is one network."""
         return [jax.jit(self.model.init)(jax.random.key(0), self.images[:1])]
 
     def functions(self, variables: Any) -> dict[str, Model]:
-        """Returns the functions of a network, by field of `attribution.Network`."""
+        """Returns the functions of a network; the keys are fields of `attribution.Network`."""
         return {"logits_fn": partial(self.model.apply, variables)}
 
     def twin(self, variables: Any) -> Any:

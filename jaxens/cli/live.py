@@ -19,8 +19,9 @@ from jaxens.names import shorten
 from jaxens.runs.watch import Watch
 from jaxens.training.layout import MeshLayout
 
-# Seconds without an answer of the disk and without progress. A file server may restart meanwhile.
-GONE = 300.0
+# A command ends if for so many seconds its disk has not responded and it has made no progress. A
+# file server that restarts may take some minutes.
+GIVE_UP = 300.0
 
 
 class Live(Watch):
@@ -34,26 +35,28 @@ class Live(Watch):
     def __init__(self) -> None:
         self._stack = contextlib.ExitStack()
         self._data_bar: Callback | None = None
-        self._moved = time.monotonic()  # when something was done
+        self._progressed = time.monotonic()
 
     def progress(self, description: str, done: int, total: int) -> None:
-        self._moved = time.monotonic()
+        self._progressed = time.monotonic()
         if self._data_bar is None:
             self._data_bar = self._stack.enter_context(bar())
         self._data_bar(description, done, total)
         if done == total:
             self.close()
 
-    def silent(self, folder: Path, seconds: float) -> None:
-        """Called by another thread while a disk does not answer; ends a command that hangs.
+    def disk_hangs(self, folder: Path, seconds: float) -> None:
+        """Ends the command if it makes no progress because its disk does not respond.
+
+        Another thread calls this; see `jaxens.runs.watchdog`.
 
         Args:
             folder: The run directory.
-            seconds: How long there has been no answer.
+            seconds: The time since the disk last responded.
         """
-        if min(seconds, time.monotonic() - self._moved) >= GONE:
+        if min(seconds, time.monotonic() - self._progressed) >= GIVE_UP:
             give_up(
-                f"{folder}: the disk has not answered for {seconds:.0f} s: bring it back (is a "
+                f"{folder}: the disk has not responded for {seconds:.0f} s: bring it back (is a "
                 "network share missing?), and --resume continues the run"
             )
 
@@ -79,7 +82,7 @@ class Live(Watch):
         self._bar.start()
 
     def step(self, epoch: int, losses: Float[np.ndarray, "member"], speed: float) -> None:
-        self._moved = time.monotonic()
+        self._progressed = time.monotonic()
         self._done += 1
         description, numbers = f"epoch {epoch}/{self._epochs}, this step:", _numbers(losses, speed)
         self._bar.update(self._task, completed=self._done, description=description, numbers=numbers)

@@ -64,7 +64,7 @@ def test_maps_are_captums(subject: ViTSubject, method: str) -> None:
 
 
 def test_vit_s_has_the_weights_and_the_flop_of_the_paper() -> None:
-    """DeiT-S, which also has a class token and 1000 classes: 22 million weights, 4.6 GMAC."""
+    """DeiT-S has 22 million weights and 4.6 GMAC, with a class token and 1000 classes."""
     whole = ViTSubject.make(224, 1, "float32")
     shapes = jax.eval_shape(whole.model.init, jax.random.key(0), whole.images)
     assert sum(leaf.size for leaf in jax.tree.leaves(shapes)) == 22_050_664 - 384 * 2 - 982 * 385

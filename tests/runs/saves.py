@@ -20,7 +20,7 @@ from jaxens.cli import live, signals
 from jaxens.cli.distributed import job
 from jaxens.ensemble.quality import Quality
 from jaxens.files import LOCK
-from jaxens.runs import shards, silence
+from jaxens.runs import shards, watchdog
 from jaxens.runs.parts import layout_of, restored
 from jaxens.runs.processes import all_share
 from jaxens.runs.run import Run
@@ -93,14 +93,14 @@ def spoil(seconds: float, message: str) -> None:
 
 
 @contextmanager
-def silent_disk(folder: Path) -> Iterator[None]:
-    """Within it, the disk does not answer this process, as a network share that is gone."""
-    silence.LOOK, silence.TOLD, live.GONE = 0.1, 0.5, 2.0
+def hanging_disk(folder: Path) -> Iterator[None]:
+    """The disk hangs for this process within the block, like a network share that is gone."""
+    watchdog.CHECK, watchdog.WARN, live.GIVE_UP = 0.1, 0.5, 2.0
     (folder / LOCK).unlink()
     os.mkfifo(folder / LOCK)  # whoever opens it waits
     tempfile.TemporaryFile = lambda **_: (folder / LOCK).open("w")  # type: ignore[assignment,misc]
     spoil(300, "")
-    with signals.handled(), silence.asked(folder, live.Live().silent):
+    with signals.handled(), watchdog.watchdog(folder, live.Live().disk_hangs):
         yield
 
 
@@ -112,7 +112,7 @@ def save(
     fault: tuple[float, str] | None = None,
     at: int = 1,
     lost: float | None = None,
-    gone: bool = False,
+    hangs: bool = False,
 ) -> None:
     """Saves epochs, and then a part of the next one.
 
@@ -124,7 +124,7 @@ def save(
         fault: Seconds that a write takes, and the error at its end.
         at: The process to which this happens.
         lost: Replaces the seconds of silence after which a process is lost.
-        gone: Whether the disk does not answer the process, from the first save on.
+        hangs: Whether the disk hangs for that process, from the first save on.
     """
     number = jax.process_index()
     folder = Path(folders[number])
@@ -139,8 +139,8 @@ def save(
     if all_share(folder):
         run.share(folder)
     stack = ExitStack()
-    if gone and number == at:
-        stack.enter_context(silent_disk(folder))
+    if hangs and number == at:
+        stack.enter_context(hanging_disk(folder))
     with stack:
         save_all(run, placement, epochs, megabytes)
 

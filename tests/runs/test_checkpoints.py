@@ -71,7 +71,7 @@ def test_the_last_two_and_the_best_are_kept(tmp_path):
 
 
 def test_an_old_checkpoint_leaves_its_place_at_once_and_whole(tmp_path, tmp_path_factory):
-    """A process that is killed while it deletes files leaves none that looks like a checkpoint."""
+    """Then a kill during the deletion can't leave half of a checkpoint in its place."""
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "old"
     checkpoints = Checkpoints(tmp_path)
     for epoch in (1, 2, 3):

@@ -101,12 +101,12 @@ def test_if_a_process_is_killed_while_it_writes_the_other_one_ends(tmp_path, who
 
 
 @pytest.mark.parametrize("who", [0, 1])
-def test_if_the_disk_of_a_process_does_not_answer_all_end(tmp_path, who):
+def test_if_the_disk_of_a_process_hangs_all_end(tmp_path, who):
     folder = tmp_path / "run"
-    codes, printed = ended(begin([folder] * 2, at=who, gone=True, lost=5))
+    codes, printed = ended(begin([folder] * 2, at=who, hangs=True, lost=5))
     assert codes[who] == 2, printed
-    assert f"{folder}: the disk does not answer\n" in printed[who]
-    error = rf"\njaxens: error: {folder}: the disk has not answered for \d s: "
+    assert f"{folder}: the disk does not respond\n" in printed[who]
+    error = rf"\njaxens: error: {folder}: the disk has not responded for \d s: "
     assert re.search(error, printed[who])
     assert codes[1 - who] in (2, -signal.SIGABRT), printed  # by JAX, if it has lost process 0
     assert not Path(folder, "checkpoints", "1").exists()

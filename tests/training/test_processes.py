@@ -103,7 +103,7 @@ def test_processes_learn_what_one_does_and_decode_their_part_alone(
 
 
 def test_processes_learn_bitwise_what_they_did_before_and_one_process_does(tmp_path):
-    """The default optimizer, in one layout of four devices."""
+    """The optimizer is AdamW, the default. All runs have the same layout of four devices."""
 
     def arrays(name: str, devices: int, count: int) -> list[np.ndarray]:
         (folder := tmp_path / name).mkdir()
