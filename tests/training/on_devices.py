@@ -47,8 +47,8 @@ CASES = {
     "frozen trunk, streamed": {"base": "frozen", "weights": "given", "resident": "no"},
     "partly frozen": {"train_from": "stage1", "weights": "given"},
     "seven members": {"members": 7},
-    # Two layouts differ by up to 1.5e-6 of the largest entry. With SGD it is 3e-7. A probable reason
-    # is that Adam divides by a root mean square, which makes rounding of small gradients larger.
+    # Two layouts differ by up to 1.5e-6 of the largest entry, and by 3e-7 with SGD. The reason may
+    # be that Adam divides by a root mean square, which makes rounding of small gradients larger.
     "adamw": {"optimizer": "adamw"},
 }
 
