@@ -7,7 +7,6 @@ import re
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
 
 from jaxens.cli.signals import (
     Stopped,
@@ -19,15 +18,16 @@ from jaxens.cli.signals import (
     stop,
 )
 from jaxens.errors import UserError
+from jaxens.runs.store import heard, tell
 
 VARIABLES = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
-WAIT = 10.0  # seconds in which processes leave the job after an error
+WAIT = 10.0  # seconds in which processes leave the job, or hear that process 0 still saves
 LOOK_AGAIN = 1.0  # seconds between looks at whether another process has stopped
 BLOCKED = 5.0  # seconds to stop after another process; less than `WAIT`
 # Keys in the store that processes of a job share.
 STOPPED = "jaxens/stopped"  # the number of the signal that has stopped a process
-ENDING = "jaxens/ending"  # process 0 saves or uploads, and needs nobody for it
-LEAVING = "jaxens/leaving"  # process 0 has done so
+ENDING = "jaxens/ending"  # process 0 was stopped; it saves and uploads without the others
+LEAVING = "jaxens/leaving"  # process 0 has saved and uploaded
 # How JAX reports, as several kinds of errors, that another process can't be reached.
 _LOST = re.compile(r"Gloo|NCCL|UNAVAILABLE|DEADLINE_EXCEEDED|ABORTED|Connection (closed|reset)")
 
@@ -123,19 +123,20 @@ def _stopped_together() -> Iterator[None]:
     process that prepares data or compiles ends at once. The others would wait for it at the next
     question, or be aborted by JAX. They look into the store that JAX keeps for the job.
     """
-    store, first = _store()
-    done = threading.Event()
+    import jax
+
+    first, done = jax.process_index() == 0, threading.Event()
 
     def look() -> None:
         while not done.wait(LOOK_AGAIN):
             if first and is_stopping():
-                _tell(store, ENDING)
+                _tell(ENDING)
                 return
-            if number := _heard(store, STOPPED):
+            if number := _heard(STOPPED):
                 stop(number)
                 # The others may wait for an answer that never comes.
                 if not first and not done.wait(BLOCKED):
-                    _stay(store)
+                    _stay()
                     end_now(number, "")
 
     looking = threading.Thread(target=look, daemon=True)
@@ -143,11 +144,11 @@ def _stopped_together() -> Iterator[None]:
     try:
         yield
     except Stopped as stopped:
-        _tell(store, STOPPED, stopped.code - 128)
+        _tell(STOPPED, stopped.code - 128)
         raise
     except (ValueError, RuntimeError) as error:
         # A process that waited for the stopped one has only noted the signal, or not handled it.
-        if _LOST.search(str(error)) and (number := _heard(store, STOPPED)):
+        if _LOST.search(str(error)) and (number := _heard(STOPPED)):
             raise Stopped(message_of(number), number) from None
         raise
     finally:
@@ -155,35 +156,29 @@ def _stopped_together() -> Iterator[None]:
         looking.join(LOOK_AGAIN)
 
 
-def _store() -> tuple[Any, bool]:
-    """Returns the store of the job, and whether this is process 0."""
-    from jax._src.distributed import global_state  # JAX 0.10 has no public name for it
-
-    return global_state.client, global_state.process_id == 0
+def _tell(key: str, number: int = 1) -> None:
+    with contextlib.suppress(RuntimeError):  # process 0 is gone
+        tell(key, number)
 
 
-def _tell(store: Any, key: str, number: int = 1) -> None:
-    with contextlib.suppress(RuntimeError, ValueError):  # process 0 has gone
-        store.key_value_set(key, str(number), allow_overwrite=True)
-
-
-def _heard(store: Any, key: str) -> int:
-    """Returns the number under a key of the store; 0 if there is none."""
+def _heard(key: str) -> int:
+    """Returns the number under a key of the store; 0 if there is none, or process 0 is gone."""
     try:
-        return int(store.key_value_try_get(key))
-    except (RuntimeError, ValueError):  # there is no such key, or process 0 has gone
+        return heard(key) or 0
+    except RuntimeError:
         return 0
 
 
-def _stay(store: Any) -> bool:
-    """Waits until process 0 leaves the job, if it saves or uploads: JAX would end it otherwise.
+def _stay() -> bool:
+    """Waits while process 0 saves or uploads: JAX would end it if this process left the job.
 
     Returns:
-        Whether it leaves. If not, it waits for an answer of this process.
+        Whether process 0 leaves the job now. If not, it is gone, or it waits for this process in a
+        computation, and will only go on when this process has ended.
     """
     until = time.monotonic() + WAIT
-    while not (leaving := _heard(store, LEAVING)):
-        if time.monotonic() > until and not _heard(store, ENDING):
+    while not (leaving := _heard(LEAVING)):
+        if time.monotonic() > until and not _heard(ENDING):
             break
         time.sleep(LOOK_AGAIN)
     return bool(leaving)
@@ -196,10 +191,9 @@ def _leave(code: int, stopped: bool) -> None:
     """
     import jax
 
-    store, first = _store()
-    if first:
-        _tell(store, LEAVING)
-    elif stopped and not _stay(store):
+    if jax.process_index() == 0:
+        _tell(LEAVING)
+    elif stopped and not _stay():
         end_process(code)
     ignore()
     leaving = threading.Thread(target=jax.distributed.shutdown, daemon=True)

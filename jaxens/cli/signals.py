@@ -186,7 +186,7 @@ def give_up(message: str) -> None:
 
 
 def _end_with(line: str, code: int) -> NoReturn:
-    """Ends the process at once, even if its output goes to a disk that is gone."""
+    """Ends the process at once, also if the output goes to a disk that hangs."""
     last = threading.Thread(target=_say, args=(line,), daemon=True)
     last.start()
     last.join(LAST_WORDS)

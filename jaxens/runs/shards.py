@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import errno
 import itertools
-import json
 import threading
 import time
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ import orbax.checkpoint as ocp
 from jaxens.runs.contents import fields_of
 from jaxens.runs.disk import disk_errors
 from jaxens.runs.orbax_messages import hide_failed_writes
+from jaxens.runs.store import heard, tell
 
 SAY = 1.0  # seconds after which a process that writes says that it still does
 LOST = 30.0  # seconds of silence after which it is lost; JAX itself takes 100
@@ -59,7 +59,7 @@ class Others:
             yield
         except BaseException as error:
             with contextlib.suppress(RuntimeError, ValueError):  # the first error counts
-                _tell(f"{self._key}/folder", {"error": _text(error)})
+                tell(f"{self._key}/folder", {"error": _text(error)})
             raise
 
     def settle(self) -> None:
@@ -79,7 +79,7 @@ class Others:
         if not self.joined:
             return []
         path = Path(folder).relative_to(self._folder.absolute()).as_posix()
-        _tell(f"{self._key}/folder", {"path": path})
+        tell(f"{self._key}/folder", {"path": path})
         others = range(1, jax.process_count())
         return [_Written(self._key, process, Path(folder)) for process in others]
 
@@ -169,7 +169,7 @@ class Shards:
 
     def _named(self, key: str) -> str:
         """Waits for the folder that process 0 names; says why it has none."""
-        while (said := _heard(key)) is None:
+        while (said := heard(key)) is None:
             time.sleep(LOOK_AT_ONCE)
         if "error" in said:
             with disk_errors(self._folder):
@@ -202,10 +202,10 @@ class _Report:
     def _work(self) -> None:
         with contextlib.suppress(RuntimeError, ValueError):  # process 0 has gone
             for count in itertools.count():
-                _tell(self._key, {"still": count})
+                tell(self._key, {"still": count})
                 if self._ended.wait(SAY):
                     break
-            _tell(self._key, self._result)
+            tell(self._key, self._result)
 
 
 def _files_of(process: int, key: str, lost: float | None = None) -> dict[str, int]:
@@ -221,7 +221,7 @@ def _files_of(process: int, key: str, lost: float | None = None) -> dict[str, in
         RuntimeError: If it is lost.
     """
     before, since = None, time.monotonic()
-    while "files" not in (said := _heard(f"{key}/{process}") or {}):
+    while "files" not in (said := heard(f"{key}/{process}") or {}):
         if "error" in said:
             raise _failed(process, said["error"])
         if said != before:
@@ -252,27 +252,3 @@ def _next_key() -> str:
 
 def _text(error: BaseException) -> str:
     return str(error) or type(error).__name__
-
-
-def _store() -> Any:
-    from jax._src.distributed import global_state  # JAX 0.10 has no public name for it
-
-    return global_state.client
-
-
-def _tell(key: str, value: Any) -> None:
-    _store().key_value_set(key, json.dumps(value), allow_overwrite=True)
-
-
-def _heard(key: str) -> Any:
-    """Returns the value that a process has stored under a key; None if there is none yet.
-
-    Raises:
-        RuntimeError: If process 0, which has the store, has gone.
-    """
-    try:
-        return json.loads(_store().key_value_try_get(key))
-    except RuntimeError as error:
-        if "NOT_FOUND" in str(error):
-            return None
-        raise
