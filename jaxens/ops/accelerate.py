@@ -7,6 +7,7 @@ XLA compiles ours for a CPU, and the other elsewhere (`jaxens.platforms`).
 """
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -17,7 +18,7 @@ import numpy as np
 from jax import Array
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, jaxpr_as_fun, primitives
 
-from jaxens.ops.conv import conv_general_dilated
+from jaxens.ops.conv import MOST_PLACES, conv_general_dilated
 from jaxens.ops.pool import pool_windows
 from jaxens.platforms import by_platform
 
@@ -34,7 +35,7 @@ OUTER = {
     primitives.while_p,
 }
 FLOATS = {jnp.dtype(name) for name in ("float16", "bfloat16", "float32", "float64")}
-LARGEST_POOL = 8  # pixels of a window's side: each is a slice
+LARGEST_POOL = 8  # pixels of a window's side: each is a slice of the images
 
 # Rewritten jaxprs, None if nothing changes. JAX compiles one jaxpr once, even if it occurs often,
 # so each has to be rewritten once as well.
@@ -48,15 +49,20 @@ def accelerate(fn: Callable[..., Any]) -> Callable[..., Any]:
     floating-point images in any layout. Transposed convolutions and those with other groups stay
     as they are, and so does everything on other platforms than a CPU.
 
-    Apply it to the model, before `jax.grad` and before `jax.vmap` over members:
+    Apply it to a model of a batch of images, before `jax.grad` and before `jax.vmap` over members:
     `jax.grad(loss_of(accelerate(model)))`. The other way round is right too, but convolutions that
-    have become a gradient or a group of members are left to XLA.
+    have become a gradient or a group of members are left to XLA. If the model takes one image,
+    apply it to `jax.vmap(model, (None, 0))`: with `jax.vmap` outside, a kernel's gradient is
+    computed for each image on its own.
 
     `fn` is traced at each call, as by `jax.jit`, and must not depend on the values of arrays or
-    write to an object. Put `jax.jit` around the result, so that this happens once. Forward mode
-    (`jax.jvp`, `jax.linearize`, `jax.jacfwd`, `jax.hessian`) raises JAX's error for `custom_vjp`.
+    write to an object. Put `jax.jit` around the result, so that this happens once. With
+    `jax.disable_jit`, it is called as it is. Forward mode (`jax.jvp`, `jax.linearize`,
+    `jax.jacfwd`, `jax.hessian`) raises JAX's error for `custom_vjp`, on all platforms.
 
     Rules of `custom_jvp` and `custom_vjp`, and the inside of `jax.shard_map`, are left as they are.
+    Where Winograd's algorithm is used (`jaxens.ops.conv_general_dilated`), a pixel that is not
+    finite also reaches results next to the windows that contain it.
 
     Args:
         fn: Any function of pytrees, such as `model.apply` of Flax, or a model of NNX or Equinox.
@@ -65,6 +71,8 @@ def accelerate(fn: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(fn, updated=())
     def accelerated(*args: Any, **kwargs: Any) -> Any:
+        if jax.config.jax_disable_jit:
+            return fn(*args, **kwargs)
         arrays, merge_inputs = _split((args, kwargs))
         merge_outputs: list[Callable[[Sequence[Any]], Any]] = []
 
@@ -165,6 +173,7 @@ def _can_convolve(images: Any, kernel: Any, **params: Any) -> bool:
         and params["batch_group_count"] == 1
         and (groups == 1 or (depthwise and {*params["rhs_dilation"]} == {1}))
         and {*params["lhs_dilation"]} == {1}
+        and math.prod(kernel.shape[axis] for axis in rhs[2:]) <= MOST_PLACES
         and np.min(params["padding"]) >= 0
         and lhs[0] == out[0] == 0  # else it is the gradient of a kernel, whose windows are large
     )
@@ -192,6 +201,12 @@ def _can_pool(images: Any, **params: Any) -> bool:
         and {*params["base_dilation"], *params["window_dilation"]} == {1}
         and max(params["window_dimensions"]) <= LARGEST_POOL
         and np.min(params["padding"]) >= 0
+        and all(
+            size + low + high >= window  # else the result is empty
+            for size, (low, high), window in zip(
+                images.shape, params["padding"], params["window_dimensions"], strict=True
+            )
+        )
     )
 
 

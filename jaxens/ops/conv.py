@@ -24,6 +24,7 @@ Reverse mode of any order works. Forward mode raises JAX's error for `custom_vjp
 with `lax.conv_general_dilated` if you need it.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import Any, NamedTuple
@@ -58,8 +59,9 @@ def conv_general_dilated(
 
     For the field `conv_general_dilated` of `flax.linen.Conv`. The annotations show NHWC and HWIO;
     other layouts work through `dimension_numbers`. On a CPU, 3x3 windows with many channels are
-    computed by Winograd's algorithm, whose rounding is 1.6 times as large; with the precision
-    "highest" they are not.
+    computed by Winograd's algorithm, whose rounding is 1.6 times as large, and where a pixel that
+    is not finite also reaches results next to its windows; with the precision "highest" they are
+    not.
 
     Args:
         lhs: Images.
@@ -80,8 +82,10 @@ def conv_general_dilated(
         feature_group_count,
         precision,
     )
-    # Raises the error of `lax` if the operands don't fit; computes nothing.
-    jax.eval_shape(geometry.conv, *(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in (lhs, rhs)))
+    # Raises the error of `lax` if the operands don't fit, and knows the precision of the context.
+    types = (jax.ShapeDtypeStruct(x.shape, x.dtype) for x in (lhs, rhs))
+    (equation,) = jax.make_jaxpr(geometry.conv)(*types).eqns
+    geometry = geometry._replace(precision=equation.params["precision"])
     return _conv(geometry, *_match_varying_axes(lhs, rhs))
 
 
@@ -176,12 +180,17 @@ class Variant(NamedTuple):
 
 
 MOST_UNROLLED = 64  # members: each is compiled; more of them are a loop
+MOST_PLACES = 128  # of a window: in our own kernels, each is compiled
 ACCELERATOR = Variant(cpu_kernels=False, member_loop=False)
 
 
 def _cpu_variant(geometry: Geometry, images: Any, kernel: Any) -> Variant:
     fits = geometry.plain or depthwise.fits(geometry, kernel)
-    kernels = fits and not cpu_conv.is_empty(geometry, images, kernel)
+    kernels = (
+        fits
+        and math.prod(kernel.shape[:2]) <= MOST_PLACES
+        and not cpu_conv.is_empty(geometry, images, kernel)
+    )
     return Variant(kernels, member_loop=kernels or geometry.groups > 1)
 
 

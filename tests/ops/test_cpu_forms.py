@@ -107,6 +107,10 @@ def products(dtype=jnp.float32, channels=128, size=112, **settings):
 def test_winograd_has_sixteen_products_where_it_is_faster_and_exact_enough():
     assert products() == 3 * 16
     assert products(precision=lax.Precision.DEFAULT) == 3 * 16
+    assert products(precision="default") == 3 * 16
+    with jax.default_matmul_precision("highest"):
+        assert products() < 16
+        assert products(precision="default") == 3 * 16
     others = [{"precision": "highest"}, {"dtype": jnp.bfloat16}, {"channels": 32}, {"size": 28}]
     assert all(products(**other) < 16 for other in others)
 
@@ -122,3 +126,18 @@ def test_the_rounding_of_winograd_is_that_of_float32():
         exact = parts_of(lax.conv_general_dilated, *map(jnp.asarray, (x, w, y)))
     for got, want in zip(map(np.asarray, ours), map(np.asarray, exact), strict=True):
         assert np.abs(got - want).max() < 1e-6 * np.abs(want).max()
+
+
+@pytest.mark.parametrize("kernel", [(31, 31, 1, 4), (28, 28, 4, 2)])
+def test_large_windows_are_one_operation(kernel):
+    """Each pixel of a window would be a part of the program otherwise."""
+    x, w = jnp.ones((1, 28, 28, 4)), jnp.ones(kernel)
+    conv = partial(
+        conv_general_dilated,
+        window_strides=(1, 1),
+        padding="SAME",
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=4 // kernel[2],
+    )
+    text = jax.jit(jax.grad(lambda x, w: conv(x, w).sum(), (0, 1))).lower(x, w).as_text()
+    assert text.count("stablehlo.slice") + text.count("stablehlo.dot_general") < 10

@@ -44,7 +44,7 @@ WORK = 24 * 2**20
 CHANNELS = 64  # of images and result: with fewer, moving pixels takes what the products save
 TILES = 64  # with fewer, transforming the weights does
 ROOM = 64 * 2**20  # bytes of the transformed pixels that are in memory at once
-_NOT_HIGHER = (None, lax.Precision.DEFAULT, (lax.Precision.DEFAULT,) * 2)
+_NOT_HIGHER = (None, (lax.Precision.DEFAULT, lax.Precision.DEFAULT))
 
 
 def pays(geometry: Geometry, images: Any, kernel: tuple[int, ...]) -> bool:
