@@ -107,7 +107,8 @@ def _values(app: Any, commands: tuple[str, ...], arguments: Any) -> None:
 
         with watchdog(_local(place), Live().disk_hangs):
             own = config_file(place)
-            if own is None and resume == "yes":
+            # Of several processes, process 0 alone needs to see the run. It checks that.
+            if own is None and resume == "yes" and "--distributed" not in flags:
                 check_present(local_run(place))
         if own is not None:
             file = str(own)

@@ -72,10 +72,10 @@ def join() -> bool:
 def job(distributed: bool) -> Iterator[bool]:
     """Yields whether this process is the first of its job. A job that is not distributed has one.
 
-    At the end, all processes leave the job together: process 0 may have more to do, and JAX ends
-    all of them if one waits for the others for five minutes. After an error, this process leaves at
+    At the end, all processes leave the job together. The others stay until process 0 has saved and
+    uploaded, because JAX ends it if one of them is gone. After an error, this process leaves at
     once, or together with those that stop within `WAIT` seconds. If a signal stops one process, it
-    stops the others too. They stay until process 0 has saved, because JAX ends it if one is gone.
+    stops the others too.
 
     Raises:
         LostProcessError: If another process has ended or can't be reached.
@@ -89,6 +89,10 @@ def job(distributed: bool) -> Iterator[bool]:
     try:
         with _lost_processes(), _stopped_together():
             yield first
+            if first:
+                tell(LEAVING, 1)
+            while not heard(LEAVING):  # JAX's own wait, below, gives up after five minutes
+                time.sleep(LOOK_AGAIN)
         with _lost_processes():
             jax.distributed.shutdown()
     except LostProcessError:

@@ -146,7 +146,7 @@ def _watch(reader: int) -> None:
             first[number] = time.monotonic()
             threading.Thread(target=_end_in_time, args=(number,), daemon=True).start()
         elif number == signal.SIGINT and time.monotonic() - first[number] > AGAIN:
-            end_now(number, " again: what was saved before is kept")
+            end_now(number, " again: what was saved is kept")
 
 
 def _end_in_time(number: int) -> None:
@@ -163,7 +163,7 @@ def _end_in_time(number: int) -> None:
         end_now(number, "")
     if number != signal.SIGINT:
         time.sleep(max(0, begun + grace - time.monotonic()))
-        end_now(number, f", but was not done after {grace:g} s: what was saved before is kept")
+        end_now(number, f", but was not done after {grace:g} s: what was saved is kept")
 
 
 def _grace() -> float:

@@ -1,7 +1,6 @@
 """Results in order, worked on ahead of time by threads or by processes."""
 
 import signal
-import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import current_process, get_context
@@ -13,7 +12,7 @@ import grain
 
 from jaxens.errors import UserError
 
-SIGNAL = 0.5  # seconds in which a signal to all processes comes to each of them
+STOPS = {getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)}
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -37,7 +36,8 @@ def in_order(
 class Workers(Generic[Item, Result]):
     """Processes that all compute one function; each call waits for one that is idle.
 
-    They ignore Ctrl-C, which this process handles, and end with this process, however it ends.
+    They ignore signals that stop a process, which this process handles, because it may want to
+    finish its work first. They end with this process, however it ends.
     (grain's own processes print a traceback for Ctrl-C while they start, stay behind if this
     process is killed, and leave it waiting for ever if one of them is killed.)
     Scripts that start them need `if __name__ == "__main__":`.
@@ -72,9 +72,6 @@ class Workers(Generic[Item, Result]):
             result, error = pipe.recv()
             self._answered = True
         except (EOFError, OSError):
-            # A signal to all processes ends one that does not ignore it yet. This process gets the
-            # signal too, and stops while it waits here.
-            time.sleep(SIGNAL)
             remedy = "free some memory, or use fewer `workers`"
             if not self._answered:  # a script without the guard starts itself again and again
                 remedy += ', or start your script below `if __name__ == "__main__":`'
@@ -87,7 +84,7 @@ class Workers(Generic[Item, Result]):
 
     def __enter__(self) -> Self:
         context = get_context("spawn")
-        with _interrupts_blocked():
+        with _signals_blocked():
             for _ in range(self._count):
                 here, there = context.Pipe()
                 process = context.Process(target=_serve, args=(there, self._function), daemon=True)
@@ -116,7 +113,8 @@ def leave_if_imported_by_worker() -> None:
 
 def _serve(pipe: Connection, function: Callable[[Any], Any]) -> None:
     """Answers until the other end of the pipe is closed, at the latest by the parent's end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in STOPS:
+        signal.signal(number, signal.SIG_IGN)
     try:
         while True:
             item = pipe.recv()
@@ -130,12 +128,12 @@ def _serve(pipe: Connection, function: Callable[[Any], Any]) -> None:
         pass
 
 
-class _interrupts_blocked:
-    """Blocks Ctrl-C in this thread; a process that it starts never receives one."""
+class _signals_blocked:
+    """Blocks signals that stop a process in this thread; a process that it starts gets none."""
 
     def __enter__(self) -> None:
         if hasattr(signal, "pthread_sigmask"):
-            self._before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            self._before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
 
     def __exit__(self, *exception: object) -> None:
         if hasattr(signal, "pthread_sigmask"):

@@ -71,7 +71,7 @@ def accelerate(fn: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(fn, updated=())
     def accelerated(*args: Any, **kwargs: Any) -> Any:
-        if jax.config.jax_disable_jit:
+        if jax.config.jax_disable_jit:  # type: ignore[attr-defined]
             return fn(*args, **kwargs)
         arrays, merge_inputs = _split((args, kwargs))
         merge_outputs: list[Callable[[Sequence[Any]], Any]] = []

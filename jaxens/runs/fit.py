@@ -1,6 +1,7 @@
 """Trains an ensemble from a config, writes its run directory, and scores it."""
 
 import contextlib
+import dataclasses
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +20,7 @@ from jaxens.ensemble.quality import Quality, quality_table
 from jaxens.runs.folders import check_absent, check_present
 from jaxens.runs.loading import abstract_state, best_state, check_config_fits, ensemble_of
 from jaxens.runs.parts import layout_of, restored
-from jaxens.runs.processes import LateLargest, all_share, largest, read_state
+from jaxens.runs.processes import all_share, read_state
 from jaxens.runs.restoring import with_members_restored
 from jaxens.runs.run import Run
 from jaxens.runs.saving import save_epoch, save_part
@@ -30,6 +31,7 @@ from jaxens.runs.validating import Validation, validation
 from jaxens.runs.watch import Watch
 from jaxens.runs.weights import Weights, read_weights
 from jaxens.tables import Table
+from jaxens.training.agreement import LateLargest, check_same, largest
 from jaxens.training.feed import Feed
 from jaxens.training.layout import MeshLayout
 from jaxens.training.residency import check_workers
@@ -39,6 +41,9 @@ from jaxens.training.trainer import Part, Trainer
 from jaxens.urls import is_url
 
 log = logging.getLogger(__name__)
+
+# Fields of the data in which the processes of a job may differ: where they are, and who reads them.
+OF_PROCESS = ("cache_dir", "data_dir", "layout", "workers")
 
 
 @dataclass(frozen=True)
@@ -90,8 +95,9 @@ def train(
             `jaxens.training.mesh.Placement.on_devices`. A resumed run may have another one.
 
     Raises:
-        UserError: If data, weights or the folder can't be used, all members diverge, or the end
-            of the run can't be uploaded to its URL.
+        UserError: If data, weights or the folder can't be used, processes of a job differ in their
+            settings or data, all members diverge, or the end of the run can't be uploaded to its
+            URL.
     """
     if jax.process_index() > 0 and out is not None:  # only process 0 has a copy of a URL
         out = None if is_url(out) else Path(out)
@@ -110,6 +116,7 @@ def _train(
     weights = None if resume else read_weights(config.model)
     data = open_data(config.data, watch.progress)
     check_config_fits(config, data.info)
+    _check_same_everywhere(config, layout, data)
     trainer = Trainer(config, data.train, data.info.choose_tasks(config.data.tasks), layout)
     with _closing(_open_run(config, out if first else None, resume, data, weights)) as run:
         val = load(data.val, watch.progress)
@@ -123,6 +130,16 @@ def _train(
         scores = validation(trainer, held_out)(on_mesh)
         run.log(test={q.task: q.as_dict() for q in scores}, diverged_at=ensemble.diverged_at)
         return Trained(ensemble, scores, run.read_log(), val, held_out, run.folder)
+
+
+def _check_same_everywhere(config: Config, layout: MeshLayout | None, data: DataSet) -> None:
+    """Checks that all processes of a job train the same. Otherwise they would wait for ever."""
+    settings = dataclasses.asdict(config)
+    for name in OF_PROCESS:
+        del settings["data"][name]
+    remedy = "give all of them the same flags, or one run directory that all can read"
+    check_same("settings", f"{settings} {layout}", remedy)
+    check_same("data", data.fingerprint, "give all of them the same files")
 
 
 @contextlib.contextmanager

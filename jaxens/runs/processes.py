@@ -1,20 +1,18 @@
-"""What the processes of a training tell each other: what process 0 has read or sees, and a stop."""
+"""What the processes of a training get from process 0, and whether they share its disk."""
 
 import contextlib
 import secrets
 import shutil
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from jax.experimental import multihost_utils
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from orbax.checkpoint.options import MultiprocessingOptions
+
+from jaxens.training.agreement import largest
 
 Read = tuple[int, Any] | None  # the epoch and the state of a checkpoint, if there is one
 
@@ -73,46 +71,6 @@ def all_share(folder: Path | None) -> bool:
     if number == 0:
         shutil.rmtree(place, ignore_errors=True)
     return not largest(not answered)
-
-
-def largest(number: int) -> int:
-    """Returns the largest of the numbers that the processes give; all of them have to call it."""
-    return number if jax.process_count() == 1 else int(_largest(number))
-
-
-class LateLargest:
-    """Returns the largest of the numbers that the processes gave one call before; 0 at first.
-
-    All processes have to call it after each dispatch. Devices work in order, so the answer of this
-    call comes only after the dispatch. Waiting for it would leave the devices without work until
-    the next dispatch. The answer of the call before is there already. A single process gets its own
-    number at once.
-    """
-
-    def __init__(self) -> None:
-        self._before: Array | None = None
-
-    def __call__(self, number: int) -> int:
-        if jax.process_count() == 1:
-            return number
-        before, self._before = self._before, _largest(number)
-        return 0 if before is None else int(before)
-
-
-def _largest(number: int) -> Array:
-    """Returns the largest number of all processes, without waiting for it."""
-    given, largest_of = _of_devices()
-    own = np.full(jax.local_device_count(), number, np.int32)
-    return largest_of(jax.make_array_from_process_local_data(given, own, (jax.device_count(),)))
-
-
-@cache
-def _of_devices() -> tuple[NamedSharding, Callable[[Array], Array]]:
-    """Returns the sharding of a number for each device, and what returns their maximum to all."""
-    mesh = Mesh(np.array(jax.devices()), "device")
-    everywhere = NamedSharding(mesh, PartitionSpec())
-    given = NamedSharding(mesh, PartitionSpec("device"))
-    return given, jax.jit(jnp.max, out_shardings=everywhere)
 
 
 def of_process_0() -> MultiprocessingOptions:

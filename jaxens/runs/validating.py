@@ -11,6 +11,7 @@ from jaxens.ensemble import programs
 from jaxens.ensemble.inputs import normalized_images
 from jaxens.ensemble.quality import Quality, quality_of_logits
 from jaxens.models.memory import member_images_at_once
+from jaxens.training.agreement import smallest
 from jaxens.training.state import State
 from jaxens.training.trainer import Trainer
 
@@ -38,7 +39,7 @@ def validation(
     members = trainer.config.ensemble.members
     predict = place.predicting(partial(programs.logits, mesh=None, model=model))
     of_device = place.filled // place.layout.member
-    at_once = member_images_at_once(model, split.images.shape[1], of_device) // of_device
+    at_once = smallest(member_images_at_once(model, split.images.shape[1], of_device) // of_device)
     chunk = max(1, at_once) * place.layout.data
 
     def scores(state: State) -> list[Quality]:

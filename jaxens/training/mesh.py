@@ -71,9 +71,7 @@ class Placement:
         used = tuple(devices[: math.prod(layout)])
         if len(used) == 1:
             return cls(members, devices=used)
-        auto = (AxisType.Auto,) * 2
-        mesh = jax.make_mesh(layout, (MEMBER, DATA), auto, devices=used)
-        return cls(members, layout, mesh, used)
+        return cls(members, layout, _mesh(layout, used), used)
 
     @property
     def device(self) -> jax.Device:
@@ -212,6 +210,16 @@ class Placement:
             return on_mesh(state, batch, number)
 
         return filled
+
+
+def _mesh(layout: MeshLayout, devices: tuple[jax.Device, ...]) -> Mesh:
+    """Returns devices in the order that JAX finds fastest, or as they come if it knows none."""
+    names, auto = (MEMBER, DATA), (AxisType.Auto,) * 2
+    try:
+        return jax.make_mesh(layout, names, auto, devices=devices)
+    # Chips of a TPU that are no whole rectangle, or an axis that divides no side of it.
+    except (AssertionError, NotImplementedError):
+        return Mesh(np.array(devices).reshape(layout), names, axis_types=auto)
 
 
 STATE = State(*(PartitionSpec(MEMBER),) * 4, trunk=PartitionSpec())

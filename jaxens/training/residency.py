@@ -6,13 +6,14 @@ from typing import Literal
 import jax
 
 from jaxens.errors import UserError
+from jaxens.training.agreement import smallest
 from jaxens.training.hardware import memory_of
 
 WORKER_BYTES = 175_000_000  # of a process that decodes images
 
 
 def fits_on_device(resident: Literal["auto", "yes", "no"], nbytes: int, device: jax.Device) -> bool:
-    """Returns whether the training set should be kept on the device.
+    """Returns whether the training set should be kept on the device, in all processes or in none.
 
     Args:
         resident: "yes", "no", or "auto": if it takes at most a quarter of the device's memory, or a
@@ -22,7 +23,8 @@ def fits_on_device(resident: Literal["auto", "yes", "no"], nbytes: int, device: 
     """
     if resident != "auto":
         return resident == "yes"
-    return nbytes <= (memory_of(device) or 4 << 30) // 4
+    memory = smallest((memory_of(device) or 4 << 30) >> 20)  # MiB: a number of 32 bits
+    return nbytes >> 20 <= memory // 4
 
 
 def device_memory() -> int | None:

@@ -4,7 +4,7 @@
 
 Each process whose number is in NUMBERS, such as 01, writes a line into `FOLDER/NUMBER` whenever it
 comes to the moment, and then sleeps. A validation takes one image at a time, and each of them long.
-While it closes the run, JAX takes a process for lost after a few seconds.
+While it closes the run, JAX waits a few seconds for a process, and then takes it for lost.
 """
 
 import sys
@@ -25,7 +25,7 @@ from jaxens.train import main
 from jaxens.training.trainer import Trainer
 
 SLEEPS = {"preparation": 300, "compilation": 300, "validation": 5, "closing": 25}  # seconds
-LOST = 10  # seconds without a heartbeat; JAX's own are 100
+LOST = 10  # seconds without a heartbeat, or until all leave; JAX's own are 100 and 300
 
 
 def slowed(
@@ -57,7 +57,11 @@ def train() -> None:
     }[moment]
     with pytest.MonkeyPatch.context() as patch:
         if moment == "closing":
-            initialize = partial(jax.distributed.initialize, heartbeat_timeout_seconds=LOST)
+            initialize = partial(
+                jax.distributed.initialize,
+                heartbeat_timeout_seconds=LOST,
+                shutdown_timeout_seconds=LOST,
+            )
             patch.setattr(jax.distributed, "initialize", initialize)
         patch.setattr(validating, "member_images_at_once", lambda *_: 1)
         slow = slowed(getattr(where, name), moment, numbers, Path(folder))

@@ -71,6 +71,33 @@ def test_the_others_stay_until_process_0_has_saved(tmp_path, who):
     assert "is kept up to" in printed[0]
 
 
+def test_the_others_stay_until_process_0_has_uploaded(tmp_path):
+    """It closes its run for longer than JAX waits for all to leave."""
+    flags = flags_of(tmp_path, epochs=1)
+    printed = run(["tests.cli.moments", "closing", "0", str(tmp_path), *flags])
+    assert "done in" in printed
+
+
+def test_process_0_alone_needs_to_see_the_run_that_goes_on(tmp_path):
+    folders = [tmp_path / name for name in ("0", "1")]  # the disks of two machines
+    for folder in folders:
+        folder.mkdir()
+    *most, out, _ = flags_of(tmp_path, epochs=1)
+    flags = ["jaxens.train", *most, out, "run"]
+    words = {"auto": flags, "yes": [*flags, "--resume"]}
+    for resume in ("auto", "yes"):
+        codes, printed = ended(start(words[resume], folders=folders))
+        assert codes == [0, 0], printed
+    assert "continuing after epoch 1 of 1" in printed[0]
+    assert not (folders[1] / "run").exists()
+
+    members = flags.index("--members")
+    fewer = flags[:members] + flags[members + 2 :]  # process 0 has them in the run, 1 has not
+    codes, printed = ended(start(fewer, folders=folders))
+    assert codes == [2, 2], printed
+    assert all("processes of this job have different settings" in text for text in printed)
+
+
 def test_two_processes_stop_at_any_moment_and_go_on(tmp_path, monkeypatch):
     flags = flags_of(tmp_path, epochs=2)
     for who in (0, 1):

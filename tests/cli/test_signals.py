@@ -135,7 +135,7 @@ parser.run(command)
 @pytest.mark.parametrize("block", ["Stops()", "deferred()"])
 def test_a_signal_ends_a_command_that_can_not_save(block, monkeypatch):
     monkeypatch.setenv("JAXENS_GRACE", "1")
-    line = "stopped by SIGTERM, but was not done after 1 s: what was saved before is kept"
+    line = "stopped by SIGTERM, but was not done after 1 s: what was saved is kept"
     process = started("-c", RUN + HUNG.replace("BLOCK", block))
     assert ended(process, signal.SIGTERM) == (143, f"jaxens: {line}\n")
 
@@ -170,7 +170,7 @@ def test_a_second_ctrl_c_ends_a_command_that_can_not_save():
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
-    line = "jaxens: stopped again: what was saved before is kept\n"
+    line = "jaxens: stopped again: what was saved is kept\n"
     assert (process.returncode, errors) == (130, line)
 
 

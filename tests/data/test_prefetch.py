@@ -14,8 +14,8 @@ from jaxens.errors import UserError
 
 def work(item: int | str) -> int | str:
     """What the workers do; some items are accidents."""
-    if item == "interrupt":
-        os.kill(os.getpid(), signal.SIGINT)
+    if item in ("SIGINT", "SIGTERM", "SIGHUP"):
+        os.kill(os.getpid(), signal.Signals[item])
     if item == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     if item == "fail":
@@ -38,9 +38,9 @@ def test_results_come_in_order_and_only_some_are_worked_on_ahead() -> None:
 
 
 @pytest.mark.slow
-def test_workers_ignore_an_interrupt_and_pass_errors_on() -> None:
+def test_workers_ignore_signals_that_stop_and_pass_errors_on() -> None:
     with Workers(work, 2, "works") as workers:
-        items = [1, "interrupt", 2, 3]
+        items = [1, "SIGINT", 2, "SIGTERM", "SIGHUP", 3]
         assert list(in_order(workers, items, 2, 4)) == items
         with pytest.raises(UserError, match="this item is wrong"):
             workers("fail")

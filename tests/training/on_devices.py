@@ -26,9 +26,9 @@ from jaxens.models.trunk import without_heads
 from jaxens.runs.fit import train
 from jaxens.runs.loading import abstract_state
 from jaxens.runs.log import read_lines
-from jaxens.runs.processes import LateLargest, largest
 from jaxens.runs.run import Run
 from jaxens.runs.watch import Watch
+from jaxens.training.agreement import LateLargest, largest
 from jaxens.training.layout import MeshLayout
 from jaxens.training.mesh import Placement
 from jaxens.training.settings import Augment, Config, Members, Model, Optim

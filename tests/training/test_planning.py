@@ -15,10 +15,12 @@ from jaxens.ops import members
 from jaxens.training import planning, topology
 from jaxens.training.collectives import Collective, collectives
 from jaxens.training.layout import MeshLayout
+from jaxens.training.mesh import Placement
 from jaxens.training.needs import Rates
 from jaxens.training.planning import plan_training
 from jaxens.training.scratch import scratch_bytes
 from jaxens.training.settings import Augment, Config, Members, Model, Optim
+from jaxens.training.topology import devices_on
 
 pytestmark = pytest.mark.slow
 
@@ -188,6 +190,17 @@ def test_the_compiler_for_tpus_works_without_a_tpu():
     assert sum(each.nbytes for each in needs.collectives) >= needs.gradients
     with pytest.raises(UserError, match="is refused by libtpu"):
         plan_training(config(), "v5e:3x5")
+
+
+@pytest.mark.tpu
+@pytest.mark.parametrize(
+    ("on", "members", "batch", "layout"),
+    [("v5e:2x2", 3, 30, (3, 1)), ("v6e:8x8", 11, 32, (4, 16)), ("v5p:2x2x1", 3, 30, (3, 1))],
+)
+def test_layouts_that_are_no_rectangle_of_chips_have_a_mesh(on, members, batch, layout):
+    placement = Placement.on_devices(members, batch, MeshLayout(*layout), devices_on(on))
+    assert placement.mesh is not None
+    assert placement.mesh.devices.shape == layout
 
 
 @pytest.mark.tpu

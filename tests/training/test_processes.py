@@ -29,8 +29,13 @@ from tests.training.test_mesh import ALONE
 pytestmark = pytest.mark.long
 
 
-def start(words: Sequence[str], devices: int = 1, count: int = 2) -> list[subprocess.Popen[str]]:
-    """Starts a program as several processes."""
+def start(
+    words: Sequence[str],
+    devices: int = 1,
+    count: int = 2,
+    folders: Sequence[Path] | None = None,
+) -> list[subprocess.Popen[str]]:
+    """Starts a program as several processes, each in a folder of its own if there are some."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -45,6 +50,7 @@ def start(words: Sequence[str], devices: int = 1, count: int = 2) -> list[subpro
         }
         command = [sys.executable, "-m", *words]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        pipes |= {"cwd": folders[number] if folders else None}
         processes.append(subprocess.Popen(command, env=environment, **pipes))  # type: ignore[call-overload]
     return processes
 
