@@ -21,6 +21,8 @@ from jaxens.targets import Model
 class Network(NamedTuple):
     """The functions of one model; a method needs some of them (see `Method.needs`).
 
+    On a CPU, `jaxens.ops.accelerate` makes convolutional models faster: apply it to each function.
+
     Attributes:
         logits_fn: The model, from images to logits [image, class].
         features_fn: Its first half, from images to features [image, height, width, feature].
