@@ -219,7 +219,9 @@ def test_types_that_our_operations_lack_are_left_alone(operands):
     assert not replaced(accelerate(conv), *jax.tree.map(jnp.int32, operands))
     in_bfloat16 = tuple(x.astype(jnp.bfloat16) for x in operands)
     assert replaced(accelerate(conv), *in_bfloat16) == 1
-    assert accelerate(conv)(*in_bfloat16).dtype == jnp.bfloat16
+    ours, exact = accelerate(conv)(*in_bfloat16), conv(*(x.astype(float) for x in in_bfloat16))
+    assert ours.dtype == jnp.bfloat16
+    np.testing.assert_allclose(ours.astype(float), exact, rtol=0, atol=2**-8 * np.abs(exact).max())
 
 
 def test_effects_donation_and_shardings_survive(operands, capfd):
