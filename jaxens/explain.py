@@ -43,7 +43,7 @@ def explain(
         target: class to explain, by name or number (default: the ensemble's prediction)
         against: explain the target rather than this class
         methods: explanation methods
-        save_maps: write the members' maps too (maps.npz)
+        save_maps: write the members' maps too (maps.npz); all are then kept in memory
         out: folder for the figures (default: RUN/explained-...)
     """
     choice.check_unused(photos)
@@ -53,10 +53,11 @@ def explain(
     from jaxens.cli.console import say, uncut
     from jaxens.cli.progress import bar
     from jaxens.data.preparing import cores
-    from jaxens.evaluation import explaining, explanation
+    from jaxens.evaluation import explain_in_parts, save_parts
     from jaxens.evaluation.captions import folder_name
     from jaxens.evaluation.maps import background_images
     from jaxens.evaluation.predictions import choose_targets
+    from jaxens.evaluation.provenance import check_folders, provenance
     from jaxens.evaluation.settings import needs_background
     from jaxens.files import check_is_folder, lock, output_folder
     from jaxens.runs.opened import open_trained
@@ -81,22 +82,22 @@ def explain(
     of_data = None if photos else choice.name
     folder = output_folder(out, run, folder_name(subject, of_data, target, against))
     origin = run.resolve().name, opened.origin.checkpoint
-    provenance = explanation.provenance(
-        ensemble, subject, list(methods), settings, background, *origin
-    )
+    described = provenance(ensemble, subject, list(methods), settings, background, *origin)
     with lock(folder), bar() as progress:
-        explanation.check_folders(folder, provenance)
-        result = explaining.explain_subject(
+        check_folders(folder, described)
+        parts = explain_in_parts(
             ensemble,
             subject,
             methods=methods,
             settings=settings,
             background=background,
+            images_per_part=display.images_per_part,
             progress=progress,
         )
-        result.save(
+        save_parts(
+            parts,
             folder,
-            provenance,
+            described,
             save_maps=save_maps,
             display=display,
             processes=cores(),

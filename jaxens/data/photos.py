@@ -45,6 +45,18 @@ class Photos:
     def __len__(self) -> int:
         return len(self.names)
 
+    def take(self, rows: Int[np.ndarray, "image"]) -> "Photos":
+        """Returns the images at `rows`, in that order."""
+        large = self.large
+        return Photos(
+            names=[self.names[i] for i in rows],
+            images=self.images[rows],
+            places=self.places[rows],
+            sha256=[self.sha256[i] for i in rows],
+            truth=None if self.truth is None else self.truth.take(rows),
+            large=None if large is None else lambda index, most: large(int(rows[index]), most),
+        )
+
     def full_image(self, index: int, most: int = 1200) -> UInt8[np.ndarray, "side side 3"]:
         """Returns an image to draw: as large as it is stored, and cropped as in `images`.
 

@@ -3,7 +3,9 @@
 import signal
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing import current_process, get_context
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
@@ -32,6 +34,31 @@ def in_order(
     """
     options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=waiting)
     yield from grain.MapDataset.source(items).map(function).to_iter_dataset(options)
+
+
+def as_they_come(
+    function: Callable[[Item], Result], items: Iterable[Item], threads: int, waiting: int
+) -> Generator[Result]:
+    """Yields `function(item)` of each item, in the order of the items, as `in_order` does.
+
+    The calling thread makes the items. While it makes one, others work on those before.
+
+    Args:
+        function: Called in several threads at once.
+        items: What it is called with, made one after the other.
+        threads: How many work at a time.
+        waiting: The most results, finished or not, that wait while an item is made.
+    """
+    pool, results = ThreadPoolExecutor(threads), deque[Future[Result]]()
+    try:
+        for item in items:
+            results.append(pool.submit(function, item))
+            while len(results) > waiting:
+                yield results.popleft().result()
+        while results:
+            yield results.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 class Workers(Generic[Item, Result]):

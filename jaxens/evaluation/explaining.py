@@ -1,7 +1,8 @@
 """Explains images by an ensemble: the maps of its members by each method."""
 
 import logging
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from jax import Array
@@ -13,11 +14,13 @@ from jaxens.data.photos import Photos, from_arrays
 from jaxens.data.progress import Progress, no_progress
 from jaxens.data.split import Split
 from jaxens.ensemble.ensemble import Ensemble
+from jaxens.errors import check_number
 from jaxens.evaluation.explanation import Explanation
 from jaxens.evaluation.maps import Explainer, check_model
 from jaxens.evaluation.predictions import Subject, choose_targets
 from jaxens.evaluation.settings import (
     DEFAULT_METHODS,
+    Display,
     MethodSettings,
     check_methods,
     group_methods,
@@ -64,50 +67,86 @@ def explain(
     """
     photos = images if isinstance(images, Photos) else from_arrays(images, names)
     subject = choose_targets(ensemble, photos, task, target, against)
-    return explain_subject(
+    (explanation,) = explain_in_parts(
         ensemble,
         subject,
         methods=methods,
         settings=settings or MethodSettings(),
         background=background,
+        images_per_part=len(photos),
         progress=progress,
     )
+    return explanation
 
 
-def explain_subject(
+def explain_in_parts(
     ensemble: Ensemble,
     subject: Subject,
     *,
-    methods: Sequence[str],
-    settings: MethodSettings,
+    methods: Sequence[str] = DEFAULT_METHODS,
+    settings: MethodSettings = MethodSettings(),
     background: UInt8[np.ndarray, "baseline height width 3"] | None = None,
+    images_per_part: int = Display().images_per_part,
     progress: Progress = no_progress,
-) -> Explanation:
-    """Explains images whose targets are chosen already; see `explain`."""
+) -> Iterator[Explanation]:
+    """Explains images in parts, so that the maps of all need not fit in memory.
+
+    `save_parts` saves them. The maps are those of `explain`, up to rounding.
+
+    Args:
+        ensemble: The members that are explained.
+        subject: Images and targets, from `choose_targets`.
+        methods: Names in `attribution.METHODS`.
+        settings: How the methods are run.
+        background: Training images that GradientSHAP starts from.
+        images_per_part: Images in each part but the last (default: four figures). For figures of
+            another `Display`, its `images_per_part`.
+        progress: As for `explain`.
+
+    Yields:
+        One part after the other, each when it is asked for.
+
+    Raises:
+        UserError: If an argument is wrong, or the model can't be explained.
+    """
+    check_number("images_per_part", images_per_part, least=1)
     check_methods(methods, background)
     member = int(subject.predictions.finite[:, 0].argmax())
     check_model(ensemble, subject.photos.images[:1], methods, member)
     size = subject.photos.images.shape[1]
-    explainer = Explainer(ensemble, size, settings, background)
-    total, done = len(methods) * len(subject.targets), 0
-    maps: dict[str, np.ndarray] = {}
-    for group in group_methods(methods):
+    count, done = len(subject.photos), 0
+    for first in range(0, count, images_per_part):
+        part = subject.take(np.arange(first, min(first + images_per_part, count)))
+        # It keeps LIME's weights of each image, so each part has its own.
+        explainer = Explainer(ensemble, size, settings, background)
+        maps: dict[str, np.ndarray] = {}
+        for group in group_methods(methods):
 
-        def advance(images: int, group: Sequence[str] = group) -> None:
-            nonlocal done
-            done += images * len(group)
-            progress("explaining", done, total)
+            def advance(images: int, group: Sequence[str] = group) -> None:
+                nonlocal done
+                done += images * len(group)
+                progress("explaining", done, len(methods) * count)
 
-        maps |= _maps(explainer, group, subject, advance)
-    for method in methods:
-        _warn_of_broken(method, maps[method], subject)
-    return Explanation(subject, {method: maps[method] for method in methods}, settings)
+            maps |= _maps(explainer, group, part, min(images_per_part, count), advance)
+        for method in methods:
+            _warn_of_broken(method, maps[method], part)
+        yield Explanation(
+            part, {method: maps[method] for method in methods}, settings, subject, first
+        )
 
 
 def _maps(
-    explainer: Explainer, methods: Sequence[str], subject: Subject, advance: Callable[[int], None]
+    explainer: Explainer,
+    methods: Sequence[str],
+    subject: Subject,
+    usual: int,
+    advance: Callable[[int], None],
 ) -> dict[str, Float[np.ndarray, "member image height width"]]:
-    """Returns the maps of all members: NaN for a member that is excluded from the prediction."""
+    """Returns the maps of all members: NaN for a member that is excluded from the prediction.
+
+    A part usually has so many images. The calls for these have one size, and so have those for the
+    last part, which is smaller: programs are compiled once.
+    """
     photos = subject.photos
 
     def explain(rows: Int[np.ndarray, "row"]) -> dict[str, Float[Array, "member row height width"]]:
@@ -120,7 +159,7 @@ def _maps(
         )
 
     at_once, _ = explainer.chunks(methods)
-    chunk = min(at_once, len(photos))
+    chunk = math.ceil(usual / math.ceil(usual / at_once))
     maps = in_chunks_to_host(explain, chunk, len(photos), advance, axis=1)
     finite = subject.predictions.finite[..., None, None]
     return {method: np.where(finite, each, np.nan) for method, each in maps.items()}

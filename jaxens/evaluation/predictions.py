@@ -1,7 +1,7 @@
 """An ensemble's predictions, and the class of each image that is explained."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -50,6 +50,11 @@ class Subject:
     def task(self) -> Task:
         """The task that is predicted."""
         return self.predictions.task
+
+    def take(self, rows: Int[np.ndarray, "image"]) -> "Subject":
+        """Returns the images at `rows`, in that order, and what is explained of them."""
+        predictions = replace(self.predictions, members=self.predictions.members[:, rows])
+        return Subject(self.photos.take(rows), predictions, self.targets[rows], self.against)
 
     def classes(self, rows: Int[np.ndarray, "row"]) -> Classes:
         """Returns the targets of some images, as methods take them."""

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,27 +84,27 @@ class Evaluation:
             [row for result in self.results for row in result.chance],
         )
 
-    def figures(self) -> dict[str, "Figure"]:
+    def figures(self) -> Iterator[tuple[str, "Figure"]]:
         """Draws scores by the ensemble's size and by the threshold, and the maps of the examples.
 
-        Figures are by file name. There is none by the size of an ensemble of one member.
+        There is none by the size of an ensemble of one member.
+
+        Yields:
+            The name of a file, and the figure.
         """
         from jaxens.evaluation.figures import size_figure, threshold_figure
 
-        figures = {}
         for name, result in zip(self._file_names(), self.results, strict=True):
             title = shorten(result.question.name)
             sizes = by_size(result.scores)
             if any(len(size.curve.mean) > 1 for size in sizes.values()):
-                figures[f"sizes/{name}.png"] = size_figure(sizes, result.chance, title)
+                yield f"sizes/{name}.png", size_figure(sizes, result.chance, title)
             if thresholds := by_threshold(result.scores, result.chance_scores):
-                figures[f"thresholds/{name}.png"] = threshold_figure(
-                    thresholds, result.protocol.threshold, title
-                )
+                figure = threshold_figure(thresholds, result.protocol.threshold, title)
+                yield f"thresholds/{name}.png", figure
             if examples := self.examples.get(result.question.name):
-                figures[f"ranked/{name}.png"] = examples.ranked_figure()
-                figures[f"members/{name}.png"] = examples.members_figure()
-        return figures
+                yield f"ranked/{name}.png", examples.ranked_figure()
+                yield f"members/{name}.png", examples.members_figure()
 
     def _file_names(self) -> list[str]:
         return file_names([result.question.name for result in self.results])
@@ -152,7 +152,7 @@ class Evaluation:
         file = io.BytesIO()
         np.savez_compressed(file, **self.scores())  # type: ignore[arg-type]
         write_bytes(folder / "scores.npz", file.getvalue())
-        for name, figure in self.figures().items():
+        for name, figure in self.figures():
             viz.save(figure, folder / name)
 
 

@@ -28,6 +28,9 @@ Reduction = Literal["max_abs", "sum", "sum_abs"]
 MOST_CALLS = 100_000  # steps or samples of an image; more would take hours
 MOST_ORDERS = 10_000
 ORDERS = 11  # random orders in which members join
+# Images that are explained before they are drawn: enough for large calls of the model, and few for
+# the memory. The maps of 11 members at 224 px are 106 MB for each method.
+IMAGES_PER_PART = 48
 FORWARD_ONLY = 2  # times as many images fit where no gradient is taken
 
 
@@ -121,6 +124,11 @@ class Display:
     def __post_init__(self) -> None:
         check_number("percentile", self.percentile, above=0, most=100)
         check_number("images_per_figure", self.images_per_figure, least=1, most=1000)
+
+    @property
+    def images_per_part(self) -> int:
+        """Images that are explained at a time: those of as many figures as have 48, or of one."""
+        return self.images_per_figure * max(1, IMAGES_PER_PART // self.images_per_figure)
 
 
 def group_methods(methods: Sequence[str]) -> list[list[str]]:

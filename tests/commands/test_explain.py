@@ -194,6 +194,28 @@ def test_more_images_than_fit_one_figure_take_several(run, tmp_path):
     assert names == {f"{name[:-4]}-{page}.png" for name in FIGURES for page in (1, 2)}
 
 
+def test_images_are_explained_in_parts_with_the_same_results(run, tmp_path, monkeypatch):
+    methods = ["smooth_grad", "lime"]
+    words = [run.folder, "--images", "5", "--methods", *methods, "--noise-samples", "2",
+             "--lime-samples", "20", "--images-per-figure", "2", "--save-maps"]  # fmt: skip
+    explained(*words, "--out", tmp_path / "at once")
+    monkeypatch.setattr("jaxens.evaluation.settings.IMAGES_PER_PART", 2)
+    explained(*words, "--out", tmp_path / "parts")
+    at_once, parts = (
+        {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+        for folder in (tmp_path / "at once", tmp_path / "parts")
+    )
+    assert at_once == parts
+    for method in methods:
+        (want, first), (maps, second) = (
+            read(tmp_path / folder, method) for folder in ("at once", "parts")
+        )
+        assert first == second
+        assert want.keys() == maps.keys()
+        np.testing.assert_array_equal(maps["images"], want["images"])
+        np.testing.assert_allclose(maps["maps"], want["maps"], rtol=1e-3, atol=1e-5)
+
+
 def test_a_member_whose_map_is_not_finite_is_named(run, photo, tmp_path, monkeypatch, caplog):
     maps = Explainer.maps
 

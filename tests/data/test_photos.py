@@ -108,6 +108,9 @@ def test_a_picture_to_draw_has_the_pixels_of_its_file_up_to_a_limit(tmp_path, ca
 def test_a_picture_of_a_split_is_that_image(source):
     some = from_split(source, np.array([4, 1]))
     np.testing.assert_array_equal(some.full_image(1), source[1].image)
+    taken = some.take(np.array([1]))
+    assert (taken.names, len(taken.truth)) == ([some.names[1]], 1)
+    np.testing.assert_array_equal(taken.full_image(0), source[1].image)
     half = from_split(Source(tfds.builder_from_directory(source.folder), "test", 8), np.array([4]))
     np.testing.assert_array_equal(half.full_image(0), source[4].image)
     alone = from_arrays(some.images)

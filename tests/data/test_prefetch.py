@@ -4,11 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from jaxens.data.prefetch import Workers, in_order
+from jaxens.data.prefetch import Workers, as_they_come, in_order
 from jaxens.errors import UserError
 
 
@@ -35,6 +37,40 @@ def test_results_come_in_order_and_only_some_are_worked_on_ahead() -> None:
     results.close()  # type: ignore[attr-defined]
     assert max(started) <= 2 + 5
     assert list(in_order(note, range(7), threads=2, waiting=5)) == list(range(7))
+
+
+def test_items_are_made_in_the_calling_thread_while_those_before_are_worked_on() -> None:
+    here, began = threading.get_ident(), threading.Event()
+    yielded: list[int] = []
+
+    def items() -> Iterator[int]:
+        for item in range(7):
+            assert threading.get_ident() == here
+            assert item - len(yielded) <= 2
+            if item == 1:
+                assert began.wait(60)
+            yield item
+
+    def note(item: int) -> int:
+        assert threading.get_ident() != here
+        began.set()
+        return item
+
+    for result in as_they_come(note, items(), threads=2, waiting=2):
+        yielded.append(result)
+    assert yielded == list(range(7))
+
+
+def test_what_waits_is_not_begun_after_an_error() -> None:
+    started: list[int] = []
+
+    def fail(item: int) -> None:
+        started.append(item)
+        raise UserError("this item is wrong")
+
+    with pytest.raises(UserError, match="this item is wrong"):
+        list(as_they_come(fail, range(100), threads=1, waiting=4))
+    assert max(started) <= 4
 
 
 @pytest.mark.slow

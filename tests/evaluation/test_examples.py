@@ -51,7 +51,7 @@ def test_examples_have_the_maps_and_the_marks_of_their_images(ensemble, split):
         np.testing.assert_allclose(examples.means[method], maps.mean(axis=0), atol=1e-6)
         np.testing.assert_allclose(examples.members[method], maps[:, 1], atol=1e-6)
     np.testing.assert_array_equal(examples.masks, split.mask(("wing",))[numbers])
-    assert set(result.figures()) == {
+    assert set(dict(result.figures())) == {
         f"{kind}/wing.png" for kind in ("sizes", "thresholds", "ranked", "members")
     }
     titles = {text.get_text() for text in examples.ranked_figure().axes[0].texts}

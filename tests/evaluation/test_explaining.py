@@ -8,7 +8,7 @@ import pytest
 
 from jaxens.errors import UserError
 from jaxens.evaluation import MethodSettings, evaluate, explain
-from jaxens.evaluation import explanation as explanations
+from jaxens.evaluation.provenance import check_folders, provenance
 from tests.evaluation.explained import IMAGES, LOGITS, PAIR, known_ensemble
 from tests.evaluation.known import (
     MEMBERS,
@@ -102,8 +102,8 @@ def test_progress_counts_maps_up_to_their_total(ensemble):
 def test_an_explanation_saves_figures_maps_and_provenance(ensemble, tmp_path):
     explanation = explain(ensemble, IMAGES, methods=PAIR, target=2, against=0)
     subject, settings = explanation.subject, explanation.settings
-    provenance = explanations.provenance(ensemble, subject, PAIR, settings, None, "run", "best")
-    explanation.save(tmp_path, provenance, save_maps=True)
+    described = provenance(ensemble, subject, PAIR, settings, None, "run", "best")
+    explanation.save(tmp_path, described, save_maps=True)
     figures = {f"{name}.png" for name in ("members", "centers", "single-vs-ensemble")}
     for method in PAIR:
         files = {file.name for file in (tmp_path / method).iterdir()}
@@ -123,19 +123,19 @@ def test_without_provenance_and_maps_only_figures_are_saved(ensemble, tmp_path):
 
 
 def test_results_of_something_else_are_never_overwritten(ensemble, tmp_path):
-    def provenance(**changes):
+    def described(**changes):
         explanation = explain(ensemble, IMAGES, methods=["saliency"], **changes)
-        described = explanations.provenance(
-            ensemble, explanation.subject, ["saliency"], explanation.settings, None, "run", "best"
+        subject, settings = explanation.subject, explanation.settings
+        return explanation, provenance(
+            ensemble, subject, ["saliency"], settings, None, "run", "best"
         )
-        return explanation, described
 
-    explanation, first = provenance()
-    explanations.check_folders(tmp_path, first)  # an empty folder
+    explanation, first = described()
+    check_folders(tmp_path, first)  # an empty folder
     explanation.save(tmp_path, first)
-    explanations.check_folders(tmp_path, first)
+    check_folders(tmp_path, first)
     with pytest.raises(UserError, match="saliency explains other images, or with other settings"):
-        explanations.check_folders(tmp_path, provenance(target=2)[1])
+        check_folders(tmp_path, described(target=2)[1])
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,9 @@ from jaxens.cli import tables
 from jaxens.cli.console import uncut
 from jaxens.data.schema import Task
 from jaxens.evaluation import MethodSettings, explain
-from jaxens.evaluation import explanation as explanations
 from jaxens.evaluation.captions import captions, folder_name, title
-from jaxens.evaluation.explaining import explain_subject
 from jaxens.evaluation.predictions import choose_targets
+from jaxens.evaluation.provenance import provenance
 from jaxens.evaluation.settings import Display
 from tests.evaluation.explained import IMAGES, LOGITS, PAIR, known_ensemble, known_photos
 from tests.evaluation.known import (
@@ -90,10 +89,8 @@ def test_the_label_tells_a_right_prediction_from_a_wrong_one(ensemble):
     assert shown.count("prediction wrong") == 1
     (line,) = [line for line in shown.splitlines() if "prediction wrong" in line]
     assert "plain, prediction wrong" in line
-    provenance = explanations.provenance(
-        ensemble, subject, ["saliency"], MethodSettings(), None, "run", "best"
-    )
-    predictions = provenance["saliency"]["predictions"]
+    described = provenance(ensemble, subject, ["saliency"], MethodSettings(), None, "run", "best")
+    predictions = described["saliency"]["predictions"]
     assert [p["label"] for p in predictions] == ["barred", "plain", None, "plain"]
 
 
@@ -134,10 +131,8 @@ def test_of_an_unknown_label_no_caption_says_right_or_wrong(ensemble):
 
 
 def test_the_marked_part_is_drawn_on_images_of_a_data_set_alone(ensemble):
-    subject = choose_targets(ensemble, known_photos(np.zeros(4, int)))
-    marked = explain_subject(
-        ensemble, subject, methods=["saliency"], settings=MethodSettings()
-    ).figures("saliency")
+    photos = known_photos(np.zeros(4, int))
+    marked = explain(ensemble, photos, methods=["saliency"]).figures("saliency")
     plain = explain(ensemble, IMAGES, methods=["saliency"]).figures("saliency")
     for (name, figure), (_, without) in zip(marked, plain, strict=True):
         several = name != "single-vs-ensemble"
@@ -153,10 +148,7 @@ def test_no_title_speaks_of_marks_where_there_are_none(ensemble):
     photos = known_photos(np.zeros(4, int))
     photos.truth.masks[:] = 0
     photos.truth.points[:] = np.nan
-    subject = choose_targets(ensemble, photos)
-    explanation = explain_subject(
-        ensemble, subject, methods=["saliency"], settings=MethodSettings()
-    )
+    explanation = explain(ensemble, photos, methods=["saliency"])
     for _, figure in explanation.figures("saliency"):
         assert "yellow" not in figure.texts[0].get_text()
 

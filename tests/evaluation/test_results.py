@@ -44,7 +44,7 @@ def test_an_evaluation_saves_its_tables_figures_and_scores(evaluation, tmp_path)
     files = {str(f.relative_to(tmp_path / "out")) for f in tmp_path.rglob("*") if f.is_file()}
     tables = {f"{name}.csv" for name in ("tables", "chance", "sizes", "thresholds")}
     figures = {"sizes/wing.png", "thresholds/wing.png"}
-    assert set(evaluation.figures()) == figures
+    assert set(dict(evaluation.figures())) == figures
     assert files == {"settings.json", "tables.md", "scores.npz", *tables, *figures}
     assert (tmp_path / "out" / "tables.csv").read_text() == evaluation.to_csv()
     assert (tmp_path / "out" / "tables.md").read_text().startswith("# Scores of birds\n")
@@ -55,7 +55,7 @@ def test_an_evaluation_saves_its_tables_figures_and_scores(evaluation, tmp_path)
 
 
 def test_figures_show_the_numbers_of_the_tables(evaluation):
-    figures = evaluation.figures()
+    figures = dict(evaluation.figures())
     sizes = evaluation.sizes.to_dicts()
     panels = [axes for axes in figures["sizes/wing.png"].axes if axes.lines]
     titles = [METHODS[method].title for method in PAIR]
@@ -69,7 +69,7 @@ def test_figures_show_the_numbers_of_the_tables(evaluation):
 
 
 def test_figures_show_chance_bands_and_the_threshold_of_the_tables(evaluation):
-    figures = evaluation.figures()
+    figures = dict(evaluation.figures())
     (gaussian,) = (
         row["mean"]
         for row in evaluation.chance.to_dicts()
@@ -108,10 +108,10 @@ def test_a_question_of_one_member_or_without_curves_has_no_figure_of_them(ensemb
         known_logits={"wing": ensemble.known_logits["wing"][:1]},
     )
     one = evaluate(alone, split, methods=PAIR, protocol=PROTOCOL, settings=SETTINGS)
-    assert set(one.figures()) == {"thresholds/wing.png"}
+    assert set(dict(one.figures())) == {"thresholds/wing.png"}
     protocol = replace(PROTOCOL, metrics=("pointing_game",))
     other = evaluate(ensemble, split, methods=PAIR, protocol=protocol, settings=SETTINGS)
-    assert set(other.figures()) == {"thresholds/wing.png"}
+    assert set(dict(other.figures())) == {"thresholds/wing.png"}
 
 
 @pytest.mark.slow
@@ -138,4 +138,4 @@ def test_a_question_that_no_metric_can_score_says_so(ensemble, split):
     protocol = replace(PROTOCOL, metrics=("distance",))
     result = evaluate(ensemble, unmarked, methods=PAIR, protocol=protocol, settings=SETTINGS)
     assert "not scored: distance, because wing has no key points" in result.to_markdown()
-    assert set(result.figures()) == {"thresholds/wing.png"}
+    assert set(dict(result.figures())) == {"thresholds/wing.png"}
