@@ -153,8 +153,9 @@ def save_parts(
 ) -> None:
     """Writes what `Explanation.save` does, of parts that are explained meanwhile.
 
-    While other processes draw a part, this one explains the next. The maps of other parts are not
-    in memory, unless they give each process a page. With `save_maps`, those of all parts are.
+    While other processes draw a part, this one explains the next. The maps of these two are in
+    memory; those of more parts, if a part has fewer pages than there are processes; those of all,
+    with `save_maps`.
 
     Args:
         parts: From `explain_in_parts`.
