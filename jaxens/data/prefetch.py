@@ -1,11 +1,12 @@
 """Results in order, worked on ahead of time by threads or by processes."""
 
+import atexit
 import signal
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from multiprocessing import current_process, get_context
+from multiprocessing import current_process, get_context, resource_tracker
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any, Generic, Self, TypeVar
@@ -111,6 +112,8 @@ class Workers(Generic[Item, Result]):
 
     def __enter__(self) -> Self:
         context = get_context("spawn")
+        # Before `multiprocessing` does: it sends SIGTERM, and would wait for ever.
+        atexit.register(self.__exit__)
         with _signals_blocked():
             for _ in range(self._count):
                 here, there = context.Pipe()
@@ -122,6 +125,7 @@ class Workers(Generic[Item, Result]):
         return self
 
     def __exit__(self, *exception: object) -> None:
+        atexit.unregister(self.__exit__)
         for process in self._processes:
             process.kill()
         for process in self._processes:
@@ -160,6 +164,7 @@ class _signals_blocked:
 
     def __enter__(self) -> None:
         if hasattr(signal, "pthread_sigmask"):
+            resource_tracker.ensure_running()  # its start would let the signals through again
             self._before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
 
     def __exit__(self, *exception: object) -> None:

@@ -116,7 +116,8 @@ def explain_in_parts(
     size = subject.photos.images.shape[1]
     count, done = len(subject.photos), 0
     for first in range(0, count, images_per_part):
-        part = subject.take(np.arange(first, min(first + images_per_part, count)))
+        rows = np.arange(first, min(first + images_per_part, count))
+        part = subject if len(rows) == count else subject.take(rows)
         # It keeps LIME's weights of each image, so each part has its own.
         explainer = Explainer(ensemble, size, settings, background)
         maps: dict[str, np.ndarray] = {}

@@ -129,7 +129,12 @@ class Explanation:
             processes: How many draw, if there are many pages. With more than one, a script needs
                 `if __name__ == "__main__":`.
             progress: Called with a description, the number of pages that are drawn, and of all.
+
+        Raises:
+            UserError: If these are a part of the images only; see `save_parts`.
         """
+        if len(self.subject.photos) < len(self.whole.photos):
+            raise UserError("a part of an explanation is not saved alone: use `save_parts`")
         save_parts(
             [self],
             folder,
@@ -153,9 +158,9 @@ def save_parts(
 ) -> None:
     """Writes what `Explanation.save` does, of parts that are explained meanwhile.
 
-    While other processes draw a part, this one explains the next. The maps of these two are in
-    memory; those of more parts, if a part has fewer pages than there are processes; those of all,
-    with `save_maps`.
+    With `processes` above 1, others draw a part while this one explains the next. The maps of these
+    two are in memory; those of more parts, if a part has fewer pages than there are processes;
+    those of all, with `save_maps`.
 
     Args:
         parts: From `explain_in_parts`.

@@ -46,8 +46,8 @@ def accelerate(fn: Callable[..., Any]) -> Callable[..., Any]:
     """Returns a function with the values and gradients of `fn`, up to rounding, faster on a CPU.
 
     It replaces two-dimensional convolutions with one group, depthwise ones, and max pooling, of
-    floating-point images in any layout. Transposed convolutions and those with other groups stay
-    as they are, and so does everything on other platforms than a CPU.
+    floating-point images in any layout. Transposed convolutions, those with other groups and those
+    with very large windows stay as they are, and so does everything on other platforms than a CPU.
 
     Apply it to a model of a batch of images, before `jax.grad` and before `jax.vmap` over members:
     `jax.grad(loss_of(accelerate(model)))`. The other way round is right too, but convolutions that

@@ -6,7 +6,8 @@ CPU cores (11 members, batch 32, 16x16 maps, 32 to 32 channels, 3x3; JAX 0.10.2)
 gradients took 2060 ms, and 69 ms as dense convolutions.
 
 So each of the three parts (forward, input gradient, weight gradient) has a batching rule of its
-own. On a CPU, plain and depthwise convolutions also have kernels of their own (`jaxens.ops.cpu`).
+own. On a CPU, plain and depthwise convolutions also have kernels of their own (`jaxens.ops.cpu`),
+unless their windows are very large.
 
 | operand with the mapped axis                 | on a CPU            | plain, elsewhere          |
 | -------------------------------------------- | ------------------- | ------------------------- |

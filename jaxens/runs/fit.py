@@ -197,7 +197,16 @@ def _state_before(run: Run | UnsavedRun, trainer: Trainer, weights: Weights | No
     run.checkpoints.wait()
     if checkpoint := read_state(run.checkpoints.latest, abstract_state(run.config, run.info)):
         return checkpoint[1]
+    weights = weights or _weights_again(run)
     return trainer.placement.gather(trainer.init(weights and weights.variables))
+
+
+def _weights_again(run: Run | UnsavedRun) -> Weights | None:
+    """Returns the weights that a run has started from, if there are some."""
+    weights = read_weights(run.config.model)
+    if weights and isinstance(run, Run):
+        run.check_weights(weights.fingerprint)
+    return weights
 
 
 def _start(
@@ -218,11 +227,10 @@ def _start(
         done, state = checkpoint
         log.warning(f"{name}: continuing after epoch {done} of {config.optim.epochs}")
         return trainer.begin(done + 1), trainer.placement.spread(state), weights
-    if weights is None:  # interrupted before its first checkpoint
-        weights = read_weights(config.model)
-        if weights and isinstance(run, Run):
-            log.warning(f"{run.folder}: starting again from the weights {config.model.weights}")
-            run.check_weights(weights.fingerprint)
+    if weights is None and config.model.weights:  # interrupted before its first checkpoint
+        log.warning(f"{name}: starting again from the weights {config.model.weights}")
+        weights = _weights_again(run)
+    check_same("weights", weights.fingerprint if weights else "", "give all of them the same file")
     return trainer.begin(1), trainer.init(weights and weights.variables), weights
 
 

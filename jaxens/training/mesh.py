@@ -217,8 +217,8 @@ def _mesh(layout: MeshLayout, devices: tuple[jax.Device, ...]) -> Mesh:
     names, auto = (MEMBER, DATA), (AxisType.Auto,) * 2
     try:
         return jax.make_mesh(layout, names, auto, devices=devices)
-    # Chips of a TPU that are no whole rectangle, or an axis that divides no side of it.
-    except (AssertionError, NotImplementedError):
+    # Chips of a TPU that are no whole rectangle, an axis that divides no side of it, or slices.
+    except (AssertionError, NotImplementedError, ValueError):
         return Mesh(np.array(devices).reshape(layout), names, axis_types=auto)
 
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,14 +64,21 @@ def test_items_are_made_in_the_calling_thread_while_those_before_are_worked_on()
 
 def test_what_waits_is_not_begun_after_an_error() -> None:
     started: list[int] = []
+    blocked, go_on = threading.Event(), threading.Event()
 
     def fail(item: int) -> None:
         started.append(item)
-        raise UserError("this item is wrong")
+        if item == 0:
+            assert blocked.wait(60)  # until the other thread is busy
+            raise UserError("this item is wrong")
+        blocked.set()
+        go_on.wait(60)
 
     with pytest.raises(UserError, match="this item is wrong"):
-        list(as_they_come(fail, range(100), threads=1, waiting=4))
-    assert max(started) <= 4
+        list(as_they_come(fail, range(100), threads=2, waiting=4))
+    go_on.set()
+    time.sleep(0.2)  # in which the others would begin
+    assert set(started) <= {0, 1, 2}  # the thread that has failed may have taken one more
 
 
 @pytest.mark.slow
@@ -109,3 +117,28 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         [sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False
     )
     assert (run.returncode, run.stdout, run.stderr) == (-signal.SIGKILL, "1\n", "")
+
+
+@pytest.mark.slow
+def test_workers_never_get_a_signal_that_stops_and_end_with_a_script_that_fails(
+    tmp_path: Path,
+) -> None:
+    """Not even the first ones of a process, while they start."""
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from jaxens.data.prefetch import Workers\n"
+        "if __name__ == '__main__':\n"
+        "    workers = Workers(Path.read_text, 1, 'reads')\n"
+        "    workers.__enter__()\n"
+        "    print(workers(Path('/proc/self/status')), flush=True)\n"
+        "    raise ValueError('fails')\n"
+    )
+    run = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (run.returncode, run.stderr.splitlines()[-1]) == (1, "ValueError: fails")
+    (line,) = (line for line in run.stdout.splitlines() if line.startswith("SigBlk"))
+    blocked = int(line.split()[1], 16)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        assert blocked >> (number - 1) & 1
