@@ -6,12 +6,17 @@ import pytest
 import safetensors.numpy
 
 import jaxens
+from jaxens.data.fieldmarks.builder import INFO
+from jaxens.data.settings import Data
 from jaxens.errors import UserError
 from jaxens.models import MODELS, from_state_dict
 from jaxens.models.resnet import ResNet
 from jaxens.models.trunk import below_heads
+from jaxens.runs.fit import _state_before
+from jaxens.runs.unsaved import UnsavedRun
 from jaxens.runs.weights import read_weights
-from jaxens.training.settings import Model
+from jaxens.training.settings import Config, Members, Model, Optim
+from jaxens.training.trainer import Trainer
 from tests.models import state_dicts
 
 pytestmark = pytest.mark.slow
@@ -92,6 +97,17 @@ def test_a_run_gives_the_trunk_of_its_first_member(run):
     for name in ("params", "batch_stats"):
         jax.tree.map(np.testing.assert_array_equal, variables[name]["trunk"], first[name]["trunk"])
         assert set(variables[name]) == {"trunk"}
+
+
+def test_a_member_that_diverges_in_the_first_epoch_gets_the_weights_back(tmp_path, tensors):
+    """Also after a run was stopped in this epoch, and has them only in their file."""
+    path = written(tmp_path, tensors)
+    data, optim = Data(train_images=8, image_size=32), Optim(epochs=1, batch_size=4)
+    config = Config(data, Model("resnet18", weights=str(path)), Members(2), optim)
+    trainer = Trainer(config, range(8), INFO.tasks)
+    state = _state_before(UnsavedRun(config, INFO), trainer, None)
+    for kernel in state.variables["params"]["trunk"]["conv1"]["kernel"]:
+        np.testing.assert_array_equal(kernel, tensors["conv1.weight"].transpose(2, 3, 1, 0))
 
 
 def test_a_config_without_weights_has_none():
