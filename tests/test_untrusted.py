@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jaxens.annotation import Rules
 from jaxens.annotation import files as annotations
 from jaxens.errors import UserError
-from jaxens.evaluation import explanation, results
+from jaxens.evaluation import provenance, results
 from jaxens.untrusted import (
     check_tree,
     parse_json,
@@ -82,7 +82,7 @@ def test_links_out_of_a_folder_pipes_and_devices_are_named(tmp_path):
 
 
 CHECKS = {
-    "saliency/explanation.json": lambda folder: explanation.check_folders(
+    "saliency/explanation.json": lambda folder: provenance.check_folders(
         folder, {"saliency": {"explained": {"task": "wing"}}}
     ),
     "settings.json": lambda folder: results.check_folder(folder, {"methods": ("lime",)}),
