@@ -7,8 +7,8 @@ a time into the order that its kernel reads.
 import math
 import re
 
-# The pixels whose windows are copied at once are an eighth of all: on two cores, windows of 72, 144,
-# 288 and 576 values took 9.0, 17.5, 34.5 and 70.5 values per pixel.
+# The pixels whose windows are copied at once are an eighth of all: on two cores, windows of 72,
+# 144, 288 and 576 values took 9.0, 17.5, 34.5 and 70.5 values per pixel.
 PARTS = 8
 _VALUE = re.compile(r"^\s*(?:ROOT )?(%\S+) = \w+\[([\d,]*)\]", re.MULTILINE)
 # Fused convolutions take parameters of their computation, and are left out.
