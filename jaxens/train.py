@@ -107,7 +107,7 @@ def _values(app: Any, commands: tuple[str, ...], arguments: Any) -> None:
 
         with watchdog(_local(place), Live().disk_hangs):
             own = config_file(place)
-            # Of several processes, process 0 alone needs to see the run. It checks that.
+            # With --distributed, only process 0 needs the run on its disk. It checks this later.
             if own is None and resume == "yes" and "--distributed" not in flags:
                 check_present(local_run(place))
         if own is not None:

@@ -112,7 +112,8 @@ class Workers(Generic[Item, Result]):
 
     def __enter__(self) -> Self:
         context = get_context("spawn")
-        # Before `multiprocessing` does: it sends SIGTERM, and would wait for ever.
+        # At exit, `multiprocessing` sends SIGTERM, which the processes ignore, and waits for them.
+        # So this ends them before.
         atexit.register(self.__exit__)
         with _signals_blocked():
             for _ in range(self._count):

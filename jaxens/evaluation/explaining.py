@@ -89,7 +89,7 @@ def explain_in_parts(
     images_per_part: int = Display().images_per_part,
     progress: Progress = no_progress,
 ) -> Iterator[Explanation]:
-    """Explains images in parts, so that the maps of all need not fit in memory.
+    """Explains some images after the others, so that memory holds the maps of a few only.
 
     `save_parts` saves them. The maps are those of `explain`, up to rounding.
 
@@ -104,7 +104,7 @@ def explain_in_parts(
         progress: As for `explain`.
 
     Yields:
-        One part after the other, each when it is asked for.
+        The explanations of the parts, in order. A part is computed when the iterator gets there.
 
     Raises:
         UserError: If an argument is wrong, or the model can't be explained.

@@ -156,11 +156,11 @@ def save_parts(
     processes: int = 1,
     progress: Progress = no_progress,
 ) -> None:
-    """Writes what `Explanation.save` does, of parts that are explained meanwhile.
+    """Writes the same files as `Explanation.save`, from explanations of parts of the images.
 
-    With `processes` above 1, others draw a part while this one explains the next. The maps of these
-    two are in memory; those of more parts, if a part has fewer pages than there are processes;
-    those of all, with `save_maps`.
+    With more than one of `processes`, the others draw one part while this process explains the
+    next. Memory holds the maps of these two parts. It holds more if a part has fewer pages than
+    there are processes, and with `save_maps` it holds all.
 
     Args:
         parts: From `explain_in_parts`.

@@ -123,7 +123,7 @@ def check_folders(folder: Path, provenance: Mapping[str, Mapping[str, Any]]) -> 
 
 
 def _baseline(method: str, background: np.ndarray | None) -> str | dict[str, int] | None:
-    """Describes the baseline of a method; None if it has none."""
+    """Describes the images that a method starts from; None if it starts from none."""
     if background is not None and METHODS[method].needs_background:
         return {"training_images": len(background), "crc32": checksum(background)}
     return "mean color" if "baselines" in METHODS[method].settings else None

@@ -83,7 +83,8 @@ def conv_general_dilated(
         feature_group_count,
         precision,
     )
-    # Raises the error of `lax` if the operands don't fit, and knows the precision of the context.
+    # Tracing `lax`'s convolution raises its error if the operands don't fit. Its equation also has
+    # the precision that `jax.default_matmul_precision` sets.
     types = (jax.ShapeDtypeStruct(x.shape, x.dtype) for x in (lhs, rhs))
     (equation,) = jax.make_jaxpr(geometry.conv)(*types).eqns
     geometry = geometry._replace(precision=equation.params["precision"])

@@ -42,7 +42,7 @@ from jaxens.urls import is_url
 
 log = logging.getLogger(__name__)
 
-# Fields of the data in which the processes of a job may differ: where they are, and who reads them.
+# Settings of the data that may differ between the processes of a job: folders, and how many decode.
 OF_PROCESS = ("cache_dir", "data_dir", "layout", "workers")
 
 

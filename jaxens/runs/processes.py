@@ -1,4 +1,4 @@
-"""What the processes of a training get from process 0, and whether they share its disk."""
+"""Process 0 sends the others what it reads from disk; and a test whether all share one folder."""
 
 import contextlib
 import secrets

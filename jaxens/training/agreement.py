@@ -59,7 +59,7 @@ class LateLargest:
 
 
 def _largest(number: int) -> Array:
-    """Returns the largest number of all processes, without waiting for it."""
+    """Returns the largest of the processes' numbers. The array may not be computed yet."""
     given, largest_of = _of_devices()
     own = np.full(jax.local_device_count(), number, np.int32)
     return largest_of(jax.make_array_from_process_local_data(given, own, (jax.device_count(),)))
@@ -67,7 +67,7 @@ def _largest(number: int) -> Array:
 
 @cache
 def _of_devices() -> tuple[NamedSharding, Callable[[Array], Array]]:
-    """Returns the sharding of a number for each device, and what returns their maximum to all."""
+    """Returns how one number per device is sharded, and a function that gives all their maximum."""
     mesh = Mesh(np.array(jax.devices()), "device")
     everywhere = NamedSharding(mesh, PartitionSpec())
     given = NamedSharding(mesh, PartitionSpec("device"))

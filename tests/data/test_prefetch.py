@@ -101,20 +101,24 @@ def test_the_death_of_a_worker_is_one_line_and_no_hang() -> None:
     assert "\n" not in str(caught.value)
 
 
+def run_script(folder: Path, *lines: str) -> subprocess.CompletedProcess[str]:
+    """Runs lines below the guard of a script, and waits for its processes: they keep its output."""
+    script = folder / "parent.py"
+    top = ["import os, signal", "from pathlib import Path"]
+    top += ["from jaxens.data.prefetch import Workers", "if __name__ == '__main__':"]
+    script.write_text("\n".join([*top, *(f"    {line}" for line in lines)]))
+    return subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
 @pytest.mark.slow
 def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
-    """They have its standard output, which ends when all of them have ended."""
-    script = tmp_path / "parent.py"
-    script.write_text(
-        "import os, signal\n"
-        "from jaxens.data.prefetch import Workers\n"
-        "if __name__ == '__main__':\n"
-        "    with Workers(abs, 2, 'works') as workers:\n"
-        "        print(workers(-1), flush=True)\n"
-        "        os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    run = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False
+    run = run_script(
+        tmp_path,
+        "with Workers(abs, 2, 'works') as workers:",
+        "    print(workers(-1), flush=True)",
+        "    os.kill(os.getpid(), signal.SIGKILL)",
     )
     assert (run.returncode, run.stdout, run.stderr) == (-signal.SIGKILL, "1\n", "")
 
@@ -123,19 +127,13 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
 def test_workers_never_get_a_signal_that_stops_and_end_with_a_script_that_fails(
     tmp_path: Path,
 ) -> None:
-    """Not even the first ones of a process, while they start."""
-    script = tmp_path / "parent.py"
-    script.write_text(
-        "from pathlib import Path\n"
-        "from jaxens.data.prefetch import Workers\n"
-        "if __name__ == '__main__':\n"
-        "    workers = Workers(Path.read_text, 1, 'reads')\n"
-        "    workers.__enter__()\n"
-        "    print(workers(Path('/proc/self/status')), flush=True)\n"
-        "    raise ValueError('fails')\n"
-    )
-    run = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False
+    """Python unblocks signals when a process starts its first workers: see `_signals_blocked`."""
+    run = run_script(
+        tmp_path,
+        "workers = Workers(Path.read_text, 1, 'reads')",
+        "workers.__enter__()",
+        "print(workers(Path('/proc/self/status')), flush=True)",
+        "raise ValueError('fails')",
     )
     assert (run.returncode, run.stderr.splitlines()[-1]) == (1, "ValueError: fails")
     (line,) = (line for line in run.stdout.splitlines() if line.startswith("SigBlk"))

@@ -134,7 +134,7 @@ def test_a_member_that_gives_nan_is_named_once(ensemble, caplog):
 
 @pytest.mark.slow
 def test_pages_are_drawn_while_later_parts_are_explained(ensemble, subject, tmp_path):
-    """The last part waits for the first page, which would never come if nothing drew meanwhile."""
+    """The last part waits until the first page is drawn. It would wait for ever otherwise."""
 
     def parts():
         for part in explain_in_parts(ensemble, subject, methods=PAIR, images_per_part=1):

@@ -100,7 +100,7 @@ def test_a_run_gives_the_trunk_of_its_first_member(run):
 
 
 def test_a_member_that_diverges_in_the_first_epoch_gets_the_weights_back(tmp_path, tensors):
-    """Also after a run was stopped in this epoch, and has them only in their file."""
+    """The run may have been stopped in this epoch. Then the weights are read from their file."""
     path = written(tmp_path, tensors)
     data, optim = Data(train_images=8, image_size=32), Optim(epochs=1, batch_size=4)
     config = Config(data, Model("resnet18", weights=str(path)), Members(2), optim)
