@@ -1,62 +1,25 @@
 """The explain command: what it chooses, what it writes, what it leaves out, how it refuses."""
 
-import dataclasses
 import hashlib
 import json
 import re
 import shutil
 import zlib
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
 
 import jaxens
-from jaxens.cli.console import console
 from jaxens.data.opening import open_data
 from jaxens.errors import UserError
-from jaxens.evaluation.maps import Explainer
 from jaxens.explain import main as explain
-from jaxens.runs.loading import abstract_state, best_ensemble
+from jaxens.runs.loading import abstract_state
 from jaxens.runs.run import Run
+from tests.commands.explained import FIGURES, explained, provenance_of, read
 
 pytestmark = pytest.mark.slow
-
-FIGURES = ["centers.png", "members.png", "single-vs-ensemble.png"]
-QUICK = ["--member-images-at-once", "2"]  # one image after another: one program for all tests
-
-
-def explained(*words):
-    with console.capture() as capture:
-        explain([*map(str, words), *QUICK])
-    return capture.get()
-
-
-def provenance_of(folder, method="grad_cam"):
-    def no_json(constant):
-        pytest.fail(f"{constant} is no JSON")
-
-    text = (folder / method / "explanation.json").read_text()
-    return json.loads(text, parse_constant=no_json)
-
-
-def read(folder, method="grad_cam"):
-    return np.load(folder / method / "maps.npz"), provenance_of(folder, method)
-
-
-@pytest.fixture(scope="module")
-def source(run):
-    return open_data(Run.open(run.folder).config.data).test
-
-
-@pytest.fixture(scope="module")
-def photo(tmp_path_factory):
-    file = tmp_path_factory.mktemp("photos") / "bird[bold]$1_$.png"  # no mark-up, no formula
-    pixels = np.random.default_rng(0).integers(0, 256, (20, 32, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(file)
-    return file
 
 
 def test_a_file_is_explained_without_the_data_set(run, photo, tmp_path, monkeypatch):
@@ -214,92 +177,6 @@ def test_images_are_explained_in_parts_with_the_same_results(run, tmp_path, monk
         assert want.keys() == maps.keys()
         np.testing.assert_array_equal(maps["images"], want["images"])
         np.testing.assert_allclose(maps["maps"], want["maps"], rtol=1e-3, atol=1e-5)
-
-
-def test_a_member_whose_map_is_not_finite_is_named(run, photo, tmp_path, monkeypatch, caplog):
-    maps = Explainer.maps
-
-    def broken(*arguments):
-        return {m: each.at[1, 0, 3, 3].set(jnp.nan) for m, each in maps(*arguments).items()}
-
-    monkeypatch.setattr(Explainer, "maps", broken)
-    explained(run.folder, photo, "--methods", "grad_cam", "--out", tmp_path)
-    warnings = caplog.text
-    assert (
-        f"Grad-CAM of member 1 (0 to 1) is not finite for {photo}: left out of the mean" in warnings
-    )
-    assert (tmp_path / "grad_cam" / "members.png").exists()
-
-
-def spoil(monkeypatch, where, *members):
-    """NaN in what `where` names of the weights of some members."""
-
-    def broken(run):
-        ensemble = best_ensemble(run)
-        variables = jax.tree_util.tree_map_with_path(
-            lambda path, leaf: where(jax.tree_util.keystr(path), leaf, np.array(members)),
-            ensemble.variables,
-        )
-        return dataclasses.replace(ensemble, variables=variables)
-
-    monkeypatch.setattr("jaxens.runs.opened.best_ensemble", broken)
-
-
-def all_of_it(_, leaf, members):
-    return leaf.at[members].set(jnp.nan)
-
-
-def the_last_bias(path, leaf, members):
-    """One class's alone: no other class's logit, nor its gradient, passes by it."""
-    return leaf.at[members, -1].set(jnp.nan) if "wing_pattern']['bias" in path else leaf
-
-
-@pytest.mark.parametrize("where", [all_of_it, the_last_bias])
-@pytest.mark.parametrize("method", ["grad_cam", "saliency"])
-def test_a_member_that_diverged_is_named_and_has_no_say(
-    run, source, tmp_path, monkeypatch, caplog, where, method
-):
-    spoil(monkeypatch, where, 0)
-    ids = [source[row].id for row in (2, 7)]
-    printed = explained(run.folder, "--task", "wing_pattern", "--ids", *ids, "--target", "0",
-                        "--methods", method, "--save-maps", "--out", tmp_path)  # fmt: skip
-    warnings = caplog.text
-    assert "member 0 (0 to 1) gives NaN for every image: excluded from predictions" in warnings
-    assert warnings.count("member 0") == 1
-    ensemble = jaxens.load(run.folder)
-    images = np.stack([source[row].image for row in (2, 7)])
-    logits = np.asarray(ensemble.logits(images, "wing_pattern"), np.float64)[1]
-    alone = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
-    maps, provenance = read(tmp_path, method)
-    classes = Run.open(run.folder).info.task("wing_pattern").classes
-    for i, prediction in enumerate(provenance["predictions"]):
-        assert prediction["class"] == classes[alone[i].argmax()]
-        assert prediction["probability"] == pytest.approx(alone[i].max(), abs=1e-5)
-        assert (prediction["agreeing"], prediction["members"]) == (1, [1])
-        assert f"{alone[i].max():.3f}" in next(
-            line for line in printed.splitlines() if ids[i] in line
-        )
-    want = ensemble.attribute(images, 0, method, "wing_pattern")
-    np.testing.assert_allclose(maps["maps"][1], want[1], atol=1e-5)
-    assert np.isnan(maps["maps"][0]).all()
-    assert (tmp_path / method / "members.png").exists()
-
-
-def test_of_a_multilabel_task_a_member_that_diverged_finds_no_label(
-    run, photo, tmp_path, monkeypatch, caplog
-):
-    spoil(monkeypatch, all_of_it, 1)
-    explained(run.folder, photo, "--task", "marks", "--methods", "grad_cam", "--out", tmp_path)
-    assert "member 1 (0 to 1) gives NaN" in caplog.text
-    (prediction,) = provenance_of(tmp_path)["predictions"]
-    assert prediction["agreeing"] == (prediction["probability"] > 0.5)
-
-
-def test_where_all_members_diverged_nothing_is_explained(run, photo, tmp_path, monkeypatch):
-    spoil(monkeypatch, all_of_it, 0, 1)
-    with pytest.raises(UserError, match=r"every member gives NaN for every image: .*diverged"):
-        explained(run.folder, photo, "--out", tmp_path / "out")
-    assert not (tmp_path / "out").exists()
 
 
 def test_a_broken_file_is_left_out_and_the_others_explained(run, photo, tmp_path, caplog):
