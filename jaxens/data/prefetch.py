@@ -15,6 +15,7 @@ import grain
 
 from jaxens.errors import UserError
 
+# Signals that stop a process; Windows has no SIGHUP.
 STOPS = {getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)}
 
 Item = TypeVar("Item")
